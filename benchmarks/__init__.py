@@ -1,0 +1,1 @@
+"""`make bench`: side by side with what a user would pick instead."""

@@ -1,0 +1,201 @@
+"""`slipway demo`: from a commit to production and back, with traffic, on this machine."""
+
+import json
+import os
+import subprocess  # nosec B404: the prefect command, as a person would type it
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import runs
+from cli.demo_table import Row, expectations, print_table
+from cli.down import stop
+from cli.screen import console, say
+from cli.story import Story, make_repository, read_story
+from cli.up import start
+from deployments.control import Control, prefect
+from deployments.home import CHECKOUT, Home
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.prefect_api import PrefectApi
+from deployments.programs import Program
+from deployments.sandbox import Isolation, available
+from deployments.settings import Target
+from evidence.errors import ToolError
+
+TRAFFIC = "demo-traffic"
+RATE = 40  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
+CI_TIMEOUT_S = 600
+RELEASE_TIMEOUT_S = 240
+# The demo's patience is shorter than a team's; everything else is as config/*.env says.
+DEMO_SETTINGS = {
+    "SLIPWAY_STAGING_BAKE_SECONDS": "1",
+    "SLIPWAY_PRODUCTION_BAKE_SECONDS": "6",
+    "SLIPWAY_PRODUCTION_BAKE_MAX_SECONDS": "60",
+    "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "8",
+}
+
+
+@dataclass
+class Demo:
+    """One run of the story."""
+
+    home: Home
+    story: Story
+    approver: str | None
+    api: PrefectApi
+    rows: list[Row] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def chapter(self, text: str) -> None:
+        """Say what comes next, and when."""
+        console.print(f"[bold]{time.monotonic() - self.began:6.1f} s  {text}[/bold]")
+
+    def ci(self, version: str) -> None:
+        """Check and build one version. ToolError when that fails: nothing after it would mean anything."""
+        ended = runs.follow(self.api, runs.start(self.api, "ci/push", commit=version), f"ci {version}", CI_TIMEOUT_S)
+        if ended.state != "Completed":
+            raise ToolError(f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}")
+
+    def release(self, target: Target, version: str | None, expected: str, label: str) -> None:
+        """Release a version and note how it ended. Without a version: what staging promoted last."""
+        parameters = {"version": version} if version else {}
+        what = f"release {label} to {target.value}"
+        run = runs.start(self.api, f"release/{target.short}", **parameters)
+        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver)
+        self.rows.append(Row(what, target.value, expected, ended))
+
+    def roll_back(self) -> None:
+        """Type what a person would type."""
+        env = {**os.environ, **Control(self.home).client_environment()}
+        argv = [prefect(), "deployment", "run", "rollback/prod"]
+        typed = subprocess.run(  # nosec B603
+            argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False
+        )
+        if typed.returncode:
+            raise ToolError(f"prefect deployment run rollback/prod failed: {(typed.stdout + typed.stderr)[-600:]}")
+        wanted = {"flows": {"name": {"any_": ["rollback"]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
+        run = self.api.call("POST", "/flow_runs/filter", wanted)[0]["id"]
+        what = "rollback of production by hand"
+        self.rows.append(
+            Row(what, "production", "RolledBack", runs.follow(self.api, run, what, RELEASE_TIMEOUT_S))
+        )
+
+
+def demo(
+    approve_me: Annotated[bool, typer.Option("--approve-me", help="wait for you to approve in the Prefect UI")] = False,
+    story: Annotated[Path, typer.Option(help="the folder with story.toml and traffic.toml")] = CHECKOUT
+    / "examples"
+    / "story",
+) -> None:
+    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the stack up."""
+    home = Home.find()
+    began = time.monotonic()
+    for name, value in DEMO_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    _tell_isolation()
+    try:
+        told = read_story(story)
+        make_repository(told, home.root / "demo" / read_pipeline().app.name)
+        start(home)
+        teller = Demo(home, told, None if approve_me else "Robin Reviewer", PrefectApi(Control(home)), began=began)
+        good = _tell(teller)
+    except KeyboardInterrupt:
+        say("interrupted: stopping everything that the demo started")
+        stop(home)
+        raise typer.Exit(130) from None
+    say(f"the stack stays up: make status; UI at {Control(home).url} (login: PREFECT_API_AUTH_STRING in .env); make down")
+    if not good:
+        raise typer.Exit(1)
+
+
+def _tell_isolation() -> None:
+    level = available()
+    if level is not Isolation.NAMESPACES:
+        say(f"ATTENTION: this machine isolates app code by {level} only; the demo lowers REQUIRED_ISOLATION for itself")
+        for target in Target:
+            os.environ.setdefault(f"SLIPWAY_{target.value.upper()}_REQUIRED_ISOLATION", level)
+
+
+def _tell(demo: Demo) -> bool:
+    """Tell the story; return whether every outcome was the expected one."""
+    first, second, third = demo.story.version
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        demo.chapter(f"ci of {first.name}; nothing is skipped because it is the first")
+        demo.ci(first.name)
+        later = pool.submit(_both, demo, second.name, third.name)
+        demo.chapter(f"{first.name} goes to development, staging and production, where nothing is live yet")
+        development = pool.submit(demo.release, Target.DEVELOPMENT, first.name, "Promoted", first.name)
+        demo.release(Target.STAGING, first.name, "Promoted", first.name)
+        _wait(development)
+        demo.release(Target.PRODUCTION, None, "Promoted", first.name)
+        with _traffic(demo) as report:
+            demo.chapter(f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out")
+            _wait(later)
+            development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
+            demo.release(Target.STAGING, second.name, "Promoted", second.name)
+            _wait(development)
+            demo.release(Target.PRODUCTION, None, second.expected, second.name)
+            demo.chapter(f"{third.name}, which passes every check and is bad all the same")
+            demo.release(Target.STAGING, third.name, "Promoted", third.name)
+            demo.release(Target.PRODUCTION, None, third.expected, third.name)
+            demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
+            demo.roll_back()
+    return _conclude(demo, json.loads(report.read_text(encoding="utf-8")))
+
+
+def _both(demo: Demo, *versions: str) -> None:
+    for version in versions:
+        demo.ci(version)
+
+
+def _wait(future: Future[None]) -> None:
+    # In slices, so that Ctrl-C is not held up by the wait.
+    while not future.done():
+        time.sleep(0.1)
+    future.result()
+
+
+@contextmanager
+def _traffic(demo: Demo) -> Iterator[Path]:
+    """Keep traffic on production, and probes on the other environments, while the block runs. Yields the report's file."""
+    report = demo.home.root / "demo" / "traffic.json"
+    report.unlink(missing_ok=True)
+    places = {target: Place.open(target, read_pipeline().app.name, demo.home) for target in Target}
+    health = read_pipeline().run.health[0]
+    probes = [f"{target.value}={place.url}{health}" for target, place in places.items()]
+    argv = [sys.executable, "-m", "services.traffic", "--target", places[Target.PRODUCTION].url]
+    argv += ["--profile", str(demo.story.traffic), "--rate", str(RATE), "--report", str(report)]
+    argv += [word for probe in probes for word in ("--probe", probe)]
+    supervisor = Control(demo.home).supervisor
+    program = Program(
+        TRAFFIC, tuple(argv), CHECKOUT, {"PYTHONPATH": str(CHECKOUT)}, stop_wait_s=40, start_s=0, autorestart=False
+    )
+    supervisor.remove(TRAFFIC)
+    supervisor.declare(program)
+    deadline = time.monotonic() + 30
+    while not report.exists():
+        if time.monotonic() > deadline:
+            raise ToolError(f"the traffic did not start:\n{supervisor.log_tail(TRAFFIC)}")
+        time.sleep(0.1)
+    try:
+        yield report
+    finally:
+        supervisor.remove(TRAFFIC)
+
+
+def _conclude(demo: Demo, traffic: dict[str, Any]) -> bool:
+    places = {target.value: Place.open(target, read_pipeline().app.name, demo.home) for target in Target}
+    print_table(demo.rows, places, traffic)
+    wrong = expectations(demo.rows, places, traffic, demo.story.version[0].name)
+    for problem in wrong:
+        console.print(f"[red]not as expected:[/red] {problem}")
+    say(f"{'as expected' if not wrong else 'NOT as expected'}, after {time.monotonic() - demo.began:.0f} s")
+    return not wrong

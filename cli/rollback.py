@@ -1,0 +1,26 @@
+"""`slipway rollback`: go back on this host, with or without a Prefect server."""
+
+from typing import Annotated
+
+import typer
+
+from cli.screen import say
+from deployments.home import Home
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.rollback import roll_back
+from deployments.settings import Target
+
+
+def rollback(
+    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    condemn: Annotated[str | None, typer.Option(help="the bad digest; nothing is done unless it is live")] = None,
+    to: Annotated[str | None, typer.Option(help="the digest to go to; default: the newest earlier one")] = None,
+    reason: Annotated[str, typer.Option(help="why; it stands in the journal")] = "asked for on the host",
+) -> None:
+    """Condemn what is live and make the newest earlier version live. The same code, lease and journal as the flow."""
+    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    place.up()
+    with place.lease("rollback on the host") as lease:
+        _, said = roll_back(place, lease, condemn, to, reason, say)
+    say(said)

@@ -1,0 +1,83 @@
+"""Start flow runs, follow them, and answer their questions, through the API that the UI uses."""
+
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from cli.screen import say
+from deployments.prefect_api import PrefectApi
+from evidence.errors import ToolError
+
+POLL_S = 0.3
+CODE = re.compile(r"code \*\*([0-9a-f]{4}-[0-9a-f]{4})\*\*")
+FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: the name of its state, the message in it, and the seconds from its creation."""
+
+    run: str
+    state: str
+    message: str
+    seconds: float
+
+
+def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
+    """Create a run of a deployment; return its id. ToolError when there is no such deployment."""
+    run = api.start(deployment, parameters, key=f"{deployment}-{time.time_ns()}")
+    if run is None:
+        raise ToolError(f"there is no deployment {deployment}; run: make up")
+    return run
+
+
+def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None = None) -> Ended:
+    """Wait for a run's end; answer its questions as `approver`, or leave them to a person in the UI when None.
+
+    ToolError after `timeout_s`; a person's thinking is not counted.
+    """
+    begin = time.monotonic()
+    asked = ""
+    while True:
+        found = api.call("GET", f"/flow_runs/{run}")
+        kind, state = found["state_type"], found["state"]
+        if kind in FINAL:
+            seconds = time.monotonic() - begin
+            say(f"    {what}: {state['name']} after {seconds:.1f} s: {(state['message'] or '')[:160]}")
+            return Ended(run, state["name"], state["message"] or "", seconds)
+        if kind == "PAUSED" and state["id"] != asked:
+            asked = _answer(api, run, what, state["id"], approver)
+            timeout_s += 3600 if approver is None else 0
+        if time.monotonic() - begin > timeout_s:
+            raise ToolError(f"{what} did not end within {timeout_s:.0f} s (it is {state['name']}); see {run_url(api, run)}")
+        time.sleep(POLL_S)
+
+
+def run_url(api: PrefectApi, run: str) -> str:
+    """Return where a person sees the run."""
+    return f"{api.control.url}/runs/flow-run/{run}"
+
+
+def approval_code(api: PrefectApi, run: str) -> str | None:
+    """Return the code on the run's newest approval page, None while there is no page."""
+    wanted = {"flow_run_id": {"any_": [run]}, "key": {"any_": ["approval"]}}
+    pages = api.call("POST", "/artifacts/filter", {"artifacts": wanted, "sort": "CREATED_DESC", "limit": 1})
+    match = CODE.search(pages[0]["data"]) if pages else None
+    return match[1] if match else None
+
+
+def _answer(api: PrefectApi, run: str, what: str, question: str, approver: str | None) -> str:
+    """Answer a question once; return its mark when it was, "" to try again. Without approver only say where it is."""
+    if approver is None:
+        say(f"    {what}: waits for you: {run_url(api, run)}")
+        return question
+    code = approval_code(api, run)
+    if code is None:
+        return ""
+    body = {"run_input": {"decision": "approve", "approver": approver, "code": code, "comment": "by the demo"}}
+    answer = api.call("POST", f"/flow_runs/{run}/resume", body)
+    if answer["status"] != "ACCEPT":
+        raise ToolError(f"{what}: the answer was not taken: {answer}")
+    say(f"    {what}: approved as {approver}, by the demo, through the same API that the UI uses")
+    return question

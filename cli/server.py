@@ -1,0 +1,114 @@
+"""Bring Prefect's server into the state that `prefect.yaml` describes."""
+
+import hashlib
+import os
+import subprocess  # nosec B404: the prefect command, with an argument list
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+
+from deployments.control import POOLS, SERVER, Control, prefect
+from deployments.home import CHECKOUT
+from evidence.errors import ServerAway, ToolError
+from evidence.store import write_atomically
+
+START_S = 90
+DEPLOY_TIMEOUT_S = 180
+HEARTBEAT_LOST = timedelta(seconds=90)
+ZOMBIES = "runs whose process is gone are Crashed"
+
+
+def answers(control: Control) -> bool:
+    """Say whether the server answers."""
+    try:
+        return httpx.get(f"{control.url}/api/health", timeout=2).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def await_server(control: Control) -> None:
+    """Wait for the server. ServerAway with its last log lines when it does not come up."""
+    deadline = time.monotonic() + START_S
+    while not answers(control):
+        if time.monotonic() > deadline:
+            log = control.supervisor.log_tail(SERVER, 15)
+            raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{log}")
+        time.sleep(0.1)
+
+
+def register(control: Control) -> None:
+    """Create the work pools, the deployments and the automation. Safe to repeat; quick when nothing changed."""
+    os.environ.update(control.client_environment())
+    stamp = control.home.control / "registered"
+    wanted = _fingerprint(control)
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _known(control):
+        return
+    _create_pools()
+    argv = [prefect(), "--no-prompt", "deploy", "--all"]
+    done = subprocess.run(  # nosec B603
+        argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise ToolError(f"prefect deploy failed: {(done.stdout + done.stderr)[-2000:]}")
+    _create_automation()
+    write_atomically(stamp, wanted.encode())
+
+
+def _fingerprint(control: Control) -> str:
+    """Return a digest of what is registered: it changes with the flows, prefect.yaml and the database."""
+    files = [CHECKOUT / "prefect.yaml", *sorted((CHECKOUT / "flows").glob("*.py"))]
+    digest = hashlib.sha256(control.url.encode())
+    for file in files:
+        digest.update(file.name.encode() + Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+def _known(control: Control) -> bool:
+    user, _, password = control.auth.partition(":")
+    answer = httpx.get(f"{control.url}/api/deployments/name/release/prod", auth=(user, password), timeout=10)
+    return answer.status_code == 200
+
+
+def _create_pools() -> None:
+    # Importing Prefect takes a second, and needs its environment: not at the top of a command.
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import ObjectNotFound
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client:
+        for pool in POOLS:
+            try:
+                client.read_work_pool(pool)
+            except ObjectNotFound:
+                client.create_work_pool(WorkPoolCreate(name=pool, type="process", base_job_template=template))
+
+
+def _create_automation() -> None:
+    """Have the server notice runs whose process is gone: it does not by itself. Created once."""
+    from prefect.automations import Automation
+    from prefect.client.schemas.objects import StateType
+    from prefect.events.actions import ChangeFlowRunState
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    ends = {f"prefect.flow-run.{name}" for name in ("Completed", "Failed", "Cancelled", "Crashed")}
+    automation = Automation(
+        name=ZOMBIES,
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat"} | ends,
+            match={"prefect.resource.id": "prefect.flow-run.*"},  # type: ignore[arg-type]
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=HEARTBEAT_LOST,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat: its process is gone")],
+    )
+    try:
+        Automation.read(name=ZOMBIES)
+    except ValueError:
+        automation.create()

@@ -1,0 +1,88 @@
+"""The story that the demo tells: a service, its versions as patches, and what must become of each."""
+
+import os
+import shutil
+import subprocess  # nosec B404: git, with argument lists
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evidence.errors import ConfigError, ToolError
+
+
+class Version(BaseModel):
+    """One version: a commit on top of the one before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^v\d+$")
+    message: str
+    author: str
+    email: str
+    patch: str | None = None
+    expected: Literal["Promoted", "RolledBack"] = "Promoted"
+
+
+class Story(BaseModel):
+    """`story.toml`. `directory` is where it lies, `app` the service beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    directory: Path
+    app: str = "../assistant"
+    version: tuple[Version, ...] = Field(min_length=3, max_length=3)
+
+    @property
+    def traffic(self) -> Path:
+        """Return the profile of the traffic that production gets."""
+        return self.directory / "traffic.toml"
+
+
+def read_story(directory: Path) -> Story:
+    """Read and check a story. ConfigError names file and key."""
+    file = directory / "story.toml"
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Story.model_validate({"directory": directory, **raw})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file}: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+
+
+def make_repository(story: Story, repository: Path) -> None:
+    """Make a fresh git repository with one tagged commit for each version. What was there is replaced."""
+    shutil.rmtree(repository, ignore_errors=True)
+    ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*_cache", ".coverage*", "static", ".venv")
+    shutil.copytree((story.directory / story.app).resolve(), repository, ignore=ignored)
+    _git(repository, "init", "-q", "-b", "main")
+    for version in story.version:
+        if version.patch:
+            _git(repository, "apply", "--whitespace=nowarn", str(story.directory / version.patch))
+        _git(repository, "add", "-A")
+        who = {
+            "GIT_AUTHOR_NAME": version.author,
+            "GIT_AUTHOR_EMAIL": version.email,
+            "GIT_COMMITTER_NAME": version.author,
+            "GIT_COMMITTER_EMAIL": version.email,
+        }
+        _git(repository, "commit", "-q", "--allow-empty", "-m", version.message, env=who)
+        _git(repository, "tag", version.name)
+
+
+def _git(repository: Path, *argv: str, env: dict[str, str] | None = None) -> None:
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false", *argv]
+    done = subprocess.run(  # nosec B603
+        command,
+        cwd=repository,
+        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if done.returncode:
+        raise ToolError(f"git {argv[0]} in {repository}: {done.stderr.strip()[-600:]}")

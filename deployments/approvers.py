@@ -1,0 +1,44 @@
+"""Who may approve what: `config/approvers.toml`."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deployments.home import CHECKOUT
+from deployments.settings import Target
+from evidence.errors import ConfigError
+from gates.approval import Approver
+
+
+class _Person(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=60)
+    emails: tuple[str, ...] = Field(min_length=1)
+    environments: tuple[Target, ...]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    approver: tuple[_Person, ...] = ()
+
+
+def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[Approver]:
+    """Read and check the file. ConfigError names the file and the key; two people of one name are refused."""
+    try:
+        people = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file}: no such file; it names who may approve a release") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    names = [person.name for person in people]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{file}: approver.name: {sorted(twice)[0]!r} stands there twice")
+    return [
+        Approver(person.name, person.emails, tuple(target.value for target in person.environments)) for person in people
+    ]

@@ -1,0 +1,41 @@
+"""Watch a new version under real traffic until it can be judged."""
+
+import time
+
+from deployments.place import Place
+from deployments.probe import look
+from gates.analysis import Limits, Probes, SlotCounters, judge_step, observe
+from gates.verdict import Action, Verdict
+
+LOOK_EVERY_S = 0.5
+
+
+def bake(
+    place: Place, slot: str, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
+) -> Verdict:
+    """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
+
+    Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are counted
+    apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes.
+    """
+    settings = place.settings
+    limits = Limits(
+        settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio
+    )
+    before = observe(*baseline) if baseline else None
+    start = time.monotonic()
+    first = place.router.counters().get(slot, SlotCounters())
+    sent = failed = 0
+    while True:
+        elapsed = time.monotonic() - start
+        while sent < elapsed * settings.bake_probes_per_second:
+            sent += 1
+            failed += look(place.url, probe_path).action is not Action.PROMOTE
+        seen = observe(first, place.router.counters().get(slot, SlotCounters()), Probes(sent, failed))
+        verdict = judge_step(seen, limits, before)
+        if verdict.action is Action.ROLL_BACK or (verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds):
+            return verdict
+        if elapsed >= settings.bake_max_seconds and verdict.action is Action.WAIT:
+            return Verdict(Action.ROLL_BACK, f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}")
+        time.sleep(LOOK_EVERY_S)
+

@@ -1,0 +1,143 @@
+"""Who may change an environment: a `flock` held by the deploying process for the whole release. No expiry, no split brain.
+
+The kernel drops the lock when the holder dies. The file keeps who that was, so that whoever takes over can first end what the
+dead one may have left running: its process group and the sandboxes that carry its epoch.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from deployments.sandbox import kill_epoch
+from evidence.errors import LeaseHeld
+
+WATCH = "watch"  # how the reasons of `services/watch` begin: others wait for it, because it only tidies up
+WAIT_FOR_WATCH_S = 120.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds, or last held, the lease. `started` is the process's start time in seconds since 1970."""
+
+    pid: int
+    started: float
+    epoch: int
+    reason: str
+    since: str
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Proof that this process may change the environment. `epoch` grows by one with each holder."""
+
+    environment: str
+    epoch: int
+    reason: str
+
+    @property
+    def mark(self) -> str:
+        """Return what the holder's sandboxes carry in their environment."""
+        return f"{self.environment}:{self.epoch};"
+
+
+def read_holder(file: Path) -> Holder | None:
+    """Return who is written in the lease file, without asking whether the lease is held."""
+    try:
+        return Holder(**json.loads(file.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def held_by(file: Path) -> Holder | None:
+    """Return the holder when the lease is held right now, else None."""
+    if not file.exists():
+        return None
+    with open(file, "r+", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return read_holder(file) or Holder(0, 0, 0, "unknown", "unknown")
+    return None
+
+
+@contextmanager
+def hold(file: Path, environment: str, reason: str, floor: int = 0) -> Iterator[Lease]:
+    """Hold the lease. `floor` is the highest epoch that the journal knows, so that a lost file never repeats one.
+
+    Raises LeaseHeld at once, with who holds it since when and why, when another process does.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _lock(descriptor, file, environment)
+        before = read_holder(file)
+        if before and not before.released:
+            _end_leftovers(before, environment)
+        epoch = max(before.epoch if before else 0, floor) + 1
+        me = Holder(os.getpid(), _started(os.getpid()), epoch, reason, datetime.now(UTC).isoformat(timespec="seconds"))
+        _write(descriptor, me)
+        try:
+            yield Lease(environment, epoch, reason)
+        finally:
+            _write(descriptor, Holder(**{**asdict(me), "released": True}))
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, file: Path, environment: str) -> None:
+    deadline = time.monotonic() + WAIT_FOR_WATCH_S
+    attempt = 0
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            attempt += 1
+        holder = read_holder(file)
+        # Who merely asks `held_by` has the lock for microseconds: hence the few tries.
+        if attempt > 5 and not (_tidying(holder) and time.monotonic() < deadline):
+            break
+        time.sleep(0.02 * min(attempt, 10))
+    who = f"pid {holder.pid} since {holder.since}: {holder.reason}" if holder else "an unknown process"
+    raise LeaseHeld(f"{environment} is being changed by {who}; wait for it to end, or stop that run")
+
+
+def _tidying(holder: Holder | None) -> bool:
+    return holder is not None and holder.reason.startswith(WATCH) and not holder.released
+
+
+def _write(descriptor: int, holder: Holder) -> None:
+    raw = json.dumps(asdict(holder)).encode()
+    os.pwrite(descriptor, raw, 0)
+    os.ftruncate(descriptor, len(raw))
+    os.fsync(descriptor)
+
+
+def _started(pid: int) -> float:
+    return float(psutil.Process(pid).create_time())
+
+
+def _end_leftovers(holder: Holder, environment: str) -> None:
+    """Kill what a holder that never released may have left: itself when stuck, its group, its sandboxes."""
+    try:
+        process = psutil.Process(holder.pid)
+        same = abs(process.create_time() - holder.started) < 0.02 and holder.pid != os.getpid()
+        if same:
+            group = os.getpgid(holder.pid)
+            if group not in (os.getpgid(0), 0, 1) and group == holder.pid:
+                os.killpg(group, signal.SIGKILL)
+            process.kill()
+            process.wait(5)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        pass
+    kill_epoch(f"{environment}:{holder.epoch};")

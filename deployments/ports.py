@@ -1,0 +1,44 @@
+"""TCP ports of this host: which are free, and who has one that is not."""
+
+import socket
+
+import psutil
+
+LOCAL = "127.0.0.1"
+
+
+def free_port() -> int:
+    """Return a port that nothing on 127.0.0.1 listens on now; another process may take it before you do."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind((LOCAL, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int, host: str = LOCAL) -> bool:
+    """Return whether a server could listen on `port` (1 to 65535) of `host` now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # as servers do: connections that are winding down (TIME_WAIT) are in nobody's way
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def who_listens(port: int) -> str | None:
+    """Return "pid 123 (python -m http.server)" of who listens on `port`, or None if nobody does.
+
+    "another user's process" when the system does not tell us who.
+    """
+    for connection in psutil.net_connections("tcp"):
+        if connection.status != psutil.CONN_LISTEN or connection.laddr[1:] != (port,):
+            continue
+        if connection.pid is None:
+            return "another user's process"
+        try:
+            words = psutil.Process(connection.pid).cmdline()
+        except psutil.Error:
+            words = []
+        return f"pid {connection.pid} ({' '.join(words)[:120]})"
+    return None

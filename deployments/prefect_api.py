@@ -1,0 +1,55 @@
+"""Prefect's REST API, as far as `watch` needs it: by plain HTTP, so that a service that runs for ever stays small."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from deployments.control import Control
+from deployments.home import Home
+from evidence.errors import ServerAway
+
+TIMEOUT_S = 10.0
+
+
+class PrefectApi:
+    """Calls one installation's server. Every method raises ServerAway when it does not answer, or answers an error."""
+
+    def __init__(self, control: Control | None = None) -> None:
+        self.control = control or Control(Home.find())
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Return the decoded answer, None for "not found"."""
+        user, _, password = self.control.auth.partition(":")
+        try:
+            answer = httpx.request(
+                method, f"{self.control.url}/api{path}", json=body, auth=(user, password), timeout=TIMEOUT_S
+            )
+        except httpx.HTTPError as error:
+            raise ServerAway(
+                f"the Prefect server does not answer at {self.control.url} ({type(error).__name__}); start it: make up"
+            ) from error
+        if answer.status_code == 404:
+            return None
+        if answer.is_error:
+            raise ServerAway(f"the Prefect server answered {answer.status_code} to {method} {path}: {answer.text[:200]}")
+        return answer.json() if answer.content else {}
+
+    def run_state(self, run: str) -> str | None:
+        """Return the state type of a flow run ("RUNNING", "PAUSED", ...), None when there is no such run."""
+        found = self.call("GET", f"/flow_runs/{run}")
+        return found["state_type"] if found else None
+
+    def set_state(self, run: str, kind: str, name: str, message: str) -> None:
+        """Force a flow run into a state: for runs whose process cannot do so any more."""
+        state = {"type": kind, "name": name, "message": message}
+        self.call("POST", f"/flow_runs/{run}/set_state", {"state": state, "force": True})
+
+    def start(self, deployment: str, parameters: Mapping[str, Any], key: str) -> str | None:
+        """Create a run of a deployment, once for each `key`; return its id, None when there is no such deployment."""
+        flow, _, name = deployment.partition("/")
+        found = self.call("GET", f"/deployments/name/{flow}/{name}")
+        if found is None:
+            return None
+        body = {"parameters": dict(parameters), "idempotency_key": key, "state": {"type": "SCHEDULED"}}
+        return str(self.call("POST", f"/deployments/{found['id']}/create_flow_run", body)["id"])

@@ -1,0 +1,165 @@
+"""May this version go to this environment? Looks at everything, changes nothing; run before the question and under the lease."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from deployments.approvers import read_approvers
+from deployments.ledger import Ledger, Live, Version
+from deployments.place import Place
+from deployments.rollout import version_of
+from deployments.sandbox import Isolation, available
+from evidence.bundle import find_digest, verify_bundle
+from evidence.errors import ArtifactError
+from evidence.statements import Checked, Commit, newest_promotion, read_checks, read_promotions
+from gates.approval import Approver
+from gates.requirements import Check, judge_checks
+from gates.verdict import Action, Verdict
+
+ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What is about to change, and whether it may. `commits` are those that go out, newest first."""
+
+    version: Version
+    live: Live | None
+    verdict: Verdict
+    checks: tuple[Check, ...]
+    commits: tuple[Commit, ...]
+    commits_note: str
+    isolation: str
+    approvers: tuple[Approver, ...]
+    policy: str
+    warnings: tuple[str, ...]
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """Return the e-mail addresses of those who wrote what goes out."""
+        return tuple(sorted({commit.email.lower() for commit in self.commits}))
+
+
+def choose_version(place: Place, wanted: str | None) -> str:
+    """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
+
+    That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with evidence.
+    """
+    if wanted:
+        return find_digest(place.store, wanted)
+    before = place.settings.requires_promotion_in
+    if before:
+        newest = newest_promotion(place.store, place.keys, before)
+        if newest is None:
+            raise ArtifactError(f"{place.name}: {before} has promoted nothing yet; release there first")
+        return newest[0]
+    checked = [digest for digest in place.store.artifacts() if read_checks(place.store, place.keys, digest)]
+    if not checked:
+        raise ArtifactError(f"{place.name}: no version was built yet; run: prefect deployment run ci/push")
+    return checked[-1]
+
+
+def preflight(place: Place, digest: str) -> Preflight:
+    """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
+
+    Raises ArtifactError or EvidenceError when something was changed since it was signed, ConfigError on bad configuration.
+    """
+    bundle = verify_bundle(place.store, digest)
+    checked = read_checks(place.store, place.keys, digest)
+    ledger = place.ledger()
+    approvers = read_approvers()
+    problems = [*_evidence_problems(place, digest, bundle.commit, checked), *_state_problems(place, ledger, digest)]
+    if place.settings.approval == "required" and not any(place.name in one.environments for one in approvers):
+        problems.append(f"config/approvers.toml names nobody who may approve for {place.name}")
+    commits, note = going_out(checked.history if checked else (), ledger.live)
+    return Preflight(
+        version=version_of(place, digest),
+        live=ledger.live,
+        verdict=Verdict(Action.STOP, "; ".join(problems)) if problems else _passed(place, checked),
+        checks=checked.checks if checked else (),
+        commits=commits,
+        commits_note=note,
+        isolation=checked.isolation if checked else "unknown",
+        approvers=tuple(approvers),
+        policy=policy_of(place, approvers),
+        warnings=tuple(_warnings(place, ledger, checked)),
+    )
+
+
+def policy_of(place: Place, approvers: Sequence[Approver]) -> str:
+    """Return a digest of the rules that apply: an answer given under other rules does not hold."""
+    rules = {
+        "settings": place.settings.model_dump(mode="json", exclude={"app", "secrets"}),
+        "approvers": [asdict(one) for one in approvers],
+    }
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
+
+
+def _passed(place: Place, checked: Checked | None) -> Verdict:
+    return judge_checks(place.settings.gates, checked.checks if checked else ())
+
+
+def _evidence_problems(place: Place, digest: str, commit: str, checked: Checked | None) -> list[str]:
+    if checked is None:
+        return [f"no signed evidence for {digest[:12]}; run: prefect deployment run ci/push -p commit={commit[:12]}"]
+    problems = []
+    if checked.commit != commit:
+        problems.append(f"the evidence is about commit {checked.commit[:12]}, the artifact about {commit[:12]}")
+    if not checked.clean:
+        problems.append("the evidence was made on a tree with uncommitted changes")
+    verdict = judge_checks(place.settings.gates, checked.checks)
+    if verdict.action is not Action.PROMOTE:
+        problems.append(verdict.reason)
+    required = place.settings.required_isolation
+    if _weaker(checked.isolation, required):
+        problems.append(
+            f"the checks ran with isolation {checked.isolation}, {place.name} requires {required}; see docs/security.md"
+        )
+    before = place.settings.requires_promotion_in
+    if before and not any(one.environment == before for one in read_promotions(place.store, place.keys, digest)):
+        problems.append(f"{before} has not promoted {digest[:12]}; release it there first")
+    return problems
+
+
+def _weaker(found: str, required: Isolation) -> bool:
+    known = [str(level) for level in ISOLATION_ORDER]
+    return found not in known or known.index(found) < ISOLATION_ORDER.index(required)
+
+
+def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
+    problems = []
+    if reason := ledger.condemned.get(digest):
+        problems.append(f"{digest[:12]} is condemned here ({reason}); release a fixed version")
+    if ledger.live and ledger.live.version.digest == digest and not ledger.unfinished:
+        problems.append(f"{ledger.live.version} is live already")
+    if not place.supervisor.answers():
+        problems.append(f"{place.name} is not up on this host; run: make up")
+    if _weaker(str(available()), place.settings.required_isolation):
+        problems.append(f"this host isolates app code by {available()} only, {place.settings.required_isolation} is required")
+    return problems
+
+
+def _warnings(place: Place, ledger: Ledger, checked: Checked | None) -> list[str]:
+    notes = []
+    idle = ledger.slots.get(ledger.idle_slot)
+    if idle and idle.running:
+        old = ledger.versions.get(idle.digest)
+        notes.append(f"The warm old version {old or idle.digest[:12]} in slot {ledger.idle_slot} will be evicted.")
+    unlooked = [f"{one.name} ({one.reason})" for one in (checked.checks if checked else ()) if one.outcome != "passed"]
+    if unlooked:
+        notes.append("Not passed, and not required here: " + "; ".join(unlooked))
+    if place.settings.allow_author_approval:
+        notes.append("This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL).")
+    notes.append("Who approves is what the form says; identity is not proven yet (docs/security.md).")
+    return notes
+
+
+def going_out(history: Sequence[Commit], live: Live | None) -> tuple[tuple[Commit, ...], str]:
+    """Return the commits between what is live and the new version, newest first, with a note on how sure that is."""
+    if live is None:
+        return tuple(history), "nothing is live: the whole known history goes out"
+    for index, commit in enumerate(history):
+        if commit.hash == live.version.commit:
+            return tuple(history[:index]), f"since {live.version.version}, which is live"
+    return tuple(history), f"{live.version.version}, which is live, is not among the ancestors: all that is known is listed"

@@ -1,0 +1,61 @@
+"""Tidy up what somebody began and nobody ended. Every release and rollback does this first, and `watch` when the lease is free."""
+
+from deployments import rollout
+from deployments.lease import Lease
+from deployments.ledger import Ledger, Operation
+from deployments.place import Place
+from gates.recovery import Facts, Repair, decide
+
+
+def facts_of(place: Place, ledger: Ledger) -> Facts:
+    """Return what journal and router say, as the decision needs it."""
+    unfinished = ledger.unfinished
+    return Facts(
+        operation=unfinished.kind if unfinished else None,
+        judged_good=bool(unfinished and unfinished.judged_good),
+        switched=bool(unfinished and unfinished.switched),
+        journal_version=ledger.routing["version"] if ledger.routing else None,
+        router_version=place.router.version(),
+    )
+
+
+def needs_repair(place: Place) -> tuple[Repair, str]:
+    """Say what `reconcile` would do and why, without doing it."""
+    return decide(facts_of(place, place.ledger()))
+
+
+def reconcile(place: Place, lease: Lease) -> tuple[Repair, str]:
+    """Make world and journal agree again: finish or restore what is unfinished, republish what the router forgot.
+
+    Safe to repeat, and to be killed in. Raises RestoreError when what was live cannot be brought back.
+    """
+    ledger = place.ledger()
+    repair, reason = decide(facts_of(place, ledger))
+    unfinished = ledger.unfinished
+    if unfinished and repair is Repair.FINISH:
+        reason = f"{reason}; {_finish(place, lease, unfinished)}"
+    elif unfinished and repair is Repair.RESTORE:
+        said = rollout.restore(place, lease, unfinished.before)
+        reason = f"{reason}; {said}"
+        place.journal.append("end", {"id": unfinished.id, "outcome": "restored", "reason": reason}, lease.epoch)
+    elif repair is Repair.REPUBLISH:
+        if ledger.live:
+            rollout.ensure_slot(place, lease, ledger.live.slot, ledger.live.version)
+        rollout.republish(place, lease)
+    return repair, reason
+
+
+def _finish(place: Place, lease: Lease, operation: Operation) -> str:
+    """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
+    rest = rollout.Rollout(
+        place, lease, operation.version, operation.kind, operation.id, operation.slot, operation.before
+    )
+    live = place.ledger().live
+    if live:
+        rollout.ensure_slot(place, lease, live.slot, live.version)
+        rollout.republish(place, lease)
+    if operation.kind == "rollback" and operation.before:
+        rest.condemn(operation.before.version.digest, "rolled back; the rollback was interrupted and finished")
+    said = rest.drain()
+    rest.end("promoted" if operation.kind == "release" else "rolled back", f"finished after an interruption; {said}")
+    return said

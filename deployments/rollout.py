@@ -1,0 +1,292 @@
+"""The steps that change an environment, and the way back. No Prefect: `make rollback` and recovery use the same.
+
+Intent is journaled before each effect. Every step may be repeated by the next process after a crash at any point: recovery
+decides from the journal alone (gates/recovery.py).
+"""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+from deployments.bake import bake
+from deployments.lease import Lease
+from deployments.ledger import Ledger, Live, Version
+from deployments.place import Place
+from deployments.probe import await_healthy
+from deployments.router import DrainResult, Envoy, Routing
+from deployments.runtimes.process import Installed, ProcessRuntime
+from deployments.settings import Strategy
+from evidence.bundle import read_bundle
+from evidence.errors import RestoreError, SlipwayError
+from evidence.statements import Kind, Promoted, state
+from gates.analysis import SlotCounters
+from gates.verdict import Verdict
+
+
+def version_of(place: Place, digest: str) -> Version:
+    """Return an artifact's digest, version and commit together."""
+    bundle = read_bundle(place.store, digest)
+    return Version(digest, bundle.version, bundle.commit)
+
+
+@dataclass
+class Rollout:
+    """One release or rollback while it changes an environment. Made by `begin`, under the lease."""
+
+    place: Place
+    lease: Lease
+    version: Version
+    kind: str
+    id: str
+    slot: str
+    before: Live | None
+    seconds: dict[str, float] = field(default_factory=dict)
+    baseline: tuple[SlotCounters, SlotCounters] | None = None
+    first_reading: SlotCounters | None = None
+    downtime_from: float | None = None
+
+    @classmethod
+    def begin(cls, place: Place, lease: Lease, version: Version, kind: str, run: str = "") -> "Rollout":
+        """Journal the intent. The place must have been reconciled under this lease."""
+        ledger = place.ledger()
+        slot = ledger.idle_slot
+        rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live)
+        place.preview_secret(renew=True)
+        data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(version)}
+        rollout._write("begin", data | {"before": _live_data(ledger.live)})
+        rollout.first_reading = rollout._reading()
+        return rollout
+
+    @property
+    def runtime(self) -> ProcessRuntime:
+        return ProcessRuntime(self.place)
+
+    @cached_property
+    def installed(self) -> Installed:
+        return self.runtime.installed(self.version.digest)
+
+    def _write(self, kind: str, data: Mapping[str, Any]) -> None:
+        self.place.journal.append(kind, data, self.lease.epoch)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step and journal how long it took, once it went well."""
+        start = time.monotonic()
+        yield
+        self.seconds[name] = round(time.monotonic() - start, 3)
+        self._write("step", {"name": name, "seconds": self.seconds[name]})
+
+    def install(self) -> str:
+        """Lay the artifact out on this host. Changes nothing that runs."""
+        with self.step("install"):
+            self.runtime.install(self.version.digest)
+            return f"{self.version} is verified and laid out"
+
+    def migrate(self) -> str:
+        """Bring the database's schema up to the new version's. Never undone by a restore: migrations expand."""
+        with self.step("migrate"):
+            self._write("migrating", {"digest": self.version.digest})
+            said = self.runtime.migrate(self.installed, self.lease)
+            self._write("migrated", {"digest": self.version.digest})
+            return said
+
+    def start(self) -> str:
+        """Start the new version in the idle slot and wait until it is healthy. `direct` first stops the old one."""
+        with self.step("start"):
+            if self.place.settings.strategy is Strategy.DIRECT and self.before:
+                self.downtime_from = time.monotonic()
+                stop_slot(self.place, self.lease, self.before.slot)
+            return start_slot(self.place, self.lease, self.slot, self.version)
+
+    def verify(self) -> str:
+        """Publish the preview route and run health and smoke tests against the idle slot through it."""
+        with self.step("verify"):
+            publish(self.place, self.lease, self.before, preview=self.slot)
+            return self._check({Envoy.PREVIEW_HEADER: self.place.preview_secret()})
+
+    def switch(self) -> str:
+        """Send all traffic to the new version, confirmed by the router."""
+        with self.step("switch"):
+            self.baseline = self._window_before()
+            seconds = publish(self.place, self.lease, Live(self.version, self.slot, datetime.now(UTC)))
+            self._end_downtime()
+            return f"written and confirmed in {seconds * 1000:.1f} ms"
+
+    def check_public(self) -> str:
+        """Run health and smoke tests again, through the public route."""
+        with self.step("check"):
+            return self._check({})
+
+    def bake(self) -> Verdict:
+        """Watch the router's figures for the new version until they allow a judgement, and journal it."""
+        with self.step("bake"):
+            verdict = bake(self.place, self.slot, self.installed.bundle.run.health[0], self.baseline)
+            self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
+            return verdict
+
+    def drain(self) -> str:
+        """Wait until the old slot has no request left. `direct` and rollbacks stop it, blue-green keeps it warm."""
+        running = self.place.ledger().slots
+        if not self.before or not running[self.before.slot].running:
+            return "no old version is running"
+        with self.step("drain"):
+            result = self.place.router.drain(self.before.slot, self.place.settings.drain_seconds)
+        if self.kind == "rollback":
+            stop_slot(self.place, self.lease, self.before.slot)
+        return _drained(result)
+
+    def condemn(self, digest: str, reason: str) -> None:
+        """Write down that a version is bad: it is never a target again."""
+        self._write("condemned", {"digest": digest, "reason": reason})
+
+    def end(self, outcome: str, reason: str) -> None:
+        """Write down how it ended; a promotion is also signed for the environments after this one."""
+        if outcome == "promoted" and self.kind == "release":
+            promoted = Promoted(
+                environment=self.place.name,
+                version=self.version.version,
+                commit=self.version.commit,
+                at=datetime.now(UTC),
+                release=self.id,
+            )
+            state(self.place.store, self.place.keys, self.version.digest, self.place.app, Kind.PROMOTION, promoted)
+        self._write("end", {"id": self.id, "outcome": outcome, "reason": reason})
+
+    def restore(self) -> str:
+        """Bring back what was live when this began: its slot, its traffic. RestoreError outranks every other error."""
+        said = restore(self.place, self.lease, self.before)
+        self._end_downtime()
+        return said
+
+    def _check(self, headers: Mapping[str, str]) -> str:
+        run = self.installed.bundle.run
+        timeout_s = self.place.settings.health_timeout_seconds
+        gone = lambda: self.runtime.gone(self.slot)  # noqa: E731
+        health = await_healthy(self.place.url, run.health, timeout_s, headers, gone)
+        return f"{health}; smoke: {self.runtime.smoke(self.installed, self.place.url, headers, self.lease)}"
+
+    def _reading(self) -> SlotCounters | None:
+        return self.place.router.counters().get(self.before.slot, SlotCounters()) if self.before else None
+
+    def _window_before(self) -> tuple[SlotCounters, SlotCounters] | None:
+        now = self._reading()
+        return (self.first_reading, now) if self.first_reading and now else None
+
+    def _end_downtime(self) -> None:
+        if self.downtime_from is not None:
+            down_s = round(time.monotonic() - self.downtime_from, 3)
+            self._write("step", {"name": "down", "seconds": down_s, "downtime_s": down_s})
+            self.downtime_from = None
+
+
+def _live_data(live: Live | None) -> dict[str, Any] | None:
+    return {**asdict(live.version), "slot": live.slot} if live else None
+
+
+def _drained(result: DrainResult) -> str:
+    if result.clean:
+        return f"the old slot had no request left after {result.seconds:.2f} s"
+    return f"{result.still_active} requests were still open after {result.seconds:.1f} s and end with the old slot"
+
+
+def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
+    """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is not."""
+    runtime = ProcessRuntime(place)
+    installed = runtime.installed(version.digest)
+    stop_slot(place, lease, slot)
+    port = runtime.choose_port()
+    data = {"slot": slot, "digest": version.digest, "port": port}
+    place.journal.append("slot.starting", data, lease.epoch)
+    runtime.start(slot, installed, port)
+    said = await_healthy(
+        f"http://127.0.0.1:{port}",
+        installed.bundle.run.health,
+        place.settings.health_timeout_seconds,
+        gone=lambda: runtime.gone(slot),
+    )
+    place.journal.append("slot.started", data, lease.epoch)
+    return said
+
+
+def stop_slot(place: Place, lease: Lease, slot: str) -> None:
+    """Stop what runs in a slot. Safe to repeat."""
+    place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
+    ProcessRuntime(place).stop(slot)
+    place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
+
+
+def publish(place: Place, lease: Lease, live: Live | None, preview: str | None = None) -> float:
+    """Make the router send all traffic to `live`; return the seconds from written to confirmed.
+
+    The journal's intent comes before, its confirmation after. Raises RouterError with the old configuration back in force.
+    """
+    ledger: Ledger = place.ledger()
+    routing = Routing(
+        version=f"e{lease.epoch}-{ledger.entries + 1}",
+        ports={name: slot.port for name, slot in ledger.slots.items() if slot.running},
+        weights={live.slot: 100} if live else {},
+        preview_slot=preview,
+        preview_secret=place.preview_secret(),
+    )
+    data = {"routing": routing.to_dict(), "live": _live_data(live)}
+    place.journal.append("routing", data, lease.epoch)
+    seconds = place.router.publish(routing)
+    place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
+    return seconds
+
+
+def republish(place: Place, lease: Lease) -> float:
+    """Tell the router again what the journal says is live: after a crash of either."""
+    return publish(place, lease, place.ledger().live)
+
+
+def restore(place: Place, lease: Lease, before: Live | None) -> str:
+    """Make `before` live again: start its slot when it is down, switch, drain and stop the other. Safe to repeat.
+
+    Raises RestoreError, which says what a person must do.
+    """
+    try:
+        return _restore(place, lease, before)
+    except SlipwayError as error:
+        what = f"{before.version} in slot {before.slot}" if before else "the empty state"
+        raise RestoreError(
+            f"{place.name}: could not bring back {what}: {error}; look at `make status`, then docs/operations.md, "
+            "'A restore that failed'"
+        ) from error
+
+
+def _restore(place: Place, lease: Lease, before: Live | None) -> str:
+    ledger = place.ledger()
+    if before is None:
+        publish(place, lease, None)
+        for slot in [name for name, one in ledger.slots.items() if one.running]:
+            stop_slot(place, lease, slot)
+        return "nothing was live before, and nothing is now"
+    ensure_slot(place, lease, before.slot, before.version)
+    seconds = publish(place, lease, before)
+    other = "green" if before.slot == "blue" else "blue"
+    if other in ledger.slots and ledger.slots[other].running:
+        place.router.drain(other, place.settings.drain_seconds)
+        stop_slot(place, lease, other)
+        publish(place, lease, before)
+    return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
+
+
+def ensure_slot(place: Place, lease: Lease, name: str, version: Version) -> None:
+    """Make sure that a version runs healthily in a slot; start it when it does not."""
+    slot = place.ledger().slots.get(name)
+    runtime = ProcessRuntime(place)
+    if slot and slot.running and slot.digest == version.digest and runtime.gone(name) is None:
+        await_healthy(
+            f"http://127.0.0.1:{slot.port}",
+            read_bundle(place.store, version.digest).run.health,
+            place.settings.health_timeout_seconds,
+            gone=lambda: runtime.gone(name),
+        )
+    else:
+        start_slot(place, lease, name, version)

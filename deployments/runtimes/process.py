@@ -1,0 +1,249 @@
+"""Runtime `process`: a slot is a bundle's server process on its own port, in a sandbox, owned by the place's supervisor."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess  # nosec B404: uv and the interpreter, with argument lists
+import sys
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployments import sandbox
+from deployments.lease import Lease
+from deployments.place import Place
+from deployments.ports import free_port
+from deployments.programs import Program, State
+from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
+from evidence.errors import ArtifactError, MigrationError, ToolError
+
+INSTALL_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A bundle laid out on this host: read-only, shared by the environments of the host."""
+
+    directory: Path
+    bundle: Bundle
+
+    @property
+    def source(self) -> Path:
+        return self.directory / "source"
+
+    def python(self, environment: str = "venv") -> Path:
+        return self.directory / environment / "bin" / "python"
+
+    def command(self, argv: Sequence[str], port: int | None = None, environment: str = "venv") -> list[str]:
+        """Return a command of the bundle with its own interpreter and the slot's port filled in."""
+        words = [word.replace("{port}", str(port)) for word in argv]
+        return [str(self.python(environment))] + words[1:] if words[0] == "python" else words
+
+
+def uv() -> str:
+    """Return the path of the uv that belongs to this environment."""
+    beside = Path(sys.executable).with_name("uv")
+    found = str(beside) if beside.exists() else shutil.which("uv")
+    if not found:
+        raise ToolError("uv is not installed here; run: make setup")
+    return found
+
+
+def interpreter(version: str) -> str:
+    """Return a Python of the wanted minor version. ArtifactError when this host has none."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return os.path.realpath(sys.executable)
+    argv = [uv(), "python", "find", "--no-python-downloads", version]
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)  # nosec B603
+    if found.returncode:
+        raise ArtifactError(f"the bundle wants Python {version} and this host has none; install it, or build for another")
+    return found.stdout.strip()
+
+
+def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cache: Path) -> None:
+    """Make a virtual environment that holds exactly what `lock` says, checked by hash.
+
+    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to repeat.
+    """
+    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
+    for name in ("SSL_CERT_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY"):
+        if wheels is None and name in os.environ:
+            environ[name] = os.environ[name]
+    source = ["--offline", "--no-index", "--find-links", str(wheels)] if wheels else []
+    steps = [
+        [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
+        [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
+        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
+    ]
+    if lock.read_text(encoding="utf-8").find("==") < 0:
+        steps.pop()
+    for argv in steps:
+        try:
+            done = subprocess.run(  # nosec B603
+                argv, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
+        if done.returncode:
+            raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
+
+
+class ProcessRuntime:
+    """Installs, migrates, starts and stops bundles in one place."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def install(self, digest: str) -> Installed:
+        """Verify an artifact and lay it out, offline and by hash. Safe to repeat and to race.
+
+        Raises ArtifactError when a byte of it is missing or changed.
+        """
+        installed = self._installed(verify_bundle(self.place.store, digest), digest)
+        directory = installed.directory
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (directory / "complete").exists():
+                shutil.rmtree(directory, ignore_errors=True)
+                self._lay_out(installed)
+                (directory / "complete").touch()
+        return installed
+
+    def installed(self, digest: str) -> Installed:
+        """Return an artifact that lies ready here; install it when it does not."""
+        installed = self._installed(read_bundle(self.place.store, digest), digest)
+        return installed if (installed.directory / "complete").exists() else self.install(digest)
+
+    def _installed(self, bundle: Bundle, digest: str) -> Installed:
+        return Installed(self.place.home.root / "installed" / digest[:32], bundle)
+
+    def _lay_out(self, installed: Installed) -> None:
+        store, bundle = self.place.store, installed.bundle
+        installed.source.mkdir(parents=True)
+        with tarfile.open(store.blob(bundle.source)) as archive:
+            archive.extractall(installed.source, filter="data")  # nosec B202: the data filter refuses what escapes
+        sets = [("venv", bundle.lock, bundle.wheels)]
+        if bundle.smoke_lock:
+            sets.append(("smoke", bundle.smoke_lock, bundle.smoke_wheels))
+        python = interpreter(bundle.python)
+        for name, lock_digest, wheels in sets:
+            with tempfile.TemporaryDirectory(dir=installed.directory) as scratch:
+                link_blobs(store, wheels, Path(scratch) / "wheels")
+                lock = Path(scratch) / f"{name}.lock"
+                lock.write_bytes(store.blob(lock_digest).read_bytes())
+                make_venv(
+                    installed.directory / name, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv"
+                )
+        argv = [str(installed.python()), "-m", "compileall", "-q", "-j", "2", str(installed.directory / "venv")]
+        subprocess.run([*argv, str(installed.source)], timeout=INSTALL_TIMEOUT_S, check=False)  # nosec B603
+        _read_only(installed.directory)
+
+    def sandbox(self, installed: Installed) -> sandbox.Sandbox:
+        """Return what the app may see: its bundle and its database's socket, both read-only."""
+        level = sandbox.available()
+        return sandbox.Sandbox(level, read_only=(installed.directory, self.place.postgres.socket_directory))
+
+    def _environment(self, port: int | None = None) -> dict[str, str]:
+        extra = {"PORT": str(port)} if port else {}
+        return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.place.app_environment(), **extra}
+
+    def migrate(self, installed: Installed, lease: Lease) -> str:
+        """Run the bundle's migration against the environment's database; return the last line it printed.
+
+        Raises MigrationError when it fails or takes longer than the environment allows.
+        """
+        command = installed.bundle.run.migrate
+        if command is None:
+            return "the app has no migrations"
+        timeout_s = self.place.settings.migration_timeout_seconds
+        done = sandbox.run(
+            installed.command(command),
+            cwd=installed.source,
+            env=self._environment(),
+            sandbox=self.sandbox(installed),
+            timeout_s=timeout_s,
+            epoch=lease.mark,
+        )
+        if done.timed_out:
+            raise MigrationError(f"the migration did not end within {timeout_s:g} s and was stopped: {done.output[-800:]}")
+        if done.returncode:
+            raise MigrationError(f"the migration failed with exit code {done.returncode}: {done.output[-1500:]}")
+        return (done.output.strip().splitlines() or ["nothing to migrate"])[-1]
+
+    def choose_port(self) -> int:
+        """Return a free port of this host for a slot."""
+        return free_port()
+
+    def start(self, slot: str, installed: Installed, port: int) -> None:
+        """Start the bundle in a slot. The supervisor keeps it running from here on, across our own death."""
+        argv = installed.command(installed.bundle.run.command, port)
+        specs = self.place.directory / "slots"
+        specs.mkdir(mode=0o700, exist_ok=True)
+        command = sandbox.command(
+            argv,
+            cwd=installed.source,
+            env=self._environment(port),
+            sandbox=self.sandbox(installed),
+            spec_directory=specs / slot,
+        )
+        stop_s = int(installed.bundle.run.stop_seconds)
+        program = Program(self.program(slot), tuple(command), installed.source, {}, stop_wait_s=stop_s, priority=50)
+        self.place.supervisor.declare(program)
+
+    def stop(self, slot: str) -> None:
+        """Stop a slot's process (SIGTERM, its stop time, SIGKILL) and forget it. Safe to repeat."""
+        self.place.supervisor.remove(self.program(slot))
+
+    def gone(self, slot: str) -> str | None:
+        """Return why a slot's process is not running, with its last output; None while it is."""
+        state = self.place.supervisor.state(self.program(slot))
+        if state is not None and state.state in (State.RUNNING, State.STARTING):
+            return None
+        said = self.place.supervisor.log_tail(self.program(slot), 15)
+        return f"{state.state if state else 'not declared'}; it said: {self._masked(said)}"
+
+    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
+        """Run the bundle's smoke tests against an address; return their summary line. ToolError when one fails."""
+        command = installed.bundle.run.smoke
+        if command is None:
+            return "the app names no smoke tests"
+        environment = "smoke" if installed.bundle.smoke_lock else "venv"
+        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": base_url}
+        done = sandbox.run(
+            installed.command(command, environment=environment),
+            cwd=installed.source,
+            env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
+            sandbox=sandbox.Sandbox(sandbox.available(), read_only=(installed.directory,)),
+            timeout_s=self.place.settings.smoke_timeout_seconds,
+            epoch=lease.mark,
+        )
+        said = self._masked(done.output)
+        if done.timed_out:
+            raise ToolError(f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}")
+        if done.returncode:
+            raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
+        return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
+
+    def _masked(self, text: str) -> str:
+        """Replace the environment's secrets in what the app printed."""
+        for secret in self.place.secrets():
+            text = text.replace(secret, "***")
+        return text
+
+    @staticmethod
+    def program(slot: str) -> str:
+        return f"slot-{slot}"
+
+
+def _read_only(directory: Path) -> None:
+    """Take the write bits away and let the sandbox's user read."""
+    for folder, _, files in os.walk(directory):
+        os.chmod(folder, 0o755)  # nosec B103: what lies in it is read-only and the home around it is 0700
+        for name in files:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                file.chmod(0o555 if file.stat().st_mode & 0o100 else 0o444)

@@ -1,0 +1,388 @@
+"""Run app code, which is untrusted: cut off from our keys, state, cache, sockets and environment.
+
+Three levels, the best one that this host permits:
+
+    namespaces  its own root (system programs, what was bound, a private /tmp), its own processes; as root uid 64100
+    uid         root without the right to unshare (most containers): uid 64100 and a clean environment; the host's
+                world-readable files and processes are in sight, and so are unix sockets that anyone may open
+    none        a clean environment and its own session; whatever we may read, the app may read
+
+On every level the app's processes end with the launcher (sandbox_init.py); a launcher that is itself killed with KILL
+can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
+127.0.0.1 and abstract unix sockets. Memory, processes and disk are not limited here.
+"""
+
+import codecs
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import IO
+
+from deployments import sandbox_init
+from deployments.marks import carriers, command_line, send
+from evidence.errors import ConfigError, ToolError
+
+APP_UID = 64100
+TERM_WAIT_S = 5.0
+BLOCK_BYTES = 8_000
+BLOCK_S = 0.5
+TICK_S = 0.1
+LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
+EPOCH = "SLIPWAY_EPOCH"
+
+
+class Isolation(StrEnum):
+    """How far app code is kept from the host, best first."""
+
+    NAMESPACES = "namespaces"
+    UID = "uid"
+    NONE = "none"
+
+
+class Network(StrEnum):
+    """HOST shares the host's network; LOOPBACK is an own one with nothing but 127.0.0.1."""
+
+    HOST = "host"
+    LOOPBACK = "loopback"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a program may see beyond the system's own directories; binds appear at the same path inside.
+
+    The caller makes `writable` directories belong to `owner()`. `uid` is who the program runs as when we are root.
+    `lock` is a file that stays locked while any process of the program lives; the launcher waits 10 s for it.
+    Below `namespaces` the binds have no effect: the file modes decide.
+    """
+
+    isolation: Isolation
+    read_only: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    network: Network = Network.HOST
+    uid: int = APP_UID
+    lock: Path | None = None
+
+    def owner(self) -> int:
+        """Return the uid (and gid) that the program has on the host."""
+        root = os.geteuid() == 0
+        return self.uid if root and self.isolation is not Isolation.NONE else os.geteuid()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended. `returncode` is 128+n after signal n; `output` is the last of stdout and stderr together.
+
+    `truncated`: more came than the limit, and `output` lacks the beginning, the log the end.
+    """
+
+    returncode: int
+    output: str
+    truncated: bool
+    timed_out: bool
+    cancelled: bool
+    seconds: float
+
+
+def available() -> Isolation:
+    """Return the best level that works here, found by trying; SLIPWAY_ISOLATION can only lower it.
+
+    Raises ConfigError when SLIPWAY_ISOLATION is not the name of a level.
+    """
+    asked = os.environ.get("SLIPWAY_ISOLATION")
+    best = _probe()
+    if not asked:
+        return best
+    levels = list(Isolation)
+    if asked not in levels:
+        raise ConfigError(f"SLIPWAY_ISOLATION: got {asked!r}, expected one of {', '.join(levels)}")
+    return max(best, Isolation(asked), key=levels.index)
+
+
+@functools.cache
+def _probe() -> Isolation:
+    try:
+        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=Sandbox(Isolation.NAMESPACES), timeout_s=20)
+    except ToolError:
+        return Isolation.UID if os.geteuid() == 0 else Isolation.NONE
+    return Isolation.NAMESPACES
+
+
+def command(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox, spec_directory: Path
+) -> list[str]:
+    """Write what the launcher needs to `spec_directory` and return the command that starts `argv` sandboxed.
+
+    For programs of a supervisor: the file (0600) must stay as long as the command may be started, and the caller
+    removes it with the directory. Its name is a digest of its content, so a changed environment is a changed command.
+    """
+    content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
+    spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    written = spec.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+    with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(written, spec)
+    return [*_launcher(str(spec.resolve())), *argv]
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    sandbox: Sandbox,
+    timeout_s: float,
+    on_output: Callable[[str], None] | None = None,
+    output_limit_bytes: int = 8_000_000,
+    cancelled: threading.Event | None = None,
+    log: Path | None = None,
+    epoch: str | None = None,
+) -> Completed:
+    """Run a program to its end and return how it ended; never through a shell, stdin is empty.
+
+    `on_output` gets blocks of text (each 0.5 s or 8 kB) and `log` bytes, both until `output_limit_bytes`. After
+    `timeout_s`, on `cancelled` and on an exception of ours (`on_output`'s included) the whole tree gets TERM and 5 s
+    later KILL; when this process is killed, the tree is killed. `epoch` marks the launcher for `kill_epoch`.
+    Raises ToolError when the sandbox could not be built or `argv` is not there to be run.
+    """
+    started = time.monotonic()
+    spec = _spec(argv, cwd=cwd, env=env, sandbox=sandbox)
+    report, report_write = os.pipe()
+    spec |= {"parent": os.getpid(), "report_fd": report_write}
+    spec_fd = os.memfd_create("sandbox")
+    try:
+        with open(spec_fd, "w+", closefd=False, encoding="utf-8") as file:
+            json.dump(spec, file)
+        os.lseek(spec_fd, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [*_launcher(f"fd:{spec_fd}"), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_launcher_environment(epoch),
+            start_new_session=True,
+            pass_fds=(spec_fd, report_write),
+        )
+    except OSError as error:
+        os.close(report)
+        raise ToolError(f"{argv[0]} was not run: cannot start the launcher: {error}") from error
+    finally:
+        os.close(spec_fd)
+        os.close(report_write)
+    with open(report, "rb") as reasons, contextlib.ExitStack() as stack:
+        stack.callback(_end, process)
+        sink = open(log, "wb") if log else None
+        if sink:
+            stack.enter_context(sink)
+        watch = _Watch(process, _Output(output_limit_bytes, on_output, sink), started + timeout_s)
+        watch.follow(cancelled)
+        stack.close()
+        reason = reasons.read().decode(errors="replace").strip()
+    if reason:
+        raise ToolError(f"{argv[0]} was not run: {reason}")
+    return Completed(
+        returncode=process.returncode,
+        output=watch.output.text(),
+        truncated=watch.output.truncated,
+        timed_out=watch.stopped_for == "timeout",
+        cancelled=watch.stopped_for == "cancelled",
+        seconds=time.monotonic() - started,
+    )
+
+
+def kill_epoch(epoch_prefix: str) -> int:
+    """Kill what a dead deployer left: processes of this user whose SLIPWAY_EPOCH starts with the prefix; return how many.
+
+    Launchers first get 2 s to kill their trees. Never kills this process. End the prefix with a separator, or "prod:1"
+    also names "prod:10".
+    """
+    if not epoch_prefix:
+        raise ValueError("an empty prefix would name every epoch")
+    found = {pid for pid, _ in carriers(EPOCH, epoch_prefix)}
+    for pid in found:
+        launcher = sandbox_init.__file__ in command_line(pid)
+        send(pid, sandbox_init.KILL_TREE if launcher else signal.SIGKILL)
+    until = time.monotonic() + 2
+    while (left := {pid for pid, _ in carriers(EPOCH, epoch_prefix)}) and time.monotonic() < until:
+        found |= left
+        time.sleep(0.02)
+    for pid in left:
+        send(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox) -> dict[str, object]:
+    if sandbox.network is Network.LOOPBACK and sandbox.isolation is not Isolation.NAMESPACES:
+        raise ConfigError(
+            f"an own network needs isolation 'namespaces', this host permits {sandbox.isolation.value!r}; "
+            "allow unprivileged user namespaces, or use the host's network"
+        )
+    dropping = os.geteuid() == 0 and sandbox.isolation is not Isolation.NONE
+    read_only = [*_python_prefixes(argv[0]), *sandbox.read_only]
+    return {
+        "isolation": sandbox.isolation.value,
+        "env": dict(env),
+        "cwd": str(cwd.absolute()),
+        "uid": sandbox.uid if dropping else None,
+        "gid": sandbox.uid if dropping else None,
+        "read_only": _pairs(read_only),
+        "writable": _pairs(sandbox.writable),
+        "network": sandbox.network.value,
+        "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
+    }
+
+
+def _pairs(paths: Sequence[Path]) -> list[list[str]]:
+    return [[str(path.absolute())] * 2 for path in dict.fromkeys(paths)]
+
+
+def _python_prefixes(program: str) -> Iterator[Path]:
+    """Yield where the interpreter of ours and the one of `program`'s environment live, unless /usr brings them."""
+    prefixes = {Path(sys.base_prefix)}
+    config = Path(program).parent.parent / "pyvenv.cfg"
+    if os.path.isabs(program) and config.is_file():
+        for line in config.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "home" and value.strip():
+                prefixes.add(Path(value.strip()).parent)
+    for prefix in sorted(prefixes):
+        if not prefix.is_relative_to("/usr") and prefix != Path("/") and prefix.is_dir():
+            yield prefix
+
+
+def _launcher(spec: str) -> list[str]:
+    return [sys.executable, "-I", "-S", sandbox_init.__file__, spec, "--"]
+
+
+def _launcher_environment(epoch: str | None) -> dict[str, str]:
+    return {"PATH": LAUNCHER_PATH, "LANG": "C.UTF-8"} | ({EPOCH: epoch} if epoch else {})
+
+
+@dataclass
+class _Output:
+    """Takes what a program prints: text in blocks to a listener, bytes to a log, the last of it kept."""
+
+    limit_bytes: int
+    listener: Callable[[str], None] | None
+    sink: IO[bytes] | None
+    total_bytes: int = 0
+    _tail: bytearray = field(default_factory=bytearray)
+    _block: bytearray = field(default_factory=bytearray)
+    _block_since: float = 0.0
+    _decoder: codecs.IncrementalDecoder = field(
+        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
+    )
+
+    @property
+    def truncated(self) -> bool:
+        return self.total_bytes > self.limit_bytes
+
+    def take(self, data: bytes) -> None:
+        within = data[: max(0, self.limit_bytes - self.total_bytes)]
+        self.total_bytes += len(data)
+        self._tail += data
+        if len(self._tail) > 2 * self.limit_bytes:
+            del self._tail[: -self.limit_bytes]
+        if self.sink:
+            self.sink.write(within)
+        self._block_since = self._block_since if self._block else time.monotonic()
+        self._block += within
+        if len(self._block) >= BLOCK_BYTES:
+            self.flush()
+
+    def flush_if_old(self) -> None:
+        if self._block and time.monotonic() - self._block_since >= BLOCK_S:
+            self.flush()
+
+    def flush(self, *, final: bool = False) -> None:
+        if self.listener and (text := self._decoder.decode(bytes(self._block), final)):
+            self.listener(text)
+        self._block.clear()
+
+    def text(self) -> str:
+        return bytes(self._tail[-self.limit_bytes :]).decode(errors="replace")
+
+
+@dataclass
+class _Watch:
+    """Follows one launcher until it has ended, and stops it when its time is over or nobody wants it any more."""
+
+    process: "subprocess.Popen[bytes]"
+    output: _Output
+    deadline: float
+    stopped_for: str = ""
+    _kill_at: float | None = None
+
+    def follow(self, cancelled: threading.Event | None) -> None:
+        stream = self.process.stdout
+        assert stream is not None
+        os.set_blocking(stream.fileno(), False)
+        with selectors.DefaultSelector() as selector, stream:
+            selector.register(stream, selectors.EVENT_READ)
+            while self.process.poll() is None:
+                if selector.get_map():
+                    if selector.select(TICK_S) and not self._drain(stream):
+                        selector.unregister(stream)
+                else:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self.process.wait(TICK_S)
+                self.output.flush_if_old()
+                self._stop_when_due(cancelled)
+            self._drain(stream)
+        self.output.flush(final=True)
+
+    def _drain(self, stream: IO[bytes]) -> bool:
+        """Take what can be read now, at most 1 MB; return False at the end of the stream."""
+        for _ in range(16):
+            try:
+                data = os.read(stream.fileno(), 65536)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            self.output.take(data)
+        return True
+
+    def _stop_when_due(self, cancelled: threading.Event | None) -> None:
+        now = time.monotonic()
+        if self._kill_at is not None:
+            if now >= self._kill_at + TERM_WAIT_S:
+                self.process.kill()
+            elif now >= self._kill_at:
+                send(self.process.pid, sandbox_init.KILL_TREE)
+        elif now >= self.deadline or (cancelled and cancelled.is_set()):
+            self.stopped_for = "timeout" if now >= self.deadline else "cancelled"
+            self._kill_at = now + TERM_WAIT_S
+            self.process.terminate()
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Leave no tree behind, whatever happens: TERM, 5 s, kill the tree, and the launcher itself if that fails."""
+    try:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(TERM_WAIT_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
+            send(process.pid, sandbox_init.KILL_TREE)
+            try:
+                process.wait(TERM_WAIT_S)
+            finally:
+                process.kill()
+                process.wait()

@@ -1,0 +1,143 @@
+"""What one environment is set to: `config/<environment>.env`, checked whole before anything is changed.
+
+Every key can be overridden for one host by the environment variable `SLIPWAY_<ENVIRONMENT>_<KEY>`, for example
+`SLIPWAY_PRODUCTION_PORT=9080`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from deployments.home import CHECKOUT
+from deployments.sandbox import Isolation
+from evidence.errors import ConfigError
+
+APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
+SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
+SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Target(StrEnum):
+    """The environments, by the names that people and directories use."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+    @property
+    def short(self) -> str:
+        """Return the name used by deployments and work pools: dev, staging, prod."""
+        return {"development": "dev", "staging": "staging", "production": "prod"}[self.value]
+
+    @classmethod
+    def parse(cls, name: str) -> "Target":
+        """Accept both forms of the name; anything else is a ConfigError that lists the known ones."""
+        for target in cls:
+            if name.lower() in (target.value, target.short):
+                return target
+        known = ", ".join(target.value for target in cls)
+        raise ConfigError(f'unknown environment "{name}", expected one of: {known}')
+
+
+class Strategy(StrEnum):
+    """`direct` stops the old version before it starts the new one; `blue-green` never has none serving."""
+
+    DIRECT = "direct"
+    BLUE_GREEN = "blue-green"
+
+
+class Settings(BaseModel):
+    """One environment's settings. Seconds are floats >= 0, rates are fractions in [0, 1]."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper)
+
+    runtime: Annotated[str, Field(pattern="^process$")] = "process"
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65535)
+    strategy: Strategy
+    approval: Annotated[str, Field(pattern="^(required|none)$")] = "required"
+    approval_timeout_seconds: float = Field(3600, ge=5)
+    allow_author_approval: bool = False
+    required_gates: str
+    requires_promotion_in: Annotated[str, Field(pattern="^(|development|staging)$")] = ""
+    required_isolation: Isolation = Isolation.NAMESPACES
+    health_timeout_seconds: float = Field(30, gt=0)
+    migration_timeout_seconds: float = Field(120, gt=0)
+    smoke_timeout_seconds: float = Field(60, gt=0)
+    bake_seconds: float = Field(60, ge=0)
+    bake_max_seconds: float = Field(300, ge=0)
+    bake_probes_per_second: float = Field(5, ge=0, le=100)
+    min_requests: int = Field(50, ge=1)
+    max_error_rate: float = Field(0.01, ge=0, le=1)
+    max_p95_seconds: float = Field(2.0, gt=0)
+    max_p95_ratio: float = Field(3.0, ge=1)
+    drain_seconds: float = Field(30, ge=0)
+    rollback_window_seconds: float = Field(3600, ge=0)
+    max_downtime_seconds: float = Field(0, ge=0)
+    app: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.bake_max_seconds < self.bake_seconds:
+            raise ValueError("BAKE_MAX_SECONDS must not be below BAKE_SECONDS")
+        if self.strategy is Strategy.BLUE_GREEN and self.max_downtime_seconds > 0:
+            raise ValueError("MAX_DOWNTIME_SECONDS must be 0 for STRATEGY=blue-green")
+        return self
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Return the names of the checks that the evidence must show as passed."""
+        return tuple(name.strip() for name in self.required_gates.split(",") if name.strip())
+
+
+def read_settings(target: Target, config: Path = CHECKOUT / "config") -> Settings:
+    """Read and check one environment's file. ConfigError names the file, the key, what it got and what it expected."""
+    file = config / f"{target.value}.env"
+    if not file.is_file():
+        raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")
+    raw = {key: value or "" for key, value in dotenv_values(file, interpolate=False).items()}
+    prefix = f"SLIPWAY_{target.value.upper()}_"
+    for name, value in os.environ.items():
+        if name.startswith(prefix):
+            raw[name.removeprefix(prefix)] = value
+    return _build(file, raw)
+
+
+def _build(file: Path, raw: Mapping[str, str]) -> Settings:
+    values: dict[str, object] = {}
+    app: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    known = {name.upper() for name in Settings.model_fields} - {"APP", "SECRETS"}
+    for key, value in raw.items():
+        if match := APP_KEY.fullmatch(key):
+            app[match[1]] = value
+        elif match := SECRET_KEY.fullmatch(key):
+            secrets[match[1]] = _reference(file, key, value)
+        elif key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in the README"
+            raise ConfigError(f"{file}: {key}: unknown key{hint}")
+        else:
+            values[key] = value
+    try:
+        return Settings.model_validate({**values, "APP": app, "SECRETS": secrets})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "the file as a whole"
+        got = f'got "{raw[key]}", ' if key in raw else ""
+        raise ConfigError(f"{file}: {key}: {got}{first['msg']}") from error
+
+
+def _reference(file: Path, key: str, value: str) -> str:
+    if not SECRET_REFERENCE.fullmatch(value):
+        # The value itself may be the secret: it is not repeated here.
+        raise ConfigError(f"{file}: {key}: expected generated, file:PATH or env:NAME, got something else (not shown)")
+    return value

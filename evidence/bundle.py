@@ -1,0 +1,104 @@
+"""The artifact of the `process` runtime: a bundle, built once from a commit and addressed by its digest.
+
+The digest is the SHA-256 of the manifest, which names every byte that runs: source archive, locks, wheels, Python version, and
+how the app is started, migrated, probed and smoke-tested. So a rollback starts an old version the way that version wants.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from evidence.errors import ArtifactError
+from evidence.store import Store
+
+Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Command = Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Run(BaseModel):
+    """How the app runs. `{port}` in a command becomes the slot's port; `python` is the bundle's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: Command
+    migrate: Command | None = None
+    health: tuple[str, ...] = Field(("/health",), min_length=1)
+    smoke: Command | None = None
+    stop_seconds: float = Field(30, gt=0)
+
+
+class Bundle(BaseModel):
+    """A bundle's manifest. Blobs are named by hex SHA-256; `wheels` and `smoke_wheels` map file names to blobs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = 1
+    app: str
+    commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    version: str
+    python: Annotated[str, Field(pattern=r"^3\.\d+$")]
+    source: Hex
+    lock: Hex
+    wheels: dict[str, Hex]
+    smoke_lock: Hex | None = None
+    smoke_wheels: dict[str, Hex] = Field(default_factory=dict)
+    run: Run
+
+
+def put_bundle(store: Store, bundle: Bundle) -> str:
+    """Store the manifest (its blobs are there already); return the artifact's digest."""
+    return store.put_manifest(json.dumps(bundle.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode())
+
+
+def read_bundle(store: Store, digest: str) -> Bundle:
+    """Return an artifact's manifest. ArtifactError when it is missing, changed or unreadable."""
+    try:
+        return Bundle.model_validate_json(store.manifest(digest))
+    except ValidationError as error:
+        raise ArtifactError(f"artifact {digest[:12]}: unreadable manifest: {error.errors()[0]['msg']}") from error
+
+
+def verify_bundle(store: Store, digest: str) -> Bundle:
+    """Hash the manifest and every blob that it names. ArtifactError names the first that is missing or changed."""
+    bundle = read_bundle(store, digest)
+    for blob in blobs(bundle):
+        store.blob(blob)
+    return bundle
+
+
+def blobs(bundle: Bundle) -> list[str]:
+    """Return every blob that the bundle needs."""
+    locks = [bundle.lock] + ([bundle.smoke_lock] if bundle.smoke_lock else [])
+    return [bundle.source, *locks, *bundle.wheels.values(), *bundle.smoke_wheels.values()]
+
+
+def find_digest(store: Store, wanted: str) -> str:
+    """Return the newest artifact that `wanted` names: a digest (8+ hex characters of it), a commit (7+) or a version.
+
+    ArtifactError when there is none, or when a shortened digest fits several.
+    """
+    matches = []
+    for digest in store.artifacts():
+        bundle = read_bundle(store, digest)
+        by_digest = len(wanted) >= 8 and digest.startswith(wanted.lower().removeprefix("sha256:"))
+        by_commit = len(wanted) >= 7 and bundle.commit.startswith(wanted.lower())
+        if by_digest or by_commit or bundle.version == wanted:
+            matches.append((digest, by_digest))
+    if not matches:
+        raise ArtifactError(f'no artifact for "{wanted}"; build it: prefect deployment run ci/push -p commit={wanted}')
+    if len({digest for digest, by_digest in matches if by_digest}) > 1:
+        raise ArtifactError(f'"{wanted}" fits several artifacts; give more of the digest')
+    return matches[-1][0]
+
+
+def link_blobs(store: Store, files: dict[str, str], directory: Path) -> None:
+    """Lay blobs out under their file names (symbolic links), after hashing each."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, digest in files.items():
+        if Path(name).name != name:
+            raise ArtifactError(f"bundle names a file outside its folder: {name!r}")
+        target = directory / name
+        target.unlink(missing_ok=True)
+        target.symlink_to(store.blob(digest))

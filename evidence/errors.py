@@ -1,0 +1,64 @@
+"""The errors a person may see. Each message says what failed, on what, got versus expected, and the next move.
+
+An exception means that we could not find out or could not act; a verdict (`gates/`) means that we found out and it is bad.
+"""
+
+
+class SlipwayError(Exception):
+    """Base of every error that is told to a person in one line, without a traceback."""
+
+
+class ConfigError(SlipwayError):
+    """A setting is missing, malformed or contradicts another; file and key are named."""
+
+
+class ToolError(SlipwayError):
+    """A program that we called is absent, crashed, or answered something that we cannot read."""
+
+
+class SourceError(SlipwayError):
+    """The app's repository or the asked-for commit cannot be used."""
+
+
+class ArtifactError(SlipwayError):
+    """An artifact is missing from the store, or is no longer what its digest says."""
+
+
+class EvidenceError(SlipwayError):
+    """Signed evidence is missing, malformed, or not signed by a key that we trust."""
+
+
+class JournalError(SlipwayError):
+    """A place's journal cannot be read or written: nothing may be changed there."""
+
+
+class LeaseHeld(SlipwayError):
+    """Another process is changing this environment; the message says who, since when and why."""
+
+
+class SupervisorError(SlipwayError):
+    """A supervisor does not answer or refused what it was asked."""
+
+
+class RouterError(SlipwayError):
+    """The router refused a configuration or did not confirm it in time."""
+
+
+class HealthError(SlipwayError):
+    """A slot or an environment did not become healthy in time; the message says what it answered last."""
+
+
+class MigrationError(SlipwayError):
+    """A database migration failed or ran out of time; the schema is as it was before the failing step."""
+
+
+class RollbackRefused(SlipwayError):
+    """A rollback that may not be done; nothing was changed, and a person must choose."""
+
+
+class RestoreError(SlipwayError):
+    """What was live could not be brought back. Outranks every other error."""
+
+
+class ServerAway(SlipwayError):
+    """The Prefect server does not answer; the message says how to start it."""

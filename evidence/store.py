@@ -1,0 +1,113 @@
+"""The one store for what crosses hosts: artifacts, evidence, promotions. A directory, addressed by content.
+
+    blobs/sha256/<hex>                     wheels, source archives, locks: shared by the artifacts that name them
+    artifacts/<hex>.json                   a bundle's manifest; its SHA-256 is the artifact's digest
+    statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from evidence.errors import ArtifactError
+
+CHUNK = 1 << 20
+
+
+def sha256_file(file: Path) -> str:
+    """Return the hex SHA-256 of a file's bytes."""
+    with open(file, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Put `content` at `file` so that a reader, or a crash, sees the old or the new and nothing between."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+class Store:
+    """A directory on this host. Writing the same content twice is harmless."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _blob(self, digest: str) -> Path:
+        return self.root / "blobs" / "sha256" / digest
+
+    def put_file(self, file: Path) -> str:
+        """Copy a file in; return its hex SHA-256."""
+        digest = sha256_file(file)
+        target = self._blob(digest)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            part = target.with_name(f".new-{os.getpid()}-{digest}")
+            with open(file, "rb") as source, open(part, "wb") as sink:
+                while chunk := source.read(CHUNK):
+                    sink.write(chunk)
+                sink.flush()
+                os.fsync(sink.fileno())
+            os.replace(part, target)
+        return digest
+
+    def blob(self, digest: str) -> Path:
+        """Return where a blob lies, after hashing it. ArtifactError when it is missing or changed."""
+        file = self._blob(digest)
+        if not file.is_file():
+            raise ArtifactError(f"{file}: missing; build the commit again: prefect deployment run ci/push")
+        found = sha256_file(file)
+        if found != digest:
+            raise ArtifactError(f"{file}: changed since it was stored: SHA-256 is {found}; nothing was started")
+        return file
+
+    def put_manifest(self, manifest: bytes) -> str:
+        """Store an artifact's manifest; return the artifact's digest (hex)."""
+        digest = hashlib.sha256(manifest).hexdigest()
+        write_atomically(self.root / "artifacts" / f"{digest}.json", manifest)
+        return digest
+
+    def manifest(self, digest: str) -> bytes:
+        """Return an artifact's manifest. ArtifactError when it is missing or is not what the digest says."""
+        file = self.root / "artifacts" / f"{digest}.json"
+        if not file.is_file():
+            raise ArtifactError(f"no artifact {digest[:12]} in {self.root}; build it: prefect deployment run ci/push")
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise ArtifactError(f"{file}: the manifest was changed: it no longer is {digest[:12]}; nothing was started")
+        return content
+
+    def artifacts(self) -> list[str]:
+        """Return the digests of all artifacts, oldest first."""
+        files = (self.root / "artifacts").glob("[0-9a-f]*.json")
+        return [file.stem for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+    def put_statement(self, digest: str, kind: str, envelope: dict[str, Any]) -> Path:
+        """Store a signed statement about an artifact (or, for a failed build, about a commit)."""
+        raw = json.dumps(envelope, sort_keys=True).encode()
+        name = f"{kind}-{hashlib.sha256(raw).hexdigest()[:12]}.json"
+        file = self.root / "statements" / digest / name
+        write_atomically(file, raw)
+        return file
+
+    def statements(self, digest: str, kind: str) -> Iterator[dict[str, Any]]:
+        """Yield the envelopes of one kind about one artifact, oldest first. Unsigned bytes: verify before use."""
+        folder = self.root / "statements" / digest
+        for file in sorted(folder.glob(f"{kind}-*.json"), key=lambda file: file.stat().st_mtime_ns):
+            try:
+                envelope = json.loads(file.read_bytes())
+            except ValueError as error:
+                raise ArtifactError(f"{file}: not JSON ({error}); remove it or restore it from a copy") from error
+            yield envelope

@@ -1,0 +1,32 @@
+"""Make an environment and its journal agree again, when a person asks for it. `watch` does the same by itself."""
+
+from prefect import flow, runtime
+from prefect.states import Completed, Failed, State
+
+from deployments import recovery
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.settings import Target
+from evidence.errors import RestoreError, SlipwayError
+
+
+def _run_name() -> str:
+    return f"reconcile-{Target(runtime.flow_run.parameters['environment']).short}"
+
+
+@flow(name="reconcile", flow_run_name=_run_name)
+def reconcile(environment: Target) -> State[str]:
+    """Finish or restore what an interrupted run left, or do nothing.
+
+    Args:
+        environment: Where to look.
+    """
+    try:
+        place = Place.open(Target(environment), read_pipeline().app.name)
+        with place.lease(f"reconcile, run {runtime.flow_run.id}") as lease:
+            repair, reason = recovery.reconcile(place, lease)
+    except RestoreError as error:
+        return Failed(name="RestoreFailed", message=str(error))
+    except SlipwayError as error:
+        return Failed(message=f"{type(error).__name__}: {error}")
+    return Completed(message=f"{repair}: {reason}")

@@ -1,0 +1,105 @@
+"""Take one built version to one environment."""
+
+from prefect import flow, runtime
+from prefect.states import Completed, Failed, State
+
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.preflight import Preflight, choose_version, preflight
+from deployments.recovery import reconcile
+from deployments.rollout import Rollout
+from deployments.settings import Strategy, Target
+from evidence.errors import RestoreError, SlipwayError
+from gates.approval import Ruling
+from gates.verdict import Action, Verdict
+from tasks.approval import await_approval
+from tasks.health import check_public, verify_preview
+from tasks.migrate import migrate
+from tasks.pages import outcome_page, preflight_page
+from tasks.reporting import show
+from tasks.slots import drain, install, start_slot
+from tasks.traffic import bake, restore, switch
+
+
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    return f"release-{Target(parameters['environment']).short}-{str(parameters.get('version') or 'next')[:20]}"
+
+
+@flow(name="release", flow_run_name=_run_name)
+def release(environment: Target, version: str | None = None) -> State[str]:
+    """Take one built version to one environment.
+
+    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch -> check
+    -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted, Rejected, Expired, Blocked,
+    RolledBack, Restored or RestoreFailed.
+
+    Args:
+        environment: Where it goes.
+        version: A version, commit or digest; without it the newest that the environment before this one promoted.
+    """
+    try:
+        place = Place.open(Target(environment), read_pipeline().app.name)
+        digest = choose_version(place, version)
+        seen = preflight(place, digest)
+        show("preflight", preflight_page(seen), f"{seen.version.version} for {place.name}")
+        if seen.verdict.action is not Action.PROMOTE:
+            return Failed(name="Blocked", message=seen.verdict.reason)
+        if place.settings.approval == "required":
+            ruling, reason = await_approval(place, seen)
+            if ruling is not Ruling.ACCEPTED:
+                return Failed(name="Expired" if ruling is Ruling.EXPIRED else "Rejected", message=reason)
+        with place.lease(f"release {seen.version.version}, run {runtime.flow_run.id}") as lease:
+            reconcile(place, lease)
+            if blocked := _changed(seen, preflight(place, digest)):
+                return Failed(name="Blocked", message=blocked)
+            return _deploy(Rollout.begin(place, lease, seen.version, "release", str(runtime.flow_run.id)))
+    except RestoreError as error:
+        return Failed(name="RestoreFailed", message=str(error))
+    except SlipwayError as error:
+        return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
+
+
+def _changed(asked: Preflight, now: Preflight) -> str:
+    """Say what changed since the question was answered: the answer holds for nothing else."""
+    if now.verdict.action is not Action.PROMOTE:
+        return now.verdict.reason
+    if now.policy != asked.policy:
+        return "settings or approvers changed since the question; start the release again"
+    if now.live and (asked.live is None or now.live.version != asked.live.version):
+        return f"{now.live.version} went live since the question; start the release again"
+    return ""
+
+
+def _deploy(rollout: Rollout) -> State[str]:
+    """Change the environment, under the lease. Whatever goes wrong, what was live comes back."""
+    try:
+        verdict = _move(rollout)
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}; {restore(rollout)}"
+        rollout.end("restored", reason)
+        show("outcome", outcome_page(rollout, "restored", reason), "restored")
+        if isinstance(error, SlipwayError):
+            return Failed(name="Restored", message=reason)
+        raise
+    if verdict.action is not Action.PROMOTE:
+        rollout.condemn(rollout.version.digest, verdict.reason)
+        reason = f"{verdict.reason}; {restore(rollout)}"
+        rollout.end("rolled back", reason)
+        show("outcome", outcome_page(rollout, "rolled back", reason), "rolled back")
+        return Failed(name="RolledBack", message=reason)
+    drain(rollout)
+    rollout.end("promoted", verdict.reason)
+    show("outcome", outcome_page(rollout, "promoted", verdict.reason), "promoted")
+    return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {verdict.reason}")
+
+
+def _move(rollout: Rollout) -> Verdict:
+    install(rollout)
+    migrate(rollout)
+    start_slot(rollout)
+    if rollout.place.settings.strategy is Strategy.BLUE_GREEN:
+        verify_preview(rollout)
+    switch(rollout)
+    check_public(rollout)
+    return bake(rollout)

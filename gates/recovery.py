@@ -1,0 +1,44 @@
+"""What to do with an operation that somebody began and nobody ended."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Repair(StrEnum):
+    """FINISH: what remains is tidying up. RESTORE: bring back what was live before. REPUBLISH: the router forgot."""
+
+    NOTHING = "nothing"
+    FINISH = "finish"
+    RESTORE = "restore"
+    REPUBLISH = "republish"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What journal and world say. `operation` is the unfinished one ("release", "rollback") or None."""
+
+    operation: str | None
+    judged_good: bool
+    switched: bool
+    journal_version: str | None
+    router_version: str | None
+
+
+def decide(facts: Facts) -> tuple[Repair, str]:
+    """Return the repair and its reason.
+
+    A release is finished only when its judgement was written down: traffic on a version that nobody judged goes back. An
+    interrupted rollback that already switched is finished, because what it left was condemned.
+    """
+    if facts.operation == "release":
+        if facts.judged_good:
+            return Repair.FINISH, "the release was interrupted after it was judged good"
+        return Repair.RESTORE, "the release was interrupted before it was judged"
+    if facts.operation == "rollback":
+        if facts.switched:
+            return Repair.FINISH, "the rollback was interrupted after its switch"
+        return Repair.RESTORE, "the rollback was interrupted before its switch; start it again"
+    if facts.journal_version is not None and facts.router_version != facts.journal_version:
+        seen = facts.router_version or "nothing"
+        return Repair.REPUBLISH, f"the router serves {seen}, the journal says {facts.journal_version}"
+    return Repair.NOTHING, "nothing is unfinished"

@@ -1,0 +1,135 @@
+"""Build the artifact, once for a commit: the frontend and whatever else the archive lacks, then the bundle."""
+
+import hashlib
+import shutil
+import tarfile
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.home import Home
+from deployments.pipeline import BuildStep, Pipeline
+from deployments.sandbox import Sandbox, available
+from evidence.bundle import Bundle, put_bundle
+from evidence.errors import ToolError
+from evidence.store import Store
+from tasks.dependencies import download_wheels
+from tasks.source import give
+from tasks.workspace import Workspace, node_directory, tool_path
+
+
+@task(name="build step", task_run_name="build {step.name}", cache_policy=NO_CACHE)
+def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
+    """Run one build step in the sandbox; return a folder that holds its outputs. ToolError when it fails.
+
+    Kept by the content of its inputs: a commit that does not touch them builds nothing.
+    """
+    log = get_run_logger()
+    name = f"build-{step.name}"
+    source = workspace.check_directory(name)
+    kept = Home.find().cache / "builds" / _inputs_digest(step, source)
+    if kept.exists():
+        log.info("%s: unchanged inputs, built before", step.name)
+        return kept
+    node = node_directory()
+    downloads = Home.find().cache / "downloads" / step.name
+    if not downloads.exists():
+        downloads.mkdir(parents=True)
+        give(downloads, Sandbox(available()).owner())
+    env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
+    for command in step.commands:
+        done = workspace.run(
+            name,
+            list(command),
+            env,
+            step.timeout_seconds,
+            writable=(downloads,),
+            read_only=(node.parent,) if node else (),
+            directory=step.directory,
+        )
+        if done.returncode or done.timed_out:
+            ended = "did not end in time" if done.timed_out else f"ended with {done.returncode}"
+            raise ToolError(f"build step {step.name}: {' '.join(command)} {ended}: {done.output.strip()[-600:]}")
+    _keep(step, source, kept)
+    return kept
+
+
+def _inputs_digest(step: BuildStep, source: Path) -> str:
+    """Return a digest of the step and of every file below its inputs."""
+    digest = hashlib.sha256(step.model_dump_json().encode())
+    for name in sorted(step.inputs):
+        top = source / name
+        if not top.exists():
+            raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")
+        for file in sorted([top, *top.rglob("*")]):
+            if file.is_file() and not file.is_symlink():
+                content = hashlib.sha256(file.read_bytes()).hexdigest()
+                digest.update(f"{file.relative_to(source)}\0{content}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _keep(step: BuildStep, source: Path, kept: Path) -> None:
+    part = kept.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for output in step.outputs:
+        built = source / output
+        if not built.is_dir() or built.is_symlink() or not any(built.iterdir()):
+            raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
+        shutil.copytree(built, part / output, symlinks=True)
+    part.rename(kept)
+
+
+@task(name="bundle", cache_policy=NO_CACHE)
+def make_bundle(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> str:
+    """Put source, build outputs, locks and wheels into the store; return the artifact's digest. Safe to repeat.
+
+    The same commit, outputs and wheels give the same digest.
+    """
+    log = get_run_logger()
+    store = Store(Home.find().store)
+    source = workspace.source
+    tree = source.lay_out(workspace.root / "bundle" / "source", 0)
+    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline.app.python)
+    smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None
+    digest = put_bundle(
+        store,
+        Bundle(
+            app=pipeline.app.name,
+            commit=source.commit,
+            version=source.version,
+            python=pipeline.app.python,
+            source=store.put_file(_archive(tree, outputs, workspace.root / "bundle" / "source.tar")),
+            lock=store.put_file(tree / pipeline.locks.runtime),
+            wheels=wheels,
+            smoke_lock=store.put_file(smoke) if smoke else None,
+            smoke_wheels=_wheels(store, smoke, pipeline.app.python) if smoke else {},
+            run=pipeline.run,
+        ),
+    )
+    log.info("bundle %s: %d wheels, source and build outputs", digest[:12], len(wheels))
+    return digest
+
+
+def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
+    folder = download_wheels(lock, python)
+    return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
+
+
+def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
+    """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content alone."""
+    for folder in outputs:
+        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        for file in sorted(tree.rglob("*")):
+            info = tar.gettarinfo(file, str(file.relative_to(tree)))
+            info.uid = info.gid = info.mtime = 0
+            info.uname = info.gname = ""
+            info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+            if info.isreg():
+                with open(file, "rb") as content:
+                    tar.addfile(info, content)
+            else:
+                tar.addfile(info)
+    return archive

@@ -1,0 +1,84 @@
+"""The app's own environment for its checks, made from its lock and kept by the lock's digest."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess  # nosec B404: pip, with argument lists and no shell
+import sys
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.home import Home
+from deployments.runtimes.process import interpreter, make_venv
+from evidence.errors import ConfigError, ToolError
+
+DOWNLOAD_TIMEOUT_S = 600
+
+
+def lock_digest(lock: Path, python: str) -> str:
+    """Return what an environment made from this lock is kept under. ConfigError when the lock is not in the commit."""
+    if not lock.is_file():
+        raise ConfigError(f"config/pipeline.toml: locks: the commit has no file {lock.name}")
+    return hashlib.sha256(python.encode() + b"\0" + lock.read_bytes()).hexdigest()[:32]
+
+
+@task(name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+def make_environment(lock: Path, python: str) -> Path:
+    """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
+    log = get_run_logger()
+    home = Home.find()
+    directory = home.cache / "environments" / lock_digest(lock, python)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        if (directory / "complete").exists():
+            log.info("the environment for %s is there already", lock.name)
+            return directory
+        shutil.rmtree(directory, ignore_errors=True)
+        make_venv(directory, interpreter(python), lock, None, home.cache / "uv")
+        (directory / "complete").touch()
+    log.info("made the environment for %s", lock.name)
+    return directory
+
+
+@task(name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+def download_wheels(lock: Path, python: str) -> Path:
+    """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
+
+    Only wheels: a source distribution would run its own code at build time. ToolError says which one is missing.
+    """
+    log = get_run_logger()
+    directory = Home.find().cache / "wheels" / lock_digest(lock, python)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as mutex:
+        fcntl.flock(mutex, fcntl.LOCK_EX)
+        if (directory / "complete").exists():
+            return directory
+        shutil.rmtree(directory, ignore_errors=True)
+        part = directory.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir()
+        if "==" in lock.read_text(encoding="utf-8"):
+            _download(lock, python, part)
+        (part / "complete").touch()
+        os.replace(part, directory)
+    log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)
+    return directory
+
+
+def _download(lock: Path, python: str, directory: Path) -> None:
+    argv = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-deps"]
+    argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
+    argv += ["-r", str(lock)]
+    try:
+        done = subprocess.run(  # nosec B603
+            argv, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s") from error
+    if done.returncode:
+        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {done.stderr.strip()[-1500:]}")

@@ -1,0 +1,55 @@
+"""What a person reads in the Prefect UI: one page for each run. Reporting never decides, delays or breaks a release."""
+
+from collections.abc import Sequence
+
+import httpx
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
+
+from gates.requirements import Check, Outcome
+from gates.verdict import Action, Verdict
+from tasks.source import Source
+
+SIGN = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.SKIPPED: "➖", Outcome.NO_VERDICT: "❓"}
+
+
+def cell(text: object) -> str:
+    """Return text for a table's cell: outside text cannot break the table, link or mention anybody."""
+    plain = str(text).replace("\n", " ").replace("\r", " ")
+    for character in "\\`*_{}[]<>()#|!~@":
+        plain = plain.replace(character, f"&#{ord(character)};")
+    return plain
+
+
+def checks_table(checks: Sequence[Check]) -> str:
+    """Return the table of checks: what was looked at, what came of it, why."""
+    rows = ["| check | outcome | looked at | reason | seconds |", "|---|---|---|---|---:|"]
+    for one in checks:
+        rows.append(
+            f"| {cell(one.name)} | {SIGN[one.outcome]} {one.outcome} | {cell(one.examined)} | {cell(one.reason)} | "
+            f"{one.seconds:.1f} |"
+        )
+    return "\n".join(rows)
+
+
+def checks_page(source: Source, digest: str, checks: Sequence[Check], verdict: Verdict) -> str:
+    """Return the page of one `ci` run."""
+    good = verdict.action is Action.PROMOTE
+    headline = "Everything passed" if good else f"Not good: {cell(verdict.reason)}"
+    return (
+        f"# {headline}\n\n{cell(source.version)}, commit `{source.commit}` on {cell(source.branch or 'no branch')}: "
+        f"{cell(source.history[0].subject)} ({cell(source.history[0].author)})\n\n"
+        f"Artifact `{digest}`\n\n{checks_table(checks)}\n"
+    )
+
+
+@task(name="report", task_run_name="report {key}", cache_policy=NO_CACHE)
+def show(key: str, markdown: str, description: str) -> None:
+    """Put a page into the run's artifacts. When the server is away it goes to the log instead."""
+    try:
+        create_markdown_artifact(markdown, key=key, description=description)
+    except (httpx.HTTPError, PrefectException, OSError) as error:
+        get_run_logger().warning("the page %s could not be stored (%s); it follows\n%s", key, error, markdown)

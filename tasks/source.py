@@ -1,0 +1,142 @@
+"""The app's repository: mirror it, find the commit, lay its files out."""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess  # nosec B404: git, with argument lists and no shell
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.home import Home
+from deployments.pipeline import App
+from evidence.errors import SourceError
+from evidence.statements import Commit
+
+GIT_TIMEOUT_S = 120
+HISTORY = 200
+REVISION = re.compile(r"[^-\s\x00-\x20~^:?*\[\\][^\s\x00-\x20~^:?*\[\\]{0,249}")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A commit's files: `archive` is `git archive`'s tar of exactly that commit."""
+
+    commit: str
+    version: str
+    branch: str
+    history: tuple[Commit, ...]
+    archive: Path
+
+    def lay_out(self, directory: Path, owner: int) -> Path:
+        """Unpack a fresh copy for one check, belonging to the user that app code runs as."""
+        directory.mkdir(parents=True)
+        with tarfile.open(self.archive) as archive:
+            archive.extractall(directory, filter="data")  # nosec B202: the data filter refuses what escapes
+        give(directory, owner)
+        return directory
+
+
+def give(directory: Path, owner: int) -> None:
+    """Make a tree belong to a user (only root can; else it does already)."""
+    if os.geteuid() != 0:
+        return
+    for folder, folders, files in os.walk(directory):
+        for name in (".", *folders, *files):
+            os.lchown(Path(folder, name), owner, owner)
+
+
+def git(*argv: str, at: Path | None = None) -> str:
+    """Run git without hooks, prompts or our configuration. SourceError carries what it said."""
+    where = ["-C", str(at)] if at else []
+    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "safe.directory=*"]
+    env = {name: os.environ[name] for name in ("PATH", "HOME", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO") if name in os.environ}
+    env |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
+    try:
+        done = subprocess.run(  # nosec B603
+            [*command, *where, *argv], env=env, capture_output=True, timeout=GIT_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"git {argv[0]} did not end within {GIT_TIMEOUT_S} s") from error
+    except FileNotFoundError as error:
+        raise SourceError("git is not installed; install it, then: make doctor") from error
+    if done.returncode:
+        raise SourceError(f"git {argv[0]}: {done.stderr.decode(errors='replace').strip()[-600:]}")
+    return done.stdout.decode(errors="replace").strip()
+
+
+def mirror(app: App, home: Home) -> Path:
+    """Bring our bare copy of the repository up to date and return it. Safe to repeat and to race."""
+    url = app.repository
+    local = "://" not in url and "@" not in url
+    if local and not Path(url).exists():
+        raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
+    copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with open(copy.with_suffix(".lock"), "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (copy / "HEAD").exists():
+            shutil.rmtree(copy, ignore_errors=True)
+            git("init", "-q", "--bare", str(copy))
+        refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy)
+    return copy
+
+
+def resolve(copy: Path, wanted: str) -> str:
+    """Return the full hash of a branch, tag or commit. SourceError for anything else, however it is spelt."""
+    if not REVISION.fullmatch(wanted):
+        raise SourceError(f"{wanted[:80]!r} is not a branch, tag or commit")
+    for candidate in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", wanted):
+        try:
+            return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}", at=copy)
+        except SourceError:
+            continue
+    known = git("for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads", at=copy).split()
+    raise SourceError(f"unknown commit {wanted[:80]!r}; the repository has the branches {', '.join(known) or 'none'}")
+
+
+def refuse_dirty(app: App) -> None:
+    """SourceError when the repository is a local working tree with uncommitted changes: they would silently be left out."""
+    if not (Path(app.repository) / ".git").exists():
+        return
+    changed = git("status", "--porcelain", at=Path(app.repository)).splitlines()
+    if changed:
+        raise SourceError(
+            f"{app.repository} has {len(changed)} uncommitted changes ({changed[0].strip()}, ...): commit or stash them, "
+            "or name the commit to build"
+        )
+
+
+@task(name="source", cache_policy=NO_CACHE)
+def fetch_source(app: App, wanted: str | None, directory: Path) -> Source:
+    """Fetch the repository and archive one commit into `directory`. Safe to repeat.
+
+    `wanted` is a branch, tag or commit; without it the configured branch. Raises SourceError.
+    """
+    log = get_run_logger()
+    copy = mirror(app, Home.find())
+    if not wanted:
+        refuse_dirty(app)
+    commit = resolve(copy, wanted or app.branch)
+    branches = git("branch", "--contains", commit, "--format=%(refname:short)", at=copy).split()
+    branch = app.branch if app.branch in branches else (branches[0] if branches else "")
+    archive = directory / "source.tar"
+    directory.mkdir(parents=True, exist_ok=True)
+    git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
+    version = git("describe", "--tags", "--always", "--abbrev=12", commit, at=copy)
+    source = Source(commit, version, branch, _history(copy, commit), archive)
+    log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
+    return source
+
+
+def _history(copy: Path, commit: str) -> tuple[Commit, ...]:
+    raw = git("log", f"--max-count={HISTORY}", "--format=%H%x1f%an%x1f%ae%x1f%s%x1e", commit, at=copy)
+    rows = [record.strip("\n").split("\x1f") for record in raw.split("\x1e") if record.strip()]
+    return tuple(Commit(hash=row[0], author=row[1], email=row[2], subject=row[3]) for row in rows)

@@ -1,0 +1,18 @@
+"""Sign what `ci` saw, for exactly this commit and artifact."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.home import Home
+from evidence.signing import Keys
+from evidence.statements import Checked, Kind, state
+from evidence.store import Store
+
+
+@task(name="sign", cache_policy=NO_CACHE)
+def sign_checks(digest: str, app: str, checked: Checked) -> None:
+    """Sign the checks, failed ones included, and store them beside the artifact. The newest statement counts."""
+    home = Home.find()
+    state(Store(home.store), Keys(home.keys), digest, app, Kind.CHECKS, checked)
+    get_run_logger().info("signed evidence of %d checks for %s", len(checked.checks), digest[:12])

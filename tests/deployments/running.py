@@ -1,0 +1,104 @@
+"""A real Envoy and real backends for the tests of whatever needs a router."""
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+
+from deployments.ports import free_port
+from deployments.router import PREVIEW_HEADER, Envoy, Routing
+
+SECRET = "preview-secret-of-the-test"
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < until, f"waited 15 s for: {what}"
+        time.sleep(0.02)
+
+
+class Backend(BaseHTTPRequestHandler):
+    """Answers its name and the request's headers; /slow waits until released, /fail answers 500."""
+
+    protocol_version = "HTTP/1.1"
+    # Head and body in one packet; apart, they meet the 40 ms of a delayed acknowledgement.
+    wbufsize = -1
+    name = ""
+    release: threading.Event
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/slow"):
+            self.release.wait(20)
+        body = json.dumps({"slot": self.name, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
+        self.send_response(500 if self.path.startswith("/fail") else 200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+@contextmanager
+def backend(name: str, release: threading.Event) -> Iterator[int]:
+    handler = type(f"Backend_{name}", (Backend,), {"name": name, "release": release})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        release.set()
+        server.shutdown()
+        server.server_close()
+
+
+class Running:
+    """One Envoy in the foreground of a child process, as a supervisor would run it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.router = Envoy(directory / "router", directory / "run", free_port())
+        self.log = directory / "envoy.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        self.client = httpx.Client(timeout=20, trust_env=False, verify=False, limits=fresh)
+
+    def start(self) -> None:
+        self.router.prepare()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(self.router.command(), stdout=log, stderr=log)
+        eventually(lambda: self.answers_anything(), f"Envoy to listen; {self.log.read_text()[-500:]}")
+
+    def answers_anything(self) -> bool:
+        try:
+            self.get("/")
+            return True
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def get(self, path: str = "/", preview: str | None = None) -> httpx.Response:
+        headers = {} if preview is None else {PREVIEW_HEADER: preview}
+        return self.client.get(f"http://127.0.0.1:{self.router.port}{path}", headers=headers)
+
+    def slot(self, preview: str | None = None) -> str:
+        return str(self.get(preview=preview).raise_for_status().json()["slot"])
+
+
+def routing(
+    version: str, ports: dict[str, int], live: str | dict[str, int] | None, preview: str | None = None
+) -> Routing:
+    weights = {live: 100} if isinstance(live, str) else live or {}
+    return Routing(version, ports, weights, preview, SECRET)
