@@ -85,6 +85,7 @@ def _row(report: dict[str, Any], seconds: list[float]) -> dict[str, Any]:
         "sent": totals["sent"],
         "lost": totals["lost"],
         "not_sent": totals["not_sent"],
+        "sent_late_p99_ms": report["sent_late_ms"]["p99"],
         "app_errors": totals["app_error"],
         "streams_broken": sum(stream["broken"] for stream in streams),
         "streams_ended": sum(stream["ended_cleanly"] for stream in streams),

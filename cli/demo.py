@@ -62,7 +62,9 @@ class Demo:
         """Check and build one version. ToolError when that fails: nothing after it would mean anything."""
         ended = runs.follow(self.api, runs.start(self.api, "ci/push", commit=version), f"ci {version}", CI_TIMEOUT_S)
         if ended.state != "Completed":
-            raise ToolError(f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}")
+            raise ToolError(
+                f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}"
+            )
 
     def release(self, target: Target, version: str | None, expected: str, label: str) -> None:
         """Release a version and note how it ended. Without a version: what staging promoted last."""
@@ -84,9 +86,7 @@ class Demo:
         wanted = {"flows": {"name": {"any_": ["rollback"]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
         run = self.api.call("POST", "/flow_runs/filter", wanted)[0]["id"]
         what = "rollback of production by hand"
-        self.rows.append(
-            Row(what, "production", "RolledBack", runs.follow(self.api, run, what, RELEASE_TIMEOUT_S))
-        )
+        self.rows.append(Row(what, "production", "RolledBack", runs.follow(self.api, run, what, RELEASE_TIMEOUT_S)))
 
 
 def demo(
@@ -95,7 +95,9 @@ def demo(
     / "examples"
     / "story",
 ) -> None:
-    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the stack up."""
+    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the
+    stack up.
+    """
     home = Home.find()
     began = time.monotonic()
     for name, value in DEMO_SETTINGS.items():
@@ -111,7 +113,7 @@ def demo(
         say("interrupted: stopping everything that the demo started")
         stop(home)
         raise typer.Exit(130) from None
-    say(f"the stack stays up: make status; UI at {Control(home).url} (login: PREFECT_API_AUTH_STRING in .env); make down")
+    say(f"still up: make status; make down; UI at {Control(home).url} (login: PREFECT_API_AUTH_STRING of .env)")
     if not good:
         raise typer.Exit(1)
 
@@ -137,7 +139,9 @@ def _tell(demo: Demo) -> bool:
         _wait(development)
         demo.release(Target.PRODUCTION, None, "Promoted", first.name)
         with _traffic(demo) as report:
-            demo.chapter(f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out")
+            demo.chapter(
+                f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out"
+            )
             _wait(later)
             development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
             demo.release(Target.STAGING, second.name, "Promoted", second.name)
@@ -165,7 +169,9 @@ def _wait(future: Future[None]) -> None:
 
 @contextmanager
 def _traffic(demo: Demo) -> Iterator[Path]:
-    """Keep traffic on production, and probes on the other environments, while the block runs. Yields the report's file."""
+    """Keep traffic on production, and probes on the other environments, while the block runs. Yields the report's
+    file.
+    """
     report = demo.home.root / "demo" / "traffic.json"
     report.unlink(missing_ok=True)
     places = {target: Place.open(target, read_pipeline().app.name, demo.home) for target in Target}

@@ -38,7 +38,11 @@ def print_table(rows: Sequence[Row], places: Mapping[str, Place], traffic: Mappi
         good = row.ended.state == row.expected
         verdict = f"[{'green' if good else 'red'}]{row.ended.state}[/]"
         table.add_row(
-            row.what, verdict, escape(row.ended.message[:220]), f"all {row.ended.seconds:.1f}: " + ", ".join(steps), down
+            row.what,
+            verdict,
+            escape(row.ended.message[:220]),
+            f"all {row.ended.seconds:.1f}: " + ", ".join(steps),
+            down,
         )
     console.print(table)
     _print_traffic(traffic)
@@ -48,8 +52,8 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
     totals = traffic["totals"]
     console.print(
         f"production, {traffic['seconds']:.0f} s of open-loop traffic: [bold]{totals['sent']} requests sent, "
-        f"{totals['lost']} lost[/bold], {totals['app_error']} app errors (the app's own 5xx), {totals['not_sent']} not sent; "
-        f"p50 {totals['latency_ms']['p50']} ms, p99 {totals['latency_ms']['p99']} ms"
+        f"{totals['lost']} lost[/bold], {totals['app_error']} app errors (the app's own 5xx), "
+        f"{totals['not_sent']} not sent; p50 {totals['latency_ms']['p50']} ms, p99 {totals['latency_ms']['p99']} ms"
     )
     for name, stream in traffic["streams"].items():
         console.print(
@@ -62,12 +66,12 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
         console.print(f"  downtime of {name}: {said} ({probe['asked']} probes)")
 
 
-def expectations(
-    rows: Sequence[Row], places: Mapping[str, Place], traffic: Mapping[str, Any], last: str
-) -> list[str]:
+def expectations(rows: Sequence[Row], places: Mapping[str, Place], traffic: Mapping[str, Any], last: str) -> list[str]:
     """Return everything that is not as it must be; empty when the story went as told."""
     wrong = [
-        f"{row.what} ended {row.ended.state}, expected {row.expected}" for row in rows if row.ended.state != row.expected
+        f"{row.what} ended {row.ended.state}, expected {row.expected}"
+        for row in rows
+        if row.ended.state != row.expected
     ]
     totals = traffic["totals"]
     for what in ("lost", "not_sent"):

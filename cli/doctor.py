@@ -50,9 +50,7 @@ def _version(*argv: str) -> str | None:
     if not found:
         return None
     try:
-        done = subprocess.run(  # nosec B603
-            [found, *argv[1:]], capture_output=True, text=True, timeout=10, check=False
-        )
+        done = subprocess.run([found, *argv[1:]], capture_output=True, text=True, timeout=10, check=False)  # nosec B603
     except subprocess.TimeoutExpired:
         return None
     return (done.stdout.strip().splitlines() or [""])[0] if done.returncode == 0 else None

@@ -14,15 +14,15 @@ def down() -> None:
 
 
 def stop(home: Home) -> None:
-    """Stop the control plane first, then the environments side by side. Needs no valid configuration. Safe to repeat."""
+    """Stop the control plane first, then the environments side by side. Needs no valid configuration. Safe to
+    repeat.
+    """
     if home.control.exists():
         with doing("control plane stopped"):
             Control(home).supervisor.down()
     environments = home.root / "environments"
     names = [path.name for path in environments.iterdir() if path.is_dir()] if environments.exists() else []
     with doing("environments stopped"), ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
-        stopped = [
-            pool.submit(Supervisor(home.place(name) / "supervisor", home.sockets(name)).down) for name in names
-        ]
+        stopped = [pool.submit(Supervisor(home.place(name) / "supervisor", home.sockets(name)).down) for name in names]
         for one in stopped:
             one.result()

@@ -50,7 +50,9 @@ def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str
             asked = _answer(api, run, what, state["id"], approver)
             timeout_s += 3600 if approver is None else 0
         if time.monotonic() - begin > timeout_s:
-            raise ToolError(f"{what} did not end within {timeout_s:.0f} s (it is {state['name']}); see {run_url(api, run)}")
+            raise ToolError(
+                f"{what} did not end within {timeout_s:.0f} s (it is {state['name']}); see {run_url(api, run)}"
+            )
         time.sleep(POLL_S)
 
 

@@ -12,7 +12,9 @@ OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
 
 
 def setup() -> None:
-    """Make the state directory, the signing key, and the credential with which `prefect` commands work in this folder."""
+    """Make the state directory, the signing key, and the credential with which `prefect` commands work in this
+    folder.
+    """
     home = Home.find()
     prepare(home)
     say(f"state in {home.root}; signing key and API credential are there; {env_file(home)} lets `prefect` work here")

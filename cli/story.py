@@ -12,6 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evidence.errors import ConfigError, ToolError
 
 
+class Author(BaseModel):
+    """Who wrote a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    email: str
+
+
 class Version(BaseModel):
     """One version: a commit on top of the one before."""
 
@@ -19,8 +28,7 @@ class Version(BaseModel):
 
     name: str = Field(pattern=r"^v\d+$")
     message: str
-    author: str
-    email: str
+    author: Author
     patch: str | None = None
     expected: Literal["Promoted", "RolledBack"] = "Promoted"
 
@@ -64,17 +72,26 @@ def make_repository(story: Story, repository: Path) -> None:
             _git(repository, "apply", "--whitespace=nowarn", str(story.directory / version.patch))
         _git(repository, "add", "-A")
         who = {
-            "GIT_AUTHOR_NAME": version.author,
-            "GIT_AUTHOR_EMAIL": version.email,
-            "GIT_COMMITTER_NAME": version.author,
-            "GIT_COMMITTER_EMAIL": version.email,
+            "GIT_AUTHOR_NAME": version.author.name,
+            "GIT_AUTHOR_EMAIL": version.author.email,
+            "GIT_COMMITTER_NAME": version.author.name,
+            "GIT_COMMITTER_EMAIL": version.author.email,
         }
         _git(repository, "commit", "-q", "--allow-empty", "-m", version.message, env=who)
         _git(repository, "tag", version.name)
 
 
 def _git(repository: Path, *argv: str, env: dict[str, str] | None = None) -> None:
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false", *argv]
+    command = [
+        "git",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "commit.gpgSign=false",
+        "-c",
+        "core.autocrlf=false",
+        *argv,
+    ]
     done = subprocess.run(  # nosec B603
         command,
         cwd=repository,

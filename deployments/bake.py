@@ -15,13 +15,11 @@ def bake(
 ) -> Verdict:
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
-    Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are counted
-    apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes.
+    Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
+    counted apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes.
     """
     settings = place.settings
-    limits = Limits(
-        settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio
-    )
+    limits = Limits(settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio)
     before = observe(*baseline) if baseline else None
     start = time.monotonic()
     first = place.router.counters().get(slot, SlotCounters())
@@ -33,9 +31,12 @@ def bake(
             failed += look(place.url, probe_path).action is not Action.PROMOTE
         seen = observe(first, place.router.counters().get(slot, SlotCounters()), Probes(sent, failed))
         verdict = judge_step(seen, limits, before)
-        if verdict.action is Action.ROLL_BACK or (verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds):
+        if verdict.action is Action.ROLL_BACK or (
+            verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds
+        ):
             return verdict
         if elapsed >= settings.bake_max_seconds and verdict.action is Action.WAIT:
-            return Verdict(Action.ROLL_BACK, f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}")
+            return Verdict(
+                Action.ROLL_BACK, f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
+            )
         time.sleep(LOOK_EVERY_S)
-

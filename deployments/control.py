@@ -129,8 +129,8 @@ class Control:
             name = f"worker-{pool}"
             command = (prefect(), "worker", "start", "--pool", pool, "--name", name, "--type", "process")
             self.supervisor.declare(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
-        command = (sys.executable, "-m", "services.watch")
-        self.supervisor.declare(Program(WATCH, command, CHECKOUT, env, stop_wait_s=30, priority=50))
+        watch = (sys.executable, "-m", "services.watch")
+        self.supervisor.declare(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
 
 
 def prefect() -> str:
@@ -150,5 +150,3 @@ def suite_database(home: Home | None = None) -> Postgres:
     control.supervisor.declare(server.program("postgres-suites", priority=10))
     server.wait_ready(log_tail=lambda: control.supervisor.log_tail("postgres-suites"))
     return server
-
-

@@ -55,8 +55,8 @@ class Home:
     def sockets(self, name: str) -> Path:
         """Return a 0700 directory for the unix sockets of `name` ("control" or an environment), short enough.
 
-        It lies in the home unless the path would not fit into a socket address; then in a directory of this user's under
-        the system's temporary directory.
+        It lies in the home unless the path would not fit into a socket address; then in a directory of this user's
+        under the system's temporary directory.
         """
         inside = (self.control if name == "control" else self.place(name)) / "run"
         if len(str(inside)) > LONGEST_SOCKET_DIRECTORY:

@@ -1,6 +1,7 @@
 """The journal of one environment: append-only, fsynced, hash-chained. What it says is the truth about what is live.
 
-One JSON object a line: `v` (format), `seq`, `at` (UTC, ISO 8601), `epoch` of the lease, `kind`, `data`, `prev` (the hash of
+One JSON object a line: `v` (format), `seq`, `at` (UTC, ISO 8601), `epoch` of the lease, `kind`, `data`, `prev` (the
+hash of
 the line before) and `hash` (SHA-256 over the canonical form of all the others). Intent is written before each effect.
 """
 

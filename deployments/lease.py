@@ -1,7 +1,8 @@
-"""Who may change an environment: a `flock` held by the deploying process for the whole release. No expiry, no split brain.
+"""Who may change an environment: a `flock` held by the deploying process for the whole release. No expiry, no split
+brain.
 
-The kernel drops the lock when the holder dies. The file keeps who that was, so that whoever takes over can first end what the
-dead one may have left running: its process group and the sandboxes that carry its epoch.
+The kernel drops the lock when the holder dies. The file keeps who that was, so that whoever takes over can first end
+what the dead one may have left running: its process group and the sandboxes that carry its epoch.
 """
 
 import fcntl

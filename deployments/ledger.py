@@ -1,4 +1,6 @@
-"""What a journal adds up to: what is live, what runs in which slot, what was promoted or condemned, what is unfinished."""
+"""What a journal adds up to: what is live, what runs in which slot, what was promoted or condemned, what is
+unfinished.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

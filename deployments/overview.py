@@ -57,7 +57,9 @@ def overview(place: Place) -> Overview:
         url=place.url,
         live=_live(ledger),
         health=health,
-        warm=f"{ledger.versions[ledger.slots[warm[0]].digest]} in {warm[0]} until {warm[1]:%H:%M:%S} UTC" if warm else "",
+        warm=(
+            f"{ledger.versions[ledger.slots[warm[0]].digest]} in {warm[0]} until {warm[1]:%H:%M:%S} UTC" if warm else ""
+        ),
         last=f"{last.kind} of {last.version}: {last.outcome or 'unfinished'}" if last else "",
         doing=_doing(ledger, f"{holder.reason} (pid {holder.pid}, since {holder.since})" if holder else ""),
         problems=tuple(problems),

@@ -132,8 +132,8 @@ class Postgres:
             known = "SELECT 1 FROM pg_database WHERE datname = %s"
             if not connection.execute(known, [database]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(place, role))
-            for name in (place, sql.Identifier(SUPERUSER), sql.Identifier("template1")):
-                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+            for closed in (place, sql.Identifier(SUPERUSER), sql.Identifier("template1")):
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(closed))
         with self._connect(database) as connection:
             for extension in extensions:
                 statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}")
@@ -212,9 +212,9 @@ class Postgres:
         found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
         if found != str(self._major()):
             raise ConfigError(
-                f"{self.data}: got a cluster of PostgreSQL {found}, expected {self._major()} as {self._binary('postgres')};"
-                f" set SLIPWAY_POSTGRES_BIN to the programs of {found}, dump with its pg_dumpall, move the directory away,"
-                " initialise and restore"
+                f"{self.data}: got a cluster of PostgreSQL {found}, expected {self._major()} for {_binaries()};"
+                f" set SLIPWAY_POSTGRES_BIN to the programs of {found}, dump with its pg_dumpall, move the directory"
+                " away, initialise and restore"
             )
 
     def _major(self) -> int:

@@ -32,7 +32,9 @@ class PrefectApi:
         if answer.status_code == 404:
             return None
         if answer.is_error:
-            raise ServerAway(f"the Prefect server answered {answer.status_code} to {method} {path}: {answer.text[:200]}")
+            raise ServerAway(
+                f"the Prefect server answered {answer.status_code} to {method} {path}: {answer.text[:200]}"
+            )
         return answer.json() if answer.content else {}
 
     def run_state(self, run: str) -> str | None:

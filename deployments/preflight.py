@@ -1,4 +1,6 @@
-"""May this version go to this environment? Looks at everything, changes nothing; run before the question and under the lease."""
+"""May this version go to this environment? Looks at everything, changes nothing; run before the question and under
+the lease.
+"""
 
 import hashlib
 import json
@@ -44,7 +46,8 @@ class Preflight:
 def choose_version(place: Place, wanted: str | None) -> str:
     """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
 
-    That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with evidence.
+    That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with
+    evidence.
     """
     if wanted:
         return find_digest(place.store, wanted)
@@ -63,7 +66,8 @@ def choose_version(place: Place, wanted: str | None) -> str:
 def preflight(place: Place, digest: str) -> Preflight:
     """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
 
-    Raises ArtifactError or EvidenceError when something was changed since it was signed, ConfigError on bad configuration.
+    Raises ArtifactError or EvidenceError when something was changed since it was signed, ConfigError on bad
+    configuration.
     """
     bundle = verify_bundle(place.store, digest)
     checked = read_checks(place.store, place.keys, digest)
@@ -136,7 +140,9 @@ def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
     if not place.supervisor.answers():
         problems.append(f"{place.name} is not up on this host; run: make up")
     if _weaker(str(available()), place.settings.required_isolation):
-        problems.append(f"this host isolates app code by {available()} only, {place.settings.required_isolation} is required")
+        problems.append(
+            f"this host isolates app code by {available()} only, {place.settings.required_isolation} is required"
+        )
     return problems
 
 
@@ -162,4 +168,7 @@ def going_out(history: Sequence[Commit], live: Live | None) -> tuple[tuple[Commi
     for index, commit in enumerate(history):
         if commit.hash == live.version.commit:
             return tuple(history[:index]), f"since {live.version.version}, which is live"
-    return tuple(history), f"{live.version.version}, which is live, is not among the ancestors: all that is known is listed"
+    return (
+        tuple(history),
+        f"{live.version.version}, which is live, is not among the ancestors: all that is known is listed",
+    )

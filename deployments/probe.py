@@ -40,7 +40,9 @@ def await_healthy(
     headers: Mapping[str, str] | None = None,
     gone: Alive = lambda: None,
 ) -> str:
-    """Return what the paths answered once all of them are good. HealthError after `timeout_s`, or when the process died."""
+    """Return what the paths answered once all of them are good. HealthError after `timeout_s`, or when the process
+    died.
+    """
     deadline = time.monotonic() + timeout_s
     pause = 0.05
     while True:

@@ -91,7 +91,7 @@ class Program:
         return json.dumps(asdict(self) | {"cwd": str(self.cwd)}, sort_keys=True).encode()
 
     def section(self) -> str:
-        """Return the program's part of supervisord's configuration; its paths are relative to the daemon's directory."""
+        """Return the program's part of supervisord's configuration; paths in it start at the daemon's directory."""
         launcher = [sys.executable, "-I", "-S", supervised.__file__, f"conf.d/{self.name}.json"]
         words = [*launcher, hashlib.sha256(self.spec()).hexdigest()[:16]]
         return f"""\

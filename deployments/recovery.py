@@ -1,4 +1,6 @@
-"""Tidy up what somebody began and nobody ended. Every release and rollback does this first, and `watch` when the lease is free."""
+"""Tidy up what somebody began and nobody ended. Every release and rollback does this first, and `watch` when the
+lease is free.
+"""
 
 from deployments import rollout
 from deployments.lease import Lease

@@ -1,4 +1,6 @@
-"""Go back to an earlier version: warm (switch) or cold (start, check, switch). The same for flow, command and automation."""
+"""Go back to an earlier version: warm (switch) or cold (start, check, switch). The same for flow, command and
+automation.
+"""
 
 from collections.abc import Callable
 
@@ -35,7 +37,8 @@ def plan_rollback(place: Place, condemn: str | None, wanted: str | None) -> tupl
 def roll_back(
     place: Place, lease: Lease, condemn: str | None, wanted: str | None, reason: str, say: Say, run: str = ""
 ) -> tuple[Rollout | None, str]:
-    """Condemn what is live and make an earlier version live. Returns the rollout (None: nothing was to do) and the reason.
+    """Condemn what is live and make an earlier version live. Returns the rollout (None: nothing was to do) and the
+    reason.
 
     When the target cannot be started or checked, what was live stays or comes back, and the error is raised.
     """

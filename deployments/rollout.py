@@ -1,7 +1,7 @@
 """The steps that change an environment, and the way back. No Prefect: `make rollback` and recovery use the same.
 
-Intent is journaled before each effect. Every step may be repeated by the next process after a crash at any point: recovery
-decides from the journal alone (gates/recovery.py).
+Intent is journaled before each effect. Every step may be repeated by the next process after a crash at any point:
+recovery decides from the journal alone (gates/recovery.py).
 """
 
 import time
@@ -18,7 +18,7 @@ from deployments.lease import Lease
 from deployments.ledger import Ledger, Live, Version
 from deployments.place import Place
 from deployments.probe import await_healthy
-from deployments.router import DrainResult, Envoy, Routing
+from deployments.router import PREVIEW_HEADER, DrainResult, Routing
 from deployments.runtimes.process import Installed, ProcessRuntime
 from deployments.settings import Strategy
 from evidence.bundle import read_bundle
@@ -107,7 +107,7 @@ class Rollout:
         """Publish the preview route and run health and smoke tests against the idle slot through it."""
         with self.step("verify"):
             publish(self.place, self.lease, self.before, preview=self.slot)
-            return self._check({Envoy.PREVIEW_HEADER: self.place.preview_secret()})
+            return self._check({PREVIEW_HEADER: self.place.preview_secret()})
 
     def switch(self) -> str:
         """Send all traffic to the new version, confirmed by the router."""
@@ -195,7 +195,9 @@ def _drained(result: DrainResult) -> str:
 
 
 def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
-    """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is not."""
+    """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
+    not.
+    """
     runtime = ProcessRuntime(place)
     installed = runtime.installed(version.digest)
     stop_slot(place, lease, slot)
@@ -223,7 +225,8 @@ def stop_slot(place: Place, lease: Lease, slot: str) -> None:
 def publish(place: Place, lease: Lease, live: Live | None, preview: str | None = None) -> float:
     """Make the router send all traffic to `live`; return the seconds from written to confirmed.
 
-    The journal's intent comes before, its confirmation after. Raises RouterError with the old configuration back in force.
+    The journal's intent comes before, its confirmation after. Raises RouterError with the old configuration back in
+    force.
     """
     ledger: Ledger = place.ledger()
     routing = Routing(

@@ -205,7 +205,8 @@ def run(
 
 
 def kill_epoch(epoch_prefix: str) -> int:
-    """Kill what a dead deployer left: processes of this user whose SLIPWAY_EPOCH starts with the prefix; return how many.
+    """Kill what a dead deployer left: this user's processes whose SLIPWAY_EPOCH starts with the prefix; return how
+    many.
 
     Launchers first get 2 s to kill their trees. Never kills this process. End the prefix with a separator, or "prod:1"
     also names "prod:10".

@@ -1,7 +1,9 @@
 """The artifact of the `process` runtime: a bundle, built once from a commit and addressed by its digest.
 
-The digest is the SHA-256 of the manifest, which names every byte that runs: source archive, locks, wheels, Python version, and
-how the app is started, migrated, probed and smoke-tested. So a rollback starts an old version the way that version wants.
+The digest is the SHA-256 of the manifest, which names every byte that runs: source archive, locks, wheels, Python
+version, and
+how the app is started, migrated, probed and smoke-tested. So a rollback starts an old version the way that version
+wants.
 """
 
 import json
@@ -49,7 +51,9 @@ class Bundle(BaseModel):
 
 def put_bundle(store: Store, bundle: Bundle) -> str:
     """Store the manifest (its blobs are there already); return the artifact's digest."""
-    return store.put_manifest(json.dumps(bundle.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode())
+    return store.put_manifest(
+        json.dumps(bundle.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
+    )
 
 
 def read_bundle(store: Store, digest: str) -> Bundle:

@@ -1,6 +1,7 @@
 """The errors a person may see. Each message says what failed, on what, got versus expected, and the next move.
 
-An exception means that we could not find out or could not act; a verdict (`gates/`) means that we found out and it is bad.
+An exception means that we could not find out or could not act; a verdict (`gates/`) means that we found out and it
+is bad.
 """
 
 

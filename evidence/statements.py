@@ -112,4 +112,6 @@ def _parse(model: type[Model], predicate: dict[str, Any], digest: str) -> Model:
     try:
         return model.model_validate(predicate)
     except ValidationError as error:
-        raise EvidenceError(f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}") from error
+        raise EvidenceError(
+            f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}"
+        ) from error

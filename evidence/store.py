@@ -1,8 +1,8 @@
 """The one store for what crosses hosts: artifacts, evidence, promotions. A directory, addressed by content.
 
-    blobs/sha256/<hex>                     wheels, source archives, locks: shared by the artifacts that name them
-    artifacts/<hex>.json                   a bundle's manifest; its SHA-256 is the artifact's digest
-    statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
+blobs/sha256/<hex>                     wheels, source archives, locks: shared by the artifacts that name them
+artifacts/<hex>.json                   a bundle's manifest; its SHA-256 is the artifact's digest
+statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
 """
 
 import hashlib

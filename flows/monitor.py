@@ -1,8 +1,9 @@
 """Look at an environment once, for a person."""
 
 from prefect import flow, runtime
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from deployments.overview import overview
 from deployments.pipeline import read_pipeline

@@ -1,7 +1,8 @@
 """Make an environment and its journal agree again, when a person asks for it. `watch` does the same by itself."""
 
 from prefect import flow, runtime
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from deployments import recovery
 from deployments.pipeline import read_pipeline

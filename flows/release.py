@@ -1,7 +1,8 @@
 """Take one built version to one environment."""
 
 from prefect import flow, runtime
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
@@ -30,7 +31,8 @@ def _run_name() -> str:
 def release(environment: Target, version: str | None = None) -> State[str]:
     """Take one built version to one environment.
 
-    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch -> check
+    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch ->
+    check
     -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted, Rejected, Expired, Blocked,
     RolledBack, Restored or RestoreFailed.
 

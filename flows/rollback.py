@@ -1,8 +1,9 @@
 """Go back to an earlier version."""
 
 from prefect import flow, runtime
+from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed, State
+from prefect.states import Completed, Failed
 
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
@@ -23,13 +24,14 @@ def rollback(
 ) -> State[str]:
     """Condemn what is live and go back to the newest earlier version that is not condemned.
 
-    (lease) reconcile -> choose and verify the target -> warm slot or cold start -> switch -> check -> drain. Never toggles.
+    (lease) reconcile -> choose and verify the target -> warm slot or cold start -> switch -> check -> drain. Never
+    toggles.
     Ends RolledBack (green: that is what was asked for), NothingToDo, Blocked, Restored or RestoreFailed.
 
     Args:
         environment: Where to go back.
-        condemn: The digest that is bad; nothing is done unless it is live. Without it: what is live when the run starts.
-        to: The digest to go to; without it the newest earlier one.
+        condemn: The digest that is bad; nothing is done unless it is live. Without it: what is live when the run
+        starts. to: The digest to go to; without it the newest earlier one.
         reason: Why; it stands in the journal beside the condemned version.
     """
     try:

@@ -4,7 +4,8 @@ import os
 from typing import Literal
 
 from prefect import flow, runtime
-from prefect.states import Completed, Failed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from deployments.pipeline import read_pipeline

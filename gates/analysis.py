@@ -57,7 +57,9 @@ class Limits:
 
 
 def observe(before: SlotCounters, after: SlotCounters, probes: Probes = Probes()) -> Observation:
-    """Return what happened between two readings. A router that restarted in between (counts went back) starts at zero."""
+    """Return what happened between two readings. A router that restarted in between (counts went back) starts at
+    zero.
+    """
     total_before, total_after = sum(before.responses.values()), sum(after.responses.values())
     if total_after < total_before:
         before = SlotCounters()
@@ -84,8 +86,8 @@ def _percentile(before: SlotCounters, after: SlotCounters, share: float) -> floa
 def judge_step(seen: Observation, limits: Limits, baseline: Observation | None = None) -> Verdict:
     """Judge the new version after a shift.
 
-    Too little traffic is WAIT, not PROMOTE. Our own probes make up the number where users are few; they never hide a user's
-    error, because rates are taken over the users' requests alone.
+    Too little traffic is WAIT, not PROMOTE. Our own probes make up the number where users are few; they never hide a
+    user's error, because rates are taken over the users' requests alone.
     """
     if seen.probes.failed:
         return Verdict(Action.ROLL_BACK, f"{seen.probes.failed} of {seen.probes.sent} probes failed")

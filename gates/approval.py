@@ -1,4 +1,6 @@
-"""Is an answer to an approval question good? Bound to run, environment, digest, policy and expiry; by a person who may."""
+"""Is an answer to an approval question good? Bound to run, environment, digest, policy and expiry; by a person who
+may.
+"""
 
 import hashlib
 import hmac

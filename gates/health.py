@@ -9,7 +9,9 @@ LONGEST_BODY = 64 * 1024
 
 
 def judge_health(path: str, status: int, body: bytes) -> Verdict:
-    """PROMOTE for a 2xx whose JSON body, when it has a `status`, names a good one; else WAIT (a slot may be starting)."""
+    """PROMOTE for a 2xx whose JSON body, when it has a `status`, names a good one; else WAIT (a slot may be
+    starting).
+    """
     if len(body) > LONGEST_BODY:
         return Verdict(Action.WAIT, f"{path} answered more than {LONGEST_BODY} bytes")
     if not 200 <= status < 300:

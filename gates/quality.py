@@ -93,9 +93,7 @@ def judge_suite(run: SuiteRun) -> Check:
     """Return the check. No report, no test, or an exit code that contradicts the report is `no verdict`."""
     outcome, reason = _suite_outcome(run)
     examined = f"{run.tests or 0} tests" + (f", {run.skipped} skipped" if run.skipped else "")
-    return Check(
-        name=run.name, outcome=outcome, reason=reason, examined=examined, tool="pytest", seconds=run.seconds
-    )
+    return Check(name=run.name, outcome=outcome, reason=reason, examined=examined, tool="pytest", seconds=run.seconds)
 
 
 def _suite_outcome(run: SuiteRun) -> tuple[Outcome, str]:

@@ -27,8 +27,8 @@ class Facts:
 def decide(facts: Facts) -> tuple[Repair, str]:
     """Return the repair and its reason.
 
-    A release is finished only when its judgement was written down: traffic on a version that nobody judged goes back. An
-    interrupted rollback that already switched is finished, because what it left was condemned.
+    A release is finished only when its judgement was written down: traffic on a version that nobody judged goes
+    back. An interrupted rollback that already switched is finished, because what it left was condemned.
     """
     if facts.operation == "release":
         if facts.judged_good:

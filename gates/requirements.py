@@ -18,7 +18,9 @@ class Outcome(StrEnum):
 
 
 class Check(BaseModel):
-    """One check of one commit. `examined` says what it looked at ("42 files", "61 tests"), so that a pass means something."""
+    """One check of one commit. `examined` says what it looked at ("42 files", "61 tests"), so that a pass means
+    something.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -17,8 +17,8 @@ def choose_target(
 ) -> str | Refusal:
     """Return the digest to go back to: `wanted`, else the newest that was promoted before the condemned one.
 
-    `promoted` is oldest first and may repeat. Never toggles: what is condemned is never a target, and when the digest to
-    condemn is no longer live nothing is done.
+    `promoted` is oldest first and may repeat. Never toggles: what is condemned is never a target, and when the
+    digest to condemn is no longer live nothing is done.
     """
     if live is None:
         return Refusal("nothing is live, so there is nothing to go back from", harmless=False)

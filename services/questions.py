@@ -18,7 +18,8 @@ def dead(question: Question) -> bool:
 
 
 def ask_again(place: Place, question: Question, now: datetime, api: PrefectApi | None = None) -> str:
-    """Start a successor run that asks the same again, once; close the question when it was cancelled or its time is over.
+    """Start a successor run that asks the same again, once; close the question when it was cancelled or its time is
+    over.
 
     Safe to repeat: the successor's idempotency key is the question's id. Raises ServerAway; then it is tried later.
     """

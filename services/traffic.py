@@ -7,6 +7,7 @@ and everything was sent, 1 when not, 2 when it could not start.
 
 import argparse
 import asyncio
+import math
 import random
 import signal
 import sys
@@ -155,23 +156,22 @@ class Traffic:
         )
 
     async def _arrivals(self, client: httpx.AsyncClient, requests: list[Request], seconds: float | None) -> None:
-        """Start a request whenever one is due by the clock."""
+        """Start a request whenever one is due by the clock; none that is due before the end is left out."""
         loop = asyncio.get_running_loop()
         start, number = loop.time(), 0
+        end = math.inf if seconds is None else start + seconds
         # The mix is the same in every run; which request meets which moment is not.
         draw = random.Random(0)
         weights = [entry.weight for entry in requests]
-        while not self._stopping:
-            due = start + number / self.rate
-            if seconds is not None and due >= start + seconds:
+        while True:
+            stopping, now = self._stopping, loop.time()
+            while (due := start + number / self.rate) <= now and due < end:
+                number += 1
+                if requests:
+                    self._arrive(client, draw.choices(requests, weights)[0], due)
+            if stopping or due >= end:
                 return
-            ahead = due - loop.time()
-            await asyncio.sleep(min(max(ahead, 0.0), 0.1))
-            if ahead > 0.1:
-                continue
-            number += 1
-            if requests:
-                self._arrive(client, draw.choices(requests, weights)[0], due)
+            await asyncio.sleep(min(due - now, 0.1))
 
     def _arrive(self, client: httpx.AsyncClient, request: Request, due: float) -> None:
         if len(self._in_flight) >= self._in_flight_limit:
@@ -192,6 +192,7 @@ class Traffic:
     async def _send(self, client: httpx.AsyncClient, request: Request, due: float) -> None:
         """Send one request and class what became of it."""
         started_at = time.time()
+        self._tally.lateness.add(asyncio.get_running_loop().time() - due)
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await client.request(

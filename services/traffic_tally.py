@@ -111,6 +111,8 @@ class Tally:
         self.started_at = time.time()
         self.totals = Counts()
         self.names: dict[str, Counts] = {}
+        # How long after they were due requests were really sent: large when this machine cannot keep up with the rate.
+        self.lateness = Latencies()
         self.streams: dict[str, StreamCounts] = {}
         self._lost: list[dict[str, Any]] = []
         self._stream_ends: list[dict[str, Any]] = []
@@ -169,6 +171,7 @@ class Tally:
             "seconds": now - self.started_at,
             "clean": self.clean,
             "totals": self.totals.report(),
+            "sent_late_ms": self.lateness.report(),
             "requests": {name: counts.report() for name, counts in self.names.items()},
             "streams": {name: vars(counts) for name, counts in self.streams.items()},
             "stream_ends": self._stream_ends,

@@ -1,7 +1,9 @@
 """Look after the environments of this host, every few seconds, without a flow.
 
-Repairs what an interrupted run left, retires the warm old slot after its window, asks a question again whose process died, and
-tells Prefect the outcome of runs that could not tell it themselves. Needs neither Prefect nor a worker for the first two.
+Repairs what an interrupted run left, retires the warm old slot after its window, asks a question again whose process
+died, and
+tells Prefect the outcome of runs that could not tell it themselves. Needs neither Prefect nor a worker for the first
+two.
 """
 
 import signal

@@ -35,8 +35,8 @@ class ApprovalForm(RunInput):
 def await_approval(place: Place, seen: Preflight) -> tuple[Ruling, str]:
     """Pause the run until a person's answer holds, or the time is over. Called by the flow itself, before any effect.
 
-    The question stands in the environment's journal, so that it survives the death of this process: `watch` then starts a
-    successor that asks again. Returns ACCEPTED, REJECTED or EXPIRED with the reason.
+    The question stands in the environment's journal, so that it survives the death of this process: `watch` then
+    starts a successor that asks again. Returns ACCEPTED, REJECTED or EXPIRED with the reason.
     """
     settings = place.settings
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=settings.approval_timeout_seconds)
@@ -55,7 +55,8 @@ def await_approval(place: Place, seen: Preflight) -> tuple[Ruling, str]:
         ruling, reason = _ask(mark, question, seen)
     except FlowPauseTimeout:
         ruling, reason = Ruling.EXPIRED, f"nobody answered until {expires:%H:%M:%S} UTC"
-    # A process that is ended here leaves the question open: `watch` finds out whether it was cancelled or must be asked again.
+    # A process that is ended here leaves the question open: `watch` finds out whether it was cancelled or must be
+    # asked again.
     place.journal.append("answer", {"id": mark, "ruling": str(ruling), "reason": reason})
     get_run_logger().info("approval: %s: %s", ruling, reason)
     return ruling, reason

@@ -118,7 +118,9 @@ def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
 
 
 def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
-    """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content alone."""
+    """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
+    alone.
+    """
     for folder in outputs:
         shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:

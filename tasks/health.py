@@ -1,4 +1,6 @@
-"""Health and smoke tests of the new version: before traffic through the preview route, after it through the public one."""
+"""Health and smoke tests of the new version: before traffic through the preview route, after it through the public
+one.
+"""
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE

@@ -34,7 +34,8 @@ def preflight_page(seen: Preflight) -> str:
 def _live(live: Live | None) -> str:
     if live is None:
         return "nothing"
-    return f"{cell(live.version.version)} (`{live.version.digest[:12]}`), slot {live.slot}, since {live.since:%Y-%m-%d %H:%M} UTC"
+    what = f"{cell(live.version.version)} (`{live.version.digest[:12]}`)"
+    return f"{what}, slot {live.slot}, since {live.since:%Y-%m-%d %H:%M} UTC"
 
 
 def _commits(seen: Preflight) -> str:

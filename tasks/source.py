@@ -103,14 +103,16 @@ def resolve(copy: Path, wanted: str) -> str:
 
 
 def refuse_dirty(app: App) -> None:
-    """SourceError when the repository is a local working tree with uncommitted changes: they would silently be left out."""
+    """SourceError when the repository is a local working tree with uncommitted changes: they would silently be
+    left out.
+    """
     if not (Path(app.repository) / ".git").exists():
         return
     changed = git("status", "--porcelain", at=Path(app.repository)).splitlines()
     if changed:
         raise SourceError(
-            f"{app.repository} has {len(changed)} uncommitted changes ({changed[0].strip()}, ...): commit or stash them, "
-            "or name the commit to build"
+            f"{app.repository} has {len(changed)} uncommitted changes ({changed[0].strip()}, ...): "
+            "commit or stash them, or name the commit to build"
         )
 
 

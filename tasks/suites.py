@@ -58,11 +58,15 @@ def _database(name: str, suite: Suite) -> Iterator[tuple[str, tuple[Path, ...]]]
 
 
 def read_report(run: SuiteRun, report: Path) -> SuiteRun:
-    """Return the run with the counts of its JUnit report; unchanged when there is none, or it is not JUnit, or a trap."""
+    """Return the run with the counts of its JUnit report; unchanged when there is none, or it is not JUnit, or a
+    trap.
+    """
     try:
         if report.is_symlink() or not report.is_file() or report.stat().st_size > LARGEST_REPORT_BYTES:
             return run
-        root: Element = parse(report).getroot()
+        root: Element | None = parse(report).getroot()
+        if root is None:
+            return run
         suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
         totals = {
             key: sum(int(one.get(key, "0")) for one in suites) for key in ("tests", "failures", "errors", "skipped")

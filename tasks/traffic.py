@@ -10,7 +10,9 @@ from gates.verdict import Verdict
 
 @task(name="switch", cache_policy=NO_CACHE)
 def switch(rollout: Rollout) -> None:
-    """Send all traffic to the new version, confirmed by the router. Raises RouterError with the old routing in force."""
+    """Send all traffic to the new version, confirmed by the router. Raises RouterError with the old routing in
+    force.
+    """
     get_run_logger().info("%s", rollout.switch())
 
 

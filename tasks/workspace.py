@@ -53,7 +53,9 @@ class Workspace:
         read_only: tuple[Path, ...] = (),
         directory: str = ".",
     ) -> sandbox.Completed:
-        """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in blocks."""
+        """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
+        blocks.
+        """
         source = self.root / name / "source"
         if not source.exists():
             self.check_directory(name)
@@ -74,7 +76,12 @@ class Workspace:
 
     def _base(self, scratch: Path) -> dict[str, str]:
         path = f"{self.environment / 'bin'}:{tool_path()}"
-        return {"PATH": path, "LANG": "C.UTF-8", "HOME": str(scratch), "TMPDIR": "/tmp"}  # nosec B108: the sandbox's own
+        return {
+            "PATH": path,
+            "LANG": "C.UTF-8",
+            "HOME": str(scratch),
+            "TMPDIR": "/tmp",
+        }  # nosec B108: the sandbox's own
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""Runtime `process`: a slot is a bundle's server process on its own port, in a sandbox, owned by the place's supervisor."""
+"""Runtime `process`: a slot is a bundle's server process on its own port, in a sandbox, owned by the place's
+supervisor.
+"""
 
 import fcntl
 import json
@@ -59,14 +61,17 @@ def interpreter(version: str) -> str:
     argv = [uv(), "python", "find", "--no-python-downloads", version]
     found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)  # nosec B603
     if found.returncode:
-        raise ArtifactError(f"the bundle wants Python {version} and this host has none; install it, or build for another")
+        raise ArtifactError(
+            f"the bundle wants Python {version} and this host has none; install it, or build for another"
+        )
     return found.stdout.strip()
 
 
 def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cache: Path) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
-    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to repeat.
+    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to
+    repeat.
     """
     environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
     for name in ("SSL_CERT_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY"):
@@ -89,6 +94,7 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
             raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
         if done.returncode:
             raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
+    share_read_only(directory)
 
 
 class ProcessRuntime:
@@ -140,7 +146,7 @@ class ProcessRuntime:
                 )
         argv = [str(installed.python()), "-m", "compileall", "-q", "-j", "2", str(installed.directory / "venv")]
         subprocess.run([*argv, str(installed.source)], timeout=INSTALL_TIMEOUT_S, check=False)  # nosec B603
-        _read_only(installed.directory)
+        share_read_only(installed.directory)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
         """Return what the app may see: its bundle and its database's socket, both read-only."""
@@ -169,7 +175,9 @@ class ProcessRuntime:
             epoch=lease.mark,
         )
         if done.timed_out:
-            raise MigrationError(f"the migration did not end within {timeout_s:g} s and was stopped: {done.output[-800:]}")
+            raise MigrationError(
+                f"the migration did not end within {timeout_s:g} s and was stopped: {done.output[-800:]}"
+            )
         if done.returncode:
             raise MigrationError(f"the migration failed with exit code {done.returncode}: {done.output[-1500:]}")
         return (done.output.strip().splitlines() or ["nothing to migrate"])[-1]
@@ -223,7 +231,9 @@ class ProcessRuntime:
         )
         said = self._masked(done.output)
         if done.timed_out:
-            raise ToolError(f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}")
+            raise ToolError(
+                f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}"
+            )
         if done.returncode:
             raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
         return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
@@ -239,7 +249,7 @@ class ProcessRuntime:
         return f"slot-{slot}"
 
 
-def _read_only(directory: Path) -> None:
+def share_read_only(directory: Path) -> None:
     """Take the write bits away and let the sandbox's user read."""
     for folder, _, files in os.walk(directory):
         os.chmod(folder, 0o755)  # nosec B103: what lies in it is read-only and the home around it is 0700

@@ -148,7 +148,9 @@ CONTAINED = {"key": False, "environment": False, "parent": False, "socket": Fals
 
 @contextlib.contextmanager
 def hostile_surroundings(ground: Path) -> Iterator[list[str]]:
-    """Yield the hostile script's arguments: a key, a socket, a place to write and a secret in a process of this user."""
+    """Yield the hostile script's arguments: a key, a socket, a place to write and a secret in a process of this
+    user.
+    """
     private = ground / "private"
     private.mkdir(mode=0o700)
     key = private / "key"
@@ -223,8 +225,8 @@ def test_no_daemon_survives(level: Isolation, ground: Path, token: str) -> None:
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]], start_new_session=True)
-            time.sleep(600)
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]],
+            start_new_session=True) time.sleep(600)
         os._exit(0)
     time.sleep(0.3)
     print("leaving")

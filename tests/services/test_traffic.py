@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,18 @@ def test_arrivals_do_not_wait_for_answers_and_no_room_is_told() -> None:
         report = asyncio.run(sender.run(seconds=0.5))
     assert total(report) == {"sent": 10, "lost": 10, "not_sent": 40}
     assert not report["clean"]
+
+
+def test_a_machine_that_cannot_keep_up_leaves_no_arrival_out(blue: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(request: Request) -> dict[str, str]:
+        time.sleep(0.05)
+        return request.headers
+
+    monkeypatch.setattr(traffic, "_headers", busy)
+    report = asyncio.run(Traffic(profile(QUICK), blue.url, 100, in_flight_limit=4).run(seconds=0.5))
+    assert report["totals"]["not_sent"] > 0
+    assert report["totals"]["sent"] + report["totals"]["not_sent"] == 50
+    assert report["sent_late_ms"]["p99"] >= 50
 
 
 def test_a_request_under_way_at_the_end_is_abandoned_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""The HTTP interface, one noun a file. Paths are written in full: a search finds them."""

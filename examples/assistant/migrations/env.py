@@ -1,0 +1,21 @@
+"""Run the migrations against DATABASE_URL, each in a transaction of its own."""
+
+import os
+import sys
+
+from alembic import context
+from sqlalchemy import create_engine, pool
+
+from assistant.models import Base
+
+if not (url := os.environ.get("DATABASE_URL")):
+    sys.exit("alembic: bad environment: DATABASE_URL: missing")
+# A migration that waits for a lock makes every later query of that table wait behind it.
+options = {"options": "-c lock_timeout=5s -c statement_timeout=10min", "connect_timeout": 5}
+engine = create_engine(url, poolclass=pool.NullPool, connect_args=options)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection, target_metadata=Base.metadata, transaction_per_migration=True
+    )
+    with context.begin_transaction():
+        context.run_migrations()
