@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess  # nosec B404: the prefect command, as a person would type it
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import typer
 
 from cli import runs
 from cli.demo_table import Row, expectations, print_table
-from cli.down import stop
+from cli.down import stop, stop_environments
 from cli.screen import console, say
 from cli.story import Story, make_repository, read_story
 from cli.up import start
@@ -28,7 +29,7 @@ from deployments.prefect_api import PrefectApi
 from deployments.programs import Program
 from deployments.sandbox import Isolation, available
 from deployments.settings import Target
-from evidence.errors import ToolError
+from evidence.errors import ConfigError, ToolError
 
 TRAFFIC = "demo-traffic"
 RATE = 40  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
@@ -37,9 +38,10 @@ RELEASE_TIMEOUT_S = 240
 # The demo's patience is shorter than a team's; everything else is as config/*.env says.
 DEMO_SETTINGS = {
     "SLIPWAY_STAGING_BAKE_SECONDS": "1",
-    "SLIPWAY_PRODUCTION_BAKE_SECONDS": "6",
+    "SLIPWAY_PRODUCTION_BAKE_SECONDS": "5",
     "SLIPWAY_PRODUCTION_BAKE_MAX_SECONDS": "60",
-    "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "8",
+    "SLIPWAY_PRODUCTION_BAKE_PROBES_PER_SECOND": "10",
+    "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "5",
 }
 
 
@@ -74,19 +76,30 @@ class Demo:
         ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver)
         self.rows.append(Row(what, target.value, expected, ended))
 
+    def begun(self, target: Target, version: str) -> bool:
+        """Say whether an environment's newest operation is about this version: what goes out is chosen then."""
+        operations = Place.open(target, read_pipeline().app.name, self.home).ledger().operations
+        return bool(operations) and operations[-1].version.version == version
+
     def roll_back(self) -> None:
         """Type what a person would type."""
         env = {**os.environ, **Control(self.home).client_environment()}
         argv = [prefect(), "deployment", "run", "rollback/prod"]
+        known = self._newest("rollback")
         typed = subprocess.run(  # nosec B603
             argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False
         )
         if typed.returncode:
             raise ToolError(f"prefect deployment run rollback/prod failed: {(typed.stdout + typed.stderr)[-600:]}")
-        wanted = {"flows": {"name": {"any_": ["rollback"]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
-        run = self.api.call("POST", "/flow_runs/filter", wanted)[0]["id"]
+        _wait_until(lambda: self._newest("rollback") != known)
+        run = self._newest("rollback") or ""
         what = "rollback of production by hand"
         self.rows.append(Row(what, "production", "RolledBack", runs.follow(self.api, run, what, RELEASE_TIMEOUT_S)))
+
+    def _newest(self, flow: str) -> str | None:
+        wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
+        found = self.api.call("POST", "/flow_runs/filter", wanted)
+        return str(found[0]["id"]) if found else None
 
 
 def demo(
@@ -105,7 +118,7 @@ def demo(
     _tell_isolation()
     try:
         told = read_story(story)
-        make_repository(told, home.root / "demo" / read_pipeline().app.name)
+        begin_anew(home, told)
         start(home)
         teller = Demo(home, told, None if approve_me else "Robin Reviewer", PrefectApi(Control(home)), began=began)
         good = _tell(teller)
@@ -116,6 +129,27 @@ def demo(
     say(f"still up: make status; make down; UI at {Control(home).url} (login: PREFECT_API_AUTH_STRING of .env)")
     if not good:
         raise typer.Exit(1)
+
+
+def begin_anew(home: Home, story: Story) -> None:
+    """Make the story's repository; forget the environments and evidence of an earlier demo, not keys and caches.
+
+    ConfigError when config/pipeline.toml names another repository: then the environments are not the demo's.
+    """
+    repository = home.root / "demo" / read_pipeline().app.name
+    named = Path(read_pipeline().app.repository)
+    if named != repository:
+        raise ConfigError(
+            f"config/pipeline.toml: app.repository is {named}: the demo would release into your environments; "
+            "run it in another checkout, or with another SLIPWAY_HOME"
+        )
+    left = [home.root / "environments", home.store / "statements", home.store / "artifacts"]
+    if any(path.exists() for path in left):
+        say("an earlier demo was here: its environments and evidence are removed, and it starts from the beginning")
+        stop_environments(home)
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)
+    make_repository(story, repository)
 
 
 def _tell_isolation() -> None:
@@ -146,9 +180,11 @@ def _tell(demo: Demo) -> bool:
             development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
             demo.release(Target.STAGING, second.name, "Promoted", second.name)
             _wait(development)
-            demo.release(Target.PRODUCTION, None, second.expected, second.name)
-            demo.chapter(f"{third.name}, which passes every check and is bad all the same")
+            production = pool.submit(demo.release, Target.PRODUCTION, None, second.expected, second.name)
+            _wait_until(lambda: demo.begun(Target.PRODUCTION, second.name) or production.done())
+            demo.chapter(f"beside it {third.name}, which passes every check and is bad all the same, goes to staging")
             demo.release(Target.STAGING, third.name, "Promoted", third.name)
+            _wait(production)
             demo.release(Target.PRODUCTION, None, third.expected, third.name)
             demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
             demo.roll_back()
@@ -161,10 +197,14 @@ def _both(demo: Demo, *versions: str) -> None:
 
 
 def _wait(future: Future[None]) -> None:
-    # In slices, so that Ctrl-C is not held up by the wait.
-    while not future.done():
-        time.sleep(0.1)
+    _wait_until(future.done)
     future.result()
+
+
+def _wait_until(done: Callable[[], bool]) -> None:
+    """Wait in slices, so that Ctrl-C is not held up. What is waited for ends by itself, with an error if need be."""
+    while not done():
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -14,12 +14,15 @@ def down() -> None:
 
 
 def stop(home: Home) -> None:
-    """Stop the control plane first, then the environments side by side. Needs no valid configuration. Safe to
-    repeat.
-    """
+    """Stop the control plane first, then the environments. Needs no valid configuration. Safe to repeat."""
     if home.control.exists():
         with doing("control plane stopped"):
             Control(home).supervisor.down()
+    stop_environments(home)
+
+
+def stop_environments(home: Home) -> None:
+    """Stop the environments of this host side by side: slots, routers and databases. Safe to repeat."""
     environments = home.root / "environments"
     names = [path.name for path in environments.iterdir() if path.is_dir()] if environments.exists() else []
     with doing("environments stopped"), ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:

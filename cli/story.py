@@ -61,6 +61,10 @@ def read_story(directory: Path) -> Story:
         raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
+# All commits bear one date: the same story gives the same commits and so the same artifacts, on every machine.
+DATE = "2026-01-01T00:00:00+00:00"
+
+
 def make_repository(story: Story, repository: Path) -> None:
     """Make a fresh git repository with one tagged commit for each version. What was there is replaced."""
     shutil.rmtree(repository, ignore_errors=True)
@@ -76,6 +80,8 @@ def make_repository(story: Story, repository: Path) -> None:
             "GIT_AUTHOR_EMAIL": version.author.email,
             "GIT_COMMITTER_NAME": version.author.name,
             "GIT_COMMITTER_EMAIL": version.author.email,
+            "GIT_AUTHOR_DATE": DATE,
+            "GIT_COMMITTER_DATE": DATE,
         }
         _git(repository, "commit", "-q", "--allow-empty", "-m", version.message, env=who)
         _git(repository, "tag", version.name)

@@ -163,6 +163,8 @@ class Postgres:
     def _prepare(self) -> None:
         if "," in str(self.socket_directory):
             raise ConfigError(f"{self.socket_directory}: got a path with a comma, which libpq takes for two hosts")
+        if self._isolation() is Isolation.UID:
+            self.directory.chmod(0o711)  # the server passes through; the secrets in it have modes of their own
         self.socket_directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.socket_directory.mkdir(exist_ok=True)
         self._own(self.socket_directory, 0o711)
@@ -260,7 +262,7 @@ class Postgres:
             return
         for path in (_binaries(), self.directory / "data", self.socket_directory):
             for parent in reversed(path.parents):
-                if not parent.stat().st_mode & 0o001:
+                if parent.stat().st_uid != NOBODY and not parent.stat().st_mode & 0o001:
                     raise ConfigError(
                         f"{parent}: got mode {parent.stat().st_mode & 0o777:o}, expected others to pass (711): without"
                         f" namespaces PostgreSQL (uid {NOBODY}) must reach {path}; set SLIPWAY_HOME to such a place"

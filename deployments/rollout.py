@@ -130,14 +130,19 @@ class Rollout:
             return verdict
 
     def drain(self) -> str:
-        """Wait until the old slot has no request left. `direct` and rollbacks stop it, blue-green keeps it warm."""
-        running = self.place.ledger().slots
-        if not self.before or not running[self.before.slot].running:
+        """Let the old slot finish its requests, then close what is still open there at the deadline: streams, mostly.
+
+        A rollback stops the slot. A release keeps it warm: for that its process is restarted, unless it was idle.
+        """
+        old = self.before.slot if self.before else None
+        if old is None or not self.place.ledger().slots[old].running:
             return "no old version is running"
         with self.step("drain"):
-            result = self.place.router.drain(self.before.slot, self.place.settings.drain_seconds)
-        if self.kind == "rollback":
-            stop_slot(self.place, self.lease, self.before.slot)
+            result = self.place.router.drain(old, self.place.settings.drain_seconds)
+            if self.kind == "rollback":
+                stop_slot(self.place, self.lease, old)
+            elif not result.clean:
+                self.runtime.restart(old)
         return _drained(result)
 
     def condemn(self, digest: str, reason: str) -> None:
@@ -191,7 +196,7 @@ def _live_data(live: Live | None) -> dict[str, Any] | None:
 def _drained(result: DrainResult) -> str:
     if result.clean:
         return f"the old slot had no request left after {result.seconds:.2f} s"
-    return f"{result.still_active} requests were still open after {result.seconds:.1f} s and end with the old slot"
+    return f"{result.still_active} requests were still open after {result.seconds:.1f} s and were closed"
 
 
 def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:

@@ -154,7 +154,8 @@ class Supervisor:
             if self.answers():
                 self._ask("shutdown")
             patience = 15.0 + sum(self._declared(n, "stop_wait_s", 10) for n in self._names())
-            _wait(lambda: not self._daemons(), patience)
+            # asking wakes the daemon, which otherwise looks once a second whether the next program may be stopped
+            _wait(lambda: not (self.answers() or self._daemons()), patience)
             self._end_leftovers()
             self.socket.unlink(missing_ok=True)
             self._pid_file.unlink(missing_ok=True)

@@ -202,6 +202,11 @@ class ProcessRuntime:
         program = Program(self.program(slot), tuple(command), installed.source, {}, stop_wait_s=stop_s, priority=50)
         self.place.supervisor.declare(program)
 
+    def restart(self, slot: str) -> None:
+        """Stop a slot's process and start the same again on the same port: what still hangs on it ends."""
+        self.place.supervisor.stop(self.program(slot))
+        self.place.supervisor.start(self.program(slot))
+
     def stop(self, slot: str) -> None:
         """Stop a slot's process (SIGTERM, its stop time, SIGKILL) and forget it. Safe to repeat."""
         self.place.supervisor.remove(self.program(slot))
