@@ -22,7 +22,7 @@ help: ## list the targets
 
 .venv/.base: .venv/bin/uv requirements/base.lock pyproject.toml
 	@echo "installing the locked requirements"
-	@$(BIN)/uv pip sync -q --python $(BIN)/python --require-hashes requirements/base.lock
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements/base.lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	@rm -f .venv/.dev && touch $@
 

@@ -1,9 +1,6 @@
 """The app's own environment for its checks, made from its lock and kept by the lock's digest."""
 
-import fcntl
 import hashlib
-import os
-import shutil
 import subprocess  # nosec B404: pip, with argument lists and no shell
 import sys
 from pathlib import Path
@@ -13,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments.home import Home
-from deployments.runtimes.process import interpreter, make_venv
+from deployments.runtimes.process import interpreter, make_venv, once
 from evidence.errors import ConfigError, ToolError
 
 DOWNLOAD_TIMEOUT_S = 600
@@ -32,16 +29,8 @@ def make_environment(lock: Path, python: str) -> Path:
     log = get_run_logger()
     home = Home.find()
     directory = home.cache / "environments" / lock_digest(lock, python)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as mutex:
-        fcntl.flock(mutex, fcntl.LOCK_EX)
-        if (directory / "complete").exists():
-            log.info("the environment for %s is there already", lock.name)
-            return directory
-        shutil.rmtree(directory, ignore_errors=True)
-        make_venv(directory, interpreter(python), lock, None, home.cache / "uv")
-        (directory / "complete").touch()
-    log.info("made the environment for %s", lock.name)
+    once(directory, lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"))
+    log.info("the environment for %s is ready", lock.name)
     return directory
 
 
@@ -53,24 +42,15 @@ def download_wheels(lock: Path, python: str) -> Path:
     """
     log = get_run_logger()
     directory = Home.find().cache / "wheels" / lock_digest(lock, python)
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as mutex:
-        fcntl.flock(mutex, fcntl.LOCK_EX)
-        if (directory / "complete").exists():
-            return directory
-        shutil.rmtree(directory, ignore_errors=True)
-        part = directory.with_suffix(".part")
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
-        if "==" in lock.read_text(encoding="utf-8"):
-            _download(lock, python, part)
-        (part / "complete").touch()
-        os.replace(part, directory)
+    once(directory, lambda: _download(lock, python, directory))
     log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)
     return directory
 
 
 def _download(lock: Path, python: str, directory: Path) -> None:
+    directory.mkdir()
+    if "==" not in lock.read_text(encoding="utf-8"):
+        return
     argv = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-deps"]
     argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
     argv += ["-r", str(lock)]

@@ -3,6 +3,7 @@ supervisor.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import subprocess  # nosec B404: uv and the interpreter, with argument lists
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,26 +24,41 @@ from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
 from evidence.errors import ArtifactError, MigrationError, ToolError
 
 INSTALL_TIMEOUT_S = 300
+COMPLETE = ".complete"
 
 
 @dataclass(frozen=True)
 class Installed:
-    """A bundle laid out on this host: read-only, shared by the environments of the host."""
+    """A bundle laid out on this host, read-only: its source, and the environments that its locks and wheels make.
 
-    directory: Path
+    Bundles with the same wheels share an environment, and environments of the host share both.
+    """
+
+    root: Path
+    digest: str
     bundle: Bundle
+
+    @property
+    def directory(self) -> Path:
+        return self.root / self.digest[:32]
 
     @property
     def source(self) -> Path:
         return self.directory / "source"
 
-    def python(self, environment: str = "venv") -> Path:
-        return self.directory / environment / "bin" / "python"
+    def environment(self, smoke: bool = False) -> Path:
+        """Return the virtual environment that the app (or its smoke tests) runs with."""
+        bundle = self.bundle
+        smoke = smoke and bundle.smoke_lock is not None
+        lock, wheels = (bundle.smoke_lock, bundle.smoke_wheels) if smoke else (bundle.lock, bundle.wheels)
+        content = json.dumps([bundle.python, lock, wheels], sort_keys=True)
+        return self.root / f"env-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
 
-    def command(self, argv: Sequence[str], port: int | None = None, environment: str = "venv") -> list[str]:
+    def command(self, argv: Sequence[str], port: int | None = None, smoke: bool = False) -> list[str]:
         """Return a command of the bundle with its own interpreter and the slot's port filled in."""
         words = [word.replace("{port}", str(port)) for word in argv]
-        return [str(self.python(environment))] + words[1:] if words[0] == "python" else words
+        python = self.environment(smoke) / "bin" / "python"
+        return [str(python)] + words[1:] if words[0] == "python" else words
 
 
 def uv() -> str:
@@ -81,7 +97,15 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
     steps = [
         [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
         [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
-        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
+        + [
+            "--compile-bytecode",
+            "--python",
+            str(directory / "bin" / "python"),
+            "--only-binary",
+            ":all:",
+            *source,
+            str(lock),
+        ],
     ]
     if lock.read_text(encoding="utf-8").find("==") < 0:
         steps.pop()
@@ -97,6 +121,17 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
     share_read_only(directory)
 
 
+def once(directory: Path, make: Callable[[], None]) -> None:
+    """Have a directory made exactly once, whoever asks and however often it was interrupted."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / COMPLETE).exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            make()
+            (directory / COMPLETE).touch()
+
+
 class ProcessRuntime:
     """Installs, migrates, starts and stops bundles in one place."""
 
@@ -109,49 +144,46 @@ class ProcessRuntime:
         Raises ArtifactError when a byte of it is missing or changed.
         """
         installed = self._installed(verify_bundle(self.place.store, digest), digest)
-        directory = installed.directory
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (directory / "complete").exists():
-                shutil.rmtree(directory, ignore_errors=True)
-                self._lay_out(installed)
-                (directory / "complete").touch()
+        bundle = installed.bundle
+        once(installed.environment(), lambda: self._make(installed, bundle.lock, bundle.wheels))
+        if bundle.smoke_lock:
+            smoke_lock = bundle.smoke_lock
+            once(installed.environment(True), lambda: self._make(installed, smoke_lock, bundle.smoke_wheels, True))
+        once(installed.directory, lambda: self._unpack(installed))
         return installed
 
     def installed(self, digest: str) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
         installed = self._installed(read_bundle(self.place.store, digest), digest)
-        return installed if (installed.directory / "complete").exists() else self.install(digest)
+        return installed if (installed.directory / COMPLETE).exists() else self.install(digest)
 
     def _installed(self, bundle: Bundle, digest: str) -> Installed:
-        return Installed(self.place.home.root / "installed" / digest[:32], bundle)
+        return Installed(self.place.home.root / "installed", digest, bundle)
 
-    def _lay_out(self, installed: Installed) -> None:
-        store, bundle = self.place.store, installed.bundle
+    def _make(self, installed: Installed, lock_digest: str, wheels: dict[str, str], smoke: bool = False) -> None:
+        store = self.place.store
+        with tempfile.TemporaryDirectory(dir=installed.root) as scratch:
+            link_blobs(store, wheels, Path(scratch) / "wheels")
+            lock = Path(scratch) / ("smoke.lock" if smoke else "runtime.lock")
+            lock.write_bytes(store.blob(lock_digest).read_bytes())
+            python = interpreter(installed.bundle.python)
+            directory = installed.environment(smoke)
+            make_venv(directory, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv")
+
+    def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)
-        with tarfile.open(store.blob(bundle.source)) as archive:
+        with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
             archive.extractall(installed.source, filter="data")  # nosec B202: the data filter refuses what escapes
-        sets = [("venv", bundle.lock, bundle.wheels)]
-        if bundle.smoke_lock:
-            sets.append(("smoke", bundle.smoke_lock, bundle.smoke_wheels))
-        python = interpreter(bundle.python)
-        for name, lock_digest, wheels in sets:
-            with tempfile.TemporaryDirectory(dir=installed.directory) as scratch:
-                link_blobs(store, wheels, Path(scratch) / "wheels")
-                lock = Path(scratch) / f"{name}.lock"
-                lock.write_bytes(store.blob(lock_digest).read_bytes())
-                make_venv(
-                    installed.directory / name, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv"
-                )
-        argv = [str(installed.python()), "-m", "compileall", "-q", "-j", "2", str(installed.directory / "venv")]
-        subprocess.run([*argv, str(installed.source)], timeout=INSTALL_TIMEOUT_S, check=False)  # nosec B603
+        python = str(installed.environment() / "bin" / "python")
+        argv = [python, "-I", "-m", "compileall", "-q", str(installed.source)]
+        subprocess.run(argv, timeout=INSTALL_TIMEOUT_S, check=False)  # nosec B603
         share_read_only(installed.directory)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
         """Return what the app may see: its bundle and its database's socket, both read-only."""
         level = sandbox.available()
-        return sandbox.Sandbox(level, read_only=(installed.directory, self.place.postgres.socket_directory))
+        bound = (installed.directory, installed.environment(), self.place.postgres.socket_directory)
+        return sandbox.Sandbox(level, read_only=bound)
 
     def _environment(self, port: int | None = None) -> dict[str, str]:
         extra = {"PORT": str(port)} if port else {}
@@ -224,13 +256,14 @@ class ProcessRuntime:
         command = installed.bundle.run.smoke
         if command is None:
             return "the app names no smoke tests"
-        environment = "smoke" if installed.bundle.smoke_lock else "venv"
         env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": base_url}
         done = sandbox.run(
-            installed.command(command, environment=environment),
+            installed.command(command, smoke=True),
             cwd=installed.source,
             env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
-            sandbox=sandbox.Sandbox(sandbox.available(), read_only=(installed.directory,)),
+            sandbox=sandbox.Sandbox(
+                sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
+            ),
             timeout_s=self.place.settings.smoke_timeout_seconds,
             epoch=lease.mark,
         )
