@@ -225,8 +225,9 @@ def test_no_daemon_survives(level: Isolation, ground: Path, token: str) -> None:
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]],
-            start_new_session=True) time.sleep(600)
+            nap = [sys.executable, "-c", "import time; time.sleep(600)", sys.argv[1]]
+            subprocess.Popen(nap, start_new_session=True)
+            time.sleep(600)
         os._exit(0)
     time.sleep(0.3)
     print("leaving")

@@ -1,0 +1,143 @@
+"""A running installation, as tests use it: its places, its API, and versions made without waiting for `ci`."""
+
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cli import runs
+from deployments.control import Control
+from deployments.home import Home
+from deployments.place import Place
+from deployments.prefect_api import PrefectApi
+from deployments.settings import Target
+from evidence.bundle import put_bundle, read_bundle
+from evidence.statements import Commit, Kind, Promoted, read_checks, state
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+APP = "assistant"
+APPROVER = "Robin Reviewer"
+
+
+@dataclass
+class Installation:
+    """The home of a running installation, and what the demo printed in it."""
+
+    root: Path
+    demo_output: str = ""
+    demo_exit: int | None = None
+
+    @property
+    def home(self) -> Home:
+        return Home(self.root)
+
+    @property
+    def demo_report(self) -> Path:
+        return self.root / "demo" / "traffic.json"
+
+    @property
+    def api(self) -> PrefectApi:
+        return PrefectApi(Control(self.home))
+
+    @property
+    def control(self) -> Control:
+        return Control(self.home)
+
+    def place(self, target: Target = Target.PRODUCTION) -> Place:
+        """Return an environment as it is now; nothing is cached."""
+        return Place.open(target, APP, self.home)
+
+    def slipway(self, *argv: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+        """Type a command."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *argv],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+    def new_version(self, like: str = "v1", **changes: Any) -> tuple[str, str]:
+        """Make an artifact that differs from a known version in commit and name, with its evidence and promotion.
+
+        Returns its version and its digest. `changes` go into the manifest: a bad command, another health path, ...
+        """
+        place = self.place()
+        old = next(
+            digest for digest in place.store.artifacts() if read_bundle(place.store, digest).version == like
+        )
+        commit = uuid.uuid4().hex + uuid.uuid4().hex[:8]
+        version = f"t{commit[:8]}"
+        bundle = read_bundle(place.store, old).model_copy(update={"commit": commit, "version": version, **changes})
+        digest = put_bundle(place.store, bundle)
+        checked = read_checks(place.store, place.keys, old)
+        assert checked is not None
+        mine = Commit(hash=commit, author="Tess Tester", email="tess@example.com", subject="a change")
+        checked = checked.model_copy(
+            update={
+                "commit": commit,
+                "version": version,
+                "at": datetime.now(UTC),
+                "history": (mine, *checked.history),
+            }
+        )
+        state(place.store, place.keys, digest, APP, Kind.CHECKS, checked)
+        promoted = Promoted(
+            environment="staging", version=version, commit=commit, at=datetime.now(UTC), release="test"
+        )
+        state(place.store, place.keys, digest, APP, Kind.PROMOTION, promoted)
+        return version, digest
+
+    def release(self, version: str | None, target: Target = Target.PRODUCTION) -> str:
+        """Start a release; return the run's id."""
+        parameters = {"version": version} if version else {}
+        return runs.start(self.api, f"release/{target.short}", **parameters)
+
+    def approve(self, run: str, timeout_s: float = 60) -> None:
+        """Answer the run's question, once it is asked."""
+        wait_for(lambda: self.state(run) == "PAUSED", f"run {run} asks", timeout_s)
+        wait_for(lambda: runs.approval_code(self.api, run) is not None, "the approval page", timeout_s)
+        answer = self.answer(run, code=runs.approval_code(self.api, run))
+        assert answer["status"] == "ACCEPT", answer
+
+    def answer(self, run: str, **fields: Any) -> Any:
+        """Answer with these fields, right or wrong; return what the server said."""
+        good = {"decision": "approve", "approver": APPROVER, "comment": ""}
+        return self.api.call("POST", f"/flow_runs/{run}/resume", {"run_input": {**good, **fields}})
+
+    def state(self, run: str) -> str | None:
+        """Return the type of the run's state."""
+        return self.api.run_state(run)
+
+    def ended(self, run: str, timeout_s: float = 120) -> tuple[str, str]:
+        """Wait for the run's end; return the name of its state and the message."""
+        ended = runs.follow(self.api, run, run, timeout_s, approver=APPROVER)
+        return ended.state, ended.message
+
+    def kinds(self, after: int, target: Target = Target.PRODUCTION) -> list[str]:
+        """Return the kinds of the journal's entries after a sequence number."""
+        return [entry.kind for entry in self.place(target).journal.entries() if entry.seq > after]
+
+    def mark(self, target: Target = Target.PRODUCTION) -> int:
+        """Return the journal's last sequence number."""
+        return self.place(target).ledger().entries
+
+
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+    """Wait until something is so; fail naming it when it is not in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
+        time.sleep(0.05)
+
+
+def read_json(file: Path) -> Any:
+    """Return a file's JSON."""
+    return json.loads(file.read_text(encoding="utf-8"))
