@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down status doctor test lint bench rollback lock
+.PHONY: setup demo up down upgrade status doctor test lint bench rollback lock
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -42,6 +42,11 @@ up: setup ## start databases, routers, what was live, Prefect, workers
 
 down: .venv/.base ## stop everything that was started here
 	@$(BIN)/slipway down
+
+upgrade: ## run the control plane on the code checked out now; refused while a release or a question is open
+	@test ! -x $(BIN)/slipway || $(BIN)/slipway upgrade --check
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/slipway upgrade
 
 status: .venv/.base ## what is live where, what waits, what is wrong
 	@$(BIN)/slipway status

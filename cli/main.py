@@ -14,11 +14,12 @@ from cli.screen import fail
 from cli.setup import setup
 from cli.status import status
 from cli.up import up
+from cli.upgrade import upgrade
 from deployments.home import CHECKOUT
 from evidence.errors import SlipwayError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for command in (setup, doctor, demo, up, status, rollback, down):
+for command in (setup, doctor, demo, up, status, rollback, upgrade, down):
     app.command()(command)
 
 

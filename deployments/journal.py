@@ -131,7 +131,7 @@ class Journal:
                 body = json.loads(line)
                 entry = _entry(body)
                 sound = _digest({k: v for k, v in body.items() if k != "hash"}) == entry.hash
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 sound = False
             if not sound or entry.prev != previous:
                 raise JournalError(
@@ -145,17 +145,21 @@ class Journal:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        with open(self.file.with_suffix(".lock"), "a", encoding="utf-8") as lock:
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            lock = open(self.file.with_suffix(".lock"), "a", encoding="utf-8")
+        except OSError as error:
+            raise JournalError(f"{self.file}: cannot write: {error}; make its directory writable") from error
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._keep_reserve()
             yield
 
     def _keep_reserve(self) -> None:
         """Preallocate the reserve when there is room again; a full disk is no reason to stop here."""
-        if self.reserve.exists():
-            return
         try:
+            if self.reserve.exists() and self.reserve.stat().st_size == RESERVE_BYTES:
+                return  # a smaller one was left by a process killed while it made it
             with open(self.reserve, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
         except OSError:

@@ -59,7 +59,7 @@ class Operation:
     epoch: int
     run: str = ""
     judged_good: bool = False
-    switched: bool = False
+    switched: bool = False  # its version has the traffic
     outcome: str | None = None
     reason: str = ""
     ended: datetime | None = None
@@ -106,7 +106,12 @@ class Ledger:
         return next(slot for slot in SLOTS if not self.live or slot != self.live.slot)
 
     def warm(self, window: timedelta) -> tuple[str, datetime] | None:
-        """Return the slot that still runs what was live before, and until when it is kept."""
+        """Return the slot that still runs what was live before, and until when it is kept.
+
+        None while an operation is unfinished: the idle slot is its business.
+        """
+        if self.unfinished:
+            return None
         last = next((one for one in reversed(self.operations) if one.outcome == "promoted" and one.ended), None)
         idle = self.slots.get(self.idle_slot)
         if not last or not last.ended or not idle or not idle.running or not self.live:
@@ -151,8 +156,8 @@ def _routed(ledger: Ledger, entry: Entry) -> None:
     elif ledger.live and ledger.live.slot != data["live"]["slot"]:
         ledger.live = Live(ledger.live.version, data["live"]["slot"], ledger.live.since)
     operation = ledger.unfinished
-    if operation and ledger.live and ledger.live.version.digest == operation.version.digest:
-        operation.switched = True
+    if operation:  # a restore takes the traffic away again: then it is not switched any more
+        operation.switched = bool(ledger.live and ledger.live.version.digest == operation.version.digest)
 
 
 def _slot_starting(ledger: Ledger, entry: Entry) -> None:

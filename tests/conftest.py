@@ -1,4 +1,4 @@
-"""One installation for the tests that need a whole one: the demo is run in it once, and they go on from where it ends."""
+"""One installation for the tests that need a whole one: the demo is run in it once, and they go on from there."""
 
 import os
 import shutil

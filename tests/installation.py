@@ -70,9 +70,7 @@ class Installation:
         Returns its version and its digest. `changes` go into the manifest: a bad command, another health path, ...
         """
         place = self.place()
-        old = next(
-            digest for digest in place.store.artifacts() if read_bundle(place.store, digest).version == like
-        )
+        old = next(digest for digest in place.store.artifacts() if read_bundle(place.store, digest).version == like)
         commit = uuid.uuid4().hex + uuid.uuid4().hex[:8]
         version = f"t{commit[:8]}"
         bundle = read_bundle(place.store, old).model_copy(update={"commit": commit, "version": version, **changes})
@@ -89,9 +87,7 @@ class Installation:
             }
         )
         state(place.store, place.keys, digest, APP, Kind.CHECKS, checked)
-        promoted = Promoted(
-            environment="staging", version=version, commit=commit, at=datetime.now(UTC), release="test"
-        )
+        promoted = Promoted(environment="staging", version=version, commit=commit, at=datetime.now(UTC), release="test")
         state(place.store, place.keys, digest, APP, Kind.PROMOTION, promoted)
         return version, digest
 

@@ -221,14 +221,12 @@ class ProcessRuntime:
     def start(self, slot: str, installed: Installed, port: int) -> None:
         """Start the bundle in a slot. The supervisor keeps it running from here on, across our own death."""
         argv = installed.command(installed.bundle.run.command, port)
-        specs = self.place.directory / "slots"
-        specs.mkdir(mode=0o700, exist_ok=True)
         command = sandbox.command(
             argv,
             cwd=installed.source,
             env=self._environment(port),
             sandbox=self.sandbox(installed),
-            spec_directory=specs / slot,
+            spec_directory=self._specs(slot),
         )
         stop_s = int(installed.bundle.run.stop_seconds)
         program = Program(self.program(slot), tuple(command), installed.source, {}, stop_wait_s=stop_s, priority=50)
@@ -240,8 +238,9 @@ class ProcessRuntime:
         self.place.supervisor.start(self.program(slot))
 
     def stop(self, slot: str) -> None:
-        """Stop a slot's process (SIGTERM, its stop time, SIGKILL) and forget it. Safe to repeat."""
+        """Stop a slot's process (SIGTERM, its stop time, SIGKILL) and forget it, its secrets too. Safe to repeat."""
         self.place.supervisor.remove(self.program(slot))
+        shutil.rmtree(self._specs(slot), ignore_errors=True)
 
     def gone(self, slot: str) -> str | None:
         """Return why a slot's process is not running, with its last output; None while it is."""
@@ -281,6 +280,9 @@ class ProcessRuntime:
         for secret in self.place.secrets():
             text = text.replace(secret, "***")
         return text
+
+    def _specs(self, slot: str) -> Path:
+        return self.place.directory / "slots" / slot
 
     @staticmethod
     def program(slot: str) -> str:

@@ -26,7 +26,9 @@ def test_no_request_is_lost_over_the_switches_and_the_rollbacks(installation: In
 def test_production_was_never_down(installation: Installation) -> None:
     probes = read_json(installation.demo_report)["probes"]
     assert probes["production"]["downtime_s"]["longest"] == 0
-    assert probes["staging"]["downtime_s"]["longest"] <= installation.place(Target.STAGING).settings.max_downtime_seconds
+    assert (
+        probes["staging"]["downtime_s"]["longest"] <= installation.place(Target.STAGING).settings.max_downtime_seconds
+    )
 
 
 def test_bad_version_is_condemned_and_the_first_one_serves(installation: Installation) -> None:
