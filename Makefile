@@ -20,11 +20,13 @@ help: ## list the targets
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
 	@touch $@
 
-.venv/.base: .venv/bin/uv requirements/base.lock pyproject.toml
+# dev.lock holds all of base.lock: once there, the development tools stay.
+.venv/.base: .venv/bin/uv requirements/base.lock
 	@echo "installing the locked requirements"
-	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes requirements/base.lock
+	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes \
+	  requirements/$$(test -e .venv/.dev && echo dev || echo base).lock
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
-	@rm -f .venv/.dev && touch $@
+	@touch $@
 
 .venv/.dev: .venv/.base requirements/dev.lock
 	@echo "installing the locked development requirements"

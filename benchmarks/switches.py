@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import httpx
 
 from deployments.ports import free_port
 from deployments.router import Envoy, Routing
-from evidence.errors import ToolError
+from evidence.errors import SlipwayError, ToolError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SWITCHES = 20
@@ -64,7 +64,7 @@ def run(switches: int = SWITCHES, rate: float = RATE) -> dict[str, Any]:
         ports = {slot: stack.enter_context(_backend(slot, directory)) for slot in SLOTS}
         router = Envoy(directory / "router", directory / "run", free_port())
         router.prepare()
-        stack.enter_context(_process("envoy", router.command(), directory))
+        stack.enter_context(running("envoy", router.command(), directory))
         _wait("envoy", router.ready)
         router.publish(Routing("b0", ports, {SLOTS[0]: 100}, None, ""))
         seconds = []
@@ -95,16 +95,16 @@ def _row(report: dict[str, Any], seconds: list[float]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _process(name: str, command: list[str], directory: Path, **env: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program while the block runs; its output goes to a log that an error quotes."""
+def running(
+    name: str, command: list[str], directory: Path, *, cwd: Path = CHECKOUT, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program while the block runs; its output goes to a log in `directory` that an error quotes."""
     log = directory / f"{name}.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=CHECKOUT, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     try:
         yield process
-    except ToolError as error:
+    except SlipwayError as error:
         raise ToolError(f"{error}; {name} said: {log.read_text(errors='replace')[-500:]}") from error
     finally:
         process.send_signal(signal.SIGTERM)
@@ -120,7 +120,7 @@ def _backend(slot: str, directory: Path) -> Iterator[int]:
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "benchmarks.backend:app", "--port", str(port)]
     quiet = ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "1"]
-    with _process(slot, command + quiet, directory, BACKEND_NAME=slot):
+    with running(slot, command + quiet, directory, env={**os.environ, "BACKEND_NAME": slot}):
         _wait(slot, lambda: _answers(f"http://127.0.0.1:{port}/"))
         yield port
 
@@ -132,7 +132,7 @@ def _traffic(port: int, rate: float, directory: Path) -> Iterator[Path]:
     profile.write_text(PROFILE)
     command = [sys.executable, "-m", "services.traffic", "--target", f"http://127.0.0.1:{port}"]
     command += ["--profile", str(profile), "--rate", str(rate), "--report", str(report)]
-    with _process("traffic", command, directory):
+    with running("traffic", command, directory):
         _wait("traffic", report.exists)
         yield report
 

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import subprocess  # nosec B404: version queries, with argument lists
+import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -50,7 +50,7 @@ def _version(*argv: str) -> str | None:
     if not found:
         return None
     try:
-        done = subprocess.run([found, *argv[1:]], capture_output=True, text=True, timeout=10, check=False)  # nosec B603
+        done = subprocess.run([found, *argv[1:]], capture_output=True, text=True, timeout=10, check=False)
     except subprocess.TimeoutExpired:
         return None
     return (done.stdout.strip().splitlines() or [""])[0] if done.returncode == 0 else None

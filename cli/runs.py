@@ -9,7 +9,7 @@ from cli.screen import say
 from deployments.prefect_api import PrefectApi
 from evidence.errors import ToolError
 
-POLL_S = 0.3
+POLL_S = 0.5
 CODE = re.compile(r"code \*\*([0-9a-f]{4}-[0-9a-f]{4})\*\*")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-import subprocess  # nosec B404: the prefect command, with an argument list
+import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -47,9 +47,7 @@ def register(control: Control) -> None:
         return
     _create_pools()
     argv = [prefect(), "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(  # nosec B603
-        argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S, check=False
-    )
+    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S, check=False)
     if done.returncode:
         raise ToolError(f"prefect deploy failed: {(done.stdout + done.stderr)[-2000:]}")
     _create_automation()

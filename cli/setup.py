@@ -5,6 +5,7 @@ from pathlib import Path
 from cli.screen import say
 from deployments.control import Control
 from deployments.home import CHECKOUT, Home
+from evidence.errors import ConfigError
 from evidence.signing import Keys
 from evidence.store import write_atomically
 
@@ -36,8 +37,17 @@ def env_file(home: Home) -> Path:
 
 def write_env(file: Path, values: dict[str, str]) -> None:
     """Set our lines in a .env (0600) and leave a person's own lines alone."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    kept = [line for line in lines if line.split("=", 1)[0].strip() not in values]
+    try:
+        before = file.read_bytes() if file.exists() else b""
+        lines = before.decode().removesuffix("\n").split("\n") if before else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}; mend it or move it away, then: make setup") from error
+    kept = [line for line in lines if _name(line) not in values]
     text = "\n".join([*kept, *(f"{name}={value}" for name, value in values.items())]) + "\n"
-    if not file.exists() or file.read_text(encoding="utf-8") != text:
+    if before != text.encode():
         write_atomically(file, text.encode())
+    file.chmod(0o600)
+
+
+def _name(line: str) -> str:
+    return line.split("=", 1)[0].strip().removeprefix("export ").strip()

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-import subprocess  # nosec B404: git, with argument lists
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -53,8 +53,8 @@ def read_story(directory: Path) -> Story:
     file = directory / "story.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        return Story.model_validate({"directory": directory, **raw})
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return Story.model_validate({**raw, "directory": directory})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{file}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
@@ -67,13 +67,16 @@ DATE = "2026-01-01T00:00:00+00:00"
 
 def make_repository(story: Story, repository: Path) -> None:
     """Make a fresh git repository with one tagged commit for each version. What was there is replaced."""
+    app = (story.directory / story.app).resolve()
+    if not app.is_dir():
+        raise ConfigError(f"{story.directory / 'story.toml'}: app: there is no folder {app}")
     shutil.rmtree(repository, ignore_errors=True)
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*_cache", ".coverage*", "static", ".venv")
-    shutil.copytree((story.directory / story.app).resolve(), repository, ignore=ignored)
+    shutil.copytree(app, repository, ignore=ignored)
     _git(repository, "init", "-q", "-b", "main")
     for version in story.version:
         if version.patch:
-            _git(repository, "apply", "--whitespace=nowarn", str(story.directory / version.patch))
+            _git(repository, "apply", "--whitespace=nowarn", str((story.directory / version.patch).resolve()))
         _git(repository, "add", "-A")
         who = {
             "GIT_AUTHOR_NAME": version.author.name,
@@ -98,10 +101,12 @@ def _git(repository: Path, *argv: str, env: dict[str, str] | None = None) -> Non
         "core.autocrlf=false",
         *argv,
     ]
-    done = subprocess.run(  # nosec B603
+    # In a git hook GIT_DIR and the like name the repository that the hook belongs to.
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    done = subprocess.run(
         command,
         cwd=repository,
-        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **(env or {})},
+        env={**clean, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **(env or {})},
         capture_output=True,
         text=True,
         timeout=60,

@@ -2,6 +2,7 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -10,12 +11,15 @@ from deployments.settings import Target
 from evidence.errors import ConfigError
 from gates.approval import Approver
 
+# An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+
 
 class _Person(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     name: str = Field(min_length=1, max_length=60)
-    emails: tuple[str, ...] = Field(min_length=1)
+    emails: tuple[Email, ...] = Field(min_length=1)
     environments: tuple[Target, ...]
 
 
@@ -31,6 +35,8 @@ def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[
         people = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
     except FileNotFoundError as error:
         raise ConfigError(f"{file}: no such file; it names who may approve a release") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
     except ValidationError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from deployments.home import CHECKOUT, Home
 from deployments.ports import is_free, who_listens
 from deployments.postgres import Postgres
-from deployments.programs import Program
+from deployments.programs import Program, State
 from deployments.supervisor import Supervisor
 from evidence.errors import ConfigError
 from evidence.store import write_atomically
@@ -84,23 +84,28 @@ class Control:
             for name, value in os.environ.items()
             if name in INHERITED or name.startswith(INHERITED_PREFIXES)
         }
-        return {
-            **kept,
+        return kept | {
             **self.client_environment(),
             "SLIPWAY_HOME": str(self.home.root),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
             "PYTHONPATH": str(CHECKOUT),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         }
 
     def start_database(self) -> None:
         """Start the supervisor and Prefect's PostgreSQL. Safe to repeat. ConfigError when a stranger has the port."""
-        if not self.supervisor.answers() and not is_free(port()):
+        self.postgres.initialise()
+        was_up = self.supervisor.answers()
+        self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
+        server = self.supervisor.state(SERVER)
+        ours = server is not None and server.state in (State.RUNNING, State.STARTING)
+        if not ours and not is_free(port()):
+            if not was_up:
+                self.supervisor.down()
             raise ConfigError(
                 f"port {port()} is taken by {who_listens(port()) or 'another process'}; stop it, or set "
                 "SLIPWAY_PREFECT_PORT to a free one"
             )
-        self.postgres.initialise()
-        self.supervisor.up()
         self.supervisor.declare(self.postgres.program("postgres", priority=10))
         self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail("postgres"))
         self.postgres.create_database("prefect", "prefect", extensions=("pg_trgm",))
@@ -127,7 +132,19 @@ class Control:
         }
         for pool in POOLS:
             name = f"worker-{pool}"
-            command = (prefect(), "worker", "start", "--pool", pool, "--name", name, "--type", "process")
+            command: tuple[str, ...] = (
+                prefect(),
+                "worker",
+                "start",
+                "--pool",
+                pool,
+                "--name",
+                name,
+                "--type",
+                "process",
+            )
+            if pool == "ci":  # what is checked must not take the processor from what serves on the same host
+                command = ("nice", "-n", "10", *command)
             self.supervisor.declare(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")
         self.supervisor.declare(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))

@@ -81,9 +81,9 @@ class Journal:
             try:
                 self._write(line, length)
             except OSError as error:
-                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self.reserve.exists():
-                    raise JournalError(f"{self.file}: cannot write: {error}; free disk space") from error
-                self.reserve.unlink()
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise JournalError(f"{self.file}: cannot write: {error}") from error
+                self.reserve.unlink(missing_ok=True)
                 self._write_last_resort(line, length)
             return _entry(body)
 

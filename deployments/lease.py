@@ -23,6 +23,9 @@ from evidence.errors import LeaseHeld
 
 WATCH = "watch"  # how the reasons of `services/watch` begin: others wait for it, because it only tidies up
 WAIT_FOR_WATCH_S = 120.0
+WAIT_FOR_HAND_OVER_S = 5.0  # the file says "released", the lock is held: the old holder lets go, or a new one begins
+END_STUCK_S = 5.0
+RECORD_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ def hold(file: Path, environment: str, reason: str, floor: int = 0) -> Iterator[
 
 
 def _lock(descriptor: int, file: Path, environment: str) -> None:
-    deadline = time.monotonic() + WAIT_FOR_WATCH_S
+    start = time.monotonic()
     attempt = 0
     while True:
         try:
@@ -106,21 +109,27 @@ def _lock(descriptor: int, file: Path, environment: str) -> None:
             attempt += 1
         holder = read_holder(file)
         # Who merely asks `held_by` has the lock for microseconds: hence the few tries.
-        if attempt > 5 and not (_tidying(holder) and time.monotonic() < deadline):
+        if attempt > 5 and time.monotonic() - start >= _patience_s(holder):
             break
         time.sleep(0.02 * min(attempt, 10))
     who = f"pid {holder.pid} since {holder.since}: {holder.reason}" if holder else "an unknown process"
     raise LeaseHeld(f"{environment} is being changed by {who}; wait for it to end, or stop that run")
 
 
-def _tidying(holder: Holder | None) -> bool:
-    return holder is not None and holder.reason.startswith(WATCH) and not holder.released
+def _patience_s(holder: Holder | None) -> float:
+    if holder is None:
+        return 0
+    if holder.released:
+        return WAIT_FOR_HAND_OVER_S
+    return WAIT_FOR_WATCH_S if holder.reason.startswith(WATCH) else 0
 
 
 def _write(descriptor: int, holder: Holder) -> None:
-    raw = json.dumps(asdict(holder)).encode()
+    # Padded, so that one write replaces the whole of it: killed between two, this would leave an unreadable mixture.
+    raw = json.dumps(asdict(holder)).encode().ljust(RECORD_BYTES)
     os.pwrite(descriptor, raw, 0)
-    os.ftruncate(descriptor, len(raw))
+    if os.fstat(descriptor).st_size != len(raw):
+        os.ftruncate(descriptor, len(raw))
     os.fsync(descriptor)
 
 
@@ -138,7 +147,16 @@ def _end_leftovers(holder: Holder, environment: str) -> None:
             if group not in (os.getpgid(0), 0, 1) and group == holder.pid:
                 os.killpg(group, signal.SIGKILL)
             process.kill()
-            process.wait(5)
+            _await_end(process)
     except (psutil.NoSuchProcess, ProcessLookupError):
         pass
     kill_epoch(f"{environment}:{holder.epoch};")
+
+
+def _await_end(process: psutil.Process) -> None:
+    """Wait until a killed process has ended. A zombie has: it only waits for a parent that may never collect it."""
+    until = time.monotonic() + END_STUCK_S
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > until:
+            raise LeaseHeld(f"pid {process.pid} held the lease and cannot be ended; look at it with ps, then try again")
+        time.sleep(0.01)

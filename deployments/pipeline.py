@@ -15,7 +15,7 @@ Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class App(_Section):
@@ -93,16 +93,19 @@ def read_pipeline(file: Path = CHECKOUT / "config" / "pipeline.toml") -> Pipelin
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{file}: no such file; it describes the app that is released") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
-    if repository := os.environ.get("SLIPWAY_REPOSITORY"):
-        raw.setdefault("app", {})["repository"] = repository
+    repository = os.environ.get("SLIPWAY_REPOSITORY")
+    if repository and isinstance(raw.setdefault("app", {}), dict):
+        raw["app"]["repository"] = repository
     try:
         pipeline = Pipeline.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        got = "" if first["type"] == "missing" else f"got {first['input']!r}, "
+        got = "" if first["type"] == "missing" or not first["loc"] else f"got {str(first['input'])[:120]!r}, "
         raise ConfigError(f"{file}: {key}: {got}{first['msg']}") from error
     place = pipeline.app.repository.replace("{home}", str(Home.find().root))
     return pipeline.model_copy(update={"app": pipeline.app.model_copy(update={"repository": place})})

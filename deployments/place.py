@@ -16,7 +16,7 @@ from deployments.journal import Journal
 from deployments.ledger import Ledger, read_ledger
 from deployments.ports import is_free, who_listens
 from deployments.postgres import Postgres
-from deployments.programs import Program
+from deployments.programs import Program, State
 from deployments.router import Envoy
 from deployments.settings import Settings, Target, read_settings
 from deployments.supervisor import Supervisor
@@ -53,7 +53,7 @@ class Place:
     @property
     def url(self) -> str:
         """Return the public base URL, as seen from this host."""
-        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # nosec B104: compared
+        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # nosec B104  # compared
         return f"http://{host}:{self.settings.port}"
 
     @cached_property
@@ -142,15 +142,16 @@ class Place:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
-        if not self.supervisor.answers() and not is_free(self.settings.port, self.settings.host):
-            who = who_listens(self.settings.port) or "another process"
-            raise ConfigError(
-                f"{self.name}: port {self.settings.port} is taken by {who}; stop it, or set "
-                f"SLIPWAY_{self.name.upper()}_PORT to a free one"
-            )
         self.postgres.initialise()
         self.router.prepare()
-        self.supervisor.up()
+        was_up = self.supervisor.answers()
+        self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
+        try:
+            self._refuse_taken_port()
+        except ConfigError:
+            if not was_up:
+                self.supervisor.down()
+            raise
         self.supervisor.declare(self.postgres.program(DATABASE, priority=10))
         self.supervisor.declare(
             Program(ROUTER, tuple(self.router.command()), self.directory / "router", {}, priority=20)
@@ -158,6 +159,16 @@ class Place:
         self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
         self.postgres.create_database(self.app, self.app)
         self._await_router()
+
+    def _refuse_taken_port(self) -> None:
+        router = self.supervisor.state(ROUTER)
+        ours = router is not None and router.state in (State.RUNNING, State.STARTING)
+        if not ours and not is_free(self.settings.port, self.settings.host):
+            who = who_listens(self.settings.port) or "another process"
+            raise ConfigError(
+                f"{self.name}: port {self.settings.port} is taken by {who}; stop it, or set "
+                f"SLIPWAY_{self.name.upper()}_PORT to a free one"
+            )
 
     def _await_router(self) -> None:
         deadline = time.monotonic() + 15

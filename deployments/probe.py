@@ -20,14 +20,17 @@ class Alive(Protocol):
 
 
 def look(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Verdict:
-    """Ask once. No answer is WAIT; at most 64 kB of the body are read."""
+    """Ask once. No answer is WAIT; at most 64 kB of the body are read, for at most `TIMEOUT_S`."""
     body = b""
+    deadline = time.monotonic() + TIMEOUT_S
     try:
         with httpx.stream("GET", base_url + path, headers=dict(headers or {}), timeout=TIMEOUT_S) as answer:
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     break
+                if time.monotonic() > deadline:  # httpx's own timeout is for each piece, and pieces may drip
+                    return Verdict(Action.WAIT, f"{path} did not end its answer within {TIMEOUT_S:g} s")
             return judge_health(path, answer.status_code, body)
     except httpx.HTTPError as error:
         return Verdict(Action.WAIT, f"{path}: {type(error).__name__}: {error}")
@@ -47,11 +50,11 @@ def await_healthy(
     pause = 0.05
     while True:
         verdicts = [look(base_url, path, headers) for path in paths]
-        if all(verdict.action is Action.PROMOTE for verdict in verdicts):
-            return "; ".join(verdict.reason for verdict in verdicts)
         bad = "; ".join(verdict.reason for verdict in verdicts if verdict.action is not Action.PROMOTE)
-        if death := gone():
+        if death := gone():  # asked also when all is well: then somebody else answers at its port
             raise HealthError(f"the new process is gone: {death}")
+        if not bad:
+            return "; ".join(verdict.reason for verdict in verdicts)
         if time.monotonic() >= deadline:
             raise HealthError(f"not healthy after {timeout_s:g} s: {bad}")
         time.sleep(pause)

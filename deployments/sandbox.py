@@ -330,7 +330,7 @@ class _Watch:
 
     def follow(self, cancelled: threading.Event | None) -> None:
         stream = self.process.stdout
-        assert stream is not None
+        assert stream is not None  # nosec B101  # for the type checker
         os.set_blocking(stream.fileno(), False)
         with selectors.DefaultSelector() as selector, stream:
             selector.register(stream, selectors.EVENT_READ)

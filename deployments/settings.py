@@ -5,6 +5,7 @@ Every key can be overridden for one host by the environment variable `SLIPWAY_<E
 """
 
 import difflib
+import io
 import os
 import re
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from dotenv import dotenv_values
+from dotenv.parser import Original, parse_stream
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.home import CHECKOUT
@@ -56,7 +57,8 @@ class Strategy(StrEnum):
 class Settings(BaseModel):
     """One environment's settings. Seconds are floats >= 0, rates are fractions in [0, 1]."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper)
+    # No figure ever exceeds "inf": as a limit it would let everything pass.
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
     runtime: Annotated[str, Field(pattern="^process$")] = "process"
     host: str = "127.0.0.1"
@@ -103,15 +105,44 @@ def read_settings(target: Target, config: Path = CHECKOUT / "config") -> Setting
     file = config / f"{target.value}.env"
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")
-    raw = {key: value or "" for key, value in dotenv_values(file, interpolate=False).items()}
+    raw = _parse(file)
+    sources = dict.fromkeys(raw, str(file))
     prefix = f"SLIPWAY_{target.value.upper()}_"
     for name, value in os.environ.items():
         if name.startswith(prefix):
-            raw[name.removeprefix(prefix)] = value
-    return _build(file, raw)
+            key = name.removeprefix(prefix)
+            raw[key] = value
+            sources[key] = f"the environment variable {name}"
+    return _build(file, raw, sources)
 
 
-def _build(file: Path, raw: Mapping[str, str]) -> Settings:
+def _parse(file: Path) -> dict[str, str]:
+    """Return the file's keys and values. ConfigError for a line that is none, or a key that stands there twice."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    found: dict[str, str] = {}
+    for line in parse_stream(io.StringIO(text)):
+        # The line itself may be a secret: it is not repeated here.
+        if line.error or (line.key is not None and line.value is None):
+            raise ConfigError(f"{file}: line {_number(line.original)}: expected KEY=value")
+        if line.key is None:
+            continue
+        if line.key in found:
+            raise ConfigError(f"{file}: {line.key}: stands there twice, again in line {_number(line.original)}")
+        found[line.key] = line.value or ""
+    return found
+
+
+def _number(original: Original) -> int:
+    """Return the number of the line in which a binding begins: blank lines before it belong to it."""
+    text = original.string
+    return original.line + text[: len(text) - len(text.lstrip())].count("\n")
+
+
+def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Settings:
+    """Check the values. `sources` says where each key comes from; what is missing is missing in the file."""
     values: dict[str, object] = {}
     app: dict[str, str] = {}
     secrets: dict[str, str] = {}
@@ -120,11 +151,11 @@ def _build(file: Path, raw: Mapping[str, str]) -> Settings:
         if match := APP_KEY.fullmatch(key):
             app[match[1]] = value
         elif match := SECRET_KEY.fullmatch(key):
-            secrets[match[1]] = _reference(file, key, value)
+            secrets[match[1]] = _reference(sources[key], key, value)
         elif key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in the README"
-            raise ConfigError(f"{file}: {key}: unknown key{hint}")
+            raise ConfigError(f"{sources[key]}: {key}: unknown key{hint}")
         else:
             values[key] = value
     try:
@@ -133,11 +164,11 @@ def _build(file: Path, raw: Mapping[str, str]) -> Settings:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else "the file as a whole"
         got = f'got "{raw[key]}", ' if key in raw else ""
-        raise ConfigError(f"{file}: {key}: {got}{first['msg']}") from error
+        raise ConfigError(f"{sources.get(key, file)}: {key}: {got}{first['msg']}") from error
 
 
-def _reference(file: Path, key: str, value: str) -> str:
+def _reference(source: str, key: str, value: str) -> str:
     if not SECRET_REFERENCE.fullmatch(value):
         # The value itself may be the secret: it is not repeated here.
-        raise ConfigError(f"{file}: {key}: expected generated, file:PATH or env:NAME, got something else (not shown)")
+        raise ConfigError(f"{source}: {key}: expected generated, file:PATH or env:NAME, got something else (not shown)")
     return value

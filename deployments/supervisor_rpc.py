@@ -2,7 +2,7 @@
 
 import http.client
 import socket
-import xmlrpc.client
+import xmlrpc.client  # nosec B411  # our own daemon, over a 0700 socket
 from pathlib import Path
 from typing import Any
 from xml.parsers.expat import ExpatError

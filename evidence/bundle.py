@@ -8,7 +8,7 @@ wants.
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,11 +22,11 @@ Command = Annotated[tuple[str, ...], Field(min_length=1)]
 class Run(BaseModel):
     """How the app runs. `{port}` in a command becomes the slot's port; `python` is the bundle's own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     command: Command
     migrate: Command | None = None
-    health: tuple[str, ...] = Field(("/health",), min_length=1)
+    health: tuple[Annotated[str, Field(pattern="^/")], ...] = Field(("/health",), min_length=1)
     smoke: Command | None = None
     stop_seconds: float = Field(30, gt=0)
 
@@ -36,7 +36,7 @@ class Bundle(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: int = 1
+    format: Literal[1] = 1
     app: str
     commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
     version: str
@@ -84,9 +84,10 @@ def find_digest(store: Store, wanted: str) -> str:
     ArtifactError when there is none, or when a shortened digest fits several.
     """
     matches = []
+    prefix = wanted.lower().removeprefix("sha256:")
     for digest in store.artifacts():
         bundle = read_bundle(store, digest)
-        by_digest = len(wanted) >= 8 and digest.startswith(wanted.lower().removeprefix("sha256:"))
+        by_digest = len(prefix) >= 8 and digest.startswith(prefix)
         by_commit = len(wanted) >= 7 and bundle.commit.startswith(wanted.lower())
         if by_digest or by_commit or bundle.version == wanted:
             matches.append((digest, by_digest))
@@ -101,7 +102,7 @@ def link_blobs(store: Store, files: dict[str, str], directory: Path) -> None:
     """Lay blobs out under their file names (symbolic links), after hashing each."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, digest in files.items():
-        if Path(name).name != name:
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise ArtifactError(f"bundle names a file outside its folder: {name!r}")
         target = directory / name
         target.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from evidence.errors import EvidenceError
+from evidence.store import write_atomically
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
@@ -39,19 +39,18 @@ class Keys:
         return self.directory / "evidence.key"
 
     def create(self) -> None:
-        """Generate the key once, 0600, and trust it. Safe to repeat: an existing key is kept."""
+        """Generate the key once, 0600, and trust it. Safe to repeat, and to be killed in: a complete key is kept."""
         trusted = self.directory / "trusted"
         trusted.mkdir(parents=True, exist_ok=True)
         if self.private.exists():
             return
         key = Ed25519PrivateKey.generate()
         form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        descriptor = os.open(self.private, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(key.private_bytes(*form))
         public = key.public_key()
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        (trusted / f"{_key_id(public)}.pub").write_bytes(pem)
+        # The public key first: a private key that is there is always a whole one that is trusted.
+        write_atomically(trusted / f"{_key_id(public)}.pub", pem)
+        write_atomically(self.private, key.private_bytes(*form))
 
     def sign(self, statement: dict[str, Any]) -> dict[str, Any]:
         """Return the statement's signed envelope. EvidenceError when there is no key."""
@@ -80,7 +79,10 @@ class Keys:
             raise EvidenceError(f"evidence is malformed: {error}") from error
         if not any(_signed(key, signature, payload) for key in self.trusted() for signature in signatures):
             raise EvidenceError("evidence is not signed by a trusted key, or was changed after it was signed")
-        statement = json.loads(payload)
+        try:
+            statement = json.loads(payload)
+        except ValueError as error:
+            raise EvidenceError(f"evidence is malformed: the signed payload is not JSON ({error})") from error
         if not isinstance(statement, dict):
             raise EvidenceError("evidence is malformed: the signed payload is not an object")
         return statement
@@ -89,7 +91,10 @@ class Keys:
         """Return the trusted public keys: every `trusted/*.pub` (PEM)."""
         keys = []
         for file in sorted((self.directory / "trusted").glob("*.pub")):
-            key = serialization.load_pem_public_key(file.read_bytes())
+            try:
+                key = serialization.load_pem_public_key(file.read_bytes())
+            except (OSError, ValueError) as error:
+                raise EvidenceError(f"{file}: not a public key ({error}); restore it, or remove it") from error
             if not isinstance(key, Ed25519PublicKey):
                 raise EvidenceError(f"{file}: expected an ed25519 public key")
             keys.append(key)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,18 +50,23 @@ class Store:
         return self.root / "blobs" / "sha256" / digest
 
     def put_file(self, file: Path) -> str:
-        """Copy a file in; return its hex SHA-256."""
+        """Copy a file in, also over a blob that was damaged since; return its hex SHA-256."""
         digest = sha256_file(file)
         target = self._blob(digest)
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f".new-{os.getpid()}-{digest}")
+        if target.exists() and sha256_file(target) == digest:
+            return digest
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f".new-{os.getpid()}-{threading.get_ident()}-{digest}")
+        try:
             with open(file, "rb") as source, open(part, "wb") as sink:
                 while chunk := source.read(CHUNK):
                     sink.write(chunk)
                 sink.flush()
                 os.fsync(sink.fileno())
             os.replace(part, target)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
         return digest
 
     def blob(self, digest: str) -> Path:

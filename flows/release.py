@@ -55,11 +55,13 @@ def release(environment: Target, version: str | None = None) -> State[str]:
             reconcile(place, lease)
             if blocked := _changed(seen, preflight(place, digest)):
                 return Failed(name="Blocked", message=blocked)
-            return _deploy(Rollout.begin(place, lease, seen.version, "release", str(runtime.flow_run.id)))
+            rollout = Rollout.begin(place, lease, seen.version, "release", str(runtime.flow_run.id))
+            outcome, reason = _deploy(rollout)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
     except SlipwayError as error:
         return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
+    return _tell(rollout, outcome, reason)
 
 
 def _changed(asked: Preflight, now: Preflight) -> str:
@@ -73,27 +75,24 @@ def _changed(asked: Preflight, now: Preflight) -> str:
     return ""
 
 
-def _deploy(rollout: Rollout) -> State[str]:
-    """Change the environment, under the lease. Whatever goes wrong, what was live comes back."""
+def _deploy(rollout: Rollout) -> tuple[str, str]:
+    """Change the environment, under the lease; return outcome and reason. On any failure what was live comes back."""
     try:
         verdict = _move(rollout)
     except BaseException as error:
         reason = f"{type(error).__name__}: {error}; {restore(rollout)}"
         rollout.end("restored", reason)
-        show("outcome", outcome_page(rollout, "restored", reason), "restored")
         if isinstance(error, SlipwayError):
-            return Failed(name="Restored", message=reason)
+            return "restored", reason
         raise
     if verdict.action is not Action.PROMOTE:
         rollout.condemn(rollout.version.digest, verdict.reason)
         reason = f"{verdict.reason}; {restore(rollout)}"
         rollout.end("rolled back", reason)
-        show("outcome", outcome_page(rollout, "rolled back", reason), "rolled back")
-        return Failed(name="RolledBack", message=reason)
+        return "rolled back", reason
     drain(rollout)
     rollout.end("promoted", verdict.reason)
-    show("outcome", outcome_page(rollout, "promoted", verdict.reason), "promoted")
-    return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {verdict.reason}")
+    return "promoted", verdict.reason
 
 
 def _move(rollout: Rollout) -> Verdict:
@@ -105,3 +104,11 @@ def _move(rollout: Rollout) -> Verdict:
     switch(rollout)
     check_public(rollout)
     return bake(rollout)
+
+
+def _tell(rollout: Rollout, outcome: str, reason: str) -> State[str]:
+    """Report, without the lease: a server that is away may take its time here."""
+    show("outcome", outcome_page(rollout, outcome, reason), outcome)
+    if outcome == "promoted":
+        return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")
+    return Failed(name={"rolled back": "RolledBack", "restored": "Restored"}[outcome], message=reason)

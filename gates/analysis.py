@@ -33,7 +33,10 @@ class Probes:
 
 @dataclass(frozen=True)
 class Observation:
-    """One slot over one window. `error_rate` is a fraction of the users' requests; `p95_s` is None without any."""
+    """One slot over one window. `error_rate` is a fraction of the users' requests; `p95_s` is None without any.
+
+    Probes that another slot answered make `requests` too small; errors are never more than requests.
+    """
 
     requests: int
     errors: int
@@ -42,7 +45,7 @@ class Observation:
 
     @property
     def error_rate(self) -> float:
-        return self.errors / self.requests if self.requests else 0.0
+        return self.errors / max(self.requests, self.errors) if self.errors else 0.0
 
 
 @dataclass(frozen=True)

@@ -67,10 +67,10 @@ class Answer:
 
 
 def judge_answer(question: Question, answer: Answer, approvers: Sequence[Approver]) -> tuple[Ruling, str]:
-    """Return the ruling and its reason. Anyone named may reject; to approve, all the bindings must hold."""
+    """Return the ruling and its reason. Who may decide about the environment may also reject what they wrote."""
     if answer.at >= question.expires:
         return Ruling.EXPIRED, f"the question ended at {question.expires:%Y-%m-%d %H:%M:%S} UTC"
-    if not hmac.compare_digest(answer.code.strip().lower().encode(), question.code.encode()):
+    if not hmac.compare_digest(answer.code.strip().lower().encode(errors="replace"), question.code.encode()):
         return Ruling.ASK_AGAIN, "the code is not the one on this page: the answer was meant for another question"
     person = next((one for one in approvers if one.name == answer.approver.strip()), None)
     if person is None:

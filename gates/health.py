@@ -11,6 +11,8 @@ LONGEST_BODY = 64 * 1024
 def judge_health(path: str, status: int, body: bytes) -> Verdict:
     """PROMOTE for a 2xx whose JSON body, when it has a `status`, names a good one; else WAIT (a slot may be
     starting).
+
+    `true` and a 2xx number are good ones too. A body nested too deeply to be read is WAIT.
     """
     if len(body) > LONGEST_BODY:
         return Verdict(Action.WAIT, f"{path} answered more than {LONGEST_BODY} bytes")
@@ -20,10 +22,20 @@ def judge_health(path: str, status: int, body: bytes) -> Verdict:
         said = json.loads(body)
     except ValueError:
         return Verdict(Action.PROMOTE, f"{path} answered {status}")
-    word = said.get("status") if isinstance(said, dict) else None
-    if isinstance(word, str) and word.lower() not in GOOD:
-        return Verdict(Action.WAIT, f'{path} answered {status} but its body says "{word[:40]}"')
-    return Verdict(Action.PROMOTE, f"{path} answered {status}" + (f", {word}" if isinstance(word, str) else ""))
+    except RecursionError:
+        return Verdict(Action.WAIT, f"{path} answered {status} with JSON nested too deeply to be read")
+    if not isinstance(said, dict) or "status" not in said:
+        return Verdict(Action.PROMOTE, f"{path} answered {status}")
+    word = said["status"]
+    if not _is_good(word):
+        return Verdict(Action.WAIT, f'{path} answered {status} but its body says "{str(word)[:40]}"')
+    return Verdict(Action.PROMOTE, f"{path} answered {status}, {word}")
+
+
+def _is_good(word: object) -> bool:
+    if isinstance(word, str):
+        return word.lower() in GOOD
+    return word is True or word in range(200, 300)
 
 
 def _shown(body: bytes) -> str:

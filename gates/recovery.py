@@ -15,7 +15,10 @@ class Repair(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What journal and world say. `operation` is the unfinished one ("release", "rollback") or None."""
+    """What journal and world say. `operation` is the unfinished one ("release", "rollback") or None.
+
+    `switched`: its version has the traffic now; not so any more once somebody began to restore.
+    """
 
     operation: str | None
     judged_good: bool
@@ -27,13 +30,15 @@ class Facts:
 def decide(facts: Facts) -> tuple[Repair, str]:
     """Return the repair and its reason.
 
-    A release is finished only when its judgement was written down: traffic on a version that nobody judged goes
-    back. An interrupted rollback that already switched is finished, because what it left was condemned.
+    A release is finished only when its judgement was written down and its version still has the traffic: traffic on
+    a version that nobody judged goes back, and a restore that was begun is ended. An interrupted rollback that already
+    switched is finished, because what it left was condemned.
     """
     if facts.operation == "release":
-        if facts.judged_good:
+        if facts.judged_good and facts.switched:
             return Repair.FINISH, "the release was interrupted after it was judged good"
-        return Repair.RESTORE, "the release was interrupted before it was judged"
+        when = "while it was taken back" if facts.judged_good else "before it was judged"
+        return Repair.RESTORE, f"the release was interrupted {when}"
     if facts.operation == "rollback":
         if facts.switched:
             return Repair.FINISH, "the rollback was interrupted after its switch"

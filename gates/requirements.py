@@ -33,8 +33,11 @@ class Check(BaseModel):
 
 
 def judge_checks(required: Sequence[str], checks: Sequence[Check]) -> Verdict:
-    """PROMOTE when every required check passed; else STOP, naming each that did not and why."""
-    seen = {check.name: check for check in checks}
+    """PROMOTE when every required check passed; else STOP, naming each that did not and why.
+
+    Of several checks of one name, one that did not pass counts.
+    """
+    seen = {check.name: check for check in sorted(checks, key=lambda check: check.outcome is not Outcome.PASSED)}
     missing = [
         f"{name}: {seen[name].outcome} ({seen[name].reason})" if name in seen else f"{name}: absent from the evidence"
         for name in required

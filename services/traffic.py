@@ -147,7 +147,7 @@ class Traffic:
 
     def _client(self) -> httpx.AsyncClient:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE_S)
-        return httpx.AsyncClient(
+        return httpx.AsyncClient(  # nosec B113  # each request has a deadline of its own
             base_url=self.target,
             timeout=None,
             limits=limits,
@@ -161,7 +161,7 @@ class Traffic:
         start, number = loop.time(), 0
         end = math.inf if seconds is None else start + seconds
         # The mix is the same in every run; which request meets which moment is not.
-        draw = random.Random(0)
+        draw = random.Random(0)  # nosec B311  # a mix of requests, nothing secret
         weights = [entry.weight for entry in requests]
         while True:
             stopping, now = self._stopping, loop.time()

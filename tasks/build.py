@@ -1,6 +1,7 @@
 """Build the artifact, once for a commit: the frontend and whatever else the archive lacks, then the bundle."""
 
 import hashlib
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -64,9 +65,14 @@ def _inputs_digest(step: BuildStep, source: Path) -> str:
         if not top.exists():
             raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")
         for file in sorted([top, *top.rglob("*")]):
-            if file.is_file() and not file.is_symlink():
+            if file.is_symlink():
+                digest.update(
+                    b"link\0%b\0%b\0" % (os.fsencode(file.relative_to(source)), os.fsencode(os.readlink(file)))
+                )
+            elif file.is_file():
+                runs = bool(file.stat().st_mode & 0o100)
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
-                digest.update(f"{file.relative_to(source)}\0{content}\n".encode())
+                digest.update(b"file\0%b\0%d\0%b\0" % (os.fsencode(file.relative_to(source)), runs, content.encode()))
     return digest.hexdigest()[:32]
 
 
@@ -75,7 +81,8 @@ def _keep(step: BuildStep, source: Path, kept: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
     for output in step.outputs:
         built = source / output
-        if not built.is_dir() or built.is_symlink() or not any(built.iterdir()):
+        inside = built.resolve() == source.resolve() / output  # no link on the way to what is not the app's
+        if not inside or not built.is_dir() or not any(built.iterdir()):
             raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
         shutil.copytree(built, part / output, symlinks=True)
     part.rename(kept)
@@ -119,9 +126,10 @@ def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
 
 def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
     """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
-    alone.
+    alone. ToolError when an output holds a link that leads out of it: a later output would be written through it.
     """
     for folder in outputs:
+        _refuse_links_out(folder)
         shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(tree.rglob("*")):
@@ -135,3 +143,12 @@ def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
             else:
                 tar.addfile(info)
     return archive
+
+
+def _refuse_links_out(folder: Path) -> None:
+    top = folder.resolve()
+    for file in folder.rglob("*"):
+        if file.is_symlink() and (os.readlink(file).startswith("/") or not file.resolve().is_relative_to(top)):
+            raise ToolError(
+                f"build output {file.relative_to(folder)} is a link to {os.readlink(file)}, outside the output"
+            )

@@ -1,7 +1,7 @@
 """The app's own environment for its checks, made from its lock and kept by the lock's digest."""
 
 import hashlib
-import subprocess  # nosec B404: pip, with argument lists and no shell
+import subprocess
 import sys
 from pathlib import Path
 
@@ -55,9 +55,7 @@ def _download(lock: Path, python: str, directory: Path) -> None:
     argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
     argv += ["-r", str(lock)]
     try:
-        done = subprocess.run(  # nosec B603
-            argv, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s") from error
     if done.returncode:

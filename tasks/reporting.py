@@ -1,11 +1,10 @@
 """What a person reads in the Prefect UI: one page for each run. Reporting never decides, delays or breaks a release."""
 
+import re
 from collections.abc import Sequence
 
 import httpx
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
@@ -13,15 +12,15 @@ from gates.requirements import Check, Outcome
 from gates.verdict import Action, Verdict
 from tasks.source import Source
 
-SIGN = {Outcome.PASSED: "✅", Outcome.FAILED: "❌", Outcome.SKIPPED: "➖", Outcome.NO_VERDICT: "❓"}
+# Not emoji: a browser without an emoji font shows those as empty boxes.
+SIGN = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.NO_VERDICT: "?"}
+# Dot and colon too: a bare address would become a link. Backslashes, because the page shows entities as they are.
+SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|!~@&.:]")
 
 
 def cell(text: object) -> str:
     """Return text for a table's cell: outside text cannot break the table, link or mention anybody."""
-    plain = str(text).replace("\n", " ").replace("\r", " ")
-    for character in "\\`*_{}[]<>()#|!~@":
-        plain = plain.replace(character, f"&#{ord(character)};")
-    return plain
+    return SPECIAL.sub(r"\\\g<0>", " ".join(str(text).splitlines()))
 
 
 def checks_table(checks: Sequence[Check]) -> str:
@@ -46,10 +45,14 @@ def checks_page(source: Source, digest: str, checks: Sequence[Check], verdict: V
     )
 
 
-@task(name="report", task_run_name="report {key}", cache_policy=NO_CACHE)
 def show(key: str, markdown: str, description: str) -> None:
-    """Put a page into the run's artifacts. When the server is away it goes to the log instead."""
+    """Put a page into the run's artifacts, and a line into its log. When the server is away the page goes to the log.
+
+    Not a task: the page belongs to the run, and its timeline shows what was done, not that it was told.
+    """
+    log = get_run_logger()
     try:
         create_markdown_artifact(markdown, key=key, description=description)
+        log.info("%s: see %s under Artifacts", description, key)
     except (httpx.HTTPError, PrefectException, OSError) as error:
-        get_run_logger().warning("the page %s could not be stored (%s); it follows\n%s", key, error, markdown)
+        log.warning("the page %s could not be stored (%s); it follows\n%s", key, error, markdown)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess  # nosec B404: git, with argument lists and no shell
+import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ from evidence.statements import Commit
 
 GIT_TIMEOUT_S = 120
 HISTORY = 200
+FULL_HASH = re.compile("[0-9a-f]{40}")
+SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
 REVISION = re.compile(r"[^-\s\x00-\x20~^:?*\[\\][^\s\x00-\x20~^:?*\[\\]{0,249}")
 
 
@@ -35,10 +37,18 @@ class Source:
     archive: Path
 
     def lay_out(self, directory: Path, owner: int) -> Path:
-        """Unpack a fresh copy for one check, belonging to the user that app code runs as."""
+        """Unpack a fresh copy for one check, belonging to the user that app code runs as.
+
+        SourceError when the commit holds a link that leads out of its tree.
+        """
         directory.mkdir(parents=True)
-        with tarfile.open(self.archive) as archive:
-            archive.extractall(directory, filter="data")  # nosec B202: the data filter refuses what escapes
+        try:
+            with tarfile.open(self.archive) as archive:
+                archive.extractall(directory, filter="data")  # nosec B202  # the data filter refuses what escapes
+        except tarfile.TarError as error:
+            raise SourceError(
+                f"commit {self.commit[:12]} cannot be laid out: {error}; take that file out of it"
+            ) from error
         give(directory, owner)
         return directory
 
@@ -55,11 +65,20 @@ def give(directory: Path, owner: int) -> None:
 def git(*argv: str, at: Path | None = None) -> str:
     """Run git without hooks, prompts or our configuration. SourceError carries what it said."""
     where = ["-C", str(at)] if at else []
-    command = ["git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never", "-c", "safe.directory=*"]
+    settings = (
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "protocol.ext.allow=never",
+        "safe.directory=*",
+        "gc.autoDetach=false",
+        "maintenance.autoDetach=false",
+        "log.showSignature=false",
+    )
+    command = ["git", *(word for setting in settings for word in ("-c", setting))]
     env = {name: os.environ[name] for name in ("PATH", "HOME", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO") if name in os.environ}
     env |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        done = subprocess.run(  # nosec B603
+        done = subprocess.run(
             [*command, *where, *argv], env=env, capture_output=True, timeout=GIT_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
@@ -74,9 +93,10 @@ def git(*argv: str, at: Path | None = None) -> str:
 def mirror(app: App, home: Home) -> Path:
     """Bring our bare copy of the repository up to date and return it. Safe to repeat and to race."""
     url = app.repository
-    local = "://" not in url and "@" not in url
-    if local and not Path(url).exists():
-        raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
+    if "://" not in url and not SCP_LIKE.match(url):
+        if not Path(url).exists():
+            raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
+        url = str(Path(url).resolve())
     copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.git"
     copy.parent.mkdir(parents=True, exist_ok=True)
     with open(copy.with_suffix(".lock"), "a", encoding="utf-8") as lock:
@@ -93,7 +113,9 @@ def resolve(copy: Path, wanted: str) -> str:
     """Return the full hash of a branch, tag or commit. SourceError for anything else, however it is spelt."""
     if not REVISION.fullmatch(wanted):
         raise SourceError(f"{wanted[:80]!r} is not a branch, tag or commit")
-    for candidate in (f"refs/heads/{wanted}", f"refs/tags/{wanted}", wanted):
+    # A full hash means that commit, also when somebody named a branch like it.
+    named = [] if FULL_HASH.fullmatch(wanted) else [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
+    for candidate in (*named, wanted):
         try:
             return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}", at=copy)
         except SourceError:
@@ -139,6 +161,8 @@ def fetch_source(app: App, wanted: str | None, directory: Path) -> Source:
 
 
 def _history(copy: Path, commit: str) -> tuple[Commit, ...]:
-    raw = git("log", f"--max-count={HISTORY}", "--format=%H%x1f%an%x1f%ae%x1f%s%x1e", commit, at=copy)
-    rows = [record.strip("\n").split("\x1f") for record in raw.split("\x1e") if record.strip()]
+    # NUL is the one byte that a name cannot hold: any other separator lets an author forge the next field.
+    raw = git("log", "-z", f"--max-count={HISTORY}", "--format=%H%x00%an%x00%ae%x00%s", commit, at=copy)
+    fields = iter(raw.removesuffix("\0").split("\0"))
+    rows = zip(fields, fields, fields, fields, strict=True)
     return tuple(Commit(hash=row[0], author=row[1], email=row[2], subject=row[3]) for row in rows)

@@ -81,7 +81,7 @@ class Workspace:
             "LANG": "C.UTF-8",
             "HOME": str(scratch),
             "TMPDIR": "/tmp",
-        }  # nosec B108: the sandbox's own
+        }  # nosec B108  # the sandbox's own
 
 
 @contextmanager

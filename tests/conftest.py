@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.demo import DEMO_SETTINGS
 from deployments.ports import free_port
 from tests.installation import CHECKOUT, Installation
 
@@ -40,7 +41,8 @@ def installation() -> Iterator[Installation]:
         ports = dict(line.split("=", 1) for line in (home / "ports").read_text().split())
     (home / "ports").write_text("\n".join(f"{name}={port}" for name, port in ports.items()))
     before = dict(os.environ)
-    os.environ.update(ports, SLIPWAY_HOME=str(home / "state"))
+    os.environ.update({**DEMO_SETTINGS, **ports, "SLIPWAY_HOME": str(home / "state")})
+    os.environ["SLIPWAY_STAGING_APPROVAL_TIMEOUT_SECONDS"] = "30"
     made = Installation(home / "state")
     try:
         if not (kept and made.demo_report.exists()):

@@ -64,7 +64,7 @@ class Installation:
             check=False,
         )
 
-    def new_version(self, like: str = "v1", **changes: Any) -> tuple[str, str]:
+    def new_version(self, like: str = "v2", **changes: Any) -> tuple[str, str]:
         """Make an artifact that differs from a known version in commit and name, with its evidence and promotion.
 
         Returns its version and its digest. `changes` go into the manifest: a bad command, another health path, ...

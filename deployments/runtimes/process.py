@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess  # nosec B404: uv and the interpreter, with argument lists
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -75,7 +75,7 @@ def interpreter(version: str) -> str:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return os.path.realpath(sys.executable)
     argv = [uv(), "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)  # nosec B603
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     if found.returncode:
         raise ArtifactError(
             f"the bundle wants Python {version} and this host has none; install it, or build for another"
@@ -111,7 +111,7 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
         steps.pop()
     for argv in steps:
         try:
-            done = subprocess.run(  # nosec B603
+            done = subprocess.run(
                 argv, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired as error:
@@ -173,10 +173,10 @@ class ProcessRuntime:
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)
         with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
-            archive.extractall(installed.source, filter="data")  # nosec B202: the data filter refuses what escapes
+            archive.extractall(installed.source, filter="data")  # nosec B202  # the data filter refuses what escapes
         python = str(installed.environment() / "bin" / "python")
         argv = [python, "-I", "-m", "compileall", "-q", str(installed.source)]
-        subprocess.run(argv, timeout=INSTALL_TIMEOUT_S, check=False)  # nosec B603
+        subprocess.run(argv, timeout=INSTALL_TIMEOUT_S, check=False)
         share_read_only(installed.directory)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
@@ -292,7 +292,7 @@ class ProcessRuntime:
 def share_read_only(directory: Path) -> None:
     """Take the write bits away and let the sandbox's user read."""
     for folder, _, files in os.walk(directory):
-        os.chmod(folder, 0o755)  # nosec B103: what lies in it is read-only and the home around it is 0700
+        os.chmod(folder, 0o755)  # nosec B103  # what lies in it is read-only and the home around it is 0700
         for name in files:
             file = Path(folder, name)
             if not file.is_symlink():

@@ -102,10 +102,10 @@ def test_server_stopped_in_the_middle_of_a_release(installation: Installation, t
         assert_settled(installation)
     finally:
         installation.control.supervisor.start(SERVER, wait_s=60)
+        wait_for(lambda: _answers(installation), "the server is back", 90)
     ledger = installation.place().ledger()
     assert digest in ledger.condemned
     assert_nothing_lost(traffic)
-    wait_for(lambda: _answers(installation), "the server is back", 90)
     wait_for(lambda: installation.state(run) in ("COMPLETED", "CRASHED"), "the run's end is told", 180)
 
 
@@ -124,8 +124,8 @@ def test_database_of_prefect_lost_in_the_middle_of_a_release(installation: Insta
         assert installation.place().ledger().operations[-1].outcome in ("promoted", "restored")
     finally:
         control.supervisor.start("postgres", wait_s=30)
+        wait_for(lambda: _answers(installation), "the server is back", 120)
     assert_nothing_lost(traffic)
-    wait_for(lambda: _answers(installation), "the server is back", 120)
 
 
 def test_question_of_a_dead_process_is_asked_again(installation: Installation) -> None:

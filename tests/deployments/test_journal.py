@@ -1,0 +1,280 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments import journal as journals
+from deployments.journal import GENESIS, RESERVE_BYTES, Journal
+from evidence.errors import JournalError
+
+CHECKOUT = Path(journals.__file__).parent.parent
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "place")
+
+
+def filled(journal: Journal, count: int = 3) -> Journal:
+    for number in range(count):
+        journal.append("step", {"name": f"größe {number}", "seconds": 0.5}, epoch=7)
+    return journal
+
+
+def test_nothing_written_is_no_entry(journal: Journal) -> None:
+    assert journal.entries() == []
+    assert not journal.file.parent.exists()  # reading changes nothing
+
+
+def test_entries_are_chained_and_read_back(journal: Journal) -> None:
+    filled(journal)
+    entries = journal.entries()
+    assert [entry.seq for entry in entries] == [1, 2, 3]
+    assert [entry.prev for entry in entries] == [GENESIS, entries[0].hash, entries[1].hash]
+    assert entries[2].data == {"name": "größe 2", "seconds": 0.5} and entries[2].epoch == 7
+    assert entries[0].time.utcoffset() is not None
+    assert Journal(journal.file.parent).append("end", {}) == journal.entries()[-1]
+    assert journal.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_last_line_torn_at_any_byte_never_happened_and_is_mended(journal: Journal) -> None:
+    filled(journal)
+    whole = journal.file.read_bytes()
+    before = whole[: whole.rindex(b"\n", 0, -1) + 1]
+    for length in range(len(before), len(whole)):
+        journal.file.write_bytes(whole[:length])
+        assert [entry.seq for entry in journal.entries()] == [1, 2], length
+    for length in range(len(before), len(whole), 17):
+        journal.file.write_bytes(whole[:length])
+        assert journal.append("end", {}).seq == 3
+        assert [entry.kind for entry in journal.entries()] == ["step", "step", "end"]
+        assert journal.file.read_bytes().startswith(before)
+
+
+def test_a_first_line_torn_at_any_byte_is_an_empty_journal(journal: Journal) -> None:
+    filled(journal, 1)
+    whole = journal.file.read_bytes()
+    for length in range(len(whole)):
+        journal.file.write_bytes(whole[:length])
+        assert journal.entries() == []
+    assert journal.append("begin", {}).prev == GENESIS
+
+
+@pytest.mark.parametrize("damage", [lambda byte: byte ^ 0x01, lambda byte: 0, lambda byte: 0xFF, lambda byte: 0x0A])
+def test_any_other_damaged_byte_stops_everything(journal: Journal, damage: Callable[[int], int]) -> None:
+    filled(journal)
+    whole = journal.file.read_bytes()
+    for position in range(len(whole) - 1):  # the last byte is the newline: without it the line is torn
+        changed = bytearray(whole)
+        changed[position] = damage(changed[position])
+        if changed == whole:
+            continue
+        journal.file.write_bytes(changed)
+        with pytest.raises(JournalError, match=r"line \d is damaged or was changed"):
+            journal.entries()
+        if position % 50 == 0:
+            with pytest.raises(JournalError):
+                journal.append("end", {})
+            assert journal.file.read_bytes() == changed  # nothing is repaired that a person must see
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+def test_a_removed_line_breaks_the_chain(journal: Journal, gone: int) -> None:
+    lines = filled(journal).file.read_bytes().splitlines(keepends=True)
+    del lines[gone]
+    journal.file.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match=f"line {gone + 1} "):
+        journal.entries()
+
+
+def test_swapped_and_repeated_lines_break_the_chain(journal: Journal) -> None:
+    one, two, three = filled(journal).file.read_bytes().splitlines(keepends=True)
+    for order in ((one, three, two), (one, one, two), (one, two, two), (b"\n", one), (one, b"\n", two)):
+        journal.file.write_bytes(b"".join(order))
+        with pytest.raises(JournalError):
+            journal.entries()
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"null", b"7", b'"text"', b"{}", b'{"v":1}', b'{"v":2}', b"[" * 100_000, b"\xff", b"nan"]
+)
+def test_what_is_no_entry_is_damage(journal: Journal, line: bytes) -> None:
+    filled(journal)
+    with open(journal.file, "ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(JournalError, match="line 4 "):
+        journal.entries()
+
+
+def test_a_journal_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "place").write_text("a file where the directory belongs")
+    journal = Journal(tmp_path / "place")
+    with pytest.raises(JournalError, match="cannot write"):
+        journal.append("end", {})
+    with pytest.raises(JournalError, match="cannot read"):
+        journal.entries()
+
+
+def test_a_reserve_that_was_cut_short_is_made_whole(journal: Journal) -> None:
+    filled(journal, 1)
+    assert journal.reserve.stat().st_size == RESERVE_BYTES
+    journal.reserve.write_bytes(b"")  # killed between making it and filling it
+    filled(journal, 1)
+    assert journal.reserve.stat().st_size == RESERVE_BYTES
+
+
+APPENDER = """
+import sys
+from pathlib import Path
+from deployments.journal import Journal
+journal = Journal(Path(sys.argv[1]))
+sys.stdout.write("ready\\n"); sys.stdout.flush()
+for number in range(int(sys.argv[2])):
+    journal.append("step", {"from": sys.argv[3], "number": number, "padding": "x" * 300})
+"""
+
+
+def appender(journal: Journal, count: int, name: str) -> "subprocess.Popen[bytes]":
+    argv = [sys.executable, "-c", APPENDER, str(journal.file.parent), str(count), name]
+    return subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE)
+
+
+def test_two_processes_append_without_losing_an_entry(journal: Journal) -> None:
+    processes = [appender(journal, 60, name) for name in ("a", "b")]
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    entries = journal.entries()
+    assert [entry.seq for entry in entries] == list(range(1, 121))
+    for name in ("a", "b"):
+        assert [entry.data["number"] for entry in entries if entry.data["from"] == name] == list(range(60))
+
+
+def test_threads_append_without_losing_an_entry(journal: Journal) -> None:
+    threads = [threading.Thread(target=filled, args=(journal, 20)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [entry.seq for entry in journal.entries()] == list(range(1, 81))
+
+
+def test_killed_while_it_appends_it_stays_readable(journal: Journal) -> None:
+    seen = 0
+    for turn in range(6):
+        process = appender(journal, 1_000_000, str(turn))
+        assert process.stdout and process.stdout.readline()
+        wanted = seen + 3 + 5 * turn
+        while (seen := len(journal.entries())) < wanted:  # read while it is written: never an error
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        seen = journal.append("end", {"turn": turn}).seq
+    entries = journal.entries()
+    assert [entry.seq for entry in entries] == list(range(1, seen + 1))
+    assert [entry.data["turn"] for entry in entries if entry.kind == "end"] == list(range(6))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB. Where mounting is not allowed, the tests with RLIMIT_FSIZE and without a disk remain."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting a small disk is not allowed here: {mounted.stderr.decode().strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_on_a_full_disk_the_reserve_is_used_up_and_then_it_says_so(small_disk: Path) -> None:
+    journal = filled(Journal(small_disk / "place"))
+    hog = small_disk / "hog"
+    with open(hog, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(b"x" * 4096)
+    written = 3
+    with pytest.raises(JournalError, match="reserve is used up"):
+        while True:
+            assert journal.append("step", {"padding": "x" * 1000}).seq == written + 1
+            written += 1
+    assert written > 150  # of some 1.3 kB each: about all of the reserve
+    assert not journal.reserve.exists()
+    assert [entry.seq for entry in journal.entries()] == list(range(1, written + 1))
+    with pytest.raises(JournalError, match="reserve is used up"):
+        journal.append("step", {"padding": "x" * 5000})
+    hog.unlink()
+    assert journal.append("end", {}).seq == written + 1
+    assert journal.reserve.stat().st_size == RESERVE_BYTES
+
+
+def test_a_disk_full_from_the_beginning_says_so(small_disk: Path) -> None:
+    with open(small_disk / "hog", "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
+        while True:
+            file.write(b"x" * 4096)
+    journal = Journal(small_disk / "place")
+    with pytest.raises(JournalError, match="the disk is full"):
+        journal.append("begin", {"padding": "x" * 5000})
+    assert journal.entries() == []
+
+
+def test_when_the_disk_is_full_the_reserve_makes_room(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(journal)
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if journal.reserve.exists():
+            real(descriptor, data[:10])  # half a line, then nothing more
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    assert journal.append("end", {}).seq == 4
+    assert not journal.reserve.exists()
+    assert [entry.kind for entry in journal.entries()] == ["step", "step", "step", "end"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from deployments.journal import Journal
+from evidence.errors import JournalError
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+journal = Journal(Path(sys.argv[1]))
+written = 0
+try:
+    while True:
+        journal.append("step", {"padding": "x" * 20_000})
+        written += 1
+except JournalError as error:
+    assert "cannot write" in str(error), error
+assert len(journal.entries()) == written > 5
+"""
+
+
+def test_a_file_that_may_not_grow_says_so_and_stays_readable(journal: Journal) -> None:
+    subprocess.run([sys.executable, "-c", LIMITED, str(journal.file.parent)], cwd=CHECKOUT, check=True)
+    assert journal.append("end", {}).kind == "end"
+
+
+def test_half_a_line_written_before_an_error_is_taken_back(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(journal)
+    whole = journal.file.read_bytes()
+
+    def failing(descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(JournalError, match="Input/output error"):
+        journal.append("end", {})
+    assert journal.file.read_bytes() == whole
