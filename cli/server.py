@@ -21,9 +21,9 @@ ZOMBIES = "runs whose process is gone are Crashed"
 
 
 def answers(control: Control) -> bool:
-    """Say whether the server answers."""
+    """Say whether the server answers, and reaches its database."""
     try:
-        return httpx.get(f"{control.url}/api/health", timeout=2).status_code == 200
+        return httpx.get(f"{control.url}/api/ready", timeout=5).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -78,8 +78,8 @@ def _deciders(question: Question, seen: Preflight) -> str:
 def _live(live: Live | None) -> str:
     if live is None:
         return "nothing"
-    what = f"{cell(live.version.version)} (`{live.version.digest[:12]}`)"
-    return f"{what}, slot {live.slot}, since {live.since:%Y-%m-%d %H:%M} UTC"
+    since = f"since {live.since:%Y-%m-%d %H:%M} UTC"
+    return f"**{cell(live.version.version)}** {since}, slot {live.slot}, `{live.version.digest[:12]}`"
 
 
 def _commits(seen: Preflight) -> str:

@@ -53,6 +53,6 @@ def show(key: str, markdown: str, description: str) -> None:
     log = get_run_logger()
     try:
         create_markdown_artifact(markdown, key=key, description=description)
-        log.info("%s: see %s under Artifacts", description, key)
+        log.info("page %s, under Artifacts: %s", key, description)
     except (httpx.HTTPError, PrefectException, OSError) as error:
         log.warning("the page %s could not be stored (%s); it follows\n%s", key, error, markdown)

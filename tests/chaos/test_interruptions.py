@@ -11,11 +11,23 @@ import pytest
 
 from deployments.control import SERVER
 from deployments.settings import Target
+from evidence.errors import ServerAway
 from services.traffic import Traffic
 from services.traffic_profile import load
 from tests.installation import CHECKOUT, Installation, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(autouse=True)
+def whole(installation: Installation) -> None:
+    """Begin each test with all of the control plane, whatever the one before did."""
+    supervisor = installation.control.supervisor
+    for program in ("postgres", SERVER):
+        state = supervisor.state(program)
+        if state is None or state.state != "RUNNING":
+            supervisor.start(program, wait_s=60)
+    wait_for(lambda: _answers(installation), "the server answers", 90)
 
 
 @pytest.fixture
@@ -116,8 +128,7 @@ def test_database_of_prefect_lost_in_the_middle_of_a_release(installation: Insta
     installation.approve(run)
     wait_for(lambda: "migrated" in installation.kinds(mark), "the migration is done", 60)
     control = installation.control
-    control.supervisor.signal("postgres", signal.SIGKILL)
-    control.supervisor.stop("postgres")
+    control.supervisor.stop("postgres", wait_s=60)
     try:
         wait_for(lambda: "end" in installation.kinds(mark), "the release ended", 180)
         assert_settled(installation)
@@ -226,8 +237,8 @@ def _belongs(process: psutil.Process, root: Path) -> bool:
 
 def _answers(installation: Installation) -> bool:
     try:
-        return httpx.get(installation.control.url + "/api/health", timeout=2).status_code == 200
-    except httpx.HTTPError:
+        return installation.api.call("GET", "/deployments/name/release/prod") is not None
+    except ServerAway:
         return False
 
 

@@ -121,9 +121,8 @@ class Dialog:
 
 
 @contextmanager
-def browser_window(url: str, auth: str) -> Iterator[PrefectUi]:
+def browser_window(executable: str, url: str, auth: str) -> Iterator[PrefectUi]:
     """Open a window, logged in, while the block runs."""
-    executable = chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGS)
         try:

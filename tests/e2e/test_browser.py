@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from deployments.control import prefect
-from tests.e2e.prefect_ui import PrefectUi, browser_window
+from tests.e2e.prefect_ui import PrefectUi, browser_window, chromium
 from tests.installation import APPROVER, CHECKOUT, Installation, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -16,9 +16,15 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 RUN = re.compile(r"UUID: ([0-9a-f-]{36})")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def executable() -> str:
+    """Look for Chromium before an installation is made: without it there is nothing to do here."""
+    return chromium()
+
+
 @pytest.fixture
-def ui(installation: Installation) -> Iterator[PrefectUi]:
-    with browser_window(installation.control.url, installation.control.auth) as window:
+def ui(executable: str, installation: Installation) -> Iterator[PrefectUi]:
+    with browser_window(executable, installation.control.url, installation.control.auth) as window:
         yield window
 
 

@@ -96,23 +96,20 @@ def test_history_has_the_authors_newest_first(repository: Repository, tmp_path: 
     assert all(len(one.hash) == 40 for one in history)
 
 
-@pytest.mark.parametrize(
-    ("author", "subject"),
-    [
-        ("Mallory\x1frobin@example.com\x1fan innocent subject", "x"),
-        ("Mallory\x1e" + "a" * 40 + "\x1fAda", "x"),
-        ("Mallory", "x\x1e" + "b" * 40 + "\x1fAda\x1fada@example.org\x1fforged"),
-        ("Mallory", "\x1e"),
-        ("Mallory", "\x1f\x1f\x1f"),
-    ],
+FORGED = (
+    ("Mallory\x1frobin@example.com\x1fan innocent subject", "x"),
+    ("Mallory\x1e" + "a" * 40 + "\x1fAda", "x"),
+    ("Mallory", "x\x1e" + "b" * 40 + "\x1fAda\x1fada@example.org\x1fforged"),
+    ("Mallory", "\x1e"),
+    ("Mallory", "\x1f\x1f\x1f"),
 )
-def test_an_author_cannot_forge_who_wrote_a_commit(
-    repository: Repository, tmp_path: Path, author: str, subject: str
-) -> None:
-    commit = repository.commit(subject, author=author, email="mallory@example.org")
+
+
+def test_an_author_cannot_forge_who_wrote_a_commit(repository: Repository, tmp_path: Path) -> None:
+    commits = [repository.commit(subject, author=author, email="mallory@example.org") for author, subject in FORGED]
     history = fetch(repository.app, None, tmp_path / "run").history
-    assert [(one.hash, one.email) for one in history][0] == (commit, "mallory@example.org")
-    assert len(history) == 2 and history[1].email == "ada@example.org"
+    assert [(one.hash, one.email) for one in history[:-1]] == [(one, "mallory@example.org") for one in commits[::-1]]
+    assert len(history) == len(FORGED) + 1 and history[-1].email == "ada@example.org"
 
 
 def test_a_commit_without_a_subject_has_an_empty_one(repository: Repository, tmp_path: Path) -> None:
@@ -153,49 +150,52 @@ def test_a_branch_comes_before_a_tag_of_its_name_and_a_full_hash_before_both(
     assert resolve(copy, first) == first
 
 
-@pytest.mark.parametrize("wanted", ["v9", "0" * 40, "deadbeef", "HEAD~1", "main^", "main..light", "main@{1}", "@{-1}"])
-def test_an_unknown_commit_is_told_what_there_is(repository: Repository, home: Home, wanted: str) -> None:
-    copy = mirror(repository.app, home)
-    with pytest.raises(SourceError, match="the repository has the branches main|is not a branch, tag or commit"):
-        resolve(copy, wanted)
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        "--upload-pack=touch x",
-        "--upload-pack=x",
-        "-x",
-        "$(touch x)",
-        "$(id)",
-        "`id`",
-        ";id",
-        "main;id",
-        "main\nid",
-        "main\0",
-        "",
-        " ",
-        "main main",
-        ":/first",
-        "main:app.py",
-        "../../../etc/passwd",
-        "x" * 300,
-    ],
+UNKNOWN = ("v9", "0" * 40, "deadbeef", "HEAD~1", "main^", "main..light", "main@{1}", "@{-1}")
+HOSTILE = (
+    "--upload-pack=touch x",
+    "--upload-pack=x",
+    "-x",
+    "$(touch x)",
+    "$(id)",
+    "`id`",
+    ";id",
+    "main;id",
+    "main\nid",
+    "main\0",
+    "",
+    " ",
+    "main main",
+    ":/first",
+    "main:app.py",
+    "../../../etc/passwd",
+    "x" * 300,
 )
-def test_a_hostile_name_is_refused_and_runs_nothing(repository: Repository, home: Home, wanted: str) -> None:
+
+
+def test_an_unknown_commit_is_told_what_there_is(repository: Repository, home: Home) -> None:
     copy = mirror(repository.app, home)
-    before = sorted(copy.rglob("*"))
-    with pytest.raises(SourceError):
-        resolve(copy, wanted)
-    assert sorted(copy.rglob("*")) == before
+    for wanted in UNKNOWN:
+        with pytest.raises(SourceError, match="the repository has the branches main|is not a branch, tag or commit"):
+            resolve(copy, wanted)
 
 
-@pytest.mark.parametrize("name", ["$(touch${IFS}x)", "`id`", ";id", "a&b", "größe"])
-def test_a_branch_with_a_hostile_name_is_only_a_name(repository: Repository, tmp_path: Path, name: str) -> None:
-    repository.git("branch", name)
+def test_a_hostile_name_is_refused_and_runs_nothing(repository: Repository, home: Home, tmp_path: Path) -> None:
+    copy = mirror(repository.app, home)
+    before = sorted(tmp_path.rglob("*"))
+    for wanted in HOSTILE:
+        with pytest.raises(SourceError):
+            resolve(copy, wanted)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_branch_with_a_hostile_name_is_only_a_name(repository: Repository, tmp_path: Path) -> None:
     first = repository.git("rev-parse", "HEAD")
-    source = fetch(repository.app, name, tmp_path / "run")
-    assert source.commit == first and source.branch == "main"
+    names = ("$(touch${IFS}x)", "`id`", ";id", "a&b", "größe")
+    for name in names:
+        repository.git("branch", name)
+    for number, name in enumerate(names):
+        source = fetch(repository.app, name, tmp_path / f"run {number}")
+        assert source.commit == first and source.branch == "main"
     assert not list(tmp_path.rglob("x"))
 
 
