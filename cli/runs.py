@@ -72,7 +72,7 @@ def approval_code(api: PrefectApi, run: str) -> str | None:
 def _answer(api: PrefectApi, run: str, what: str, question: str, approver: str | None) -> str:
     """Answer a question once; return its mark when it was, "" to try again. Without approver only say where it is."""
     if approver is None:
-        say(f"    {what}: waits for you: {run_url(api, run)}")
+        say(f"    {what}: waits for you: {run_url(api, run)} (log in first, at {api.control.url}/login)")
         return question
     code = approval_code(api, run)
     if code is None:

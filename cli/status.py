@@ -10,6 +10,7 @@ from deployments.home import Home
 from deployments.overview import overview
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
+from deployments.programs import State
 from deployments.settings import Target
 
 
@@ -37,8 +38,12 @@ def _control_plane(control: Control) -> bool:
         console.print("control plane: [red]not up[/red]; run: make up")
         return True
     states = control.supervisor.states()
+    missing = [name for name in control.own if name not in states or states[name].state is not State.RUNNING]
     for name, state in sorted(states.items()):
-        console.print(f"  {name}: {state.state.lower()}" + (f" (pid {state.pid})" if state.pid else ""))
+        color = "red" if name in missing else "default"
+        console.print(f"  {name}: [{color}]{state.state.lower()}[/]" + (f" (pid {state.pid})" if state.pid else ""))
     answering = server.answers(control)
     console.print(f"Prefect server at {control.url}: " + ("answers" if answering else "[red]does not answer[/red]"))
-    return not answering
+    if missing:
+        console.print(f"not running: [red]{', '.join(missing)}[/red]; run: make up")
+    return bool(missing) or not answering

@@ -24,16 +24,16 @@ def up() -> None:
 
 
 def start(home: Home) -> list[Place]:
-    """Start everything; return the environments' places. Raises the first error with the rest still started."""
+    """Start everything; return the environments' places. Raises the first environment's error, the rest being up."""
     prepare(home)
     app = read_pipeline().app.name
     places = [Place.open(target, app, home) for target in Target]
     control = Control(home)
     with ThreadPoolExecutor(max_workers=len(places) + 2) as pool:
         with doing("databases, routers and what was live"):
-            begun = [pool.submit(control.start_database), *(pool.submit(_raise, place) for place in places)]
-            for one in begun:
-                one.result()
+            raised = [pool.submit(_raise, place) for place in places]
+            control.start_database()
+            troubles = [error for error in (one.exception() for one in raised) if error]
         control.start_server()
         suites = pool.submit(suite_database, home)
         with doing("Prefect server"):
@@ -42,6 +42,8 @@ def start(home: Home) -> list[Place]:
     with doing("work pools, deployments, workers and watch"):
         server.register(control)
         control.start_workers()
+    for trouble in troubles:
+        raise trouble
     return places
 
 

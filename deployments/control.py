@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from deployments.home import CHECKOUT, Home
 from deployments.ports import is_free, who_listens
 from deployments.postgres import Postgres
 from deployments.programs import Program, State
+from deployments.settings import Target, read_settings
 from deployments.supervisor import Supervisor
 from evidence.errors import ConfigError
 from evidence.store import write_atomically
@@ -19,7 +21,8 @@ POOLS = ("ci", "dev", "staging", "prod")
 SERVER = "prefect-server"
 WATCH = "watch"
 # What our programs may inherit from the shell of whoever types `make up`.
-INHERITED = ("PATH", "HOME", "LANG", "TZ", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY", "SSH_AUTH_SOCK", "ENVOY_PATH")
+INHERITED = ("HOME", "LANG", "TZ", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY", "SSH_AUTH_SOCK", "ENVOY_PATH")
+STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 INHERITED_PREFIXES = ("SLIPWAY_", "PIP_", "UV_")
 
 
@@ -84,10 +87,15 @@ class Control:
             for name, value in os.environ.items()
             if name in INHERITED or name.startswith(INHERITED_PREFIXES)
         }
+        for target in Target:
+            for reference in read_settings(target).secrets.values():
+                kind, _, name = reference.partition(":")
+                if kind == "env" and name in os.environ:
+                    kept[name] = os.environ[name]
         return kept | {
             **self.client_environment(),
             "SLIPWAY_HOME": str(self.home.root),
-            "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
+            "PATH": _path(),
             "PYTHONPATH": str(CHECKOUT),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         }
@@ -148,6 +156,25 @@ class Control:
             self.supervisor.declare(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")
         self.supervisor.declare(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
+        self.wake()
+
+    def wake(self) -> None:
+        """Start what is declared and was stopped, or given up by the supervisor."""
+        for name, state in self.supervisor.states().items():
+            if state.state in (State.STOPPED, State.EXITED, State.FATAL) and name in self.own:
+                self.supervisor.start(name)
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Return the names of the programs without which the control plane is not whole."""
+        return ("postgres", SERVER, *(f"worker-{pool}" for pool in POOLS), WATCH)
+
+
+def _path() -> str:
+    """Return the PATH for our programs: the same from every shell, so that `make up` restarts nothing."""
+    git = shutil.which("git")
+    own = [str(Path(sys.executable).parent), *STANDARD_PATH]
+    return ":".join([*own, str(Path(git).parent)] if git and str(Path(git).parent) not in own else own)
 
 
 def prefect() -> str:

@@ -21,7 +21,8 @@ class _Section(BaseModel):
 class App(_Section):
     """Which app, and where its commits come from."""
 
-    name: Name
+    # Also the name of its database and of that database's role, hence no dash.
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,30}$")]
     repository: str = Field(min_length=1)
     branch: str = "main"
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -53,7 +54,9 @@ class Place:
     @property
     def url(self) -> str:
         """Return the public base URL, as seen from this host."""
-        host = "127.0.0.1" if self.settings.host in ("0.0.0.0", "::") else self.settings.host  # nosec B104  # compared
+        host = self.settings.host
+        if ip_address(host).is_unspecified:
+            host = "127.0.0.1"
         return f"http://{host}:{self.settings.port}"
 
     @cached_property

@@ -11,7 +11,7 @@ from deployments.recovery import reconcile
 from deployments.rollout import Rollout, ensure_slot, start_slot, version_of
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import verify_bundle
-from evidence.errors import RollbackRefused
+from evidence.errors import RollbackFailed, RollbackRefused, SlipwayError
 from gates.rollback import Refusal, choose_target
 
 Say = Callable[[str], None]
@@ -40,7 +40,8 @@ def roll_back(
     """Condemn what is live and make an earlier version live. Returns the rollout (None: nothing was to do) and the
     reason.
 
-    When the target cannot be started or checked, what was live stays or comes back, and the error is raised.
+    Raises RollbackRefused before any effect, RollbackFailed when the target could not be started or
+    checked: what was live stays or comes back.
     """
     repaired, why = reconcile(place, lease)
     say(f"reconcile: {repaired}: {why}")
@@ -60,6 +61,8 @@ def roll_back(
         say(f"failed: {error}; restoring")
         said = rollout.restore()
         rollout.end("restored", f"{error}; {said}")
+        if isinstance(error, SlipwayError):
+            raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
         raise
     rollout.condemn(bad, reason)
     say(f"drain: {rollout.drain()}")

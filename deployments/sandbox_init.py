@@ -34,6 +34,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+# The sandbox's own, never the host's.
+TMP = "/tmp"  # nosec B108
+VAR_TMP = "/var/tmp"  # nosec B108
+SHM = "/dev/shm"  # nosec B108
+
 SETUP_FAILED = 97
 # Asks a launcher to kill the whole tree at once. A real-time signal, since apps give the others a meaning of their own.
 KILL_TREE = signal.SIGRTMAX
@@ -163,7 +168,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
 def system_binds() -> tuple[list[Bind], dict[str, str], dict[str, bytes]]:
     """Return the host's programs and libraries: (binds, symbolic links by path, file contents by path)."""
     binds: list[Bind] = []
-    links: dict[str, str] = {"/var/tmp": "/tmp"}  # nosec B108
+    links: dict[str, str] = {VAR_TMP: TMP}
     files: dict[str, bytes] = {}
     for name in SYSTEM_DIRECTORIES:
         path = f"/{name}"
@@ -216,17 +221,17 @@ def build_root(spec: Spec) -> None:
     files |= accounts(os.geteuid() if spec.uid is None else spec.uid, _group(spec))
     binds += asked_binds(spec)
     mount("", "/", flags=MS_SLAVE | MS_REC)
-    mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")  # nosec B108
-    os.mkdir("/tmp" + OLD)  # nosec B108
-    os.mkdir("/tmp" + NEW)  # nosec B108
-    mount("tmpfs", "/tmp" + NEW, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")  # nosec B108
-    _call("pivot_root", b"/tmp", os.fsencode("/tmp" + OLD), about="/tmp")  # nosec B108
+    mount("tmpfs", TMP, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
+    os.mkdir(TMP + OLD)
+    os.mkdir(TMP + NEW)
+    mount("tmpfs", TMP + NEW, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
+    _call("pivot_root", os.fsencode(TMP), os.fsencode(TMP + OLD), about=TMP)
     os.chdir("/")
     _build_devices()
     os.mkdir(NEW + "/proc")
     mount("proc", NEW + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
-    os.mkdir(NEW + "/tmp")  # nosec B108
-    mount("tmpfs", NEW + "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # nosec B108
+    os.mkdir(NEW + TMP)
+    mount("tmpfs", NEW + TMP, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     for path, target in links.items():
         os.makedirs(os.path.dirname(NEW + path), exist_ok=True)
         os.symlink(target, NEW + path)
@@ -258,8 +263,8 @@ def _build_devices() -> None:
             mount(f"{OLD}/dev/{name}", f"{NEW}/dev/{name}", flags=MS_BIND)
     for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"{NEW}/dev/{name}")
-    os.mkdir(NEW + "/dev/shm")  # nosec B108
-    mount("tmpfs", NEW + "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")  # nosec B108
+    os.mkdir(NEW + SHM)
+    mount("tmpfs", NEW + SHM, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     os.mkdir(NEW + "/dev/pts")
     pts = "newinstance,ptmxmode=0666,mode=0620"
     mount("devpts", NEW + "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts)
@@ -309,8 +314,8 @@ def _touch(path: str) -> None:
 
 def make_home(spec: Spec, root: str = "") -> None:
     """Give the app a HOME that it may write when none was given, or when the given one lies in its private /tmp."""
-    home = spec.env.setdefault("HOME", "/tmp/home")  # nosec B108
-    if home.startswith("/tmp/") and not os.path.exists(root + home):  # nosec B108
+    home = spec.env.setdefault("HOME", TMP + "/home")
+    if home.startswith(TMP + "/") and not os.path.exists(root + home):
         os.makedirs(root + home)
         os.chmod(root + home, 0o700)
         if spec.uid is not None:

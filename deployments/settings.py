@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
 from dotenv.parser import Original, parse_stream
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.home import CHECKOUT
 from deployments.sandbox import Isolation
@@ -61,7 +62,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
     runtime: Annotated[str, Field(pattern="^process$")] = "process"
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(lambda host: str(ip_address(host)))] = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
     strategy: Strategy
     approval: Annotated[str, Field(pattern="^(required|none)$")] = "required"

@@ -57,6 +57,10 @@ class RollbackRefused(SlipwayError):
     """A rollback that may not be done; nothing was changed, and a person must choose."""
 
 
+class RollbackFailed(SlipwayError):
+    """A rollback that began and could not be done; what was live before is live again."""
+
+
 class RestoreError(SlipwayError):
     """What was live could not be brought back. Outranks every other error."""
 

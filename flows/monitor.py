@@ -6,10 +6,9 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from deployments.overview import overview
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
 from deployments.settings import Target
 from evidence.errors import SlipwayError
+from tasks.opening import open_place
 from tasks.reporting import show
 
 
@@ -25,7 +24,7 @@ def monitor(environment: Target) -> State[str]:
         environment: Where to look.
     """
     try:
-        place = Place.open(Target(environment), read_pipeline().app.name)
+        place = open_place(environment)
         seen = overview(place)
     except SlipwayError as error:
         return Failed(message=f"{type(error).__name__}: {error}")

@@ -5,10 +5,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from deployments import recovery
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
 from deployments.settings import Target
 from evidence.errors import RestoreError, SlipwayError
+from tasks.opening import open_place
 
 
 def _run_name() -> str:
@@ -23,7 +22,7 @@ def reconcile(environment: Target) -> State[str]:
         environment: Where to look.
     """
     try:
-        place = Place.open(Target(environment), read_pipeline().app.name)
+        place = open_place(environment)
         with place.lease(f"reconcile, run {runtime.flow_run.id}") as lease:
             repair, reason = recovery.reconcile(place, lease)
     except RestoreError as error:

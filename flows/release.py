@@ -4,18 +4,17 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
 from deployments.preflight import Preflight, choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
 from deployments.settings import Strategy, Target
-from evidence.errors import RestoreError, SlipwayError
+from evidence.errors import JournalError, RestoreError, SlipwayError
 from gates.approval import Ruling
 from gates.verdict import Action, Verdict
 from tasks.approval import await_approval
 from tasks.health import check_public, verify_preview
 from tasks.migrate import migrate
+from tasks.opening import open_place, rename_run
 from tasks.pages import outcome_page, preflight_page
 from tasks.reporting import show
 from tasks.slots import drain, install, start_slot
@@ -31,19 +30,19 @@ def _run_name() -> str:
 def release(environment: Target, version: str | None = None) -> State[str]:
     """Take one built version to one environment.
 
-    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch ->
-    check
-    -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted, Rejected, Expired, Blocked,
-    RolledBack, Restored or RestoreFailed.
+    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch
+    -> check -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted, Rejected, Expired,
+    Blocked, RolledBack, Restored, RestoreFailed or Unfinished.
 
     Args:
-        environment: Where it goes.
+        environment: Where it goes; each deployment is for one environment only.
         version: A version, commit or digest; without it the newest that the environment before this one promoted.
     """
     try:
-        place = Place.open(Target(environment), read_pipeline().app.name)
+        place = open_place(environment)
         digest = choose_version(place, version)
         seen = preflight(place, digest)
+        rename_run(f"release-{place.target.short}-{seen.version.version}")
         show("preflight", preflight_page(seen), f"{seen.version.version} for {place.name}")
         if seen.verdict.action is not Action.PROMOTE:
             return Failed(name="Blocked", message=seen.verdict.reason)
@@ -59,6 +58,10 @@ def release(environment: Target, version: str | None = None) -> State[str]:
             outcome, reason = _deploy(rollout)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
+    except JournalError as error:
+        return Failed(
+            name="Unfinished", message=f"{error}; watch finishes or restores it once the journal can be written"
+        )
     except SlipwayError as error:
         return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
     return _tell(rollout, outcome, reason)
@@ -90,9 +93,18 @@ def _deploy(rollout: Rollout) -> tuple[str, str]:
         reason = f"{verdict.reason}; {restore(rollout)}"
         rollout.end("rolled back", reason)
         return "rolled back", reason
-    drain(rollout)
-    rollout.end("promoted", verdict.reason)
-    return "promoted", verdict.reason
+    reason = f"{verdict.reason}{_drained(rollout)}"
+    rollout.end("promoted", reason)
+    return "promoted", reason
+
+
+def _drained(rollout: Rollout) -> str:
+    """Drain the old slot. The new version serves and was judged good: trouble with the old one is only told."""
+    try:
+        drain(rollout)
+    except SlipwayError as error:
+        return f"; the old slot could not be drained: {error}"
+    return ""
 
 
 def _move(rollout: Rollout) -> Verdict:
@@ -108,7 +120,8 @@ def _move(rollout: Rollout) -> Verdict:
 
 def _tell(rollout: Rollout, outcome: str, reason: str) -> State[str]:
     """Report, without the lease: a server that is away may take its time here."""
-    show("outcome", outcome_page(rollout, outcome, reason), outcome)
+    page = outcome_page(rollout, outcome, reason)
+    show("outcome", page, f"{rollout.version.version} in {rollout.place.name}: {outcome}")
     if outcome == "promoted":
         return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")
     return Failed(name={"rolled back": "RolledBack", "restored": "Restored"}[outcome], message=reason)

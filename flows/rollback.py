@@ -5,11 +5,10 @@ from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
 from deployments.rollback import roll_back
 from deployments.settings import Target
-from evidence.errors import ConfigError, LeaseHeld, RestoreError, RollbackRefused, SlipwayError
+from evidence.errors import RestoreError, RollbackFailed, SlipwayError
+from tasks.opening import open_place
 from tasks.pages import outcome_page
 from tasks.reporting import show
 
@@ -24,28 +23,29 @@ def rollback(
 ) -> State[str]:
     """Condemn what is live and go back to the newest earlier version that is not condemned.
 
-    (lease) reconcile -> choose and verify the target -> warm slot or cold start -> switch -> check -> drain. Never
-    toggles.
-    Ends RolledBack (green: that is what was asked for), NothingToDo, Blocked, Restored or RestoreFailed.
+    (lease) reconcile -> choose and verify the target -> warm slot or cold start -> switch -> check -> drain.
+    Never toggles. Ends RolledBack (green: that is what was asked for), NothingToDo, Blocked (nothing was changed),
+    Restored or RestoreFailed.
 
     Args:
-        environment: Where to go back.
+        environment: Where to go back; each deployment is for one environment only.
         condemn: The digest that is bad; nothing is done unless it is live. Without it: what is live when the run
-        starts. to: The digest to go to; without it the newest earlier one.
+            starts.
+        to: The digest to go to; without it the newest earlier one.
         reason: Why; it stands in the journal beside the condemned version.
     """
     try:
-        place = Place.open(Target(environment), read_pipeline().app.name)
+        place = open_place(environment)
         run = str(runtime.flow_run.id)
         with place.lease(f"rollback, run {run}") as lease:
             done, said = roll_back(place, lease, condemn, to, reason, get_run_logger().info, run)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
-    except (ConfigError, LeaseHeld, RollbackRefused) as error:
-        return Failed(name="Blocked", message=str(error))
+    except RollbackFailed as error:
+        return Failed(name="Restored", message=str(error))
     except SlipwayError as error:
-        return Failed(name="Restored", message=f"{type(error).__name__}: {error}")
+        return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
     if done is None:
         return Completed(name="NothingToDo", message=said)
-    show("outcome", outcome_page(done, "rolled back", said), "rolled back")
+    show("outcome", outcome_page(done, "rolled back", said), f"back to {done.version.version} in {place.name}")
     return Completed(name="RolledBack", message=said)

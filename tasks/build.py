@@ -88,7 +88,7 @@ def _keep(step: BuildStep, source: Path, kept: Path) -> None:
     part.rename(kept)
 
 
-@task(name="bundle", cache_policy=NO_CACHE)
+@task(name="bundle", task_run_name="bundle", cache_policy=NO_CACHE)
 def make_bundle(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> str:
     """Put source, build outputs, locks and wheels into the store; return the artifact's digest. Safe to repeat.
 

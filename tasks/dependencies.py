@@ -23,7 +23,7 @@ def lock_digest(lock: Path, python: str) -> str:
     return hashlib.sha256(python.encode() + b"\0" + lock.read_bytes()).hexdigest()[:32]
 
 
-@task(name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+@task(name="environment", task_run_name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
 def make_environment(lock: Path, python: str) -> Path:
     """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
     log = get_run_logger()
@@ -34,7 +34,7 @@ def make_environment(lock: Path, python: str) -> Path:
     return directory
 
 
-@task(name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+@task(name="wheels", task_run_name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
 def download_wheels(lock: Path, python: str) -> Path:
     """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
 

@@ -44,7 +44,7 @@ class Source:
         directory.mkdir(parents=True)
         try:
             with tarfile.open(self.archive) as archive:
-                archive.extractall(directory, filter="data")  # nosec B202  # the data filter refuses what escapes
+                archive.extractall(directory, filter="data")
         except tarfile.TarError as error:
             raise SourceError(
                 f"commit {self.commit[:12]} cannot be laid out: {error}; take that file out of it"
@@ -138,7 +138,7 @@ def refuse_dirty(app: App) -> None:
         )
 
 
-@task(name="source", cache_policy=NO_CACHE)
+@task(name="source", task_run_name="source", cache_policy=NO_CACHE)
 def fetch_source(app: App, wanted: str | None, directory: Path) -> Source:
     """Fetch the repository and archive one commit into `directory`. Safe to repeat.
 

@@ -10,7 +10,7 @@ from evidence.statements import Checked, Kind, state
 from evidence.store import Store
 
 
-@task(name="sign", cache_policy=NO_CACHE)
+@task(name="sign", task_run_name="sign", cache_policy=NO_CACHE)
 def sign_checks(digest: str, app: str, checked: Checked) -> None:
     """Sign the checks, failed ones included, and store them beside the artifact. The newest statement counts."""
     home = Home.find()

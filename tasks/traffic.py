@@ -8,7 +8,7 @@ from deployments.rollout import Rollout
 from gates.verdict import Verdict
 
 
-@task(name="switch", cache_policy=NO_CACHE)
+@task(name="switch", task_run_name="switch", cache_policy=NO_CACHE)
 def switch(rollout: Rollout) -> None:
     """Send all traffic to the new version, confirmed by the router. Raises RouterError with the old routing in
     force.
@@ -16,7 +16,7 @@ def switch(rollout: Rollout) -> None:
     get_run_logger().info("%s", rollout.switch())
 
 
-@task(name="bake", cache_policy=NO_CACHE)
+@task(name="bake", task_run_name="bake", cache_policy=NO_CACHE)
 def bake(rollout: Rollout) -> Verdict:
     """Watch the router's figures for the new version; return the verdict, journaled."""
     verdict = rollout.bake()
@@ -24,7 +24,7 @@ def bake(rollout: Rollout) -> Verdict:
     return verdict
 
 
-@task(name="restore", cache_policy=NO_CACHE)
+@task(name="restore", task_run_name="restore", cache_policy=NO_CACHE)
 def restore(rollout: Rollout) -> str:
     """Bring back what was live. Repeatable. Raises RestoreError, which outranks every other error."""
     said = rollout.restore()

@@ -80,8 +80,7 @@ class Workspace:
             "PATH": path,
             "LANG": "C.UTF-8",
             "HOME": str(scratch),
-            "TMPDIR": "/tmp",
-        }  # nosec B108  # the sandbox's own
+        }
 
 
 @contextmanager

@@ -90,22 +90,14 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
     repeat.
     """
     environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
-    for name in ("SSL_CERT_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY"):
-        if wheels is None and name in os.environ:
-            environ[name] = os.environ[name]
+    if wheels is None:
+        environ |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
+        environ |= {name: os.environ[name] for name in ("HTTPS_PROXY", "NO_PROXY") if name in os.environ}
     source = ["--offline", "--no-index", "--find-links", str(wheels)] if wheels else []
     steps = [
         [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
         [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
-        + [
-            "--compile-bytecode",
-            "--python",
-            str(directory / "bin" / "python"),
-            "--only-binary",
-            ":all:",
-            *source,
-            str(lock),
-        ],
+        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
     ]
     if lock.read_text(encoding="utf-8").find("==") < 0:
         steps.pop()
@@ -118,7 +110,18 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
             raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
         if done.returncode:
             raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
+    compile_bytecode(python, directory / "lib")
     share_read_only(directory)
+
+
+def compile_bytecode(python: str, directory: Path) -> None:
+    """Compile what lies in a directory, by the base interpreter and without `site`.
+
+    The environment's own interpreter would run whatever a wheel's .pth file says, as us and outside the sandbox.
+    What does not compile is left as it is.
+    """
+    argv = [python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)]
+    subprocess.run(argv, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
 
 
 def once(directory: Path, make: Callable[[], None]) -> None:
@@ -173,10 +176,8 @@ class ProcessRuntime:
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)
         with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
-            archive.extractall(installed.source, filter="data")  # nosec B202  # the data filter refuses what escapes
-        python = str(installed.environment() / "bin" / "python")
-        argv = [python, "-I", "-m", "compileall", "-q", str(installed.source)]
-        subprocess.run(argv, timeout=INSTALL_TIMEOUT_S, check=False)
+            archive.extractall(installed.source, filter="data")
+        compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
@@ -212,7 +213,7 @@ class ProcessRuntime:
             )
         if done.returncode:
             raise MigrationError(f"the migration failed with exit code {done.returncode}: {done.output[-1500:]}")
-        return (done.output.strip().splitlines() or ["nothing to migrate"])[-1]
+        return (done.output.strip().splitlines() or ["the migration ran and printed nothing"])[-1]
 
     def choose_port(self) -> int:
         """Return a free port of this host for a slot."""

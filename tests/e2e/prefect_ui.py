@@ -79,7 +79,7 @@ class PrefectUi:
         directory = os.environ.get("SLIPWAY_SCREENSHOTS")
         if directory:
             self.page.wait_for_timeout(3000)  # what moves on the page has come to rest
-            self.page.screenshot(path=Path(directory) / f"{name}.png")
+            self.page.screenshot(path=Path(directory) / f"{name}.png")  # makes the directory
 
 
 class Dialog:

@@ -1,0 +1,35 @@
+"""Open the environment that a run is for, and name the run after what it does."""
+
+from uuid import UUID
+
+import httpx
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectException
+from prefect.logging import get_run_logger
+
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.settings import Target
+from evidence.errors import ConfigError
+
+
+def open_place(environment: Target) -> Place:
+    """Return the environment. ConfigError when the run's deployment is for another one: its worker is another's."""
+    target = Target(environment)
+    deployment = runtime.deployment.name
+    if deployment and deployment != target.short:
+        raise ConfigError(
+            f"the deployment {runtime.flow_run.flow_name}/{deployment} is not for {target.value}; use "
+            f"{runtime.flow_run.flow_name}/{target.short}"
+        )
+    return Place.open(target, read_pipeline().app.name)
+
+
+def rename_run(name: str) -> None:
+    """Give the run a name that says more than was known when it began. When the server is away the old one stays."""
+    try:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(UUID(str(runtime.flow_run.id)), name=name)
+    except (httpx.HTTPError, PrefectException, OSError) as error:
+        get_run_logger().warning("the run could not be renamed to %s: %s", name, error)
