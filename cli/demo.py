@@ -38,10 +38,10 @@ RELEASE_TIMEOUT_S = 240
 # The demo's patience is shorter than a team's; everything else is as config/*.env says.
 DEMO_SETTINGS = {
     "SLIPWAY_STAGING_BAKE_SECONDS": "1",
-    "SLIPWAY_PRODUCTION_BAKE_SECONDS": "5",
+    "SLIPWAY_PRODUCTION_BAKE_SECONDS": "4",
     "SLIPWAY_PRODUCTION_BAKE_MAX_SECONDS": "60",
-    "SLIPWAY_PRODUCTION_BAKE_PROBES_PER_SECOND": "10",
-    "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "5",
+    "SLIPWAY_PRODUCTION_BAKE_PROBES_PER_SECOND": "20",
+    "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "3",
 }
 
 
@@ -165,25 +165,25 @@ def _tell(demo: Demo) -> bool:
         demo.chapter(f"ci of {first.name}; nothing is skipped because it is the first")
         demo.ci(first.name)
         later = pool.submit(_both, demo, second.name, third.name)
-        demo.chapter(f"{first.name} goes to development, staging and production, where nothing is live yet")
-        development = pool.submit(demo.release, Target.DEVELOPMENT, first.name, "Promoted", first.name)
+        demo.chapter(f"{first.name} goes to staging, production and development, where nothing is live yet")
         demo.release(Target.STAGING, first.name, "Promoted", first.name)
-        _wait(development)
+        development = pool.submit(demo.release, Target.DEVELOPMENT, first.name, "Promoted", first.name)
         demo.release(Target.PRODUCTION, None, "Promoted", first.name)
+        _wait(development)
         with _traffic(demo) as report:
             demo.chapter(
                 f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out"
             )
             _wait(later)
-            development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
             demo.release(Target.STAGING, second.name, "Promoted", second.name)
-            _wait(development)
             production = pool.submit(demo.release, Target.PRODUCTION, None, second.expected, second.name)
             _wait_until(lambda: demo.begun(Target.PRODUCTION, second.name) or production.done())
             demo.chapter(f"beside it {third.name}, which passes every check and is bad all the same, goes to staging")
             demo.release(Target.STAGING, third.name, "Promoted", third.name)
             _wait(production)
+            development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
             demo.release(Target.PRODUCTION, None, third.expected, third.name)
+            _wait(development)
             demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
             demo.roll_back()
     return _conclude(demo, json.loads(report.read_text(encoding="utf-8")))
