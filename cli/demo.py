@@ -30,6 +30,7 @@ from deployments.programs import Program
 from deployments.sandbox import Isolation, available
 from deployments.settings import Target
 from evidence.errors import ConfigError, ToolError
+from evidence.statements import Kind
 
 TRAFFIC = "demo-traffic"
 RATE = 25  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
@@ -130,7 +131,7 @@ def demo(
 
 
 def begin_anew(home: Home, story: Story) -> None:
-    """Make the story's repository; forget the environments and evidence of an earlier demo, not keys and caches.
+    """Make the story's repository; forget the environments and promotions of an earlier demo, not evidence and caches.
 
     ConfigError when config/pipeline.toml names another repository: then the environments are not the demo's.
     """
@@ -141,12 +142,13 @@ def begin_anew(home: Home, story: Story) -> None:
             f"config/pipeline.toml: app.repository is {named}: the demo would release into your environments; "
             "run it in another checkout, or with another SLIPWAY_HOME"
         )
-    left = [home.root / "environments", home.store / "statements", home.store / "artifacts"]
-    if any(path.exists() for path in left):
-        say("an earlier demo was here: its environments and evidence are removed, and it starts from the beginning")
+    environments = home.root / "environments"
+    if environments.exists():
+        say("an earlier demo was here: its environments are removed, and it starts from the beginning")
         stop_environments(home)
-        for path in left:
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(environments)
+    for promotion in (home.store / "statements").glob(f"*/{Kind.PROMOTION}-*.json"):
+        promotion.unlink()
     make_repository(story, repository)
 
 
@@ -162,7 +164,7 @@ def _tell(demo: Demo) -> bool:
     """Tell the story; return whether every outcome was the expected one."""
     first, second, third = demo.story.version
     with ThreadPoolExecutor(max_workers=4) as pool:
-        demo.chapter(f"ci of {first.name}; nothing is skipped because it is the first")
+        demo.chapter(f"ci of {first.name}")
         demo.ci(first.name)
         later = pool.submit(_both, demo, second.name, third.name)
         demo.chapter(f"{first.name} goes to staging, production and development, where nothing is live yet")
@@ -181,9 +183,7 @@ def _tell(demo: Demo) -> bool:
             demo.chapter(f"beside it {third.name}, which passes every check and is bad all the same, goes to staging")
             demo.release(Target.STAGING, third.name, "Promoted", third.name)
             _wait(production)
-            development = pool.submit(demo.release, Target.DEVELOPMENT, second.name, "Promoted", second.name)
             demo.release(Target.PRODUCTION, None, third.expected, third.name)
-            _wait(development)
             demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
             demo.roll_back()
     return _conclude(demo, json.loads(report.read_text(encoding="utf-8")))
@@ -202,7 +202,7 @@ def _wait(future: Future[None]) -> None:
 def _wait_until(done: Callable[[], bool]) -> None:
     """Wait in slices, so that Ctrl-C is not held up. What is waited for ends by itself, with an error if need be."""
     while not done():
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The app that this installation releases: `config/pipeline.toml`."""
 
+import hashlib
 import os
 import tomllib
 from pathlib import Path
@@ -77,6 +78,11 @@ class Pipeline(_Section):
     build: tuple[BuildStep, ...] = ()
     quality: dict[Name, Tool] = Field(default_factory=dict)
     suites: dict[Name, Suite] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Return a digest of everything in the file: evidence holds for the rules by which it was made."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evidence.errors import EvidenceError
+from evidence.bundle import read_bundle, verify_bundle
+from evidence.errors import ArtifactError, EvidenceError
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.requirements import Check
+from gates.requirements import Check, Outcome
 
 Model = TypeVar("Model", bound=BaseModel)
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -35,7 +36,10 @@ class Commit(BaseModel):
 
 
 class Checked(BaseModel):
-    """The predicate of `checks`: what `ci` looked at for this very commit and artifact, and what it saw."""
+    """The predicate of `checks`: what `ci` looked at for this very commit and artifact, and what it saw.
+
+    `pipeline` is the digest of the rules by which it looked (config/pipeline.toml).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,6 +48,7 @@ class Checked(BaseModel):
     branch: str
     clean: bool
     isolation: str
+    pipeline: str = ""
     at: datetime
     run: str
     checks: tuple[Check, ...]
@@ -89,6 +94,25 @@ def read_checks(store: Store, keys: Keys, digest: str) -> Checked | None:
     """Return the newest verified `checks` statement, None when there is none. EvidenceError when one is not genuine."""
     found = [_parse(Checked, predicate, digest) for predicate in _verified(store, keys, digest, Kind.CHECKS)]
     return max(found, key=lambda checked: checked.at, default=None)
+
+
+def find_checked(store: Store, keys: Keys, commit: str, pipeline: str, isolation: str) -> tuple[str, Checked] | None:
+    """Return artifact and evidence of a commit that passed everything before, by the same rules and as well isolated.
+
+    Every byte of the artifact is verified. None when there is no such evidence; damaged evidence is none.
+    """
+    for digest in reversed(store.artifacts()):
+        try:
+            if read_bundle(store, digest).commit != commit:
+                continue
+            checked = read_checks(store, keys, digest)
+            same = checked and (checked.commit, checked.pipeline, checked.isolation) == (commit, pipeline, isolation)
+            if checked and same and checked.clean and all(one.outcome is Outcome.PASSED for one in checked.checks):
+                verify_bundle(store, digest)
+                return digest, checked
+        except (ArtifactError, EvidenceError):
+            continue
+    return None
 
 
 def read_promotions(store: Store, keys: Keys, digest: str) -> list[Promoted]:

@@ -22,7 +22,7 @@ from tasks.dependencies import download_wheels, make_environment
 from tasks.quality import run_quality
 from tasks.reporting import checks_page, show
 from tasks.source import Source, fetch_source
-from tasks.statements import sign_checks
+from tasks.statements import known_evidence, sign_checks
 from tasks.suites import run_suite
 from tasks.workspace import Workspace, working_directory
 
@@ -36,18 +36,23 @@ def _run_name() -> str:
     flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=(os.cpu_count() or 2) + 1),  # type: ignore[arg-type]
 )
-def ci(commit: str | None = None) -> State[str]:
+def ci(commit: str | None = None, refresh: bool = False) -> State[str]:
     """Check one commit and build its artifact.
 
-    source -> environment -> suites, quality and build side by side -> bundle -> signed evidence
+    source -> (known already?) -> environment -> suites, quality and build side by side -> bundle -> signed evidence
 
     Args:
         commit: A branch, tag or commit of the app's repository; without it the newest of the configured branch.
+        refresh: Check and build again even if this very commit passed everything before, by the same rules.
     """
     with working_directory() as root:
         try:
             pipeline = read_pipeline()
             source = fetch_source(pipeline.app, commit, root)
+            known = None if refresh else known_evidence(source.commit, pipeline.digest, str(available()))
+            if known:
+                digest, checked = known
+                return _conclude(source, digest, checked.checks, f" (checked before, in run {checked.run})")
             tree = source.lay_out(root / "locks", os.geteuid())
             wheels = [download_wheels.submit(tree / lock, pipeline.app.python) for lock in pipeline.locks.shipped]
             environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python)
@@ -57,7 +62,7 @@ def ci(commit: str | None = None) -> State[str]:
             for future in wheels:
                 future.result()
             digest = make_bundle(pipeline, workspace, [step.result() for step in steps])
-            sign_checks(digest, pipeline.app.name, _evidence(source, checks))
+            sign_checks(digest, pipeline.app.name, _evidence(pipeline, source, checks))
         except SlipwayError as error:
             return Failed(message=f"{type(error).__name__}: {error}")
     return _conclude(source, digest, checks)
@@ -77,13 +82,14 @@ def _result(name: str, future: PrefectFuture[Check]) -> Check:
         return no_verdict(name, str(error))
 
 
-def _evidence(source: Source, checks: Sequence[Check]) -> Checked:
+def _evidence(pipeline: Pipeline, source: Source, checks: Sequence[Check]) -> Checked:
     return Checked(
         commit=source.commit,
         version=source.version,
         branch=source.branch,
         clean=True,
         isolation=str(available()),
+        pipeline=pipeline.digest,
         at=datetime.now(UTC),
         run=str(runtime.flow_run.id),
         checks=tuple(checks),
@@ -91,9 +97,9 @@ def _evidence(source: Source, checks: Sequence[Check]) -> Checked:
     )
 
 
-def _conclude(source: Source, digest: str, checks: Sequence[Check]) -> State[str]:
+def _conclude(source: Source, digest: str, checks: Sequence[Check], note: str = "") -> State[str]:
     verdict = judge_checks([check.name for check in checks], checks)
-    show("ci", checks_page(source, digest, checks, verdict), f"{source.version}: {verdict.action}")
+    show("ci", checks_page(source, digest, checks, verdict), f"{source.version}: {verdict.action}{note}")
     if verdict.action is not Action.PROMOTE:
         return Failed(message=f"{source.version}: {verdict.reason}"[:1000])
-    return Completed(message=f"{source.version} is built as {digest[:12]}: {verdict.reason}", data=digest)
+    return Completed(message=f"{source.version} is built as {digest[:12]}: {verdict.reason}{note}", data=digest)
