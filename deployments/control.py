@@ -114,7 +114,7 @@ class Control:
                 f"port {port()} is taken by {who_listens(port()) or 'another process'}; stop it, or set "
                 "SLIPWAY_PREFECT_PORT to a free one"
             )
-        self.supervisor.declare(self.postgres.program("postgres", priority=10))
+        self.supervisor.run(self.postgres.program("postgres", priority=10))
         self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail("postgres"))
         self.postgres.create_database("prefect", "prefect", extensions=("pg_trgm",))
 
@@ -130,7 +130,7 @@ class Control:
             "PREFECT_UI_API_URL": f"{self.url}/api",
         }
         command = (prefect(), "server", "start", "--host", "127.0.0.1", "--port", str(port()))
-        self.supervisor.declare(Program(SERVER, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=30))
+        self.supervisor.run(Program(SERVER, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=30))
 
     def start_workers(self) -> None:
         """Start a worker for each pool of this host, and `watch`."""
@@ -153,16 +153,9 @@ class Control:
             )
             if pool == "ci":  # what is checked must not take the processor from what serves on the same host
                 command = ("nice", "-n", "10", *command)
-            self.supervisor.declare(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
+            self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")
-        self.supervisor.declare(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
-        self.wake()
-
-    def wake(self) -> None:
-        """Start what is declared and was stopped, or given up by the supervisor."""
-        for name, state in self.supervisor.states().items():
-            if state.state in (State.STOPPED, State.EXITED, State.FATAL) and name in self.own:
-                self.supervisor.start(name)
+        self.supervisor.run(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -191,6 +184,6 @@ def suite_database(home: Home | None = None) -> Postgres:
     control = Control(home)
     server = Postgres(home.control / "suites", home.sockets("control") / "suites")
     server.initialise()
-    control.supervisor.declare(server.program("postgres-suites", priority=10))
+    control.supervisor.run(server.program("postgres-suites", priority=10))
     server.wait_ready(log_tail=lambda: control.supervisor.log_tail("postgres-suites"))
     return server

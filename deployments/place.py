@@ -155,10 +155,8 @@ class Place:
             if not was_up:
                 self.supervisor.down()
             raise
-        self.supervisor.declare(self.postgres.program(DATABASE, priority=10))
-        self.supervisor.declare(
-            Program(ROUTER, tuple(self.router.command()), self.directory / "router", {}, priority=20)
-        )
+        self.supervisor.run(self.postgres.program(DATABASE, priority=10))
+        self.supervisor.run(Program(ROUTER, tuple(self.router.command()), self.directory / "router", {}, priority=20))
         self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
         self.postgres.create_database(self.app, self.app)
         self._await_router()

@@ -86,6 +86,13 @@ class Supervisor:
             if program.name in changed or program.name in added:
                 self._ask("addProcessGroup", program.name)
 
+    def run(self, program: Program) -> None:
+        """Declare a program and see that it runs: also when it was stopped by hand, or given up after failed starts."""
+        self.declare(program)
+        state = self.state(program.name)
+        if state is not None and state.state in AT_REST:
+            self.start(program.name)
+
     def start(self, name: str, wait_s: float = 15) -> None:
         """Start a program and wait until it is up; one that runs is left alone. Raises SupervisorError with its log."""
         asked = False

@@ -207,13 +207,12 @@ class ProcessRuntime:
             timeout_s=timeout_s,
             epoch=lease.mark,
         )
+        said = self._masked(done.output)
         if done.timed_out:
-            raise MigrationError(
-                f"the migration did not end within {timeout_s:g} s and was stopped: {done.output[-800:]}"
-            )
+            raise MigrationError(f"the migration did not end within {timeout_s:g} s and was stopped: {said[-800:]}")
         if done.returncode:
-            raise MigrationError(f"the migration failed with exit code {done.returncode}: {done.output[-1500:]}")
-        return (done.output.strip().splitlines() or ["the migration ran and printed nothing"])[-1]
+            raise MigrationError(f"the migration failed with exit code {done.returncode}: {said[-1500:]}")
+        return (said.strip().splitlines() or ["the migration ran and printed nothing"])[-1]
 
     def choose_port(self) -> int:
         """Return a free port of this host for a slot."""

@@ -7,7 +7,7 @@ from deployments.settings import Target
 from evidence.bundle import Run
 from tests.installation import Installation, wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 
 
 def asked(installation: Installation, run: str) -> str:
