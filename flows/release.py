@@ -8,7 +8,7 @@ from deployments.preflight import Preflight, choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
 from deployments.settings import Strategy, Target
-from evidence.errors import JournalError, RestoreError, SlipwayError
+from evidence.errors import RestoreError, SlipwayError
 from gates.approval import Ruling
 from gates.verdict import Action, Verdict
 from tasks.approval import await_approval
@@ -38,6 +38,7 @@ def release(environment: Target, version: str | None = None) -> State[str]:
         environment: Where it goes; each deployment is for one environment only.
         version: A version, commit or digest; without it the newest that the environment before this one promoted.
     """
+    rollout: Rollout | None = None
     try:
         place = open_place(environment)
         digest = choose_version(place, version)
@@ -58,12 +59,10 @@ def release(environment: Target, version: str | None = None) -> State[str]:
             outcome, reason = _deploy(rollout)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
-    except JournalError as error:
-        return Failed(
-            name="Unfinished", message=f"{error}; watch finishes or restores it once the journal can be written"
-        )
     except SlipwayError as error:
-        return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
+        if rollout is None:
+            return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
+        return Failed(name="Unfinished", message=f"{type(error).__name__}: {error}; watch finishes or restores it")
     return _tell(rollout, outcome, reason)
 
 
