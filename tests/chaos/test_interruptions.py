@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from deployments.settings import Target
 from evidence.errors import ServerAway
 from services.traffic import Traffic
 from services.traffic_profile import load
+from services.watch import retire
 from tests.installation import CHECKOUT, Installation, wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
@@ -180,6 +182,20 @@ def test_rollback_of_what_is_not_live_does_nothing(installation: Installation) -
     assert said.returncode == 0, said.stderr
     assert "not live" in said.stdout
     assert "begin" not in installation.kinds(mark)
+
+
+def test_warm_slot_is_retired_after_its_window(installation: Installation) -> None:
+    version, _ = installation.new_version()
+    assert installation.ended(installation.release(version))[0] == "Promoted"
+    place = installation.place()
+    warm = place.ledger().warm(timedelta(seconds=place.settings.rollback_window_seconds))
+    assert warm is not None
+    assert retire(place, warm[1] - timedelta(seconds=1)) is None
+    done = retire(place, warm[1])
+    assert done is not None and warm[0] in done
+    assert not place.ledger().slots[warm[0]].running
+    assert place.supervisor.state(f"slot-{warm[0]}") is None
+    assert_settled(installation)
 
 
 def test_killed_slot_and_router_come_back(installation: Installation) -> None:
