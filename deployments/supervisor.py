@@ -152,6 +152,12 @@ class Supervisor:
         """Return the last lines that a program printed, at most 64 kB; works without the daemon."""
         return _tail(self.directory / "log" / f"{name}.log", lines)
 
+    def set_log_aside(self, name: str) -> None:
+        """Move a removed program's log to NAME.previous.log, so that what `log_tail` shows next is the next one's."""
+        log = self.directory / "log" / f"{name}.log"
+        if self.state(name) is None and log.exists():
+            log.replace(log.with_name(f"{name}.previous.log"))
+
     def down(self) -> None:
         """Stop all programs, later priorities first, then the daemon; wait until none of their processes is left.
 

@@ -5,13 +5,17 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
+from uuid import UUID
 
+import httpx
 import psutil
 from prefect import runtime
-from prefect.exceptions import FlowPauseTimeout
+from prefect.client.orchestration import get_client
+from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
+from prefect.states import Failed
 from pydantic import Field
 
 from deployments.place import Place
@@ -55,6 +59,7 @@ def await_approval(place: Place, seen: Preflight) -> tuple[Ruling, str]:
         ruling, reason = _ask(mark, question, seen)
     except FlowPauseTimeout:
         ruling, reason = Ruling.EXPIRED, f"nobody answered until {expires:%H:%M:%S} UTC"
+        _name_the_end(reason)
     # A process that is ended here leaves the question open: `watch` finds out whether it was cancelled or must be
     # asked again.
     place.journal.append("answer", {"id": mark, "ruling": str(ruling), "reason": reason})
@@ -84,6 +89,16 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
         if ruling is not Ruling.ASK_AGAIN:
             return ruling, trouble
         get_run_logger().warning("the answer does not hold: %s; asking again", trouble)
+
+
+def _name_the_end(reason: str) -> None:
+    """Say in the run's state what ended it: the server fails a paused run at its time by itself, without our words."""
+    state = Failed(name="Expired", message=reason)
+    try:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(UUID(str(runtime.flow_run.id)), state, force=True)
+    except (httpx.HTTPError, PrefectException, OSError) as error:
+        get_run_logger().warning("the run's state could not be named: %s", error)
 
 
 def _journaled(mark: str, question: Question) -> Mapping[str, Any]:

@@ -230,6 +230,7 @@ class ProcessRuntime:
         )
         stop_s = int(installed.bundle.run.stop_seconds)
         program = Program(self.program(slot), tuple(command), installed.source, {}, stop_wait_s=stop_s, priority=50)
+        self.place.supervisor.set_log_aside(program.name)
         self.place.supervisor.declare(program)
 
     def restart(self, slot: str) -> None:

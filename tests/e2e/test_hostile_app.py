@@ -79,7 +79,7 @@ def test_the_attack_works_outside_the_sandbox(installation: Installation) -> Non
 
 def test_a_hostile_conftest_gets_nothing(installation: Installation) -> None:
     repository = installation.root / "demo" / "assistant"
-    branch = "$(touch pwned)"  # and the branch's name is a trap for shells
+    branch = "$(touch${IFS}pwned)"  # and the branch's name is a trap for shells
     commit(repository, branch, attack(installation))
     run = runs.start(installation.api, "ci/push", commit=branch)
     state, message = installation.ended(run, timeout_s=240)
