@@ -11,6 +11,7 @@ import httpx
 import psutil
 from prefect import runtime
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
 from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
@@ -93,7 +94,7 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
 
 def _name_the_end(reason: str) -> None:
     """Say in the run's state what ended it: the server fails a paused run at its time by itself, without our words."""
-    state = Failed(name="Expired", message=reason)
+    state: State[Any] = Failed(name="Expired", message=reason)
     try:
         with get_client(sync_client=True) as client:
             client.set_flow_run_state(UUID(str(runtime.flow_run.id)), state, force=True)
