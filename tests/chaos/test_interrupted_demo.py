@@ -30,6 +30,7 @@ def test_interrupted_demo_leaves_no_process(tmp_path: Path, moment: str) -> None
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
     try:
         wait_for(lambda: moment in output.read_text() or demo.poll() is not None, f"it says {moment}", 120)
@@ -39,6 +40,11 @@ def test_interrupted_demo_leaves_no_process(tmp_path: Path, moment: str) -> None
         demo.kill()
     left = [one for one in psutil.process_iter() if str(tmp_path) in _words(one)]
     assert left == [], output.read_text()
+
+
+def _heed_interrupts() -> None:
+    """Undo an ignored SIGINT, which whoever runs the tests in the background hands down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _words(process: psutil.Process) -> str:
