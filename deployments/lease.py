@@ -22,6 +22,7 @@ from deployments.sandbox import kill_epoch
 from evidence.errors import LeaseHeld
 
 WATCH = "watch"  # how the reasons of `services/watch` begin: others wait for it, because it only tidies up
+READ_TRIES = 5
 WAIT_FOR_WATCH_S = 120.0
 WAIT_FOR_HAND_OVER_S = 5.0  # the file says "released", the lock is held: the old holder lets go, or a new one begins
 END_STUCK_S = 5.0
@@ -56,10 +57,14 @@ class Lease:
 
 def read_holder(file: Path) -> Holder | None:
     """Return who is written in the lease file, without asking whether the lease is held."""
-    try:
-        return Holder(**json.loads(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
+    for _ in range(READ_TRIES):
+        try:
+            return Holder(**json.loads(file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            time.sleep(0.005)  # read while it was written, which is over at once
+    return None
 
 
 def held_by(file: Path) -> Holder | None:

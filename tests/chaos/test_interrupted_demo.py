@@ -38,6 +38,8 @@ def test_interrupted_demo_leaves_no_process(tmp_path: Path, moment: str) -> None
         assert demo.wait(120) == 130, output.read_text()
     finally:
         demo.kill()
+        if demo.returncode != 130:
+            subprocess.run([sys.executable, "-m", "cli.main", "down"], cwd=CHECKOUT, env=env, timeout=120, check=False)
     left = [one for one in psutil.process_iter() if str(tmp_path) in _words(one)]
     assert left == [], output.read_text()
 

@@ -264,7 +264,8 @@ def test_daemon_outlives_a_killed_starter_and_its_terminal(supervisor: Superviso
     starter.stdout.close()
     assert supervisor.answers() and pid_of(supervisor) == web
     ignored = next(line for line in Path(f"/proc/{web}/status").read_text().splitlines() if "SigIgn" in line)
-    assert int(ignored.split()[1], 16) == 0
+    # Signals 1 to 31; 32 and 33 are the C library's own.
+    assert int(ignored.split()[1], 16) & 0x7FFFFFFF == 0
 
 
 def test_what_a_killed_daemon_left_is_ended_before_a_new_one_starts(supervisor: Supervisor) -> None:
