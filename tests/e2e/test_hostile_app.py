@@ -90,7 +90,7 @@ def test_a_hostile_conftest_gets_nothing(installation: Installation) -> None:
     unit = next(check for check in checked.checks if check.name == "unit")
     assert unit.outcome == "passed", unit.reason
     assert checked.isolation == "namespaces"
-    assert state in ("Completed", "Failed"), message  # black may dislike the hostile file; the attack is what counts
+    assert state in ("Completed", "Failed") and "unit:" not in message  # black may dislike the file; unit must not fail
     assert not list(installation.root.rglob("pwned"))
 
 
