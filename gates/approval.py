@@ -4,6 +4,7 @@ may.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,16 +29,22 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True)
 class Approver:
-    """A person of config/approvers.toml."""
+    """A person of config/approvers.toml. `ssh_keys` are the public keys that sign this person's commits."""
 
     name: str
     emails: tuple[str, ...]
     environments: tuple[str, ...]
+    ssh_keys: tuple[str, ...] = ()
+    slack: str = ""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. `policy` is the digest of the settings and the approvers that apply; `expires` is aware UTC."""
+    """What is asked. `policy` is the digest of the settings and the approvers that apply; `expires` is aware UTC.
+
+    `contracts` are the migrations that take away what older versions need: giving up the way back is a question of its
+    own, answered by naming them.
+    """
 
     run: str
     environment: str
@@ -46,24 +53,27 @@ class Question:
     expires: datetime
     authors: tuple[str, ...]
     author_may_approve: bool = False
+    contracts: tuple[str, ...] = ()
 
     @property
     def code(self) -> str:
         """Return the eight characters that the answer must repeat: they bind it to exactly this question."""
-        bound = "\n".join((self.run, self.environment, self.digest, self.policy, self.expires.isoformat()))
+        parts = (self.run, self.environment, self.digest, self.policy, self.expires.isoformat(), *self.contracts)
+        bound = "\n".join(parts)
         mark = hashlib.sha256(bound.encode()).hexdigest()
         return f"{mark[:4]}-{mark[4:8]}"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the form's fields and when."""
+    """What came back: the form's fields and when. `no_way_back` names the contracting migrations that it accepts."""
 
     decision: Decision
     approver: str
     code: str
     at: datetime
     comment: str = ""
+    no_way_back: str = ""
 
 
 def judge_answer(question: Question, answer: Answer, approvers: Sequence[Approver]) -> tuple[Ruling, str]:
@@ -82,5 +92,19 @@ def judge_answer(question: Question, answer: Answer, approvers: Sequence[Approve
     wrote = {email.lower() for email in person.emails} & {author.lower() for author in question.authors}
     if wrote and not question.author_may_approve:
         return Ruling.ASK_AGAIN, f"{person.name} wrote a commit of this release; somebody else must approve it"
+    if set(re.split(r"[\s,;]+", answer.no_way_back.strip())) - {""} != set(question.contracts):
+        return Ruling.ASK_AGAIN, _no_way_back(question.contracts)
     note = " (an author of it, which this environment allows)" if wrote else ""
+    note += (
+        f", who gives up the way back behind migration {', '.join(question.contracts)}" if question.contracts else ""
+    )
     return Ruling.ACCEPTED, f"{person.name}{note}"
+
+
+def _no_way_back(contracts: Sequence[str]) -> str:
+    if not contracts:
+        return "it names migrations that take something away, and this release has none; leave no_way_back empty"
+    return (
+        "it leaves open whether the way back may be given up; to approve that as well, write into no_way_back: "
+        f"{', '.join(contracts)}"
+    )

@@ -2,9 +2,11 @@
 
 import json
 
+from gates.condition import Condition, Look
 from gates.verdict import Action, Verdict
 
-GOOD = {"healthy", "ok", "pass", "up", "degraded", "warn"}
+WARNING = {"degraded", "warn"}
+GOOD = {"healthy", "ok", "pass", "up"} | WARNING
 LONGEST_BODY = 64 * 1024
 
 
@@ -30,6 +32,16 @@ def judge_health(path: str, status: int, body: bytes) -> Verdict:
     if not _is_good(word):
         return Verdict(Action.WAIT, f'{path} answered {status} but its body says "{str(word)[:40]}"')
     return Verdict(Action.PROMOTE, f"{path} answered {status}, {word}")
+
+
+def condition_of(path: str, status: int, body: bytes) -> Look:
+    """Return what an answer says of a version that serves: what `judge_health` would not promote is UNHEALTHY."""
+    verdict = judge_health(path, status, body)
+    if verdict.action is not Action.PROMOTE:
+        return Look(Condition.UNHEALTHY, verdict.reason)
+    if verdict.reason.rpartition(", ")[2].lower() in WARNING:
+        return Look(Condition.DEGRADED, verdict.reason)
+    return Look(Condition.HEALTHY, verdict.reason)
 
 
 def _is_good(word: object) -> bool:

@@ -1,0 +1,174 @@
+"""May each package be shipped? SPDX licence expressions (spdx.org) against an allow-list."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gates.findings import Finding, Severity, fingerprint
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Override(_Section):
+    """What a person found out about a package whose metadata says nothing, or too little. `version` "" is any."""
+
+    package: str
+    version: str = ""
+    expression: str = Field(min_length=1)
+    reason: Annotated[str, Field(min_length=10)]
+
+
+class Licences(_Section):
+    """config/licences.toml: SPDX identifiers that may be shipped, what classifiers and free texts mean, overrides.
+
+    `ours` are globs of packages that are the team's own and need none.
+    """
+
+    allowed: tuple[str, ...] = Field(min_length=1)
+    classifiers: dict[str, str] = Field(default_factory=dict)
+    texts: dict[str, str] = Field(default_factory=dict)
+    ours: tuple[str, ...] = ()
+    override: tuple[Override, ...] = ()
+
+
+@dataclass(frozen=True)
+class One:
+    """A licence, with its exception if it has one ("GPL-2.0-only WITH Classpath-exception-2.0")."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class AllOf:
+    """All of these hold."""
+
+    parts: tuple["Expression", ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    """One of these may be chosen."""
+
+    parts: tuple["Expression", ...]
+
+
+Expression = One | AllOf | AnyOf
+
+
+class Origin(StrEnum):
+    """Where a package's licence was found, the most trusted first."""
+
+    OVERRIDE = "override"
+    EXPRESSION = "License-Expression"
+    CLASSIFIER = "classifier"
+    TEXT = "License"
+    NPM = "package-lock.json"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package and what its metadata says. `shipped` is false for what only builds or tests."""
+
+    name: str
+    version: str
+    ecosystem: str
+    shipped: bool
+    expression: str = ""
+    classifiers: tuple[str, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A package's licence as text, where it was found, and parsed; None when it is no SPDX expression."""
+
+    package: Package
+    origin: Origin
+    text: str
+    expression: Expression | None
+
+
+def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
+    """Return where a package's licence stands and what it says: override, then PEP 639, classifiers, free text.
+
+    Several classifiers hold together: which may be chosen is nowhere said.
+    """
+    for one in rules.override:
+        if one.package == package.name and one.version in ("", package.version):
+            return Origin.OVERRIDE, one.expression
+    if package.expression:
+        return (Origin.NPM if package.ecosystem == "npm" else Origin.EXPRESSION), package.expression
+    known = [rules.classifiers.get(one, "") for one in package.classifiers if one.startswith("License ::")]
+    if known and all(known):
+        return Origin.CLASSIFIER, " AND ".join(f"({one})" for one in dict.fromkeys(known))
+    text = " ".join(package.text.split())
+    if text and len(text) <= 200:
+        return Origin.TEXT, rules.texts.get(text.lower(), text)
+    return Origin.NOWHERE, ""
+
+
+def not_allowed(expression: Expression, allowed: frozenset[str]) -> list[str]:
+    """Return the licences that keep an expression from being allowed, [] when it is.
+
+    OR: any will do. AND: all must be allowed. An exception only adds rights, so that the licence without it decides,
+    unless it is listed itself.
+    """
+    match expression:
+        case One(name):
+            return [] if {name, name.partition(" WITH ")[0]} & allowed else [name]
+        case AllOf(parts):
+            return [name for part in parts for name in not_allowed(part, allowed)]
+        case AnyOf(parts):
+            refused = [not_allowed(part, allowed) for part in parts]
+            return [] if not all(refused) else [name for names in refused for name in names]
+
+
+def judge_licences(stated: Sequence[Stated], rules: Licences) -> tuple[list[Finding], list[str]]:
+    """Return a finding for each shipped package that may not be, and notes: what is not shipped, and the overrides."""
+    allowed = frozenset(rules.allowed)
+    findings, notes = [], []
+    for one in stated:
+        package = one.package
+        refused = not_allowed(one.expression, allowed) if one.expression else []
+        if one.expression is not None and not refused:
+            continue
+        why = f"{', '.join(dict.fromkeys(refused))} is not allowed" if refused else _unknown(one)
+        if not package.shipped:
+            notes.append(f"not shipped: {package.name} {package.version}: {why}")
+            continue
+        rule = "licence-not-allowed" if refused else "licence-unknown"
+        findings.append(
+            Finding(
+                tool="licences",
+                rule=rule,
+                severity=Severity.HIGH,
+                message=f"{package.name} {package.version} ({package.ecosystem}): {why} ({one.origin})"[:500],
+                package=package.name,
+                installed=package.version,
+                fingerprint=fingerprint(rule, package.ecosystem, package.name, one.text),
+            )
+        )
+    return findings, [*_overridden(stated, rules), *notes]
+
+
+def _unknown(one: Stated) -> str:
+    if not one.text:
+        return "its metadata names no licence"
+    return f"{one.text[:100]!r} is no SPDX expression"
+
+
+def _overridden(stated: Sequence[Stated], rules: Licences) -> list[str]:
+    used = {one.package.name for one in stated if one.origin is Origin.OVERRIDE}
+    return [f"override: {one.package}: {one.expression}: {one.reason}" for one in rules.override if one.package in used]
+
+
+def origins(stated: Sequence[Stated]) -> str:
+    """Return how many licences were found where: "20 License-Expression, 3 classifier"."""
+    counts: Mapping[Origin, int] = {origin: sum(one.origin is origin for one in stated) for origin in Origin}
+    return ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)

@@ -1,0 +1,30 @@
+"""Comments by which code silences a tool. Each is honoured, counted and shown; too many of them fail a commit."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+MARKS: Mapping[str, re.Pattern[str]] = {
+    "nosec": re.compile(r"#\s*nosec\b", re.I),
+    "nosemgrep": re.compile(r"(?:#|//|/\*|<!--|\{#)[^#\n]*?\bnosem(?:grep)?\b", re.I),
+    "noqa": re.compile(r"#\s*(?:(?:flake8|ruff)\s*[:=]\s*)?noqa\b", re.I),
+    "kingfisher:ignore": re.compile(r"\bkingfisher:(?:ignore|allow)\b", re.I),
+}
+# A line this long is generated; looking for comments in it costs more than it tells.
+LONGEST_LINE = 20_000
+
+
+def count_suppressions(lines: Iterable[str]) -> dict[str, int]:
+    """Return how many lines carry each kind of suppression. A line with two kinds counts for both."""
+    found = dict.fromkeys(MARKS, 0)
+    for line in lines:
+        if "nos" not in (lower := line[:LONGEST_LINE].lower()) and "noqa" not in lower and "kingfisher" not in lower:
+            continue
+        for name, pattern in MARKS.items():
+            found[name] += bool(pattern.search(lower))
+    return found
+
+
+def told(found: Mapping[str, int]) -> str:
+    """Return the counts for a person: "3 suppressed findings: 2 nosec, 1 noqa"."""
+    kinds = ", ".join(f"{count} {name}" for name, count in found.items() if count)
+    return f"{sum(found.values())} comments silence a tool" + (f": {kinds}" if kinds else "")
