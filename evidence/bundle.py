@@ -1,4 +1,4 @@
-"""The artifact of the `process` runtime: a bundle, built once from a commit and addressed by its digest.
+"""The artifact: a bundle, built once from a commit and addressed by its digest; it may name a container image.
 
 The digest is the SHA-256 of the manifest, which names every byte that runs: source archive, locks, wheels, Python
 version, and
@@ -14,13 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.errors import ArtifactError
 from evidence.store import Store
+from gates.migrations import Step
 
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Run(BaseModel):
-    """How the app runs. `{port}` in a command becomes the slot's port; `python` is the bundle's own."""
+    """How the app runs. `{port}` in a command becomes the slot's port, `{seed}` the kind of data; `python` is the
+    bundle's own.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -28,11 +31,39 @@ class Run(BaseModel):
     migrate: Command | None = None
     health: tuple[Annotated[str, Field(pattern="^/")], ...] = Field(("/health",), min_length=1)
     smoke: Command | None = None
+    seed: Command | None = None
     stop_seconds: float = Field(30, gt=0)
 
 
+class Image(BaseModel):
+    """The container image that was built from the same files, for the `compose` runtime.
+
+    `id` is the digest of its configuration, which names its layers: an engine's name for exactly these bytes.
+    `reference` (name@sha256:...) is where a registry has it; without one only the engine that built it has the image.
+    `compose` maps an environment to its compose file, a path inside the bundle's source.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+    reference: Annotated[str, Field(pattern="^[^@ ]+@sha256:[0-9a-f]{64}$")] | None = None
+    compose: dict[str, str] = Field(default_factory=dict)
+
+
+class Metrics(BaseModel):
+    """Where the app tells its figures: a page in Prometheus' text format, and its histogram of query seconds there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Annotated[str, Field(pattern="^/")]
+    query: str = Field(min_length=1)
+
+
 class Bundle(BaseModel):
-    """A bundle's manifest. Blobs are named by hex SHA-256; `wheels` and `smoke_wheels` map file names to blobs."""
+    """A bundle's manifest. Blobs are named by hex SHA-256; `wheels` and `smoke_wheels` map file names to blobs.
+
+    `migrations` are the app's, oldest first, as `ci` judged them; None when nobody could.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,13 +78,20 @@ class Bundle(BaseModel):
     smoke_lock: Hex | None = None
     smoke_wheels: dict[str, Hex] = Field(default_factory=dict)
     run: Run
+    image: Image | None = None
+    migrations: tuple[Step, ...] | None = None
+    metrics: Metrics | None = None
 
 
 def put_bundle(store: Store, bundle: Bundle) -> str:
     """Store the manifest (its blobs are there already); return the artifact's digest."""
-    return store.put_manifest(
-        json.dumps(bundle.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode()
-    )
+    # A bundle without them keeps the digest that it had before there were such.
+    named = bundle.model_dump(mode="json")
+    for part, names in ((named, ("image", "migrations", "metrics")), (named["run"], ("seed",))):
+        for name in names:
+            if part[name] is None:
+                del part[name]
+    return store.put_manifest(json.dumps(named, sort_keys=True, separators=(",", ":")).encode())
 
 
 def read_bundle(store: Store, digest: str) -> Bundle:

@@ -61,9 +61,17 @@ class RollbackFailed(SlipwayError):
     """A rollback that began and could not be done; what was live before is live again."""
 
 
+class RollbackUnfinished(SlipwayError):
+    """The version to go back to serves; the end of the rollback could not be done, and `watch` does it."""
+
+
 class RestoreError(SlipwayError):
     """What was live could not be brought back. Outranks every other error."""
 
 
 class ServerAway(SlipwayError):
     """The Prefect server does not answer; the message says how to start it."""
+
+
+class OutboxError(SlipwayError):
+    """What is to be told to the outside cannot be written down or read on this host."""

@@ -1,27 +1,37 @@
 """What is stated about an artifact, and read back: in-toto Statements v1 (https://in-toto.io/Statement/v1)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evidence.bundle import read_bundle, verify_bundle
-from evidence.errors import ArtifactError, EvidenceError
+from evidence.errors import EvidenceError
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.requirements import Check, Outcome
+from gates.requirements import Check
+from gates.waivers import Refused, Waiver
 
 Model = TypeVar("Model", bound=BaseModel)
 STATEMENT = "https://in-toto.io/Statement/v1"
 
 
 class Kind(StrEnum):
-    """The predicate types, as they stand in a statement's file name and, after `urn:slipway:`, in the statement."""
+    """The kinds of statements, as they stand in a statement's file name."""
 
     CHECKS = "checks"
+    SCANS = "scans"
+    PROVENANCE = "provenance"
+    SBOM = "sbom"
     PROMOTION = "promotion"
+
+    @property
+    def predicate_type(self) -> str:
+        """Return the type that stands in a statement: the public one where there is one."""
+        public = {Kind.PROVENANCE: "https://slsa.dev/provenance/v1", Kind.SBOM: "https://cyclonedx.org/bom"}
+        return public.get(self, f"urn:slipway:{self.value}:v1")
 
 
 class Commit(BaseModel):
@@ -55,6 +65,35 @@ class Checked(BaseModel):
     history: tuple[Commit, ...] = ()
 
 
+class Scanned(BaseModel):
+    """The predicate of `scans`: what the security scans saw of this very commit and artifact, judged as of `at`.
+
+    `first_seen` is when each finding was seen first, by fingerprint; `waived` the waivers that were used, by
+    fingerprint; `refused` and `unneeded` say which did not count; `accepted` are the scans that nobody ran, with the
+    reason.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str
+    version: str
+    branch: str
+    pipeline: str = ""
+    at: datetime
+    run: str
+    checks: tuple[Check, ...]
+    first_seen: dict[str, datetime] = Field(default_factory=dict)
+    waived: dict[str, Waiver] = Field(default_factory=dict)
+    refused: tuple[Refused, ...] = ()
+    unneeded: tuple[str, ...] = ()
+    accepted: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """Return the fingerprint of everything that was found."""
+        return frozenset(finding.fingerprint for check in self.checks for finding in check.findings)
+
+
 class Promoted(BaseModel):
     """The predicate of `promotion`: this artifact was promoted in an environment."""
 
@@ -67,57 +106,72 @@ class Promoted(BaseModel):
     release: str
 
 
-def state(store: Store, keys: Keys, digest: str, app: str, kind: Kind, predicate: BaseModel) -> None:
+def state(
+    store: Store, keys: Keys, digest: str, app: str, kind: Kind, predicate: BaseModel | Mapping[str, Any]
+) -> None:
     """Sign a predicate about an artifact and store it."""
+    body = predicate.model_dump(mode="json", by_alias=True) if isinstance(predicate, BaseModel) else dict(predicate)
     statement = {
         "_type": STATEMENT,
         "subject": [{"name": app, "digest": {"sha256": digest}}],
-        "predicateType": f"urn:slipway:{kind}:v1",
-        "predicate": predicate.model_dump(mode="json"),
+        "predicateType": kind.predicate_type,
+        "predicate": body,
     }
     store.put_statement(digest, kind, keys.sign(statement))
 
 
-def _verified(store: Store, keys: Keys, digest: str, kind: Kind) -> list[dict[str, Any]]:
-    predicates = []
-    for envelope in store.statements(digest, kind):
-        statement = keys.verify(envelope)
-        subjects: Sequence[dict[str, Any]] = statement.get("subject", [])
-        about = [subject.get("digest", {}).get("sha256") for subject in subjects]
-        if digest not in about or statement.get("predicateType") != f"urn:slipway:{kind}:v1":
-            raise EvidenceError(f"{kind} statement filed under {digest[:12]} is about something else: {about}")
-        predicates.append(statement["predicate"])
-    return predicates
+@dataclass(frozen=True)
+class Statement:
+    """A statement that is genuine and about the artifact it was filed under: its predicate and who signed it."""
+
+    predicate: Any
+    key: str
+
+
+def verified(store: Store, keys: Keys, digest: str, kind: Kind) -> list[Statement]:
+    """Return the statements of one kind about an artifact, oldest first. EvidenceError when any is not genuine."""
+    return [_genuine(keys, digest, kind, envelope) for envelope in store.statements(digest, kind)]
+
+
+def _genuine(keys: Keys, digest: str, kind: Kind, envelope: dict[str, Any]) -> Statement:
+    statement, key = keys.examine(envelope)
+    subjects: Sequence[dict[str, Any]] = statement.get("subject", [])
+    about = [subject.get("digest", {}).get("sha256") for subject in subjects]
+    if digest not in about or statement.get("predicateType") != kind.predicate_type:
+        raise EvidenceError(f"{kind} statement filed under {digest[:12]} is about something else: {about}")
+    return Statement(statement["predicate"], key)
 
 
 def read_checks(store: Store, keys: Keys, digest: str) -> Checked | None:
     """Return the newest verified `checks` statement, None when there is none. EvidenceError when one is not genuine."""
-    found = [_parse(Checked, predicate, digest) for predicate in _verified(store, keys, digest, Kind.CHECKS)]
+    found = [parse(Checked, one, digest) for one in verified(store, keys, digest, Kind.CHECKS)]
     return max(found, key=lambda checked: checked.at, default=None)
 
 
-def find_checked(store: Store, keys: Keys, commit: str, pipeline: str, isolation: str) -> tuple[str, Checked] | None:
-    """Return artifact and evidence of a commit that passed everything before, by the same rules and as well isolated.
+def read_scans(store: Store, keys: Keys, digest: str) -> list[Scanned]:
+    """Return all verified `scans` statements about an artifact, oldest first; the last one counts."""
+    found = [parse(Scanned, one, digest) for one in verified(store, keys, digest, Kind.SCANS)]
+    return sorted(found, key=lambda scanned: scanned.at)
 
-    Every byte of the artifact is verified. None when there is no such evidence; damaged evidence is none.
+
+def forget_scans(store: Store, keys: Keys, digest: str, keep: int) -> int:
+    """Remove the `scans` statements about an artifact but for the newest `keep` (at least 1); return how many went.
+
+    EvidenceError when any is not genuine: then none is removed, for somebody should see it. Safe to repeat and to race.
     """
-    for digest in reversed(store.artifacts()):
-        try:
-            if read_bundle(store, digest).commit != commit:
-                continue
-            checked = read_checks(store, keys, digest)
-            same = checked and (checked.commit, checked.pipeline, checked.isolation) == (commit, pipeline, isolation)
-            if checked and same and checked.clean and all(one.outcome is Outcome.PASSED for one in checked.checks):
-                verify_bundle(store, digest)
-                return digest, checked
-        except (ArtifactError, EvidenceError):
-            continue
-    return None
+    found = []
+    for file in store.statement_files(digest, Kind.SCANS):
+        statement = _genuine(keys, digest, Kind.SCANS, store.read_statement(file))
+        found.append((parse(Scanned, statement, digest).at, file))
+    old = [file for _, file in sorted(found)[: -max(keep, 1)]]
+    for file in old:
+        file.unlink(missing_ok=True)
+    return len(old)
 
 
 def read_promotions(store: Store, keys: Keys, digest: str) -> list[Promoted]:
     """Return the verified promotions of one artifact, oldest first."""
-    found = [_parse(Promoted, predicate, digest) for predicate in _verified(store, keys, digest, Kind.PROMOTION)]
+    found = [parse(Promoted, one, digest) for one in verified(store, keys, digest, Kind.PROMOTION)]
     return sorted(found, key=lambda promoted: promoted.at)
 
 
@@ -132,9 +186,10 @@ def newest_promotion(store: Store, keys: Keys, environment: str) -> tuple[str, P
     return max(found, key=lambda pair: pair[1].at, default=None)
 
 
-def _parse(model: type[Model], predicate: dict[str, Any], digest: str) -> Model:
+def parse(model: type[Model], statement: Statement, digest: str) -> Model:
+    """Return a statement's predicate. EvidenceError when it is not of this kind."""
     try:
-        return model.model_validate(predicate)
+        return model.model_validate(statement.predicate)
     except ValidationError as error:
         raise EvidenceError(
             f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}"

@@ -110,10 +110,27 @@ class Store:
 
     def statements(self, digest: str, kind: str) -> Iterator[dict[str, Any]]:
         """Yield the envelopes of one kind about one artifact, oldest first. Unsigned bytes: verify before use."""
-        folder = self.root / "statements" / digest
-        for file in sorted(folder.glob(f"{kind}-*.json"), key=lambda file: file.stat().st_mtime_ns):
+        for file in self.statement_files(digest, kind):
             try:
-                envelope = json.loads(file.read_bytes())
-            except ValueError as error:
-                raise ArtifactError(f"{file}: not JSON ({error}); remove it or restore it from a copy") from error
-            yield envelope
+                yield self.read_statement(file)
+            except FileNotFoundError:
+                continue  # an old one, which was removed in this moment
+
+    def statement_files(self, digest: str, kind: str) -> list[Path]:
+        """Return where the statements of one kind about one artifact lie, oldest first."""
+        return sorted((self.root / "statements" / digest).glob(f"{kind}-*.json"), key=_written)
+
+    def read_statement(self, file: Path) -> dict[str, Any]:
+        """Return the envelope in a statement's file. ArtifactError when it is none."""
+        try:
+            envelope: dict[str, Any] = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ArtifactError(f"{file}: not JSON ({error}); remove it or restore it from a copy") from error
+        return envelope
+
+
+def _written(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,169 @@
+"""How an artifact came about: SLSA v1 provenance (https://slsa.dev/spec/v1.0/provenance) and a bill of materials."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from evidence.bundle import Bundle
+from evidence.errors import EvidenceError
+from evidence.sbom import components
+from evidence.signing import Keys
+from evidence.statements import Kind, parse, state, verified
+from evidence.store import Store
+from gates.quality import no_verdict
+from gates.requirements import Check, Outcome
+
+BUILD_TYPE = "urn:slipway:build:bundle:v1"
+BUILDER = "urn:slipway:ci"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class Resource(_Part):
+    """Something that went into the build. `digest` maps an algorithm (gitCommit, sha256) to hex."""
+
+    uri: str
+    digest: dict[str, str]
+
+
+class BuildDefinition(_Part):
+    build_type: str
+    external_parameters: dict[str, str]
+    internal_parameters: dict[str, str] = Field(default_factory=dict)
+    resolved_dependencies: tuple[Resource, ...]
+
+
+class Builder(_Part):
+    id: str
+
+
+class Metadata(_Part):
+    invocation_id: str
+    started_on: datetime
+    finished_on: datetime
+
+
+class RunDetails(_Part):
+    builder: Builder
+    metadata: Metadata
+
+
+class Provenance(_Part):
+    """The predicate of `https://slsa.dev/provenance/v1`."""
+
+    build_definition: BuildDefinition
+    run_details: RunDetails
+
+
+def make_provenance(
+    bundle: Bundle, repository: str, pipeline: str, run: str, began: datetime, ended: datetime, host: str
+) -> Provenance:
+    """Return what is stated of a bundle. `pipeline` is the digest of the rules; times are aware; `host` built it.
+
+    Credentials in the repository's address are left out.
+    """
+    address = without_credentials(repository)
+    return Provenance(
+        build_definition=BuildDefinition(
+            build_type=BUILD_TYPE,
+            external_parameters={"repository": address, "commit": bundle.commit},
+            internal_parameters={"pipeline": pipeline, "python": bundle.python},
+            resolved_dependencies=(
+                Resource(uri=f"git+{address}@{bundle.commit}", digest={"gitCommit": bundle.commit}),
+                *_locks(bundle),
+            ),
+        ),
+        run_details=RunDetails(
+            builder=Builder(id=f"{BUILDER}@{host}"),
+            metadata=Metadata(invocation_id=run, started_on=began, finished_on=ended),
+        ),
+    )
+
+
+def without_credentials(address: str) -> str:
+    """Return a URL without user and password; a path as it is."""
+    if "://" not in address:
+        return address
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def _locks(bundle: Bundle) -> tuple[Resource, ...]:
+    found = [Resource(uri="urn:slipway:lock:runtime", digest={"sha256": bundle.lock})]
+    if bundle.smoke_lock:
+        found.append(Resource(uri="urn:slipway:lock:smoke", digest={"sha256": bundle.smoke_lock}))
+    return tuple(found)
+
+
+def sign_origin(
+    store: Store, keys: Keys, digest: str, bundle: Bundle, provenance: Provenance, bom: Mapping[str, Any]
+) -> None:
+    """Sign provenance and bill of materials of an artifact and store both. EvidenceError when there is no key."""
+    state(store, keys, digest, bundle.app, Kind.PROVENANCE, provenance)
+    state(store, keys, digest, bundle.app, Kind.SBOM, bom)
+
+
+def origin_checks(store: Store, keys: Keys, digest: str, bundle: Bundle) -> tuple[Check, Check]:
+    """Return the checks `provenance` and `sbom` of an artifact whose bytes were verified; what is absent was skipped.
+
+    A statement that contradicts the artifact fails. EvidenceError when one is not genuine.
+    """
+    return _provenance_check(store, keys, digest, bundle), _sbom_check(store, keys, digest, bundle)
+
+
+def read_provenance(store: Store, keys: Keys, digest: str) -> tuple[Provenance, str] | None:
+    """Return the newest genuine provenance and its key's id, None when there is none."""
+    found = verified(store, keys, digest, Kind.PROVENANCE)
+    return (parse(Provenance, found[-1], digest), found[-1].key) if found else None
+
+
+def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Check:
+    found = read_provenance(store, keys, digest)
+    if found is None:
+        return Check(name="provenance", outcome=Outcome.SKIPPED, reason="nobody stated how it was built")
+    provenance, key = found
+    built = {
+        (kind, value) for one in provenance.build_definition.resolved_dependencies for kind, value in one.digest.items()
+    }
+    wanted = {("gitCommit", bundle.commit), *(("sha256", one.digest["sha256"]) for one in _locks(bundle))}
+    metadata = provenance.run_details.metadata
+    if provenance.build_definition.build_type != BUILD_TYPE or not wanted <= built:
+        missing = ", ".join(sorted(f"{kind} {value[:12]}" for kind, value in wanted - built)) or "another kind of build"
+        return Check(name="provenance", outcome=Outcome.FAILED, reason=f"it does not say how this was built: {missing}")
+    return Check(
+        name="provenance",
+        outcome=Outcome.PASSED,
+        reason=f"built by {provenance.run_details.builder.id} in run {metadata.invocation_id}",
+        examined=f"commit {bundle.commit[:12]} and {len(wanted) - 1} locks",
+        tool=f"key {key}",
+        seconds=max(0.0, (metadata.finished_on - metadata.started_on).total_seconds()),
+    )
+
+
+def _sbom_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Check:
+    found = verified(store, keys, digest, Kind.SBOM)
+    if not found:
+        return Check(name="sbom", outcome=Outcome.SKIPPED, reason="there is no bill of materials")
+    try:
+        hashes = components(found[-1].predicate)
+    except EvidenceError as error:
+        return no_verdict("sbom", str(error))
+    shipped = set(bundle.wheels.values())
+    unnamed = shipped - hashes
+    if unnamed:
+        return Check(
+            name="sbom", outcome=Outcome.FAILED, reason=f"it leaves out {len(unnamed)} of {len(shipped)} shipped wheels"
+        )
+    return Check(
+        name="sbom",
+        outcome=Outcome.PASSED,
+        reason=f"names all {len(shipped)} shipped wheels",
+        examined=f"{len(hashes)} components",
+        tool=f"key {found[-1].key}",
+    )

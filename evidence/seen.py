@@ -1,0 +1,83 @@
+"""Since when each finding is known on a branch: signed records of the history, kind `findings`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from evidence.history import Record, recall, remember
+from evidence.signing import Keys
+from evidence.store import Store
+from gates.requirements import Check, Outcome
+
+KIND = "findings"
+# Runs may end side by side and each then misses what the other saw: several of the newest records are read together.
+READ_TOGETHER = 10
+# A finding that is gone keeps its age for so long: one that comes and goes is not a new one each time.
+FORGOTTEN_AFTER = timedelta(days=90)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """When a finding was seen first and last (aware), and by which scan."""
+
+    first: datetime
+    last: datetime
+    scan: str
+
+
+def sightings(store: Store, keys: Keys, app: str, branch: str) -> dict[str, Sighting]:
+    """Return what is known on a branch, by fingerprint. Records that are not genuine count for nothing."""
+    known: dict[str, Sighting] = {}
+    for record in recall(store, keys, app, KIND, branch, READ_TOGETHER):
+        for mark, told in record.data.items():
+            one = _sighting(told)
+            if one is None:
+                continue
+            other = known.get(mark)
+            known[mark] = (
+                one if other is None else Sighting(min(one.first, other.first), max(one.last, other.last), other.scan)
+            )
+    return known
+
+
+def look_back(
+    store: Store, keys: Keys, app: str, branch: str, main: str, checks: Sequence[Check], now: datetime
+) -> tuple[dict[str, datetime], frozenset[str]]:
+    """Return since when each finding of the checks is known (`now` for what is new), and which are new here.
+
+    A branch of which nothing is known yet is compared with `main`.
+    """
+    known = sightings(store, keys, app, branch) or sightings(store, keys, app, main)
+    marks = {finding.fingerprint for check in checks for finding in check.findings}
+    return {mark: known[mark].first if mark in known else now for mark in marks}, frozenset(marks - set(known))
+
+
+def note_sightings(store: Store, keys: Keys, app: str, record: Record, checks: Sequence[Check], main: str) -> None:
+    """Remember what was seen in a run. `record` says where and when; its data are made here.
+
+    What a scan saw earlier and does not see now is forgotten after 90 days, and not at all while that scan has no
+    verdict. EvidenceError when there is no key.
+    """
+    known = sightings(store, keys, app, record.branch) or sightings(store, keys, app, main)
+    looked = {check.name for check in checks if check.outcome in (Outcome.PASSED, Outcome.FAILED)}
+    kept = {
+        mark: one for mark, one in known.items() if one.scan not in looked or record.at - one.last < FORGOTTEN_AFTER
+    }
+    for check in checks:
+        for finding in check.findings:
+            before = kept.get(finding.fingerprint)
+            kept[finding.fingerprint] = Sighting(before.first if before else record.at, record.at, check.name)
+    data = {mark: _told(one) for mark, one in sorted(kept.items())}
+    remember(store, keys, app, Record(KIND, record.branch, record.commit, record.run, record.at, data))
+
+
+def _told(one: Sighting) -> list[str]:
+    return [one.first.isoformat(), one.last.isoformat(), one.scan]
+
+
+def _sighting(told: Any) -> Sighting | None:
+    try:
+        return Sighting(datetime.fromisoformat(told[0]), datetime.fromisoformat(told[1]), str(told[2]))
+    except (TypeError, ValueError, LookupError):
+        return None
