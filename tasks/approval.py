@@ -24,6 +24,7 @@ from deployments.preflight import Preflight
 from gates.approval import Answer, Decision, Question, Ruling, judge_answer
 from tasks.pages import approval_page
 from tasks.reporting import show
+from tasks.slack import ask_in_slack
 
 POLL_S = 1
 
@@ -34,6 +35,9 @@ class ApprovalForm(RunInput):
     decision: Literal["approve", "reject"] = Field(description="approve or reject")
     approver: str = Field(min_length=1, max_length=60, description="your name, as in config/approvers.toml")
     code: str = Field(min_length=1, max_length=20, description="the code shown above")
+    no_way_back: str = Field(
+        "", max_length=500, description="only if the page asks for it: the migrations behind which there is no way back"
+    )
     comment: str = Field("", max_length=500, description="for the record")
 
 
@@ -53,6 +57,7 @@ def await_approval(place: Place, seen: Preflight) -> tuple[Ruling, str]:
         expires=expires,
         authors=seen.authors,
         author_may_approve=settings.allow_author_approval,
+        contracts=tuple(step.revision for step in seen.contracts),
     )
     mark = uuid.uuid4().hex[:12]
     place.journal.append("question", _journaled(mark, question))
@@ -76,6 +81,7 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
         attempt += 1
         page = approval_page(question, seen, trouble)
         show("approval", page, f"approve {seen.version.version} for {question.environment}?")
+        ask_in_slack(mark, question, seen, trouble)
         left_s = (question.expires - datetime.now(UTC)).total_seconds()
         if left_s <= 0:
             raise FlowPauseTimeout("the question's time is over")
@@ -85,7 +91,9 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
             poll_interval=POLL_S,
             key=f"{mark}-{attempt}",
         )
-        answer = Answer(Decision(form.decision), form.approver, form.code, datetime.now(UTC), form.comment)
+        answer = Answer(
+            Decision(form.decision), form.approver, form.code, datetime.now(UTC), form.comment, form.no_way_back
+        )
         ruling, trouble = judge_answer(question, answer, seen.approvers)
         if ruling is not Ruling.ASK_AGAIN:
             return ruling, trouble

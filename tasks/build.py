@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import task
@@ -13,12 +14,22 @@ from prefect.logging import get_run_logger
 from deployments.home import Home
 from deployments.pipeline import BuildStep, Pipeline
 from deployments.sandbox import Sandbox, available
-from evidence.bundle import Bundle, put_bundle
+from evidence.bundle import Bundle, Image, Metrics, put_bundle
 from evidence.errors import ToolError
 from evidence.store import Store
+from gates.migrations import Step
 from tasks.dependencies import download_wheels
+from tasks.node_packages import npm
 from tasks.source import give
 from tasks.workspace import Workspace, node_directory, tool_path
+
+
+@dataclass(frozen=True)
+class ImageBuilt:
+    """An image, and a folder with the compose files of this repository that the artifact takes along."""
+
+    image: Image
+    files: Path
 
 
 @task(name="build step", task_run_name="build {step.name}", cache_policy=NO_CACHE)
@@ -43,7 +54,7 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     for command in step.commands:
         done = workspace.run(
             name,
-            list(command),
+            [*npm(), *command[1:]] if command[0] == "npm" else list(command),
             env,
             step.timeout_seconds,
             writable=(downloads,),
@@ -89,10 +100,16 @@ def _keep(step: BuildStep, source: Path, kept: Path) -> None:
 
 
 @task(name="bundle", task_run_name="bundle", cache_policy=NO_CACHE)
-def make_bundle(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> str:
+def make_bundle(
+    pipeline: Pipeline,
+    workspace: Workspace,
+    outputs: list[Path],
+    built: ImageBuilt | None = None,
+    migrations: tuple[Step, ...] | None = None,
+) -> str:
     """Put source, build outputs, locks and wheels into the store; return the artifact's digest. Safe to repeat.
 
-    The same commit, outputs and wheels give the same digest.
+    The same commit, outputs, wheels, image and judged migrations give the same digest.
     """
     log = get_run_logger()
     store = Store(Home.find().store)
@@ -107,16 +124,27 @@ def make_bundle(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
             commit=source.commit,
             version=source.version,
             python=pipeline.app.python,
-            source=store.put_file(_archive(tree, outputs, workspace.root / "bundle" / "source.tar")),
+            source=store.put_file(
+                _archive(tree, [*outputs, *([built.files] if built else [])], workspace.root / "bundle" / "source.tar")
+            ),
             lock=store.put_file(tree / pipeline.locks.runtime),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
             smoke_wheels=_wheels(store, smoke, pipeline.app.python) if smoke else {},
             run=pipeline.run,
+            image=built.image if built else None,
+            migrations=migrations,
+            metrics=_metrics(pipeline),
         ),
     )
     log.info("bundle %s: %d wheels, source and build outputs", digest[:12], len(wheels))
     return digest
+
+
+def _metrics(pipeline: Pipeline) -> Metrics | None:
+    """Return where a release reads the app's query times: where the load test does."""
+    load = pipeline.performance
+    return Metrics(path=load.metrics_path, query=load.query_metric) if load and load.query_metric else None
 
 
 def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
@@ -128,9 +156,7 @@ def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
     """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
     alone. ToolError when an output holds a link that leads out of it: a later output would be written through it.
     """
-    for folder in outputs:
-        _refuse_links_out(folder)
-        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    lay_over(tree, outputs)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         for file in sorted(tree.rglob("*")):
             info = tar.gettarinfo(file, str(file.relative_to(tree)))
@@ -143,6 +169,13 @@ def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
             else:
                 tar.addfile(info)
     return archive
+
+
+def lay_over(tree: Path, outputs: list[Path]) -> None:
+    """Copy the build outputs over a commit's files, in order. ToolError when one holds a link that leads out."""
+    for folder in outputs:
+        _refuse_links_out(folder)
+        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
 
 
 def _refuse_links_out(folder: Path) -> None:

@@ -4,13 +4,14 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from deployments.home import Home
-from deployments.runtimes.process import interpreter, make_venv, once
+from deployments.home import CHECKOUT, Home
+from deployments.runtimes.layout import interpreter, make_venv, once
 from evidence.errors import ConfigError, ToolError
 
 DOWNLOAD_TIMEOUT_S = 600
@@ -27,10 +28,29 @@ def lock_digest(lock: Path, python: str) -> str:
 def make_environment(lock: Path, python: str) -> Path:
     """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
     log = get_run_logger()
+    directory = locked_environment(lock, python)
+    log.info("the environment for %s is ready", lock.name)
+    return directory
+
+
+def locked_environment(lock: Path, python: str) -> Path:
+    """Return the environment like `make_environment`, inside of another task."""
     home = Home.find()
     directory = home.cache / "environments" / lock_digest(lock, python)
     once(directory, lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"))
-    log.info("the environment for %s is ready", lock.name)
+    return directory
+
+
+def own_tools(group: Literal["scanners", "quality", "load", "services"]) -> Path:
+    """Return the environment of our own tools of that group, made once from requirements/<group>.lock.
+
+    They live apart from Slipway: what they pin would fight with Prefect's requirements. Raises ToolError.
+    """
+    lock = CHECKOUT / "requirements" / f"{group}.lock"
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    home = Home.find()
+    directory = home.cache / "environments" / lock_digest(lock, python)
+    once(directory, lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"))
     return directory
 
 

@@ -12,6 +12,7 @@ from deployments.pipeline import read_pipeline
 from deployments.place import Place
 from deployments.settings import Target
 from evidence.errors import ConfigError
+from tasks.docker_blocks import lend_login
 
 
 def open_place(environment: Target) -> Place:
@@ -23,7 +24,10 @@ def open_place(environment: Target) -> Place:
             f"the deployment {runtime.flow_run.flow_name}/{deployment} is not for {target.value}; use "
             f"{runtime.flow_run.flow_name}/{target.short}"
         )
-    return Place.open(target, read_pipeline().app.name)
+    pipeline = read_pipeline()
+    place = Place.open(target, pipeline.app.name)
+    lend_login(place, pipeline)
+    return place
 
 
 def rename_run(name: str) -> None:

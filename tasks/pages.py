@@ -7,6 +7,7 @@ from deployments.preflight import Preflight
 from deployments.rollout import Rollout
 from gates.approval import Question
 from gates.requirements import Outcome
+from tasks.findings_page import security_section, unlooked_note
 from tasks.reporting import cell, checks_table
 
 SHOWN_COMMITS = 30
@@ -23,8 +24,21 @@ def approval_page(question: Question, seen: Preflight, trouble: str = "") -> str
     return (
         f"{again}## Release {cell(seen.version.version)} to {question.environment}?\n\n{_in_short(seen)}. "
         f"To answer, press **Resume** and fill in the form, with the code **{question.code}**, "
-        f"until {question.expires:%Y-%m-%d %H:%M:%S} UTC.\n\n"
+        f"until {question.expires:%Y-%m-%d %H:%M:%S} UTC.\n\n{_no_way_back(question, seen)}"
         f"{preflight_page(seen, {'may decide': _deciders(question, seen)})}"
+    )
+
+
+def _no_way_back(question: Question, seen: Preflight) -> str:
+    """Return the second question of a release that takes away what older versions need."""
+    if not question.contracts:
+        return ""
+    live = cell(seen.live.version.version) if seen.live else "what is live"
+    steps = "\n".join(f"- migration `{cell(one.revision)}`: {cell(one.reason)}" for one in seen.contracts)
+    return (
+        f"### And may the way back be given up?\n\nAfter these migrations neither {live} nor older versions can be "
+        f"gone back to:\n\n{steps}\n\nTo approve that as well, write into the field **no_way_back**: "
+        f"**{cell(', '.join(question.contracts))}**\n\n"
     )
 
 
@@ -39,9 +53,10 @@ def preflight_page(seen: Preflight, more: Mapping[str, str] | None = None) -> st
     }
     warnings = "\n".join(f"- {cell(warning)}" for warning in seen.warnings)
     return (
-        f"{_facts(rows)}\n\n"
+        f"{unlooked_note(seen.checks)}{_facts(rows)}\n\n"
         f"### What goes out\n\n{cell(seen.commits_note)}\n\n{_commits(seen)}\n\n"
         f"### What was checked\n\n{checks_table(seen.checks)}\n\n"
+        f"### Security\n\n{security_section(seen.scanned)}\n\n"
         f"### Keep in mind\n\n{warnings}\n\n"
         f"Artifact `{seen.version.digest}`, commit `{seen.version.commit}`\n"
     )
@@ -61,7 +76,9 @@ def _in_short(seen: Preflight) -> str:
     commits = f"{count} commit{'' if count == 1 else 's'}" + (f" by {by}" if by else "")
     change = f"It replaces **{cell(seen.live.version.version)}**" if seen.live else "Nothing is live there"
     passed = sum(one.outcome is Outcome.PASSED for one in seen.checks)
-    return f"{change}: {commits}; {passed} of {len(seen.checks)} checks passed"
+    unrun = [cell(one.name) for one in seen.checks if one.outcome is Outcome.ACCEPTED_UNRUN]
+    loud = f"; **NOBODY LOOKED AT: {', '.join(unrun)}**" if unrun else ""
+    return f"{change}: {commits}; {passed} of {len(seen.checks)} checks passed{loud}"
 
 
 def _deciders(question: Question, seen: Preflight) -> str:

@@ -13,7 +13,14 @@ from gates.verdict import Action, Verdict
 from tasks.source import Source
 
 # Not emoji: a browser without an emoji font shows those as empty boxes.
-SIGN = {Outcome.PASSED: "✓", Outcome.FAILED: "✗", Outcome.SKIPPED: "–", Outcome.NO_VERDICT: "?"}
+SIGN = {
+    Outcome.PASSED: "✓",
+    Outcome.FAILED: "✗",
+    Outcome.SKIPPED: "–",
+    Outcome.NO_VERDICT: "?",
+    Outcome.NOT_APPLICABLE: "–",
+    Outcome.ACCEPTED_UNRUN: "‼",
+}
 # Dot and colon too: a bare address would become a link. Backslashes, because the page shows entities as they are.
 SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#|!~@&.:]")
 

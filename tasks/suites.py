@@ -1,97 +1,204 @@
-"""The app's test suites: each on a fresh copy of the commit, with a fresh database, in a sandbox."""
+"""The app's test suites: each on a fresh copy of the commit, with fresh services, in a sandbox, under coverage."""
 
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree.ElementTree import Element  # nosec B405  # only the type; parsing is defusedxml's
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, parse
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from deployments.control import suite_database
-from deployments.pipeline import Suite
-from deployments.postgres import Postgres
-from gates.quality import SuiteRun, judge_suite
-from gates.requirements import Check
-from tasks.workspace import Workspace
+from deployments.masking import masked, secret_values
+from deployments.pipeline import Coverage, Suite
+from deployments.sandbox import Completed
+from evidence.errors import SlipwayError
+from gates.quality import no_verdict
+from gates.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
+from tasks.contention import Contention
+from tasks.junit import read_report
+from tasks.log_blocks import CONTROL
+from tasks.measuring import INSIDE, Measuring, collect, measure, measured
+from tasks.services import Services, suite_services
+from tasks.workspace import Looked, Workspace
 
-LARGEST_REPORT_BYTES = 50_000_000
+# Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
+REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
 
 
 @task(name="suite", task_run_name="{name}", cache_policy=NO_CACHE)
-def run_suite(name: str, suite: Suite, workspace: Workspace) -> Check:
-    """Run one suite and return its check, read from its JUnit report. Safe to repeat."""
-    workspace.check_directory(name)
-    report = workspace.scratch(name) / "junit.xml"
-    with _database(name, suite) as (url, sockets):
-        done = workspace.run(
-            name,
-            [*workspace.argv(suite.command), f"--junitxml={report}"],
-            {**suite.environment, **({"DATABASE_URL": url} if url else {}), "PYTHONDONTWRITEBYTECODE": "1"},
-            suite.timeout_seconds,
-            read_only=sockets,
-        )
-    last = (done.output.strip().splitlines() or [""])[-1][:200]
-    run = read_report(SuiteRun(name, done.returncode, done.timed_out, round(done.seconds, 2), last_line=last), report)
-    check = judge_suite(run)
-    get_run_logger().info("%s: %s: %s", name, check.outcome, check.reason)
-    return check
+def run_suite(
+    name: str,
+    suite: Suite,
+    workspace: Workspace,
+    coverage: Coverage | None = None,
+    before: frozenset[str] | None = None,
+) -> Looked:
+    """Run one suite and return its check, read from its JUnit report. Safe to repeat.
 
-
-@contextmanager
-def _database(name: str, suite: Suite) -> Iterator[tuple[str, tuple[Path, ...]]]:
-    """Give the suite an empty PostgreSQL database of its own, dropped afterwards; nothing when it wants none."""
-    if not suite.database:
-        yield "", ()
-        return
-    server: Postgres = suite_database()
-    database = f"suite_{name.replace('-', '_')}_{uuid.uuid4().hex[:12]}"
-    server.create_database(database, database)
-    try:
-        yield server.url(database, database), (server.socket_directory,)
-    finally:
-        server.drop_database(database)
-
-
-def read_report(run: SuiteRun, report: Path) -> SuiteRun:
-    """Return the run with the counts of its JUnit report; unchanged when there is none, or it is not JUnit, or a
-    trap.
+    With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
+    pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
+    `benchmarks` (pytest-benchmark's report) and `contention` (the share of the machine that others used meanwhile).
     """
+    looked = look_at_suite(name, suite, workspace, coverage, before)
+    log = get_run_logger()
+    for note in looked.check.notes:
+        log.warning("%s: %s", name, note)
+    log.info("%s: %s: %s", name, looked.check.outcome, looked.check.reason)
+    return looked
+
+
+def look_at_suite(
+    name: str,
+    suite: Suite,
+    workspace: Workspace,
+    coverage: Coverage | None = None,
+    before: frozenset[str] | None = None,
+) -> Looked:
+    """Do what `run_suite` does, without a run around it."""
+    shutil.rmtree(workspace.root / name, ignore_errors=True)
     try:
-        if report.is_symlink() or not report.is_file() or report.stat().st_size > LARGEST_REPORT_BYTES:
-            return run
-        root: Element | None = parse(report).getroot()
-        if root is None:
-            return run
-        suites = [root] if root.tag == "testsuite" else root.findall("testsuite")
-        totals = {
-            key: sum(int(one.get(key, "0")) for one in suites) for key in ("tests", "failures", "errors", "skipped")
-        }
-    except (OSError, ParseError, DefusedXmlException, ValueError, LookupError):
-        return run
-    if min(totals.values()) < 0:
-        return run
-    return SuiteRun(
-        run.name,
-        run.returncode,
-        run.timed_out,
-        run.seconds,
-        tests=totals["tests"],
-        failed=totals["failures"] + totals["errors"],
-        skipped=totals["skipped"],
-        first_failure=_first_failure(root),
-        last_line=run.last_line,
-    )
+        return _Looking(name, suite, workspace, coverage).look(before)
+    except SlipwayError as error:
+        return Looked(no_verdict(name, str(error)))
 
 
-def _first_failure(root: Element) -> str:
-    for case in root.iter("testcase"):
-        for kind in ("failure", "error"):
-            found = case.find(kind)
-            if found is not None:
-                return f"{case.get('classname', '')}.{case.get('name', '')}: {found.get('message', '')}"[:300]
-    return ""
+@dataclass
+class _Looking:
+    name: str
+    suite: Suite
+    workspace: Workspace
+    coverage: Coverage | None
+    notes: list[str] = field(default_factory=list)
+    source: Path = Path()
+    others: float = 0.0
+
+    def look(self, before: frozenset[str] | None) -> Looked:
+        self.source = self.workspace.check_directory(self.name)
+        moment = Contention.now()
+        run, report = self._attempt("junit.xml")
+        self.others = moment.by_others()
+        flaky = self._repeat(run)
+        names = sorted(by_name(run.cases or ()))
+        if run.cases is not None:
+            self.notes += missing_note(before, names)
+        files = self._files(run, report, names)
+        return Looked(judge_suite(run, flaky, self.notes), files)
+
+    def _attempt(self, report_name: str, only: tuple[Path, Path] | None = None) -> tuple[SuiteRun, Path]:
+        """Run the suite once, all of it or the tests that a file names, with services of this attempt's own."""
+        report = self.workspace.scratch(self.name) / report_name
+        with suite_services(self.name, self.suite, self.workspace) as services:
+            measuring = self._measuring()
+            environment = self._environment(services, measuring, only)
+            words = ["-p", "slipway_only"] if only else self._benchmark_options()
+            read_only = (*services.read_only, *measuring.read_only, *(only or ()), *self._pace())
+            done = self.workspace.run(
+                self.name,
+                [*measuring.argv, *REPORT_OPTIONS, *words, f"--junitxml={report}"],
+                environment,
+                self.suite.timeout_seconds,
+                read_only=read_only,
+                log=f"{self.name}-{report_name}.log" if only else "",
+            )
+        self._note_truncation(done)
+        secrets = secret_values(environment)
+        found = read_report(report, secrets)
+        run = SuiteRun(
+            self.name,
+            done.returncode,
+            done.timed_out,
+            round(done.seconds, 2),
+            cases=found.cases if found else None,
+            counted=found.counted if found else 0,
+            failures=found.failures if found else 0,
+            last_line=_telling_line(masked(done.output[-20_000:], secrets)),
+            limit_s=self.suite.timeout_seconds,
+            cancelled=done.cancelled,
+        )
+        return run, report
+
+    @property
+    def _benchmarks(self) -> Path:
+        return self.workspace.scratch(self.name) / "benchmarks.json"
+
+    def _benchmark_options(self) -> list[str]:
+        return ["-p", "slipway_pace", f"--benchmark-json={self._benchmarks}"] if self.suite.benchmarks else []
+
+    def _pace(self) -> tuple[Path, ...]:
+        """Return the folder of the plugin that tells how fast this machine was; nothing without benchmarks."""
+        folder = self.workspace.root / self.name / "pace"
+        if not self.suite.benchmarks:
+            return ()
+        folder.mkdir(exist_ok=True)
+        shutil.copy(INSIDE / "slipway_pace.py", folder)
+        return (folder,)
+
+    def _measuring(self) -> Measuring:
+        if self.coverage is None or not measured(self.suite, self.coverage):
+            return Measuring(self.workspace.argv(self.suite.command), {}, ())
+        return measure(self.name, self.suite, self.coverage, self.workspace, self.source)
+
+    def _environment(self, services: Services, measuring: Measuring, only: tuple[Path, Path] | None) -> dict[str, str]:
+        environment = {**self.suite.environment, **services.environment, **measuring.environment}
+        paths = [measuring.environment.get("PYTHONPATH"), self.suite.environment.get("PYTHONPATH")]
+        if only:
+            environment["SLIPWAY_ONLY"] = str(only[1])
+            paths.insert(0, str(only[0]))
+        paths += map(str, self._pace())
+        if any(paths):
+            environment["PYTHONPATH"] = ":".join(filter(None, paths))
+        return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+    def _note_truncation(self, done: Completed) -> None:
+        if done.truncated:
+            self.notes.append("the log was cut: it printed more than is kept of one program")
+
+    def _repeat(self, run: SuiteRun) -> dict[str, int]:
+        """Repeat the failed tests that are known to be flaky, each time in a new process; return which passed when."""
+        flaky: dict[str, int] = {}
+        waiting = [] if run.timed_out or run.cancelled else to_repeat(run.cases or (), self.suite.known_flaky)
+        for retry in range(1, self.suite.retries + 1):
+            if not waiting:
+                break
+            folder = self.workspace.root / self.name / f"retry-{retry}"
+            folder.mkdir()
+            shutil.copy(INSIDE / "slipway_only.py", folder)
+            names = folder / "only.json"
+            names.write_text(json.dumps(waiting), encoding="utf-8")
+            again, _ = self._attempt(f"junit-retry-{retry}.xml", (folder, names))
+            if again.timed_out or again.returncode not in (0, 1):
+                self.notes.append(f"retry {retry} did not come to its end")
+                continue
+            passed = _passed(again.cases or ())
+            flaky |= {name: retry for name in waiting if name in passed}
+            waiting = [name for name in waiting if name not in passed]
+        return flaky
+
+    def _files(self, run: SuiteRun, report: Path, names: list[str]) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        if run.cases is not None:
+            listed = self.workspace.root / self.name / "tests.json"
+            listed.write_text(json.dumps(names), encoding="utf-8")
+            files |= {"junit": report, "tests": listed}
+        if self.suite.benchmarks and self._benchmarks.is_file():
+            files |= {"benchmarks": self._benchmarks, "contention": self.workspace.root / self.name / "contention.json"}
+            files["contention"].write_text(json.dumps(self.others), encoding="utf-8")
+        if measured(self.suite, self.coverage):
+            data, why = collect(self.name, self.workspace, self.source)
+            if data:
+                files["coverage"] = data
+            else:
+                self.notes.append(f"coverage: {why}")
+        return files
+
+
+def _telling_line(output: str) -> str:
+    """Return the line of a program's output that says most: pytest's last error, else the last of all."""
+    lines = output.strip().splitlines() or [""]
+    errors = [line for line in lines if line.startswith(("E  ", "ERROR", "INTERNALERROR"))]
+    return CONTROL.sub("\ufffd", (errors or lines)[-1].strip())[:200]
+
+
+def _passed(cases: tuple[Case, ...]) -> set[str]:
+    return {case.name for case in by_name(cases).values() if case.ending is Ending.PASSED}

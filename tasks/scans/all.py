@@ -1,0 +1,116 @@
+"""All security scans of one commit, side by side, and what they come to together."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import partial
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.approvers import read_approvers
+from deployments.home import Home
+from deployments.pipeline import Pipeline
+from deployments.signing_keys import signing_keys
+from deployments.waivers import prove_waivers, read_waivers
+from evidence.history import Record
+from evidence.seen import KIND, look_back, note_sightings
+from evidence.signing import Keys
+from evidence.statements import Scanned
+from evidence.store import Store
+from gates.quality import no_verdict
+from gates.requirements import Check
+from gates.security import Rules, covered, judge_scan, waivable
+from gates.security_score import score_check, security_score
+from gates.waivers import judge_waivers
+from tasks.scans import SCANS, Subject
+from tasks.source import Source
+from tasks.workspace import Looked
+
+Scanner = Callable[[Subject], Looked]
+
+
+def scanners() -> dict[str, Scanner]:
+    """Return the scan of each name in SCANS: `scan_<name>` of tasks/scans/<name>.py."""
+    return {name: partial(_scan, name) for name in SCANS}
+
+
+def _scan(name: str, subject: Subject) -> Looked:
+    # Loaded when it runs: one that cannot be loaded is no verdict like any other failure, and hides no other.
+    scan: Scanner = getattr(importlib.import_module(f"tasks.scans.{name}"), f"scan_{name}")
+    return scan(subject)
+
+
+@task(name="scan", task_run_name="{name}", cache_policy=NO_CACHE)
+def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
+    """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
+    log = get_run_logger()
+    try:
+        looked = scanner(subject)
+    except Exception as error:  # pylint: disable=broad-except
+        # A scan reads what others wrote: what its parser did not foresee must neither pass nor hide the other scans.
+        log.exception("%s: could not look", name)
+        return Looked(no_verdict(name, f"{type(error).__name__}: {error}"[:500]))
+    check = looked.check
+    if check.name != name:
+        return Looked(no_verdict(name, f"the scan answered for {check.name!r}"))
+    log.info("%s: %s: %s (%s)", name, check.outcome, check.reason, check.examined)
+    return looked
+
+
+def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, looked: datetime) -> Scanned:
+    """Judge what the scans saw by this checkout's rules: waivers, accepted un-run, age. Changes nothing.
+
+    `looked` is when the oldest of the results was found out. Times are aware. ConfigError when a file is wrong.
+    """
+    pipeline, source = subject.pipeline, subject.workspace.source
+    home = Home.find()
+    first_seen, _ = look_back(
+        Store(home.store), Keys(home.keys), pipeline.app.name, source.branch, pipeline.app.branch, checks, now
+    )
+    approvers = read_approvers()
+    written = read_waivers()
+    waivers = judge_waivers(
+        written.waivers,
+        written.malformed,
+        prove_waivers(written.waivers, approvers),
+        [one.name for one in approvers],
+        waivable(checks),
+        now,
+    )
+    waived = covered(checks, waivers)
+    refused = {one.name: one.why for one in waivers.refused}
+    accepted = pipeline.scans.accepted
+    judged = [judge_scan(one, Rules(waived, refused, accepted, first_seen, now)) for one in checks]
+    marks = {finding.fingerprint for check in checks for finding in check.findings}
+    score = security_score([one.name for one in checks], judged, waived)
+    return Scanned(
+        commit=source.commit,
+        version=source.version,
+        branch=source.branch,
+        pipeline=pipeline.digest,
+        at=looked,
+        run=run,
+        checks=(*judged, score_check(score)),
+        first_seen=first_seen,
+        waived={mark: waiver for mark, waiver in waived.items() if mark in marks},
+        refused=waivers.refused,
+        unneeded=tuple(one.fingerprint for one in waivers.unneeded),
+        accepted=dict(accepted),
+    )
+
+
+def new_findings(pipeline: Pipeline, source: Source, checks: Sequence[Check], now: datetime) -> frozenset[str]:
+    """Return the fingerprints that nobody saw on the commit's branch before."""
+    home = Home.find()
+    store, keys = Store(home.store), Keys(home.keys)
+    return look_back(store, keys, pipeline.app.name, source.branch, pipeline.app.branch, checks, now)[1]
+
+
+@task(name="remember findings", task_run_name="remember findings", cache_policy=NO_CACHE)
+def remember_findings(app: str, main: str, scanned: Scanned) -> None:
+    """Note since when each finding is known on the commit's branch. Safe to repeat."""
+    home = Home.find()
+    record = Record(KIND, scanned.branch or main, scanned.commit, scanned.run, scanned.at, {})
+    note_sightings(Store(home.store), signing_keys(home), app, record, scanned.checks, main)

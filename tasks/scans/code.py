@@ -1,0 +1,142 @@
+"""Scan `code`: bandit over the app's Python, with our settings; the app's own cannot switch anything off.
+
+What bandit cannot parse it skips and still exits 0, so its report must be free of errors and cover every file.
+"""
+
+import os
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from deployments.pipeline import Scans
+from evidence.errors import ToolError
+from gates.findings import Finding, Severity, fingerprint
+from gates.requirements import Bound, Measure
+from gates.scans import Sight, numbered
+from gates.suppressions import told
+from tasks.scans import Subject
+from tasks.scans.tools import Scanner, read_json, scan
+from tasks.scans.tree import Tree
+from tasks.workspace import Looked
+
+TIMEOUT_S = 180.0
+# A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).
+FILES_AT_ONCE = 2_000
+
+
+class Unparsed(BaseModel):
+    """A file that bandit did not look at, and why."""
+
+    filename: str
+    reason: str
+
+
+class Issue(BaseModel):
+    """One thing that bandit found."""
+
+    filename: str
+    line_number: int = Field(ge=0)
+    test_id: str
+    test_name: str
+    issue_severity: str
+    issue_text: str
+
+
+class BanditReport(BaseModel):
+    """`bandit -f json`: `metrics` has an entry for each file with its lines of code (`loc`), and `_totals`."""
+
+    errors: list[Unparsed]
+    metrics: dict[str, dict[str, float]]
+    results: list[Issue]
+
+
+def scan_code(subject: Subject) -> Looked:
+    """Run bandit over the commit's Python files. Safe to repeat; reads only."""
+    tree, settings = Tree.at(subject.tree), subject.pipeline.scans
+    looks = {"comments": lambda: silenced(tree, settings), "the Python files": lambda: look(subject, tree, settings)}
+    return Looked(scan("code", "bandit", looks))
+
+
+def silenced(tree: Tree, settings: Scans) -> Sight:
+    """Return how many comments silence a tool, against the limit, and which of the app's own settings were left out."""
+    found, skipped = tree.suppressions()
+    notes = [told(found)]
+    if skipped:
+        notes.append(f"not looked through for such comments, too large: {', '.join(skipped[:5])}")
+    own = [file for file in tree.files if os.path.basename(file) in (".bandit", ".semgrepignore")]
+    if own:
+        notes.append(f"the app's own scanner settings were not used: {', '.join(own[:10])}")
+    limit = Measure(
+        name="comments that silence a tool",
+        value=sum(found.values()),
+        bound=Bound.AT_MOST,
+        limit=settings.max_suppressions,
+    )
+    return Sight(notes=tuple(notes), measures=(limit,))
+
+
+def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
+    """Run bandit and read what it says."""
+    sources = tree.sources((".py", ".pyw"), settings.code_excludes)
+    files = list(sources.files)
+    if not files:
+        raise ToolError("the commit has no Python file outside its tests")
+    bandit = Scanner.of(subject, "code", "bandit", TIMEOUT_S)
+    (bandit.scratch / "bandit.ini").write_text("[bandit]\n", encoding="utf-8")
+    examined = (f"{len(files)} Python files", f"{sources.left_out} test files left out")
+    seen, lines = Sight(problems=sources.problems, examined=examined), 0
+    for start in range(0, len(files), FILES_AT_ONCE):
+        some, more = _some(bandit, tree, files[start : start + FILES_AT_ONCE], start)
+        seen, lines = seen + some, lines + more
+    return seen + Sight(examined=(f"{lines} lines",))
+
+
+def _some(bandit: Scanner, tree: Tree, files: list[str], number: int) -> tuple[Sight, int]:
+    report = bandit.scratch / f"bandit-{number}.json"
+    options = ("-f", "json", "-o", str(report), "-q", "--ini", str(bandit.scratch / "bandit.ini"), "-x", "")
+    # "./": a file may be named like an option.
+    done = bandit.run(*options, "--", *(f"./{file}" for file in files), cwd=tree.root)
+    if done.returncode not in (0, 1):
+        raise ToolError(f"bandit ended with exit code {done.returncode}")
+    return read_bandit(read_json(report, done), files, tree)
+
+
+def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[Sight, int]:
+    """Return what a report about `files` says, and the lines of code that it covers. ToolError when it is not
+    bandit's.
+    """
+    try:
+        report = BanditReport.model_validate(raw)
+    except ValidationError as error:
+        raise ToolError(f"bandit's report is not its own: {error.errors()[0]['loc']}") from error
+    problems = [f"{_path(one.filename)}: {one.reason}" for one in report.errors]
+    looked_at = {_path(name) for name in report.metrics}
+    missing = [file for file in files if file not in looked_at]
+    if missing:
+        problems.append(f"bandit left out {len(missing)} of {len(files)} files: {', '.join(missing[:3])}")
+    lines = int(report.metrics.get("_totals", {}).get("loc", 0))
+    if lines <= 0:
+        problems.append("bandit looked at no line of code")
+    return Sight(numbered(_finding(issue, tree) for issue in report.results), tuple(problems)), lines
+
+
+def _finding(issue: Issue, tree: Tree) -> Finding:
+    file = _path(issue.filename)
+    try:
+        severity = Severity(issue.issue_severity.lower())
+    except ValueError:
+        severity = Severity.HIGH
+    line = tree.line(file, issue.line_number) if file in tree.files else ""
+    return Finding(
+        tool="bandit",
+        rule=issue.test_id,
+        severity=severity,
+        message=f"{issue.test_name}: {issue.issue_text}"[:500],
+        file=file,
+        line=issue.line_number,
+        fingerprint=fingerprint(issue.test_id, file, line),
+    )
+
+
+def _path(name: str) -> str:
+    return os.path.normpath(name)

@@ -1,0 +1,158 @@
+"""The container scan: Dockerfiles by hadolint, and the built image without running it."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deployments.home import CHECKOUT
+from deployments.rules import read_rules
+from evidence.errors import ConfigError, ToolError
+from gates.container import FileSystem, judge_image, read_trivy
+from gates.debian import Package, pending, read_packages
+from gates.linters import read_hadolint
+from gates.policy import Policy
+from gates.requirements import Check, Outcome
+from gates.scans import ReportError, Sight
+from tasks.scans import Subject
+from tasks.scans.debian_archive import KEYRING, security_archive, security_versions
+from tasks.scans.files import read_text
+from tasks.scans.image import Image, read_image
+from tasks.scans.policy import dockerfiles
+from tasks.scans.tools import part, read_output, run_tool, scan, scanner
+from tasks.workspace import Looked, tool_path
+
+TOOL_TIMEOUT_S = 300
+CANARY = "FROM debian:latest\n"
+HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs and the keyring that the scan uses; None: the locked hadolint, and Trivy where it is installed."""
+
+    hadolint: Path | None = None
+    trivy: Path | None = None
+    keyring: Path = KEYRING
+    timeout_s: float = TOOL_TIMEOUT_S
+
+
+def scan_container(subject: Subject) -> Looked:
+    """Look at the commit's Dockerfiles and at the built image. Safe to repeat.
+
+    Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
+    each answer of the network has its own time limit; connections to the archive are tried three times.
+    """
+    return Looked(look_at_container(subject))
+
+
+def look_at_container(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
+    """Return the check."""
+    files = dockerfiles(subject)
+    image = subject.image
+    if not files and image is None:
+        reason = "the commit has no Dockerfile and its artifact is a bundle, not an image"
+        return Check(name="container", outcome=Outcome.NOT_APPLICABLE, reason=reason)
+    try:
+        rules = policy or read_rules(Policy, "policy")
+    except ConfigError as error:
+        return Check(name="container", outcome=Outcome.NO_VERDICT, reason=str(error))
+    looks = {"Dockerfiles": lambda: _dockerfiles(subject, files, tools)}
+    if image is not None:
+        looks |= {
+            "the image": lambda: _image(subject, image, rules, tools),
+            "the image with trivy": lambda: _trivy(subject, image, tools),
+        }
+    return scan("container", "hadolint, own rules", looks)
+
+
+def _dockerfiles(subject: Subject, files: Mapping[str, Path], tools: Tools) -> Sight:
+    if not files:
+        return Sight(examined=("no Dockerfile",))
+    program = tools.hadolint or scanner("hadolint")
+    work = subject.workspace.root / "container"
+    work.mkdir(parents=True, exist_ok=True)
+    canary = work / "Dockerfile.canary"
+    canary.write_text(CANARY, encoding="utf-8")
+    texts = {name: read_text(path, name) for name, path in files.items()} | {canary.name: CANARY}
+    paths = {str(path): name for name, path in files.items()} | {str(canary): canary.name}
+    argv = [str(program), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
+    argv += ["--config", str(HADOLINT_RULES), *paths]
+    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0,), env={"HOME": str(work)})
+    found, blind = read_hadolint(output, paths, texts)
+    if not any(one.file == canary.name for one in found):
+        raise ReportError("hadolint did not find the canary, a line that must be found")
+    findings = tuple(one for one in found if one.file != canary.name)
+    return Sight(findings, tuple(blind), (f"{len(files)} Dockerfiles",))
+
+
+def _image(subject: Subject, name: str, rules: Policy, tools: Tools) -> Sight:
+    image = read_image(name)
+    findings = judge_image(_shown(name), image.inspected, image.history, image.files, rules.images)
+    examined = f"{image.files.files} files of the image ({image.files.size / 1e6:.0f} MB)"
+    updates = part("pending security updates", lambda: _updates(subject, image, tools))
+    return Sight(tuple(findings), examined=(examined,)) + updates
+
+
+def _updates(subject: Subject, image: Image, tools: Tools) -> Sight:
+    """Return the pending security updates of the image's packages. Another system's packages only Trivy can look up."""
+    packages = _installed(image.files)
+    if packages is None:
+        trivy = tools.trivy or shutil.which("trivy", path=tool_path())
+        system = _release(image.files).get("ID", "unknown")
+        if "etc/alpine-release" not in image.files.texts and system == "unknown":
+            return Sight(examined=("no packages of a system",))
+        note = f"the image is {system[:40]}: its packages are looked up by trivy alone"
+        return Sight(notes=(note,)) if trivy else Sight(problems=(f"{note}, which is not installed",))
+    archive = security_archive(subject.pipeline.scans.debian_security_url)
+    codename = _release(image.files).get("VERSION_CODENAME", "")
+    available, note = security_versions(
+        archive, codename, image.inspected.Architecture, datetime.now(UTC), tools.keyring
+    )
+    found = tuple(pending(packages, available, ""))
+    examined = f"{len(packages)} Debian packages against {len(available)} of {codename}-security"
+    return Sight(found, (), (examined,), (note,) if note else ())
+
+
+def _installed(files: FileSystem) -> list[Package] | None:
+    """Return the Debian packages of an image, None when it is no Debian."""
+    if _release(files).get("ID") != "debian":
+        return None
+    texts = [text for path, text in files.texts.items() if path.startswith("var/lib/dpkg/status")]
+    packages = [package for text in texts for package in read_packages(text, installed=True)]
+    if not packages:
+        raise ReportError("the image says that it is Debian and lists no packages")
+    return packages
+
+
+def _release(files: FileSystem) -> Mapping[str, str]:
+    text = files.texts.get("etc/os-release") or files.texts.get("usr/lib/os-release", "")
+    rows = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in rows}
+
+
+def _shown(image: str) -> str:
+    """Return an image's name for a finding: a digest differs with every build, and findings must not."""
+    return "" if image.startswith("sha256:") else image.partition("@")[0]
+
+
+def _trivy(subject: Subject, image: str, tools: Tools) -> Sight:
+    found = shutil.which("trivy", path=tool_path())
+    program = tools.trivy or (Path(found) if found else None)
+    if program is None:
+        if subject.pipeline.scans.require_trivy:
+            raise ToolError("trivy is not installed, and [scans] require_trivy wants it")
+        return Sight(
+            notes=("trivy is not installed here: packages of other ecosystems in the image were not looked at",)
+        )
+    work = subject.workspace.root / "container"
+    work.mkdir(parents=True, exist_ok=True)
+    report = work / "trivy.json"
+    report.unlink(missing_ok=True)
+    # 10 tells findings from trivy's own errors, which end with 1: a missing database among them.
+    argv = [str(program), "image", "--quiet", "--format", "json", "--output", str(report), "--exit-code", "10"]
+    argv += ["--scanners", "vuln", "--skip-version-check", image]
+    run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 10), env={"HOME": str(work)})
+    examined, findings = read_trivy(read_output(report, "trivy"), _shown(image))
+    return Sight(tuple(findings), examined=(examined,))

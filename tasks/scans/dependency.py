@@ -1,0 +1,288 @@
+"""Scan `dependency`: known vulnerabilities in what the app's locks pin, Python's by pip-audit, npm's by npm audit.
+
+pip-audit ends with 1 for findings and for a crash, leaves out what its markers exclude, reports nothing for a source
+that knows nothing, and gives neither severity nor every fix. So: the source must first report the canary, and through
+pip-audit too; each pin must be in the report; severity and fixes come from the OSV records.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from packaging.utils import canonicalize_name
+from pydantic import BaseModel, Field, ValidationError
+
+from evidence.errors import ToolError
+from gates.findings import Finding, fingerprint
+from gates.scans import Sight
+from tasks.scans import Subject
+from tasks.scans.advisories import CANARY, Source
+from tasks.scans.npm import look_at_npm
+from tasks.scans.osv import Record, fixed_in, known_as, merged, severity_of
+from tasks.scans.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
+from tasks.scans.tools import Scanner, read_json, scan
+from tasks.scans.tree import Tree
+from tasks.workspace import Looked
+
+TIMEOUT_S = 180.0
+REQUEST_S = 15
+MOST_ALIASES = 20
+
+
+class Vulnerability(BaseModel):
+    """One entry of pip-audit's for a package."""
+
+    id: str
+    aliases: list[str] = Field(default_factory=list)
+    description: str = ""
+    fix_versions: list[str] = Field(default_factory=list)
+
+
+class Dependency(BaseModel):
+    """What pip-audit says of one package; `skip_reason` when it did not look."""
+
+    name: str
+    version: str = ""
+    vulns: list[Vulnerability] = Field(default_factory=list)
+    skip_reason: str = ""
+
+
+class PipAuditReport(BaseModel):
+    """`pip-audit -f json`."""
+
+    dependencies: list[Dependency]
+
+
+def scan_dependency(subject: Subject) -> Looked:
+    """Audit every lock of the app and every package-lock.json of the commit. Safe to repeat; reads only."""
+    looks = {
+        "the Python packages": lambda: look_at_python(subject),
+        "the npm packages": lambda: look_at_npm(subject, Tree.at(subject.tree)),
+    }
+    return Looked(scan("dependency", "pip-audit, npm audit", looks))
+
+
+def look_at_python(subject: Subject) -> Sight:
+    """Audit the locks that config/pipeline.toml names. A source that is away is found out before anything is run.
+
+    What several locks pin is asked about once.
+    """
+    settings = subject.pipeline.scans
+    source = Source(settings.osv_url)
+    try:
+        age = source.prove(settings.max_advisory_age_hours)
+        audit = Audit(subject, source)
+    except ToolError as error:
+        # What the locks themselves keep from being audited is told all the same.
+        return Sight(problems=(str(error), *unauditable(subject)))
+    seen, held = Sight(notes=(f"advisories of {age}",)), dict[Pin, list[str]]()
+    for lock in subject.pipeline.locks.every:
+        try:
+            seen += audit.read(lock, held)
+        except ToolError as error:
+            seen += Sight(problems=(f"{lock}: {error}",))
+    known = Found(source, held)
+    try:
+        for dependency in audit.ask(held):
+            known.add(dependency)
+    except ToolError as error:
+        seen += Sight(problems=(str(error),))
+    return seen + Sight(findings=tuple(known.findings()), problems=tuple(known.problems))
+
+
+def unauditable(subject: Subject) -> list[str]:
+    """Return the lines of the app's locks that nobody could audit, and the locks that cannot be read."""
+    problems = []
+    for lock in subject.pipeline.locks.every:
+        try:
+            found = read_pins(_text(subject, lock), subject.pipeline.app.python).problems
+        except ToolError as error:
+            found = (str(error),)
+        problems += [f"{lock}: {problem}" for problem in found]
+    return problems
+
+
+def batches(pins: Iterable[Pin]) -> list[list[Pin]]:
+    """Return the pins in as few lists as can be of which none has a name twice: pip-audit refuses such a list."""
+    seen, lists = Counter[str](), list[list[Pin]]()
+    for pin in dict.fromkeys(pins):
+        if seen[pin.name] == len(lists):
+            lists.append([])
+        lists[seen[pin.name]].append(pin)
+        seen[pin.name] += 1
+    return lists
+
+
+class Audit:
+    """pip-audit, run over one list of pins after another."""
+
+    def __init__(self, subject: Subject, source: Source) -> None:
+        self.subject, self.source = subject, source
+        self.scanner = Scanner.of(subject, "dependency", "pip-audit", TIMEOUT_S, network=True)
+
+    def read(self, lock: str, held: dict[Pin, list[str]]) -> Sight:
+        """Note in `held` what a lock pins; return what is to be looked at, and which of its lines nobody could."""
+        app, settings = self.subject.pipeline.app, self.subject.pipeline.scans
+        pins = read_pins(_text(self.subject, lock), app.python, settings.private_packages)
+        for pin in pins.audited:
+            held.setdefault(pin, []).append(lock)
+        problems = tuple(f"{lock}: {problem}" for problem in pins.problems)
+        return Sight((), problems, (f"{lock}: {len(pins.audited)} packages",), _unaudited(lock, pins))
+
+    def ask(self, pins: Iterable[Pin]) -> list[Dependency]:
+        """Return what pip-audit says of each pin. ToolError unless it reports the canary, too."""
+        asked = batches([*pins, CANARY])
+        said = [one for number, some in enumerate(asked) for one in self.run(f"pins-{number}", some)]
+        if not any(_pin(one) == CANARY and one.vulns for one in said):
+            raise ToolError(f"pip-audit does not report the canary {CANARY.name} {CANARY.version}")
+        return said
+
+    def run(self, name: str, pins: list[Pin]) -> list[Dependency]:
+        """Run pip-audit on pins and return what it says of each. ToolError when its report is not about all of them.
+
+        It gets a list of our own, not the lock: no option or URL of the app's reaches it, and markers are decided.
+        """
+        asked, report = self.scanner.scratch / f"{name}.txt", self.scanner.scratch / f"{name}.json"
+        asked.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), encoding="utf-8")
+        report.unlink(missing_ok=True)
+        options = ["-s", "osv", "--osv-url", f"{self.source.url}/v1/query", "-r", str(asked), "--no-deps"]
+        options += ["--disable-pip", "-f", "json", "-o", str(report), "--progress-spinner", "off"]
+        done = self.scanner.run(
+            *options, "--timeout", str(REQUEST_S), "--cache-dir", str(self.scanner.scratch / "cache")
+        )
+        try:
+            raw = read_json(report, done)
+        except ToolError as error:
+            raise ToolError(f"pip-audit: {error}".replace(self.source.url, self.source.host)) from error
+        if done.returncode not in (0, 1):
+            raise ToolError(f"pip-audit ended with exit code {done.returncode}")
+        return read_pip_audit(raw, pins)
+
+
+def read_pip_audit(raw: Any, pins: list[Pin]) -> list[Dependency]:
+    """Return what the report says of each pin. ToolError when it is not pip-audit's, or not about exactly these."""
+    try:
+        report = PipAuditReport.model_validate(raw)
+    except ValidationError as error:
+        raise ToolError(f"pip-audit's report is not its own: {error.errors()[0]['loc']}") from error
+    skipped = [f"{one.name} ({one.skip_reason})" for one in report.dependencies if one.skip_reason]
+    if skipped:
+        raise ToolError(f"pip-audit did not look at {len(skipped)} packages: {', '.join(skipped[:3])}"[:400])
+    reported = {_pin(one): one for one in report.dependencies}
+    missing = [f"{pin.name} {pin.version}" for pin in pins if pin not in reported]
+    if missing:
+        raise ToolError(f"pip-audit left out {len(missing)} of {len(pins)} packages: {', '.join(missing[:3])}")
+    return [reported[pin] for pin in pins]
+
+
+def _pin(dependency: Dependency) -> Pin:
+    return Pin(canonicalize_name(dependency.name), dependency.version)
+
+
+class Found:
+    """The vulnerable packages of all locks: one finding for each vulnerability of a package at a version.
+
+    `held` are the locks of each pin, the most important first.
+    """
+
+    def __init__(self, source: Source, held: Mapping[Pin, list[str]]) -> None:
+        self.source = source
+        self.problems: list[str] = []
+        self._locks = held
+        self._said: dict[Pin, dict[str, Vulnerability]] = {}
+
+    def add(self, dependency: Dependency) -> None:
+        """Take what pip-audit said of one package that a lock pins."""
+        pin = _pin(dependency)
+        if dependency.vulns and pin in self._locks:
+            self._said[pin] = {one.id: one for one in dependency.vulns}
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield the findings, with what the records say; what the source no longer tells becomes a problem."""
+        for pin in sorted(self._said):
+            try:
+                records = self.source.about(pin)
+            except ToolError as error:
+                self.problems.append(f"{pin.name}: severity unknown: {error}")
+                records = []
+            yield from self._of(pin, records)
+
+    def _of(self, pin: Pin, records: list[Record]) -> Iterator[Finding]:
+        groups = merged([*records, *_only_said(self._said[pin].values(), records)])
+        for group in groups:
+            yield self._finding(pin, [*group, *self._elsewhere(pin, group)])
+
+    def _elsewhere(self, pin: Pin, group: list[Record]) -> list[Record]:
+        """Return the records under other names of a vulnerability that its own leave unscored."""
+        if not severity_of(group, pin.name)[1].startswith("unscored"):
+            return []
+        found = []
+        for name in known_as(group)[:MOST_ALIASES]:
+            if name in {record.id for record in group} and not name.startswith("GHSA-"):
+                continue
+            try:
+                record = self.source.record(name)
+            except ToolError as error:
+                self.problems.append(f"{pin.name}: severity of {name} unknown: {error}")
+                break
+            found += [record] if record and not record.withdrawn else []
+        return found
+
+    def _finding(self, pin: Pin, group: list[Record]) -> Finding:
+        names = known_as(group)
+        severity, why = severity_of(group, pin.name)
+        said = [one for one in self._said[pin].values() if {one.id, *one.aliases} & set(names)]
+        fixed = fixed_in(group, pin.name, pin.version) or next(
+            (one.fix_versions[0] for one in said if one.fix_versions), ""
+        )
+        about = next((text for record in group if (text := record.summary or record.details)), "")
+        about = about or next((one.description for one in said), "")
+        where = self._locks[pin]
+        also = f" (also in {', '.join(where[1:])})" if where[1:] else ""
+        advice = f"; fixed in {fixed}" if fixed else "; no version fixes it yet"
+        return Finding(
+            tool="pip-audit",
+            rule=names[0],
+            severity=severity,
+            message=f"{pin.name} {pin.version}{also}: {' '.join(about.split())[:300]} [{why}]{advice}",
+            file=where[0],
+            fingerprint=fingerprint(names[0], where[0], pin.name),
+            package=pin.name,
+            installed=pin.version,
+            fixed=fixed,
+            aliases=tuple(names[1:]),
+        )
+
+
+def _only_said(said: Any, records: list[Record]) -> Iterator[Record]:
+    """Yield a bare record for each vulnerability that only pip-audit named: it is unscored, so high."""
+    known = {name for record in records for name in (record.id, *record.aliases)}
+    for one in said:
+        if not {one.id, *one.aliases} & known:
+            body = {
+                "id": one.id,
+                "aliases": one.aliases,
+                "summary": one.description,
+                "modified": "1970-01-01T00:00:00Z",
+            }
+            yield Record.model_validate(body)
+
+
+def _text(subject: Subject, lock: str) -> str:
+    file = subject.tree / lock
+    try:
+        if not file.resolve().is_relative_to(subject.tree.resolve()) or file.stat().st_size > LARGEST_LOCK_BYTES:
+            raise ToolError("larger than any lock, or not in the commit")
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ToolError(f"cannot be read: {type(error).__name__}") from error
+
+
+def _unaudited(lock: str, pins: Pins) -> tuple[str, ...]:
+    notes = []
+    if pins.private:
+        names = ", ".join(pin.name for pin in pins.private)
+        notes.append(f"{lock}: private, so nobody can audit them: {names}")
+    if pins.elsewhere:
+        notes.append(f"{lock}: not installed here, so not audited: {'; '.join(pins.elsewhere)}"[:500])
+    return tuple(notes)

@@ -1,0 +1,71 @@
+"""The files of a commit laid out: untrusted names, links and sizes."""
+
+import os
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployments.home import CHECKOUT
+from evidence.errors import SourceError
+from tasks.scans import Subject
+
+LARGEST_TEXT_BYTES = 2_000_000
+RELEASE = "{release}/"
+
+
+def regular_files(tree: Path) -> dict[str, int]:
+    """Return the size in bytes of every regular file by its path in the tree; links are not followed."""
+    return dict(sorted(_walk(tree)))
+
+
+def _walk(tree: Path) -> Iterator[tuple[str, int]]:
+    for folder, _, names in os.walk(tree):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                yield str(path.relative_to(tree)), path.lstat().st_size
+
+
+def named(files: Sequence[str], patterns: Sequence[str]) -> list[str]:
+    """Return the paths whose file name, or whole path for a pattern with a slash, matches one of the globs."""
+    return [
+        path
+        for path in files
+        if any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one) for one in patterns)
+    ]
+
+
+def chosen(subject: Subject, patterns: Sequence[str], wanted: Sequence[str]) -> dict[str, Path]:
+    """Return files by their names: those of the commit that match, and those that pipeline.toml names.
+
+    `{release}/...` names one of this checkout's. A file that is named need not be there.
+    """
+    found = {name: subject.tree / name for name in named(list(regular_files(subject.tree)), patterns)}
+    for name in wanted:
+        ours = name.startswith(RELEASE)
+        found[name] = CHECKOUT / name.removeprefix(RELEASE) if ours else subject.tree / name
+    return found
+
+
+def read_text(path: Path, name: str) -> str:
+    """Return a file's text. SourceError when it is not there, a link, larger than 2 MB or not UTF-8."""
+    if path.is_symlink() or not path.is_file():
+        raise SourceError(f"{name} is not there")
+    size = path.stat().st_size
+    if size > LARGEST_TEXT_BYTES:
+        raise SourceError(f"{name} has {size / 1_000_000:.0f} MB, too large to be parsed")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{name} is not UTF-8 text") from error
+
+
+def read_yaml(path: Path, name: str) -> Any:
+    """Return a YAML file's content, without constructing objects. SourceError when it cannot be parsed."""
+    try:
+        return yaml.safe_load(read_text(path, name))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error

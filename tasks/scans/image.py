@@ -1,0 +1,112 @@
+"""A built image as its configuration and its files, read through the Docker engine; nothing of it is run."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import requests
+from docker.errors import DockerException
+
+import docker
+from evidence.errors import ToolError
+from gates.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
+from gates.scans import read_report
+
+ENGINE_TIMEOUT_S = 60
+LARGEST_IMAGE_BYTES = 20_000_000_000
+LARGEST_TEXT_BYTES = 50_000_000
+HEAD_BYTES = 65_536
+MOST_NAMES = 2_000
+TEXTS = ("etc/passwd", "etc/os-release", "usr/lib/os-release", "var/lib/dpkg/status", "etc/alpine-release")
+# The one process that an export needs to be named; it is never started.
+NEVER = ["/never-started"]
+
+
+@dataclass(frozen=True)
+class Image:
+    """What was read of an image: what the engine says, the commands that made it, and its files."""
+
+    inspected: Inspected
+    history: tuple[str, ...]
+    files: FileSystem
+
+
+def read_image(name: str) -> Image:
+    """Read an image by digest or name. ToolError when engine or image are not there, or the export breaks off."""
+    try:
+        client = docker.APIClient(version="auto", timeout=ENGINE_TIMEOUT_S, **docker.utils.kwargs_from_env())
+        try:
+            inspected = read_report(Inspected, json.dumps(client.inspect_image(name)), "docker")
+            history = tuple(str(row.get("CreatedBy", "")) for row in client.history(inspected.Id))
+            return Image(inspected, history, _exported(client, inspected.Id))
+        finally:
+            client.close()
+    except (DockerException, requests.RequestException) as error:
+        raise ToolError(f"the Docker engine cannot show the image: {str(error)[:300]}") from error
+    except tarfile.TarError as error:
+        raise ToolError(f"the image's files could not be read to their end: {error}") from error
+
+
+def _exported(client: docker.APIClient, image: str) -> FileSystem:
+    container = client.create_container(image, command=NEVER, network_disabled=True, labels={"slipway.scan": "export"})
+    try:
+        with tarfile.open(fileobj=_Stream(client.export(container["Id"])), mode="r|") as archive:
+            return read_files(archive)
+    finally:
+        client.remove_container(container["Id"], force=True, v=True)
+
+
+def read_files(archive: tarfile.TarFile) -> FileSystem:
+    """Read an export entry by entry. ToolError when it is unreasonably large."""
+    files = size = 0
+    setuid, programs, secrets = list[str](), list[str](), list[str]()
+    texts: dict[str, str] = {}
+    for entry in archive:
+        path = entry.name.removeprefix("./")
+        if is_program(path) and not entry.isdir():
+            programs.append(path)
+        if not entry.isfile():
+            continue
+        files, size = files + 1, size + entry.size
+        if size > LARGEST_IMAGE_BYTES:
+            raise ToolError(f"the image unpacks to more than {LARGEST_IMAGE_BYTES / 1e9:g} GB")
+        if entry.mode & 0o6000:
+            setuid.append(path)
+        if path in TEXTS or path.startswith("var/lib/dpkg/status.d/"):
+            texts[path] = _content(archive, entry, LARGEST_TEXT_BYTES).decode(errors="replace")
+        elif may_be_secret(path) and holds_secret(_content(archive, entry, HEAD_BYTES, cut=True)):
+            secrets.append(path)
+    return FileSystem(files, size, tuple(setuid[:MOST_NAMES]), tuple(programs), tuple(secrets[:MOST_NAMES]), texts)
+
+
+def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo, most: int, *, cut: bool = False) -> bytes:
+    if entry.size > most and not cut:
+        raise ToolError(f"{entry.name} has {entry.size} bytes, too many to be read")
+    file = archive.extractfile(entry)
+    return file.read(most) if file else b""
+
+
+class _Stream(io.RawIOBase):
+    """The engine's chunks as a file to read from."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        """Return exactly `size` bytes, fewer only at the end."""
+        parts, wanted = [], size
+        while wanted > 0:
+            if not self._rest:
+                self._rest = next(self._chunks, b"")
+                if not self._rest:
+                    break
+            part, self._rest = self._rest[:wanted], self._rest[wanted:]
+            parts.append(part)
+            wanted -= len(part)
+        return b"".join(parts)

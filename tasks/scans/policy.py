@@ -1,0 +1,117 @@
+"""The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployments.rules import read_rules
+from evidence.errors import ConfigError
+from gates.compose import judge_compose
+from gates.dockerfile import judge_dockerfile
+from gates.linters import read_zizmor
+from gates.policy import Policy, apply_allowed, judge_files
+from gates.requirements import Check, Outcome
+from gates.scans import Sight, counted
+from tasks.scans import Subject
+from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
+from tasks.scans.migrations import judge_migrations
+from tasks.scans.tools import each, run_tool, scan, scanner
+from tasks.workspace import Looked
+
+TOOL_TIMEOUT_S = 120
+DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
+COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-compose.*.y*ml", "docker-compose-*.y*ml")
+WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs that the scan uses; None: the locked ones."""
+
+    zizmor: Path | None = None
+    squawk: Path | None = None
+    timeout_s: float = TOOL_TIMEOUT_S
+
+
+def scan_policy(subject: Subject) -> Looked:
+    """Hold the commit against config/policy.toml. Safe to repeat."""
+    return Looked(look_at_policy(subject))
+
+
+def look_at_policy(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
+    """Return the check. Each part that cannot be looked at is a reason for no verdict, beside what the others found."""
+    try:
+        rules = policy or read_rules(Policy, "policy")
+    except ConfigError as error:
+        return Check(name="policy", outcome=Outcome.NO_VERDICT, reason=str(error))
+    files = regular_files(subject.tree)
+    check = scan(
+        "policy",
+        "zizmor, squawk, own rules",
+        {
+            "files": lambda: _files(subject, files, rules),
+            "Dockerfiles": lambda: _dockerfiles(subject, rules),
+            "compose files": lambda: _compose_files(subject, rules),
+            "workflow files": lambda: _workflows(subject, files, tools),
+            "migrations": lambda: judge_migrations(subject, files, rules.migrations, tools.squawk, tools.timeout_s),
+        },
+    )
+    findings, notes = apply_allowed(check.findings, (*rules.allow, *subject.pipeline.scans.allow))
+    reason = counted(findings) if check.outcome is Outcome.PASSED else check.reason
+    return check.model_copy(update={"findings": tuple(findings), "reason": reason, "notes": (*check.notes, *notes)})
+
+
+def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> Sight:
+    locks = subject.pipeline.locks
+    return Sight(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
+
+
+def dockerfiles(subject: Subject) -> dict[str, Path]:
+    """Return the commit's Dockerfiles and the one that pipeline.toml names, by name."""
+    image = subject.pipeline.image
+    return chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
+
+
+def _dockerfiles(subject: Subject, rules: Policy) -> Sight:
+    paths = dockerfiles(subject)
+
+    def judge(name: str) -> Sight:
+        return Sight(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
+
+    return Sight(examined=(f"{len(paths)} Dockerfiles",)) + each(list(paths), judge)
+
+
+def _compose_files(subject: Subject, rules: Policy) -> Sight:
+    image = subject.pipeline.image
+    paths = chosen(subject, COMPOSE, list(image.compose.values()) if image else [])
+    documents: dict[str, Any] = {}
+
+    def read(name: str) -> Sight:
+        documents[name] = read_yaml(paths[name], name)
+        return Sight()
+
+    def judge(name: str) -> Sight:
+        return Sight(tuple(judge_compose(name, documents, rules.images.rules)))
+
+    seen = Sight(examined=(f"{len(paths)} compose files",)) + each(list(paths), read)
+    return seen + each(list(documents), judge)
+
+
+def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> Sight:
+    names = named(list(files), WORKFLOWS)
+    examined = (f"{len(names)} workflow files",)
+    if not names:
+        return Sight(examined=examined)
+    # Names the file that is wrong, which zizmor's exit code does not.
+    for name in names:
+        read_yaml(subject.tree / name, name)
+    program = tools.zizmor or scanner("zizmor")
+    paths = {str(subject.tree / name): name for name in names}
+    work = subject.workspace.root / "policy"
+    work.mkdir(parents=True, exist_ok=True)
+    argv = [str(program), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
+    argv += ["--no-ignores", "--strict-collection", "--collect=all", *paths]
+    # 11 to 14: findings, by the worst one's severity. Only the report decides.
+    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
+    return Sight(tuple(read_zizmor(output, paths)), examined=examined)

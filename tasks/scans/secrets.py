@@ -1,0 +1,155 @@
+"""The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployments.home import Home
+from evidence.errors import ToolError
+from gates.requirements import Check
+from gates.scans import ReportError, Sight
+from gates.secrets import (
+    Leak,
+    Report,
+    check_coverage,
+    leaks,
+    read_kingfisher,
+    read_trufflehog,
+    secret_findings,
+)
+from tasks.scans import Subject
+from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
+from tasks.scans.history import History, read_history
+from tasks.scans.tools import read_output, run_tool, scan, scanner
+from tasks.workspace import Looked, tool_path
+
+TOOL_TIMEOUT_S = 300
+LARGEST_FILE_MB = 512
+# Comments by which scanners are told to look away. They have no effect here, and are counted.
+IGNORES = (b"kingfisher:ignore", b"betterleaks:allow", b"gitleaks:allow", b"trufflehog:ignore")
+# A token of a service that must be found on every run, in parts so that no scan finds it here.
+CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
+
+
+def scan_secrets(subject: Subject) -> Looked:
+    """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
+
+    Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
+    """
+    return Looked(look_for_secrets(subject))
+
+
+def look_for_secrets(
+    subject: Subject,
+    kingfisher: Path | None = None,
+    trufflehog: Path | None = None,
+    timeout_s: float = TOOL_TIMEOUT_S,
+) -> Check:
+    """Return the check. `kingfisher` and `trufflehog` name other programs than the locked and the installed one."""
+    truffle = trufflehog or _installed("trufflehog")
+    return scan(
+        "secrets",
+        "kingfisher" + (", trufflehog" if truffle else ""),
+        {
+            "the history": lambda: _with_kingfisher(subject, kingfisher, timeout_s),
+            "the history with trufflehog": lambda: _with_trufflehog(subject, truffle, timeout_s),
+        },
+    )
+
+
+def _installed(name: str) -> Path | None:
+    found = shutil.which(name, path=tool_path())
+    return Path(found) if found else None
+
+
+def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
+    program = tool or scanner("kingfisher")
+    commit = subject.workspace.source.commit
+    history = read_history(subject.repository, commit)
+    work = subject.workspace.root / "secrets"
+    work.mkdir(parents=True, exist_ok=True)
+    report = _history_report(program, subject.repository, history, work, timeout_s)
+    texts = _text_report(program, subject.tree, history, work, timeout_s)
+    order = {one: number for number, one in enumerate(history.commits)}
+    found = leaks(report, order)
+    known = {(leak.rule, leak.file) for leak in found}
+    found += [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
+    return Sight(
+        examined=(f"{len(history.commits)} commits with their messages, {history.blobs} file contents",),
+        findings=secret_findings("kingfisher", found, subject.workspace.source.files),
+        problems=tuple(
+            f"a content of {size // 1_000_000} MB was not looked at" for size in history.sizes_above(LARGEST_FILE_MB)
+        ),
+        notes=tuple(_ignores(subject.tree)),
+    )
+
+
+def _history_report(program: Path, repository: Path, history: History, work: Path, timeout_s: float) -> Report:
+    # A bare repository by its own path: below a working tree's folder, uncommitted files would come along.
+    options = ["--branch", history.tip, "--git-history", "full"]
+    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json", timeout_s), 1)
+    check_coverage(report, history.tip, len(history.commits), history.blobs)
+    return report
+
+
+def _text_report(program: Path, tree: Path, history: History, work: Path, timeout_s: float) -> list[Leak]:
+    """Return the leaks in messages and files."""
+    texts = work / "texts"
+    texts.mkdir(exist_ok=True)
+    lines = history.write_messages(texts / "messages.txt")
+    (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
+    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json", timeout_s)
+    report = read_kingfisher(raw, 2)
+    found, canary = list[Leak](), False
+    for leak in leaks(report, {}):
+        path = Path(leak.file)
+        if path == texts / "canary.txt":
+            canary = True
+        elif path == texts / "messages.txt":
+            found.append(Leak(leak.rule, "", 0, lines.commit_at(leak.line), leak.mark))
+        elif path.is_relative_to(tree):
+            found.append(Leak(leak.rule, str(path.relative_to(tree)), leak.line, "", leak.mark))
+    if not canary:
+        raise ReportError("kingfisher did not find the canary, a token that must be found")
+    return found
+
+
+def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path, timeout_s: float) -> bytes:
+    """Run Kingfisher without validation, which would send what it finds to vendors; return its report."""
+    report.unlink(missing_ok=True)
+    cache = Home.find().cache / "kingfisher"
+    cache.mkdir(parents=True, exist_ok=True)
+    argv = [str(program), "scan", *map(str, inputs), *options, "--quiet", "--no-dedup", "--no-validate", "--redact"]
+    argv += ["--no-update-check", "--no-ignore", "--commit-metadata", "false", "--max-file-size", str(LARGEST_FILE_MB)]
+    argv += ["--format", "json", "--output", str(report)]
+    env = {"KF_RULE_CACHE_DIR": str(cache), "HOME": str(report.parent)}
+    run_tool(argv, cwd=report.parent, timeout_s=timeout_s, exits=(0, 200), env=env)
+    return read_output(report, "kingfisher")
+
+
+def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
+    scans = subject.pipeline.scans
+    if tool is None:
+        if scans.require_trufflehog:
+            raise ToolError("trufflehog is not installed, and [scans] require_trufflehog wants it")
+        return Sight(notes=("trufflehog is not installed here: only kingfisher looked",))
+    source = subject.workspace.source
+    argv = [str(tool), "git", f"file://{subject.repository}", "--branch", source.commit, "--json"]
+    argv += ["--no-update", "--fail", "--only-verified" if scans.trufflehog_verifies else "--no-verification"]
+    work = subject.workspace.root / "secrets"
+    work.mkdir(parents=True, exist_ok=True)
+    # 183: findings, with --fail.
+    output = run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 183), env={"HOME": str(work)})
+    found = read_trufflehog(output.splitlines())
+    return Sight(secret_findings("trufflehog", found, source.files), examined=("the history again with trufflehog",))
+
+
+def _ignores(tree: Path) -> Iterator[str]:
+    """Say how many comments ask a secret scanner to look away, in files that a hand may have written."""
+    count = 0
+    for name, size in regular_files(tree).items():
+        if size <= LARGEST_TEXT_BYTES:
+            content = (tree / name).read_bytes()
+            count += sum(content.count(mark) for mark in IGNORES)
+    if count:
+        yield f"{count} comments ask a secret scanner to look away; they had no effect"

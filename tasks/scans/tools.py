@@ -1,0 +1,198 @@
+"""How a scan runs a scanner, and how it reads what the scanner left: with suspicion.
+
+What works on files by parsing them in ways that could be abused runs in the sandbox (`Scanner`); what needs the
+repository or the engine runs as ourselves, with a clean environment (`run_tool`). Whatever goes wrong is a reason for
+no verdict.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from deployments import sandbox
+from evidence.errors import SlipwayError, ToolError
+from gates.requirements import Check
+from gates.scans import ReportError, Sight, conclude, together
+from tasks.dependencies import own_tools
+from tasks.scans import Subject
+from tasks.untrusted import open_untrusted
+from tasks.workspace import Workspace, tool_path
+
+LARGEST_REPORT_BYTES = 64_000_000
+# How this host reaches the network, for scanners that must; nothing else of our environment is passed on.
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+
+def scan(name: str, tool: str, looks: Mapping[str, Callable[[], Sight]]) -> Check:
+    """Look at each part in turn and return the scan's check, with the seconds it took. A part that cannot be looked at
+    hides no other.
+    """
+    started = time.monotonic()
+    seen = together(part(what, look) for what, look in looks.items())
+    return conclude(name, tool, seen, time.monotonic() - started)
+
+
+def part(what: str, look: Callable[[], Sight]) -> Sight:
+    """Look at one part of a scan; when it cannot be looked at, the part says why."""
+    try:
+        return look()
+    except (SlipwayError, ReportError, OSError, RecursionError, MemoryError) as error:
+        return Sight(problems=(f"{what} could not be looked at: {str(error)[:600] or type(error).__name__}",))
+
+
+def each(names: Sequence[str], look: Callable[[str], Sight]) -> Sight:
+    """Look at each file by itself: one that cannot be parsed does not hide the others."""
+    return together(part(name, partial(look, name)) for name in names)
+
+
+def program_variable(name: str) -> str:
+    """Return the environment variable that names another program than ours."""
+    return f"SLIPWAY_{name.upper().replace('-', '_')}"
+
+
+def scanner(name: str) -> Path:
+    """Return a scanner's program: what SLIPWAY_<NAME> says (SLIPWAY_PIP_AUDIT=/opt/bin/pip-audit), else ours.
+
+    Raises ToolError when it is not there.
+    """
+    variable = program_variable(name)
+    chosen = os.environ.get(variable)
+    program = Path(chosen).absolute() if chosen else own_tools("scanners") / "bin" / name
+    if not os.access(program, os.X_OK) or program.is_dir():
+        raise ToolError(f"{name} is absent: {program.name} is no program" + (f" ({variable})" if chosen else ""))
+    return program
+
+
+def run_tool(
+    argv: Sequence[str], *, cwd: Path, timeout_s: float, exits: Sequence[int], env: Mapping[str, str] | None = None
+) -> str:
+    """Run a tool as ourselves to its end and return what it printed, stdout and stderr together.
+
+    It has a clean environment and ends with us. Raises ToolError when it is absent, does not end in time, was killed,
+    or ends with a code that is none of `exits`; what it printed stays out of the error, for it may hold a secret.
+    """
+    name = Path(argv[0]).name
+    if not Path(argv[0]).is_file():
+        raise ToolError(f"{name} is not installed at {argv[0]}")
+    done = sandbox.run(
+        argv,
+        cwd=cwd,
+        env={"PATH": f"{Path(argv[0]).parent}:{tool_path()}", "LANG": "C.UTF-8", **(env or {})},
+        sandbox=sandbox.Sandbox(sandbox.Isolation.NONE),
+        timeout_s=timeout_s,
+        output_limit_bytes=LARGEST_REPORT_BYTES,
+    )
+    if done.timed_out:
+        raise ToolError(f"{name} did not end within {timeout_s:g} s")
+    if done.returncode not in exits:
+        raise ToolError(f"{name} ended with {_ending(done.returncode)}")
+    if done.truncated:
+        raise ToolError(f"{name} printed more than {LARGEST_REPORT_BYTES // 1_000_000} MB")
+    return done.output
+
+
+def _ending(code: int) -> str:
+    return f"signal {code - 128}" if code > 128 else f"exit code {code}"
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """One program, and what it may see: its own environment, `reads` (read-only) and `scratch`, where it works."""
+
+    workspace: Workspace
+    program: Path
+    scratch: Path
+    reads: tuple[Path, ...]
+    timeout_s: float
+    network: bool = False
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, subject: Subject, scan: str, name: str, timeout_s: float, *, network: bool = False) -> "Scanner":
+        """Return the scanner `name` for one scan of this subject. ToolError when it is absent."""
+        workspace = subject.workspace
+        return cls(workspace, scanner(name), workspace.scratch(scan), (subject.tree,), timeout_s, network)
+
+    def run(self, *arguments: str, cwd: Path | None = None) -> sandbox.Completed:
+        """Run it to its end and return how it ended; the caller judges the exit code. ToolError when it did not end by
+        itself in time.
+        """
+        for path in (*self.reads, self.scratch):
+            self.workspace.lend(path)
+        level = sandbox.available()
+        authorities = _authorities() if self.network else {}
+        proxies = {name: os.environ[name] for name in PROXIES if self.network and name in os.environ}
+        reached = {**proxies, **{name: str(file) for name, file in authorities.items()}}
+        alone = level is sandbox.Isolation.NAMESPACES and not self.network
+        done = sandbox.run(
+            [str(self.program), *arguments],
+            cwd=cwd or self.scratch,
+            env={"PATH": tool_path(), "LANG": "C.UTF-8", "HOME": str(self.scratch), **reached, **self.env},
+            sandbox=sandbox.Sandbox(
+                level,
+                read_only=(self._environment(), *self.reads, *authorities.values()),
+                writable=(self.scratch,),
+                network=sandbox.Network.LOOPBACK if alone else sandbox.Network.HOST,
+            ),
+            timeout_s=self.timeout_s,
+            cancelled=self.workspace.cancelled,
+        )
+        if done.timed_out:
+            raise ToolError(f"{self.program.name} did not end within {self.timeout_s:g} s")
+        if done.cancelled:
+            raise ToolError(f"{self.program.name} was stopped")
+        return done
+
+    def python(self) -> "Scanner":
+        """Return our tools' Python, at the scanner's place."""
+        return replace(self, program=own_tools("scanners") / "bin" / "python")
+
+    def _environment(self) -> Path:
+        """Return the directory that the program needs to see: its virtual environment, else where it lies."""
+        beside = self.program.parent
+        return beside.parent if (beside.parent / "pyvenv.cfg").is_file() else beside
+
+
+def _authorities() -> dict[str, Path]:
+    """Return the files of certificates that this host trusts besides the system's."""
+    named = {name: Path(os.environ[name]).absolute() for name in AUTHORITIES if os.environ.get(name)}
+    return {name: file for name, file in named.items() if file.is_file()}
+
+
+def read_output(report: Path, tool: str, most_bytes: int = LARGEST_REPORT_BYTES) -> bytes:
+    """Return a report file. ToolError when there is none, or it is too large.
+
+    The tool worked on untrusted files, so its report may be a link, a pipe, or endless.
+    """
+    with open_untrusted(report, most_bytes, f"{tool}'s report") as file:
+        return file.read(most_bytes)
+
+
+def read_json(report: Path, done: sandbox.Completed, most_bytes: int = LARGEST_REPORT_BYTES) -> Any:
+    """Return a report's JSON. ToolError, with the program's last words, when there is none or it cannot be read."""
+    try:
+        raw = read_output(report, "the program", most_bytes)
+    except ToolError as error:
+        raise ToolError(f"{error} (exit code {done.returncode}): {last_line(done.output)}") from error
+    return parse_json(raw, done)
+
+
+def parse_json(raw: bytes, done: sandbox.Completed) -> Any:
+    """Return what a program reported as JSON. ToolError when it is empty or not whole."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        what = "is empty" if not raw.strip() else "is not whole JSON"
+        raise ToolError(f"its report {what} (exit code {done.returncode}): {last_line(done.output)}") from error
+
+
+def last_line(output: str) -> str:
+    """Return the last thing a program said, for a person."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it printed nothing"
