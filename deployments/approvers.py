@@ -13,6 +13,15 @@ from gates.approval import Approver
 
 # An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+# One line of OpenSSH's format, so that it cannot bring a second line or options into the list of who may sign.
+SshKey = Annotated[
+    str,
+    Field(
+        pattern=r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|"
+        r"sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) "
+        r"[A-Za-z0-9+/]{40,}={0,2}( [^\x00-\x1f\x7f]{0,200})?$"
+    ),
+]
 
 
 class _Person(BaseModel):
@@ -21,6 +30,9 @@ class _Person(BaseModel):
     name: str = Field(min_length=1, max_length=60)
     emails: tuple[Email, ...] = Field(min_length=1)
     environments: tuple[Target, ...]
+    ssh_keys: tuple[SshKey, ...] = ()
+
+    slack: Annotated[str, Field(pattern="^([UW][A-Z0-9]{2,20})?$")] = ""
 
 
 class _File(BaseModel):
@@ -45,6 +57,20 @@ def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[
     names = [person.name for person in people]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"{file}: approver.name: {sorted(twice)[0]!r} stands there twice")
+    keys = [" ".join(key.split()[:2]) for person in people for key in person.ssh_keys]
+    if shared := {key for key in keys if keys.count(key) > 1}:
+        raise ConfigError(f"{file}: approver.ssh_keys: {sorted(shared)[0][:40]}... stands there twice")
+
+    slacks = [person.slack for person in people if person.slack]
+    if twice := {one for one in slacks if slacks.count(one) > 1}:
+        raise ConfigError(f"{file}: approver.slack: {sorted(twice)[0]!r} stands there twice")
     return [
-        Approver(person.name, person.emails, tuple(target.value for target in person.environments)) for person in people
+        Approver(
+            person.name,
+            person.emails,
+            tuple(target.value for target in person.environments),
+            ssh_keys=person.ssh_keys,
+            slack=person.slack,
+        )
+        for person in people
     ]

@@ -30,7 +30,7 @@ def bake(
         due = int(elapsed * settings.bake_probes_per_second) - sent
         for _ in range(min(due, PROBES_AT_ONCE)):  # a slow service is looked at less often, not judged later
             sent += 1
-            failed += look(place.url, probe_path).action is not Action.PROMOTE
+            failed += look(place.url, probe_path, place.asking).action is not Action.PROMOTE
         seen = observe(first, place.router.counters().get(slot, SlotCounters()), Probes(sent, failed))
         verdict = judge_step(seen, limits, before)
         if verdict.action is Action.ROLL_BACK or (

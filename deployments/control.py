@@ -1,29 +1,59 @@
-"""The control plane on this host: Prefect's server, its database, the workers and `watch`, under one supervisor."""
+"""The control plane on this host: Prefect's server, its database, the workers and `watch`, under one supervisor.
+
+Server and database may be containers instead (server_stack.py).
+"""
 
 import os
 import secrets
 import shutil
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from deployments.engine import Engine
 from deployments.home import CHECKOUT, Home
+from deployments.hosts import CI, pools, server_url, targets
+from deployments.monitoring import read_monitoring
+from deployments.notify import read_notify
 from deployments.ports import is_free, who_listens
 from deployments.postgres import Postgres
 from deployments.programs import Program, State
-from deployments.settings import Target, read_settings
+from deployments.server_stack import ServerStack
+from deployments.settings import read_settings
 from deployments.supervisor import Supervisor
-from evidence.errors import ConfigError
+from evidence.errors import ConfigError, ToolError
 from evidence.store import write_atomically
 
-POOLS = ("ci", "dev", "staging", "prod")
 SERVER = "prefect-server"
+DATABASE = "postgres"
 WATCH = "watch"
+SUITE_DATABASE = "postgres-suites"
+PREFECT_RUNTIME = "SLIPWAY_PREFECT_RUNTIME"
+
+RECEIVER = "receiver"
+EXPORTER = "exporter"
+SLACK = "slack"
+MODULES = {RECEIVER: "services.receiver", EXPORTER: "services.exporter", SLACK: "services.slack_listener"}
+LISTENS_S = 30
+LISTENERS = (RECEIVER, EXPORTER, SLACK)  # Slack's last: without a token it is left out
 # What our programs may inherit from the shell of whoever types `make up`.
-INHERITED = ("HOME", "LANG", "TZ", "SSL_CERT_FILE", "HTTPS_PROXY", "NO_PROXY", "SSH_AUTH_SOCK", "ENVOY_PATH")
+INHERITED = (
+    "HOME",
+    "LANG",
+    "TZ",
+    "SSL_CERT_FILE",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSH_AUTH_SOCK",
+    "ENVOY_PATH",
+    "REDIS_SERVER_PATH",
+)
 STANDARD_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-INHERITED_PREFIXES = ("SLIPWAY_", "PIP_", "UV_")
+# OTEL_: where traces of releases go (services/traces.py), and with which credentials.
+INHERITED_PREFIXES = ("SLIPWAY_", "PIP_", "UV_", "OTEL_")
 
 
 def port() -> int:
@@ -32,6 +62,14 @@ def port() -> int:
     if not raw.isdigit() or not 0 < int(raw) < 65536:
         raise ConfigError(f'SLIPWAY_PREFECT_PORT: got "{raw}", expected a port between 1 and 65535')
     return int(raw)
+
+
+def in_containers() -> bool:
+    """Return whether the Prefect server of this host runs in containers: SLIPWAY_PREFECT_RUNTIME, default process."""
+    raw = os.environ.get(PREFECT_RUNTIME, "process")
+    if raw not in ("process", "compose"):
+        raise ConfigError(f'{PREFECT_RUNTIME}: got "{raw}", expected one of: process, compose')
+    return raw == "compose"
 
 
 @dataclass(frozen=True)
@@ -52,9 +90,14 @@ class Control:
     def postgres(self) -> Postgres:
         return Postgres(self.home.control / "postgres", self.sockets)
 
+    @cached_property
+    def stack(self) -> ServerStack:
+        """Return the server's containers, whether or not they are used here."""
+        return ServerStack(self.home, port(), Engine())
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{port()}"
+        return server_url() or f"http://127.0.0.1:{port()}"
 
     @property
     def auth(self) -> str:
@@ -66,8 +109,10 @@ class Control:
             raise ConfigError(f"{file}: no credential for the Prefect API; run: make setup") from error
 
     def create_auth(self) -> None:
-        """Make the credential once; an existing one is kept."""
+        """Make the credential once; an existing one is kept. ConfigError: it is to come from the server's host."""
         file = self.home.keys / "prefect-auth"
+        if server_url() and not file.exists():
+            raise ConfigError(f"{file}: copy the file of this name from the server's host: it is the login there")
         if not file.exists():
             write_atomically(file, f"slipway:{secrets.token_urlsafe(24)}".encode())
 
@@ -87,39 +132,73 @@ class Control:
             for name, value in os.environ.items()
             if name in INHERITED or name.startswith(INHERITED_PREFIXES)
         }
-        for target in Target:
+        for target in targets():
             for reference in read_settings(target).secrets.values():
                 kind, _, name = reference.partition(":")
                 if kind == "env" and name in os.environ:
                     kept[name] = os.environ[name]
+        kept |= {name: os.environ[name] for name in read_notify().environment_names if name in os.environ}
         return kept | {
             **self.client_environment(),
             "SLIPWAY_HOME": str(self.home.root),
             "PATH": _path(),
             "PYTHONPATH": str(CHECKOUT),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+            "PREFECT_LOGGING_SETTINGS_PATH": str(CHECKOUT / "config" / "logging.yml"),
         }
 
-    def start_database(self) -> None:
-        """Start the supervisor and Prefect's PostgreSQL. Safe to repeat. ConfigError when a stranger has the port."""
-        self.postgres.initialise()
+    def start_server(self) -> None:
+        """Start the Prefect server with its database; it takes some seconds to answer. Safe to repeat. Another host's
+        is used as it is.
+
+        The other kind of server is stopped, its data kept. ConfigError when a stranger has the port; ToolError when the
+        containers do not come up.
+        """
+        if server_url():
+            self.supervisor.up()
+            self.stop_server()
+            return
         was_up = self.supervisor.answers()
         self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
-        server = self.supervisor.state(SERVER)
-        ours = server is not None and server.state in (State.RUNNING, State.STARTING)
-        if not ours and not is_free(port()):
+        try:
+            ours = self.stack.running() if in_containers() else self._runs(SERVER)
+            self._refuse_taken_port("prefect", "127.0.0.1", port(), "the Prefect server", ours)
+        except ConfigError:
             if not was_up:
                 self.supervisor.down()
-            raise ConfigError(
-                f"port {port()} is taken by {who_listens(port()) or 'another process'}; stop it, or set "
-                "SLIPWAY_PREFECT_PORT to a free one"
-            )
-        self.supervisor.run(self.postgres.program("postgres", priority=10))
-        self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail("postgres"))
+            raise
+        if in_containers():
+            self._drop_process()
+            self.stack.up(self.auth)
+        else:
+            self._drop_containers()
+            self._start_database()
+            self._start_process()
+
+    def stop_server(self) -> None:
+        """Stop the Prefect server and its database, of either kind."""
+        self._drop_process()
+        self._drop_containers()
+
+    def _drop_containers(self) -> None:
+        with suppress(ToolError):  # without an engine none of them is in anybody's way
+            self.stack.down()
+
+    def _drop_process(self) -> None:
+        for name in (SERVER, DATABASE):
+            self.supervisor.remove(name)
+
+    def server_log(self) -> str:
+        """Return what the server printed last."""
+        return self.stack.last_words() if in_containers() else self.supervisor.log_tail(SERVER, 15)
+
+    def _start_database(self) -> None:
+        self.postgres.initialise()
+        self.supervisor.run(self.postgres.program(DATABASE, priority=10))
+        self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
         self.postgres.create_database("prefect", "prefect", extensions=("pg_trgm",))
 
-    def start_server(self) -> None:
-        """Start the Prefect server; it takes some seconds to answer (`answers`)."""
+    def _start_process(self) -> None:
         database = self.postgres.url("prefect", "prefect", driver="postgresql+asyncpg")
         env = self._environment() | {
             "PREFECT_SERVER_API_AUTH_STRING": self.auth,
@@ -138,7 +217,7 @@ class Control:
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
         }
-        for pool in POOLS:
+        for pool in pools():
             name = f"worker-{pool}"
             command: tuple[str, ...] = (
                 prefect(),
@@ -151,16 +230,60 @@ class Control:
                 "--type",
                 "process",
             )
-            if pool == "ci":  # what is checked must not take the processor from what serves on the same host
+            if pool == CI:  # what is checked must not take the processor from what serves on the same host
                 command = ("nice", "-n", "10", *command)
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")
         self.supervisor.run(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
 
+    def start_listeners(self) -> None:
+        """Start what listens: the receiver, the exporter of figures, and Slack's listener when there is a token for it.
+
+        ConfigError when a stranger has one of their ports.
+        """
+        notify, exporter = read_notify(), read_monitoring().exporter
+        for name, one, what in ((RECEIVER, notify.receiver, "webhooks"), (EXPORTER, exporter, "figures")):
+            self._refuse_taken_port(name, one.host, one.port, what, self._runs(name))
+        env = self._environment()
+        if SLACK not in _listeners() and self.supervisor.state(SLACK):
+            self.supervisor.remove(SLACK)
+        for name in _listeners():
+            command = (sys.executable, "-m", MODULES[name])
+            self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=50))
+
+    def await_listeners(self) -> None:
+        """Wait until receiver and exporter take connections. ToolError with their last words when one does not."""
+        receiver, exporter = read_notify().receiver, read_monitoring().exporter
+        deadline = time.monotonic() + LISTENS_S
+        for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):
+            while is_free(at, host):
+                if time.monotonic() > deadline:
+                    said = self.supervisor.log_tail(name, 15)
+                    raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
+                time.sleep(0.1)
+
+    def _runs(self, name: str) -> bool:
+        known = self.supervisor.state(name)
+        return known is not None and known.state in (State.RUNNING, State.STARTING)
+
+    def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
+        if not ours and not is_free(at, host):
+            raise ConfigError(
+                f"port {at} ({what}) is taken by {who_listens(at) or 'another process'}; stop it, or set "
+                f"SLIPWAY_{name.upper()}_PORT to a free one"
+            )
+
     @property
     def own(self) -> tuple[str, ...]:
         """Return the names of the programs without which the control plane is not whole."""
-        return ("postgres", SERVER, *(f"worker-{pool}" for pool in POOLS), WATCH)
+        listeners = _listeners()
+        server = () if server_url() or in_containers() else (DATABASE, SERVER)
+        return (*server, *(f"worker-{pool}" for pool in pools()), WATCH, *listeners)
+
+
+def _listeners() -> tuple[str, ...]:
+    """Return which of them run here: Slack's where there is a token, and on one host only."""
+    return LISTENERS if read_notify().slack.token and CI in pools() else LISTENERS[:-1]
 
 
 def _path() -> str:
@@ -184,6 +307,6 @@ def suite_database(home: Home | None = None) -> Postgres:
     control = Control(home)
     server = Postgres(home.control / "suites", home.sockets("control") / "suites")
     server.initialise()
-    control.supervisor.run(server.program("postgres-suites", priority=10))
-    server.wait_ready(log_tail=lambda: control.supervisor.log_tail("postgres-suites"))
+    control.supervisor.run(server.program(SUITE_DATABASE, priority=10))
+    server.wait_ready(log_tail=lambda: control.supervisor.log_tail(SUITE_DATABASE))
     return server

@@ -1,12 +1,11 @@
 """Envoy's configuration documents as plain functions of what the router is to do. No I/O.
 
-Three documents: the bootstrap, read once at start; `cds.json` (clusters: one for each slot that has a backend) and
-`rds.json` (routes: which slot gets which share), read again whenever they are replaced by a rename.
+Two documents: `cds.json` (clusters: one for each slot that has a backend) and `rds.json` (routes: which slot gets which
+share), read again whenever they are replaced by a rename. The bootstrap: deployments/envoy_edge.py.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 Document = dict[str, Any]
@@ -27,104 +26,28 @@ CIRCUIT_BREAKERS = {
     "max_requests": 20_000,
     "max_retries": 1_000,
 }
-# Whose x-envoy-* headers (time-outs, retries) are obeyed: an address that no client has. An empty list would mean every
-# private address, and so everybody behind a proxy on this host.
-NOBODY_INTERNAL = {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
-# A path without its query string: queries carry codes and tokens.
-ACCESS_LOG_FIELDS = {
-    "time": "%START_TIME%",
-    "method": "%REQ(:METHOD)%",
-    "path": "%PATH(NQ:PATH)%",
-    "status": "%RESPONSE_CODE%",
-    "flags": "%RESPONSE_FLAGS%",
-    "duration_ms": "%DURATION%",
-    "slot": "%UPSTREAM_CLUSTER%",
-    "request_id": "%REQ(X-REQUEST-ID)%",
-    "traceparent": "%REQ(TRACEPARENT)%",
-}
+# Where the app reads who asks. One address, the believed one: what a client says of itself is overwritten.
+CLIENT = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
+CLIENT_HEADERS = [
+    {"header": {"key": "x-forwarded-for", "value": CLIENT}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"},
+    {"header": {"key": "x-real-ip", "value": CLIENT}, "append_action": "OVERWRITE_IF_EXISTS"},
+]
 
 
-def _typed(message: str, /, **fields: Any) -> Document:
+def typed(message: str, /, **fields: Any) -> Document:
+    """Return one of Envoy's messages with its type, as JSON wants it."""
     return {"@type": f"type.googleapis.com/{message}", **fields}
-
-
-def _file(path: Path) -> Document:
-    return {"path_config_source": {"path": str(path)}, "resource_api_version": "V3"}
-
-
-def bootstrap(*, host: str, port: int, admin_socket: Path, cds: Path, rds: Path) -> Document:
-    """Return what Envoy is started with: listener, places of its dynamic files, admin interface on a 0600 socket.
-
-    The access log goes to standard output, one JSON object a request, so that whoever runs Envoy rotates it.
-    """
-    return {
-        "node": {"id": "slipway", "cluster": "slipway"},
-        # mode is a decimal number: 384 is 0600.
-        "admin": {"address": {"pipe": {"path": str(admin_socket), "mode": 384}}},
-        "stats_flush_interval": "1s",
-        "dynamic_resources": {"cds_config": _file(cds)},
-        "static_resources": {"listeners": [_listener(host, port, rds)]},
-    }
-
-
-def _listener(host: str, port: int, rds: Path) -> Document:
-    return {
-        "name": "public",
-        "address": {"socket_address": {"address": host, "port_value": port}},
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": _connection_manager(rds),
-                    }
-                ]
-            }
-        ],
-    }
-
-
-def _connection_manager(rds: Path) -> Document:
-    package = "envoy.extensions.filters.network.http_connection_manager.v3"
-    return _typed(
-        f"{package}.HttpConnectionManager",
-        stat_prefix=STAT_PREFIX,
-        use_remote_address=True,
-        internal_address_config=NOBODY_INTERNAL,
-        normalize_path=True,
-        preserve_external_request_id=True,
-        always_set_request_id_in_response=True,
-        stream_idle_timeout="900s",
-        request_headers_timeout="10s",
-        upgrade_configs=[{"upgrade_type": "websocket"}],
-        rds={"route_config_name": ROUTES, "config_source": _file(rds)},
-        access_log=[
-            {
-                "name": "stdout",
-                "typed_config": _typed(
-                    "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-                    log_format={"json_format": ACCESS_LOG_FIELDS},
-                ),
-            }
-        ],
-        http_filters=[
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": _typed("envoy.extensions.filters.http.router.v3.Router"),
-            }
-        ],
-    )
 
 
 def cluster(slot: str, port: int, idle_timeout_s: float) -> Document:
     """Return one slot's cluster: its backend on 127.0.0.1, whose idle connections we close before it does."""
-    protocol = _typed(
+    protocol = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         common_http_protocol_options={"idle_timeout": f"{idle_timeout_s:g}s"},
         explicit_http_config={"http_protocol_options": {}},
     )
     endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
-    return _typed(
+    return typed(
         "envoy.config.cluster.v3.Cluster",
         name=slot,
         type="STATIC",
@@ -147,15 +70,17 @@ def clusters(version: str, ports: Mapping[str, int], idle_timeout_s: float) -> D
 def routes(version: str, weights: Mapping[str, int], preview_slot: str | None, preview_secret: str) -> Document:
     """Return `rds.json`: the preview route if there is one, then the public route or the router's own 503.
 
-    The preview header is removed from every request, so that no app sees the secret.
+    The preview header is removed from every request, so that no app sees the secret. The client's address stands in
+    X-Forwarded-For, alone.
     """
     preview = [] if preview_slot is None else [_preview_route(preview_slot, preview_secret)]
     host = {"name": "all", "domains": ["*"], "routes": [*preview, _public_route(weights)]}
-    resource = _typed(
+    resource = typed(
         "envoy.config.route.v3.RouteConfiguration",
         name=ROUTES,
         validate_clusters=True,
-        request_headers_to_remove=[PREVIEW_HEADER],
+        request_headers_to_add=CLIENT_HEADERS,
+        request_headers_to_remove=[PREVIEW_HEADER, "forwarded"],
         virtual_hosts=[host],
     )
     return {"version_info": version, "resources": [resource]}

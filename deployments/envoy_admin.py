@@ -1,5 +1,7 @@
 """What a running Envoy says of itself over its admin socket. Reads only."""
 
+import re
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,12 +12,27 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.envoy import ROUTES, STAT_PREFIX
+from deployments.envoy_edge import CERTIFICATE
 from evidence.errors import RouterError
 from gates.analysis import SlotCounters
 
 ANSWER_TIMEOUT_S = 2.0
-STAT_ROOTS = {"cds.json": "cluster_manager.cds", "rds.json": f"http.{STAT_PREFIX}.rds.{ROUTES}"}
+STAT_ROOTS = {
+    "cds.json": "cluster_manager.cds",
+    "rds.json": f"http.{STAT_PREFIX}.rds.{ROUTES}",
+    "sds.json": f"sds.{CERTIFICATE}",
+}
+ROUTING = ("cds.json", "rds.json")
 SLOT_STATS = r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_cx_connect_fail)$"
+
+# What is worth keeping over time: of the slots, of the public listener, of Envoy itself.
+EXPORTED_STATS = (
+    r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_rq_total|upstream_rq_retry"
+    r"|upstream_cx_active|upstream_cx_connect_fail)$"
+    rf"|^http\.{STAT_PREFIX}\.(downstream_rq_.xx|downstream_rq_time|downstream_rq_active|downstream_rq_total"
+    r"|downstream_cx_active)$"
+    r"|^server\.(live|uptime|memory_allocated|memory_physical_size)$"
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +61,8 @@ class Admin:
 
     def version(self) -> str | None:
         """Return the version of clusters and routes in effect; None when they differ or there is none yet."""
-        versions = {status.version for status in self.status().values()}
+        status = self.status()
+        versions = {status[name].version for name in ROUTING}
         return (versions.pop() or None) if len(versions) == 1 else None
 
     def running(self) -> dict[str, int]:
@@ -69,6 +87,10 @@ class Admin:
                     found[slot].add(sample.name, sample.labels, sample.value)
         return {slot: tally.counters() for slot, tally in found.items()}
 
+    def exported(self) -> str:
+        """Return what Prometheus is to read, in its text format."""
+        return self._get("/stats/prometheus", filter=EXPORTED_STATS)
+
     def active(self, slot: str) -> int:
         """Return how many requests the slot's backend is working on, streams included. RouterError: no such slot."""
         name = f"cluster.{slot}.upstream_rq_active"
@@ -76,6 +98,21 @@ class Admin:
         if not line.startswith(f"{name}: "):
             raise RouterError(f"router: no slot {slot!r} in its configuration; drain a slot before removing it")
         return int(line.split(": ")[1])
+
+    def serving(self) -> tuple[int, int]:
+        """Return how many requests and how many connections of the public it has now."""
+        names = [f"http.{STAT_PREFIX}.downstream_{what}_active" for what in ("rq", "cx")]
+        lines = self._get("/stats", filter="^(" + "|".join(map(re.escape, names)) + ")$").splitlines()
+        stats = dict(line.split(": ", 1) for line in lines if ": " in line)
+        requests, connections = (int(stats.get(name, "0")) for name in names)
+        return requests, connections
+
+    def leave(self) -> None:
+        """Have it take new connections for its drain time only, and end those that are open with their next answer."""
+        try:
+            self._client.post("/drain_listeners", params={"graceful": ""}).raise_for_status()
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
 
     def ready(self) -> bool:
         """Whether Envoy says that it is live; true also when it started on a refused file, so look at `version` too."""
@@ -100,7 +137,8 @@ class Admin:
 @contextmanager
 def connect(socket: Path) -> Iterator[Admin]:
     """Open the admin socket for a few questions; nothing is sent yet."""
-    transport = httpx.HTTPTransport(uds=str(socket), verify=False)
+    # A socket on this host speaks no TLS; a context without authorities is made in no time, and would trust nobody.
+    transport = httpx.HTTPTransport(uds=str(socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     with httpx.Client(
         transport=transport, base_url="http://envoy", timeout=ANSWER_TIMEOUT_S, trust_env=False
     ) as client:

@@ -48,6 +48,23 @@ def read_pair(directory: Path) -> envoy.Pair | None:
         return None
 
 
+def version_of(path: Path) -> str:
+    """Return the version of one document, "" when there is none that we wrote."""
+    try:
+        return str(json.loads(path.read_bytes())["version_info"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def chain_of(path: Path) -> str:
+    """Return the certificate chain that a document holds, "" when there is none that we wrote."""
+    try:
+        (secret,) = json.loads(path.read_bytes())["resources"]
+        return str(secret["tls_certificate"]["certificate_chain"]["inline_string"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
 @contextmanager
 def replaced(path: Path, document: envoy.Document) -> Iterator[None]:
     """Replace a file for good if the block succeeds; if it raises, the old one is back by a mere rename."""

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from evidence.errors import ConfigError
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 # sockaddr_un.sun_path holds 108 bytes (Linux, unix(7)); PostgreSQL and Envoy append names of up to 24.
 LONGEST_SOCKET_DIRECTORY = 80
@@ -28,7 +30,9 @@ class Home:
 
     @property
     def store(self) -> Path:
-        return self.root / "store"
+        """Return where artifacts and evidence lie: SLIPWAY_STORE, a directory that several hosts share, or our own."""
+        shared = os.environ.get("SLIPWAY_STORE")
+        return Path(shared).resolve() if shared else self.root / "store"
 
     @property
     def cache(self) -> Path:
@@ -47,8 +51,14 @@ class Home:
         return self.root / "environments" / environment
 
     def create(self) -> None:
-        """Make the directories; only this user can look into any of them. Safe to repeat."""
-        for directory in (self.root, self.keys, self.store, self.cache, self.work, self.control):
+        """Make the directories; only this user can look into any of them. Safe to repeat.
+
+        ConfigError: SLIPWAY_STORE is not there; it is never made, since it may not be mounted.
+        """
+        own = () if os.environ.get("SLIPWAY_STORE") else (self.store,)
+        if not own and not self.store.is_dir():
+            raise ConfigError(f"{self.store}: SLIPWAY_STORE is no directory; mount it, or make it")
+        for directory in (self.root, self.keys, *own, self.cache, self.work, self.control):
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o700)
 

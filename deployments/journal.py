@@ -10,22 +10,24 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from evidence.errors import JournalError
 
 FORMAT = 1
 GENESIS = "0" * 64
+# How a line in canonical form goes on after its data: "hash":"<64>","kind":"<kind>","prev":"<64>","seq":<n>,"v":1}
+HASH, KIND, PREV = b'"hash":"', b'","kind":"', b'","prev":"'
 RESERVE_BYTES = 256 * 1024  # room for some 500 entries when the disk is full: enough to finish or restore
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the journal."""
 
     seq: int
@@ -57,7 +59,7 @@ class Journal:
 
         Raises JournalError when any other line is damaged or the chain is broken.
         """
-        return self._parse(self._read())[0]
+        return self.parse(self.read())[0]
 
     def append(self, kind: str, data: Mapping[str, Any], epoch: int = 0) -> Entry:
         """Write one entry and return when it is on the disk. Not repeatable: each call is an entry.
@@ -65,7 +67,7 @@ class Journal:
         Raises JournalError when it cannot be written, the reserve used up included.
         """
         with self._locked():
-            entries, length = self._parse(self._read())
+            entries, length = self.parse(self.read())
             last = entries[-1] if entries else None
             body = {
                 "v": FORMAT,
@@ -77,7 +79,7 @@ class Journal:
                 "prev": last.hash if last else GENESIS,
             }
             body["hash"] = _digest(body)
-            line = json.dumps(body, separators=(",", ":")).encode() + b"\n"
+            line = json.dumps(body, sort_keys=True, separators=(",", ":")).encode() + b"\n"
             try:
                 self._write(line, length)
             except OSError as error:
@@ -111,7 +113,8 @@ class Journal:
         if created:
             _sync_directory(self.file.parent)
 
-    def _read(self) -> bytes:
+    def read(self) -> bytes:
+        """Return the file as it is, unverified. JournalError when it cannot be read."""
         try:
             return self.file.read_bytes()
         except FileNotFoundError:
@@ -119,29 +122,38 @@ class Journal:
         except OSError as error:
             raise JournalError(f"{self.file}: cannot read: {error}") from error
 
-    def _parse(self, raw: bytes) -> tuple[list[Entry], int]:
-        """Return the entries and the length in bytes of the sound part."""
+    def parse(self, raw: bytes, after: str = GENESIS) -> tuple[list[Entry], int]:
+        """Return the entries that follow the one with the hash `after`, and the length in bytes of the sound part."""
         entries: list[Entry] = []
         length = 0
-        previous = GENESIS
-        for number, line in enumerate(raw.split(b"\n"), 1):
-            if length + len(line) >= len(raw):  # no newline after it: torn, or the empty rest
-                break
-            try:
-                body = json.loads(line)
-                entry = _entry(body)
-                sound = _digest({k: v for k, v in body.items() if k != "hash"}) == entry.hash
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-                sound = False
-            if not sound or entry.prev != previous:
+        for entry, length in self.walk(raw, after):
+            entries.append(entry)
+        return entries, length
+
+    def walk(
+        self, raw: bytes, after: str = GENESIS, kinds: Collection[bytes] | None = None
+    ) -> Iterator[tuple[Entry, int]]:
+        """Yield the entries that follow the one with the hash `after`, each with the length in bytes up to its end.
+
+        Every line is verified; with `kinds` only entries of these are read and yielded, and the newest of all.
+        """
+        length = 0
+        previous = after.encode()
+        lines = raw.split(b"\n")[:-1]  # what has no newline after it is torn, or the empty rest
+        for number, line in enumerate(lines, 1):
+            length += len(line) + 1
+            known = _skim(line)
+            if known and known[1] == previous and kinds and known[0] not in kinds and number < len(lines):
+                previous = known[2]
+                continue
+            entry = _read_quickly(line) if known else _read(line)
+            if entry is None or entry.prev.encode() != previous:
                 raise JournalError(
                     f"{self.file}: line {number} is damaged or was changed; nothing is done here until a person has "
                     "looked: docs/operations.md, 'A damaged journal'"
                 )
-            entries.append(entry)
-            previous = entry.hash
-            length += len(line) + 1
-        return entries, length
+            previous = entry.hash.encode()
+            yield entry, length
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -166,11 +178,50 @@ class Journal:
             self.reserve.unlink(missing_ok=True)
 
 
+def _skim(line: bytes) -> tuple[bytes, bytes, bytes] | None:
+    """Return kind, prev and hash of a sound line in canonical form, None when that takes the slow way to say.
+
+    Such a line is what was hashed, but for the hash: nothing has to be written again to check it.
+    """
+    at = line.rfind(HASH)
+    if at < 0:
+        return None
+    start = at + len(HASH)
+    end = start + 64
+    mark = line[start:end]
+    if hashlib.sha256(line[:at] + line[end + 2 :]).hexdigest().encode() != mark:
+        return None
+    kind_at = end + len(KIND)
+    kind_end = line.find(b'"', kind_at)
+    prev_at = kind_end + len(PREV)
+    if line[end:kind_at] != KIND or line[kind_end:prev_at] != PREV:
+        return None
+    return line[kind_at:kind_end], line[prev_at : prev_at + 64], mark
+
+
+def _read_quickly(line: bytes) -> Entry | None:
+    """Return the entry of a line that was found sound; by the slow way when the quick one cannot read it."""
+    try:
+        return _entry(orjson.loads(line))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _read(line)
+
+
+def _read(line: bytes) -> Entry | None:
+    """Return a sound line's entry, None for a damaged line."""
+    try:
+        body = json.loads(line)
+        entry = _entry(body)
+        sound = _digest({k: v for k, v in body.items() if k != "hash"}) == entry.hash
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return entry if sound else None
+
+
 def _entry(body: Mapping[str, Any]) -> Entry:
     if body["v"] != FORMAT:
         raise ValueError(f"journal format {body['v']}, this version reads {FORMAT}")
-    names = ("seq", "at", "epoch", "kind", "data", "prev", "hash")
-    return Entry(**{name: body[name] for name in names})
+    return Entry(body["seq"], body["at"], body["epoch"], body["kind"], body["data"], body["prev"], body["hash"])
 
 
 def _sync_directory(directory: Path) -> None:

@@ -94,6 +94,8 @@ class Ledger:
     versions: dict[str, Version] = field(default_factory=dict)
     condemned: dict[str, str] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
+    unsafe: dict[str, str] = field(default_factory=dict)
+    seeded: set[str] = field(default_factory=set)
 
     @property
     def unfinished(self) -> Operation | None:
@@ -104,6 +106,13 @@ class Ledger:
     def idle_slot(self) -> str:
         """Return the slot that does not serve the public."""
         return next(slot for slot in SLOTS if not self.live or slot != self.live.slot)
+
+    @property
+    def promotion(self) -> Operation | None:
+        """Return the release that promoted what is live, None when any other operation came after it."""
+        last = self.operations[-1] if self.operations else None
+        good = last and self.live and last.outcome == "promoted" and last.version.digest == self.live.version.digest
+        return last if good else None
 
     def warm(self, window: timedelta) -> tuple[str, datetime] | None:
         """Return the slot that still runs what was live before, and until when it is kept.
@@ -121,7 +130,11 @@ class Ledger:
 
 def read_ledger(entries: Sequence[Entry]) -> Ledger:
     """Fold the entries, oldest first. Unknown kinds (of a newer Slipway) are passed over."""
-    ledger = Ledger()
+    return extend(Ledger(), entries)
+
+
+def extend(ledger: Ledger, entries: Sequence[Entry]) -> Ledger:
+    """Add newer entries, oldest first, to what the older ones came to; return the same ledger."""
     for entry in entries:
         ledger.entries = entry.seq
         ledger.epoch = max(ledger.epoch, entry.epoch)
@@ -188,11 +201,12 @@ def _condemned(ledger: Ledger, entry: Entry) -> None:
 
 def _end(ledger: Ledger, entry: Entry) -> None:
     data = entry.data
-    for operation in ledger.operations:
+    for operation in reversed(ledger.operations):
         if operation.id == data["id"] and operation.outcome is None:
             operation.outcome, operation.reason, operation.ended = data["outcome"], data["reason"], entry.time
             if data["outcome"] == "promoted":
                 ledger.promoted.append(operation.version.digest)
+            return
 
 
 def _question(ledger: Ledger, entry: Entry) -> None:
@@ -212,7 +226,31 @@ def _answer(ledger: Ledger, entry: Entry) -> None:
     ledger.questions.pop(entry.data["id"], None)
 
 
+def _migrating(ledger: Ledger, entry: Entry) -> None:
+    """Believe the worst from the intent on: a migration that was killed may have done its work."""
+    ledger.unsafe |= entry.data.get("unsafe", {})
+
+
+def _migration_failed(ledger: Ledger, entry: Entry) -> None:
+    for digest in entry.data.get("unsafe", {}):
+        ledger.unsafe.pop(digest, None)
+
+
+def _schema_restored(ledger: Ledger, entry: Entry) -> None:
+    """Believe who restored a dump: what the schema had left behind fits it again."""
+    for digest in entry.data["safe"]:
+        ledger.unsafe.pop(digest, None)
+
+
+def _seeded(ledger: Ledger, entry: Entry) -> None:
+    ledger.seeded.add(entry.data["seed"])
+
+
 _HANDLERS = {
+    "seeded": _seeded,
+    "schema.restored": _schema_restored,
+    "migrating": _migrating,
+    "migration.failed": _migration_failed,
     "begin": _begin,
     "routed": _routed,
     "slot.starting": _slot_starting,

@@ -1,96 +1,116 @@
 """What an environment looks like right now, for a person: `make status`, `monitor/<environment>`."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
+from deployments.health import Looked, look_until_sure
 from deployments.ledger import Ledger
 from deployments.place import Place
-from deployments.probe import look
-from evidence.bundle import read_bundle
-from evidence.errors import SlipwayError
-from gates.verdict import Action
+from gates.condition import Condition, worst
+from gates.messages import plain_markdown
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the journal and the lease say of an environment. Texts are plain."""
+
+    environment: str
+    url: str
+    live: str
+    since: str
+    warm: str
+    last: str
+    doing: str
+    waits: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Overview:
     """One look. `problems` is empty when all is well."""
 
-    environment: str
-    url: str
-    live: str
+    standing: Standing
     health: str
-    warm: str
-    last: str
-    doing: str
+    looked: tuple[Looked, ...]
     problems: tuple[str, ...]
 
     def line(self) -> str:
         """Return it in one line."""
-        return f"{self.environment}: {self.live}, {self.health}" + (f"; {self.doing}" if self.doing else "")
+        one = self.standing
+        doing = "; ".join([*([one.doing] if one.doing else []), *one.waits])
+        return f"{one.environment}: {one.live}, {self.health}" + (f"; {doing}" if doing else "")
 
     def page(self) -> str:
-        """Return it as markdown."""
+        """Return it as markdown: how the environment stands, and what was looked at."""
+        one = self.standing
         rows = {
-            "address": self.url,
-            "live": self.live,
+            "address": one.url,
+            "live": one.live + (f", since {one.since}" if one.since else ""),
             "health": self.health,
-            "warm old version": self.warm or "none",
-            "last operation": self.last or "none",
-            "doing now": self.doing or "nothing",
+            "warm old version": one.warm or "none",
+            "last operation": one.last or "none",
+            "doing now": one.doing or "nothing",
+            "waits": "; ".join(one.waits) or "nothing",
             "problems": "; ".join(self.problems) or "none",
         }
-        table = "\n".join(f"| {name} | {value.replace('|', '/')} |" for name, value in rows.items())
-        return f"# {self.environment}\n\n| | |\n|---|---|\n{table}\n"
+        table = [f"| {name} | {plain_markdown(value)} |" for name, value in rows.items()]
+        return "\n".join(
+            [f"# {one.environment}", "", table[0], "|---|---|", *table[1:], "", looks_table(self.looked), ""]
+        )
+
+
+def looks_table(looked: tuple[Looked, ...]) -> str:
+    """Return what was looked at, as a Markdown table; "" when nothing was."""
+    if not looked:
+        return ""
+    rows = ["| looked at | found | why | seconds |", "|---|---|---|---:|"]
+    for one in looked:
+        found = plain_markdown(one.look.reason)
+        rows.append(f"| {plain_markdown(one.what)} | {one.look.condition} | {found} | {one.seconds:.3f} |")
+    return "\n".join(rows)
+
+
+def standing(place: Place, ledger: Ledger) -> Standing:
+    """Return how an environment stands, without looking at what serves."""
+    holder = place.holder()
+    warm = ledger.warm(timedelta(seconds=place.settings.rollback_window_seconds))
+    last = ledger.operations[-1] if ledger.operations else None
+    live = ledger.live
+    return Standing(
+        environment=place.name,
+        url=place.public_url,
+        live=f"{live.version} in slot {live.slot}" if live else "nothing is live",
+        since=f"{live.since:%Y-%m-%d %H:%M:%S} UTC" if live else "",
+        warm=(
+            f"{ledger.versions[ledger.slots[warm[0]].digest]} in {warm[0]} until {warm[1]:%H:%M:%S} UTC" if warm else ""
+        ),
+        last=f"{last.kind} of {last.version}: {last.outcome or 'unfinished'}" if last else "",
+        doing=f"{holder.reason} (pid {holder.pid}, since {holder.since})" if holder else "",
+        waits=tuple(
+            f"waits for approval until {one.expires:%Y-%m-%d %H:%M:%S} UTC" for one in ledger.questions.values()
+        ),
+    )
 
 
 def overview(place: Place) -> Overview:
     """Look at journal, supervisor, router and health. Raises JournalError when the journal cannot be trusted."""
     ledger = place.ledger()
-    holder = place.holder()
-    warm = ledger.warm(timedelta(seconds=place.settings.rollback_window_seconds))
-    health, problems = _health(place, ledger)
-    if ledger.unfinished and holder is None:
-        problems.append(f"the {ledger.unfinished.kind} {ledger.unfinished.id} was interrupted; watch will tidy up")
-    last = ledger.operations[-1] if ledger.operations else None
-    return Overview(
-        environment=place.name,
-        url=place.url,
-        live=_live(ledger),
-        health=health,
-        warm=(
-            f"{ledger.versions[ledger.slots[warm[0]].digest]} in {warm[0]} until {warm[1]:%H:%M:%S} UTC" if warm else ""
-        ),
-        last=f"{last.kind} of {last.version}: {last.outcome or 'unfinished'}" if last else "",
-        doing=_doing(ledger, f"{holder.reason} (pid {holder.pid}, since {holder.since})" if holder else ""),
-        problems=tuple(problems),
-    )
-
-
-def _live(ledger: Ledger) -> str:
-    if ledger.live is None:
-        return "nothing is live"
-    age = datetime.now(UTC) - ledger.live.since
-    return f"{ledger.live.version} in slot {ledger.live.slot} for {str(age).split('.', maxsplit=1)[0]}"
-
-
-def _doing(ledger: Ledger, held: str) -> str:
-    waiting = [f"waits for approval until {one.expires:%H:%M:%S} UTC" for one in ledger.questions.values()]
-    return "; ".join([held, *waiting] if held else waiting)
-
-
-def _health(place: Place, ledger: Ledger) -> tuple[str, list[str]]:
+    looked: tuple[Looked, ...] = ()
+    problems: list[str] = []
     if not place.supervisor.answers():
-        return "not up", [f"{place.name} is not up on this host; run: make up"]
-    if ledger.live is None:
-        return "up", []
-    problems = []
-    expected = ledger.routing["version"] if ledger.routing else None
-    if (seen := place.router.version()) != expected:
-        problems.append(f"the router serves {seen or 'nothing'}, the journal says {expected}")
-    try:
-        paths = read_bundle(place.store, ledger.live.version.digest).run.health
-    except SlipwayError as error:
-        return "unknown", [*problems, str(error)]
-    verdicts = [look(place.url, path) for path in paths]
-    problems += [verdict.reason for verdict in verdicts if verdict.action is not Action.PROMOTE]
-    return ("healthy" if not problems else "unhealthy"), problems
+        health = "not up"
+        problems.append(f"{place.name} is not up on this host; run: make up")
+    else:
+        looked = look_until_sure(place, ledger)
+        problems += [*place.front.problems(), *place.front.notes()]
+        health = str(worst([one.look for one in looked]).condition) if looked else "up"
+        problems += [one.look.reason for one in looked if _is_problem(one)]
+    if ledger.unfinished and place.holder() is None:
+        problems.append(f"the {ledger.unfinished.kind} {ledger.unfinished.id} was interrupted; watch will tidy up")
+    return Overview(standing(place, ledger), health, looked, tuple(problems))
+
+
+def _is_problem(one: Looked) -> bool:
+    """Say whether somebody must do something: an app that calls itself degraded serves, and knows why it says so."""
+    if one.what.startswith("/"):
+        return one.look.condition is Condition.UNHEALTHY
+    return one.look.condition is not Condition.HEALTHY

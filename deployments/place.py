@@ -1,32 +1,32 @@
 """One environment on this host: its settings, journal, lease, supervisor, database, router and slots."""
 
 import os
+import re
 import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from deployments import lease as leases
+from deployments.envoy_edge import Edge
+from deployments.front import Front
 from deployments.home import CHECKOUT, Home
 from deployments.journal import Journal
 from deployments.ledger import Ledger, read_ledger
-from deployments.ports import is_free, who_listens
-from deployments.postgres import Postgres
-from deployments.programs import Program, State
+from deployments.ports import free_port
 from deployments.router import Envoy
+from deployments.runtimes import Runtime, open_runtime
 from deployments.settings import Settings, Target, read_settings
 from deployments.supervisor import Supervisor
-from evidence.errors import ConfigError, RouterError
+from evidence.errors import ConfigError
 from evidence.signing import Keys
 from evidence.store import Store, write_atomically
 
-ROUTER = "router"
-DATABASE = "postgres"
+TEMPLATE_NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,35 @@ class Place:
         return self.target.value
 
     @property
+    def project(self) -> str:
+        """Return the name under which an engine knows this environment: PROJECT, else <app>-<environment>."""
+        return self.settings.project or f"{self.app}-{self.target.short}"
+
+    @property
     def directory(self) -> Path:
         return self.home.place(self.name)
 
     @property
     def url(self) -> str:
-        """Return the public base URL, as seen from this host."""
+        """Return the base URL for our own requests: the public address as seen from this host, without TLS."""
+        return f"http://127.0.0.1:{self.router.edge.inner_port}" if self._tls else self.public_url
+
+    @property
+    def public_url(self) -> str:
+        """Return the public base URL, as people on this host would type it."""
         host = self.settings.host
         if ip_address(host).is_unspecified:
             host = "127.0.0.1"
-        return f"http://{host}:{self.settings.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.settings.port}"
+
+    @property
+    def asking(self) -> dict[str, str]:
+        """Return the headers of our own requests to `url`: an app behind TLS would send others away to it."""
+        return {"x-forwarded-proto": "https"} if self._tls else {}
+
+    @property
+    def _tls(self) -> bool:
+        return bool(self.settings.tls_certificate)
 
     @cached_property
     def journal(self) -> Journal:
@@ -73,11 +92,37 @@ class Place:
 
     @cached_property
     def router(self) -> Envoy:
-        return Envoy(self.directory / "router", self.sockets, self.settings.port, host=self.settings.host)
+        settings = self.settings
+        edge = Edge(
+            port=settings.port,
+            host=settings.host,
+            tls=self._tls,
+            inner_port=self._inner_port() if self._tls else 0,
+            redirect_port=settings.redirect_port,
+            trusted_hops=settings.xff_trusted_hops,
+        )
+        return Envoy(self.directory / "router", self.sockets, edge)
+
+    def _inner_port(self) -> int:
+        """Return the port of 127.0.0.1 on which a router with TLS takes our own requests, chosen once."""
+        file = self.directory / "inner.port"
+        if not file.exists():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(file, str(free_port()).encode())
+        return int(file.read_text(encoding="ascii"))
 
     @cached_property
-    def postgres(self) -> Postgres:
-        return Postgres(self.directory / "postgres", self.sockets)
+    def front(self) -> Front:
+        return Front(self)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return open_runtime(self)
+
+    @property
+    def registry_login(self) -> Path:
+        """Return the directory for the login of the registry that images are pulled from."""
+        return self.directory / "compose" / "registry"
 
     @cached_property
     def store(self) -> Store:
@@ -110,8 +155,13 @@ class Place:
         return file.read_text(encoding="utf-8")
 
     def app_secret(self, name: str, reference: str) -> str:
-        """Resolve a SECRET_ setting: generated (kept 0600 in the place), file:PATH or env:NAME."""
+        """Resolve a SECRET_ setting: generated (kept 0600 in the place), file:PATH, env:NAME or template:TEXT.
+
+        In a template, {NAME} is the value of SECRET_NAME, percent-encoded, as a URL wants it.
+        """
         kind, _, value = reference.partition(":")
+        if kind == "template":
+            return TEMPLATE_NAME.sub(lambda found: quote(self._named_secret(name, found[1]), safe=""), value)
         if kind == "env":
             if value not in os.environ:
                 raise ConfigError(f"config/{self.name}.env: SECRET_{name}: the variable {value} is not set")
@@ -124,19 +174,30 @@ class Place:
         except OSError as error:
             raise ConfigError(f"config/{self.name}.env: SECRET_{name}: cannot read {file}: {error}") from error
 
+    def _named_secret(self, template: str, name: str) -> str:
+        reference = self.settings.secrets.get(name, "")
+        if not reference or reference.startswith("template:"):
+            raise ConfigError(
+                f"config/{self.name}.env: SECRET_{template}: its template names {{{name}}}; set SECRET_{name} to "
+                "generated, file:PATH or env:NAME"
+            )
+        return self.app_secret(name, reference)
+
     def app_environment(self) -> dict[str, str]:
         """Return what the app is told: its database, its settings (APP_) and its secrets (SECRET_)."""
         return {
             **self.settings.app,
             **{name: self.app_secret(name, reference) for name, reference in self.settings.secrets.items()},
-            "DATABASE_URL": self.postgres.url(self.app, self.app),
+            **self.runtime.database(),
         }
 
     def secrets(self) -> list[str]:
         """Return every value that must not appear in what we print of the app's output."""
         found = [self.app_secret(name, reference) for name, reference in self.settings.secrets.items()]
-        password = urlsplit(self.postgres.url(self.app, self.app)).password or ""
-        return [secret for secret in (*found, password, unquote(password), self.preview_secret()) if secret]
+        for value in self.runtime.database().values():
+            password = urlsplit(value).password or ""
+            found += [password, unquote(password)]
+        return [secret for secret in (*found, self.preview_secret()) if secret]
 
     def up(self) -> None:
         """Start supervisor, database and router, and with them the slots that were running. Safe to repeat.
@@ -145,35 +206,16 @@ class Place:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
-        self.postgres.initialise()
+        self.runtime.prepare()
         self.router.prepare()
         was_up = self.supervisor.answers()
         self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
         try:
-            self._refuse_taken_port()
+            self.front.refuse_taken_ports()
+            self.front.up()
         except ConfigError:
             if not was_up:
                 self.supervisor.down()
             raise
-        self.supervisor.run(self.postgres.program(DATABASE, priority=10))
-        self.supervisor.run(Program(ROUTER, tuple(self.router.command()), self.directory / "router", {}, priority=20))
-        self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
-        self.postgres.create_database(self.app, self.app)
-        self._await_router()
-
-    def _refuse_taken_port(self) -> None:
-        router = self.supervisor.state(ROUTER)
-        ours = router is not None and router.state in (State.RUNNING, State.STARTING)
-        if not ours and not is_free(self.settings.port, self.settings.host):
-            who = who_listens(self.settings.port) or "another process"
-            raise ConfigError(
-                f"{self.name}: port {self.settings.port} is taken by {who}; stop it, or set "
-                f"SLIPWAY_{self.name.upper()}_PORT to a free one"
-            )
-
-    def _await_router(self) -> None:
-        deadline = time.monotonic() + 15
-        while not self.router.ready():
-            if time.monotonic() > deadline:
-                raise RouterError(f"{self.name}: the router did not start:\n{self.supervisor.log_tail(ROUTER)}")
-            time.sleep(0.05)
+        self.runtime.up(self.ledger())
+        self.front.wait()

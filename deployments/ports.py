@@ -1,10 +1,12 @@
 """TCP ports of this host: which are free, and who has one that is not."""
 
 import socket
+from pathlib import Path
 
 import psutil
 
 LOCAL = "127.0.0.1"
+NET_BIND_SERVICE = 10  # capabilities(7)
 
 
 def free_port() -> int:
@@ -24,6 +26,17 @@ def is_free(port: int, host: str = LOCAL) -> bool:
         except OSError:
             return False
     return True
+
+
+def needs_rights(port: int) -> bool:
+    """Return whether this user may not listen on `port`: low ones are for who has CAP_NET_BIND_SERVICE."""
+    try:
+        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text(encoding="ascii"))
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return False
+    effective = next((int(line.split()[1], 16) for line in status.splitlines() if line.startswith("CapEff:")), 0)
+    return port < first and not effective & 1 << NET_BIND_SERVICE
 
 
 def who_listens(port: int) -> str | None:

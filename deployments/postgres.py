@@ -34,6 +34,7 @@ from deployments.sandbox import Isolation, Sandbox
 from deployments.supervisor import Program
 from evidence.errors import ConfigError, HealthError, ToolError
 
+MAKING = 0x51A7  # the advisory lock under which databases are made
 SUPERUSER = "postgres"
 NOBODY = 65534
 # Ours are made, not typed: plain names need no quoting anywhere, psql included.
@@ -123,6 +124,8 @@ class Postgres:
         password = self._password(owner)
         role, place = sql.Identifier(owner), sql.Identifier(database)
         with self._connect() as connection:
+            # One at a time: PostgreSQL refuses two sessions that change the same rights ("tuple concurrently updated").
+            connection.execute("SELECT pg_advisory_lock(%s)", [MAKING])
             known = "SELECT 1 FROM pg_roles WHERE rolname = %s"
             verb = "ALTER" if connection.execute(known, [owner]).fetchone() else "CREATE"
             # the server sees, and on an error logs, the verifier and never the password
@@ -146,6 +149,15 @@ class Postgres:
             statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
             connection.execute(sql.SQL(statement).format(sql.Identifier(database)))
 
+    def drop_role(self, role: str) -> None:
+        """Delete a role that owns nothing any more, with its password. An absent one is no error."""
+        _check_identifier(role)
+        if role == SUPERUSER:
+            raise ConfigError("role: got the superuser, expected a role of its own")
+        with self._connect() as connection:
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+        self._password_file(role).unlink(missing_ok=True)
+
     def url(self, database: str, owner: str, driver: str = "postgresql+psycopg") -> str:
         """Return the URL (password in it) for SQLAlchemy, or with driver "postgresql" for libpq.
 
@@ -157,6 +169,27 @@ class Postgres:
         password = path.read_text(encoding="ascii")
         where = urlencode({"host": str(self.socket_directory)}, quote_via=quote)
         return f"{driver}://{owner}:{password}@/{database}?{where}"
+
+    def database_bytes(self, database: str) -> int:
+        """Return how big a database is, indexes and all. ToolError: it does not answer."""
+        try:
+            with self._connect() as connection:
+                row = connection.execute("SELECT pg_database_size(%s)", [database]).fetchone()
+        except psycopg.Error as error:
+            raise ToolError(f"PostgreSQL in {self.directory}: {database}: {str(error).strip()}") from error
+        return int(str(row[0])) if row else 0
+
+    def dump(self, database: str, file: Path, timeout_s: float) -> None:
+        """Write a database into an existing file, in pg_dump's custom format. ToolError says what pg_dump said."""
+        words = [str(self._binary("pg_dump")), "--format=custom", "--lock-wait-timeout=10s", f"--file={file}"]
+        words += ["-h", str(self.socket_directory), "-U", SUPERUSER, database]
+        env = ENVIRONMENT | {"PGPASSWORD": self._password(SUPERUSER)}
+        try:
+            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"pg_dump of {database} did not end within {timeout_s:g} s") from error
+        if done.returncode:
+            raise ToolError(f"pg_dump of {database} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
 
     # ---- the cluster
 

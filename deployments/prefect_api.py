@@ -1,6 +1,7 @@
 """Prefect's REST API, as far as `watch` needs it: by plain HTTP, so that a service that runs for ever stays small."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -15,19 +16,31 @@ TIMEOUT_S = 10.0
 class PrefectApi:
     """Calls one installation's server. Every method raises ServerAway when it does not answer, or answers an error."""
 
-    def __init__(self, control: Control | None = None) -> None:
+    def __init__(self, control: Control | None = None, url: str = "", auth: str = "") -> None:
         self.control = control or Control(Home.find())
+        self._url, self._auth = url, auth
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    @classmethod
+    def of_run(cls, home: Home) -> "PrefectApi":
+        """Return the API that this process's run belongs to, which may be another host's, else this installation's.
+
+        Prefect tells its runs by PREFECT_API_URL and PREFECT_API_AUTH_STRING.
+        """
+        url = os.environ.get("PREFECT_API_URL", "").rstrip("/").removesuffix("/api")
+        return cls(Control(home), url, os.environ.get("PREFECT_API_AUTH_STRING", "") if url else "")
+
+    @property
+    def url(self) -> str:
+        return self._url or self.control.url
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | Sequence[Any] | None = None) -> Any:
         """Return the decoded answer, None for "not found"."""
-        user, _, password = self.control.auth.partition(":")
+        user, _, password = (self._auth or self.control.auth).partition(":")
         try:
-            answer = httpx.request(
-                method, f"{self.control.url}/api{path}", json=body, auth=(user, password), timeout=TIMEOUT_S
-            )
+            answer = httpx.request(method, f"{self.url}/api{path}", json=body, auth=(user, password), timeout=TIMEOUT_S)
         except httpx.HTTPError as error:
             raise ServerAway(
-                f"the Prefect server does not answer at {self.control.url} ({type(error).__name__}); start it: make up"
+                f"the Prefect server does not answer at {self.url} ({type(error).__name__}); start it: make up"
             ) from error
         if answer.status_code == 404:
             return None

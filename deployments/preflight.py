@@ -6,17 +6,20 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from deployments.approvers import read_approvers
+from deployments.known import Known, read_known, scan_problems
 from deployments.ledger import Ledger, Live, Version
 from deployments.place import Place
 from deployments.rollout import version_of
 from deployments.sandbox import Isolation, available
-from evidence.bundle import find_digest, verify_bundle
+from evidence.bundle import find_digest, read_bundle, verify_bundle
 from evidence.errors import ArtifactError
-from evidence.statements import Checked, Commit, newest_promotion, read_checks, read_promotions
+from evidence.statements import Commit, Scanned, newest_promotion, read_checks, read_promotions
 from gates.approval import Approver
-from gates.requirements import Check, judge_checks
+from gates.migrations import Kind, Step, contracting, pending, unapproved
+from gates.requirements import GOOD, Check, judge_checks
 from gates.verdict import Action, Verdict
 
 ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
@@ -24,18 +27,23 @@ ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is about to change, and whether it may. `commits` are those that go out, newest first."""
+    """What is about to change, and whether it may. `commits` are those that go out, newest first.
+
+    `contracts` are its migrations that leave no way back; where a person is asked, that is asked too.
+    """
 
     version: Version
     live: Live | None
     verdict: Verdict
     checks: tuple[Check, ...]
+    scanned: Scanned | None
     commits: tuple[Commit, ...]
     commits_note: str
     isolation: str
     approvers: tuple[Approver, ...]
     policy: str
     warnings: tuple[str, ...]
+    contracts: tuple[Step, ...] = ()
 
     @property
     def authors(self) -> tuple[str, ...]:
@@ -70,24 +78,30 @@ def preflight(place: Place, digest: str) -> Preflight:
     configuration.
     """
     bundle = verify_bundle(place.store, digest)
-    checked = read_checks(place.store, place.keys, digest)
+    known = read_known(place.store, place.keys, digest, bundle)
+    checked = known.checked
     ledger = place.ledger()
     approvers = read_approvers()
-    problems = [*_evidence_problems(place, digest, bundle.commit, checked), *_state_problems(place, ledger, digest)]
+    problems = [*_evidence_problems(place, digest, known), *_state_problems(place, ledger, digest)]
+    problems += scan_problems(place, known, approvers, datetime.now(UTC))
     if place.settings.approval == "required" and not any(place.name in one.environments for one in approvers):
         problems.append(f"config/approvers.toml names nobody who may approve for {place.name}")
     commits, note = going_out(checked.history if checked else (), ledger.live)
     return Preflight(
         version=version_of(place, digest),
         live=ledger.live,
-        verdict=Verdict(Action.STOP, "; ".join(problems)) if problems else _passed(place, checked),
-        checks=checked.checks if checked else (),
+        verdict=(
+            Verdict(Action.STOP, "; ".join(problems)) if problems else judge_checks(place.settings.gates, known.checks)
+        ),
+        checks=known.checks,
+        scanned=known.scanned,
         commits=commits,
         commits_note=note,
         isolation=checked.isolation if checked else "unknown",
         approvers=tuple(approvers),
         policy=policy_of(place, approvers),
-        warnings=tuple(_warnings(place, ledger, checked)),
+        warnings=tuple(_warnings(place, ledger, known, digest)),
+        contracts=contracting(news_of(place, ledger, digest)),
     )
 
 
@@ -100,11 +114,8 @@ def policy_of(place: Place, approvers: Sequence[Approver]) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
-def _passed(place: Place, checked: Checked | None) -> Verdict:
-    return judge_checks(place.settings.gates, checked.checks if checked else ())
-
-
-def _evidence_problems(place: Place, digest: str, commit: str, checked: Checked | None) -> list[str]:
+def _evidence_problems(place: Place, digest: str, known: Known) -> list[str]:
+    checked, commit = known.checked, known.commit
     if checked is None:
         return [f"no signed evidence for {digest[:12]}; run: prefect deployment run ci/push -p commit={commit[:12]}"]
     problems = []
@@ -112,7 +123,7 @@ def _evidence_problems(place: Place, digest: str, commit: str, checked: Checked 
         problems.append(f"the evidence is about commit {checked.commit[:12]}, the artifact about {commit[:12]}")
     if not checked.clean:
         problems.append("the evidence was made on a tree with uncommitted changes")
-    verdict = judge_checks(place.settings.gates, checked.checks)
+    verdict = judge_checks(place.settings.gates, known.checks)
     if verdict.action is not Action.PROMOTE:
         problems.append(verdict.reason)
     required = place.settings.required_isolation
@@ -139,6 +150,10 @@ def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
         problems.append(f"{ledger.live.version} is live already")
     if not place.supervisor.answers():
         problems.append(f"{place.name} is not up on this host; run: make up")
+    problems += [*place.runtime.problems(digest), *place.front.problems()]
+    if reason := ledger.unsafe.get(digest):
+        problems.append(f"{digest[:12]} does not fit the database any more: {reason}; release a fixed version")
+    problems += _contract_problems(place, ledger, digest)
     if _weaker(str(available()), place.settings.required_isolation):
         problems.append(
             f"this host isolates app code by {available()} only, {place.settings.required_isolation} is required"
@@ -146,15 +161,52 @@ def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
     return problems
 
 
-def _warnings(place: Place, ledger: Ledger, checked: Checked | None) -> list[str]:
-    notes = []
+def _contract_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
+    """Return the contracting steps that nobody approved, where nobody is asked."""
+    if place.settings.approval == "required":
+        return []
+    approved = [name.strip() for name in place.settings.approved_contracts.split(",")]
+    return [
+        f"migration {step.revision} takes away what {ledger.live.version if ledger.live else 'nothing'} needs "
+        f"({step.reason}), and leaves no way back; if that is meant, add it to APPROVED_CONTRACTS of "
+        f"config/{place.name}.env"
+        for step in unapproved(news_of(place, ledger, digest), approved)
+    ]
+
+
+def news_of(place: Place, ledger: Ledger, digest: str) -> list[Step]:
+    """Return the migrations that a version brings beyond what is live; none to an empty environment."""
+    if ledger.live is None:
+        return []
+    live = read_bundle(place.store, ledger.live.version.digest)
+    return pending(read_bundle(place.store, digest).migrations or (), live.migrations or ())
+
+
+def _migration_notes(place: Place, ledger: Ledger, digest: str) -> list[str]:
+    notes = [
+        f"Migration {step.revision}: {step.kind}: {step.reason}"
+        + (". There is NO WAY BACK to older versions after it." if step.kind is Kind.CONTRACT else "")
+        for step in news_of(place, ledger, digest)
+    ]
+    bundle = read_bundle(place.store, digest)
+    if bundle.migrations is None and bundle.run.migrate:
+        notes.append("NOBODY JUDGED THE MIGRATIONS of this version.")
+    return notes
+
+
+def _warnings(place: Place, ledger: Ledger, known: Known, digest: str) -> list[str]:
+    notes = [*_migration_notes(place, ledger, digest), *place.runtime.notes(), *place.front.notes()]
     idle = ledger.slots.get(ledger.idle_slot)
     if idle and idle.running:
         old = ledger.versions.get(idle.digest)
         notes.append(f"The warm old version {old or idle.digest[:12]} in slot {ledger.idle_slot} will be evicted.")
-    unlooked = [f"{one.name} ({one.reason})" for one in (checked.checks if checked else ()) if one.outcome != "passed"]
-    if unlooked:
-        notes.append("Not passed, and not required here: " + "; ".join(unlooked))
+    other = [one for one in known.checks if one.name not in place.settings.gates and one.outcome not in GOOD]
+    if other:
+        notes.append("Not passed, and not required here: " + "; ".join(f"{one.name} ({one.reason})" for one in other))
+    if known.scanned and known.scanned.refused:
+        notes.append("Waivers that do not count: " + "; ".join(str(one) for one in known.scanned.refused))
+    if known.scanned and known.scanned.unneeded:
+        notes.append(f"Waivers that nothing needs any more: {', '.join(known.scanned.unneeded)}")
     if place.settings.allow_author_approval:
         notes.append("This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL).")
     notes.append("Who approves is what the form says; identity is not proven yet (docs/security.md).")

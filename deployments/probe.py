@@ -7,10 +7,16 @@ from typing import Protocol
 import httpx
 
 from evidence.errors import HealthError
-from gates.health import LONGEST_BODY, judge_health
+from gates.condition import Condition, Look
+from gates.health import LONGEST_BODY, condition_of, judge_health
 from gates.verdict import Action, Verdict
 
 TIMEOUT_S = 3.0
+# Made once: it takes longer than most requests, and would be part of every time that is measured here.
+CONTEXT = httpx.create_ssl_context()
+# Of what serves: slower than TIMEOUT_S is DEGRADED, and only this long without an answer is as bad as none. A busy host
+# must not look like a bad version.
+PATIENCE_S = 10.0
 
 
 class Alive(Protocol):
@@ -19,21 +25,57 @@ class Alive(Protocol):
     def __call__(self) -> str | None: ...
 
 
+class _Silent(Exception):
+    """No answer that could be judged; the message says why."""
+
+
 def look(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Verdict:
     """Ask once. No answer is WAIT; at most 64 kB of the body are read, for at most `TIMEOUT_S`."""
-    body = b""
-    deadline = time.monotonic() + TIMEOUT_S
     try:
-        with httpx.stream("GET", base_url + path, headers=dict(headers or {}), timeout=TIMEOUT_S) as answer:
+        return judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S))
+    except _Silent as silent:
+        return Verdict(Action.WAIT, str(silent))
+
+
+def examine(base_url: str, path: str, headers: Mapping[str, str] | None = None, patience_s: float = PATIENCE_S) -> Look:
+    """Ask once, as `look` does, how a version is that serves. No answer is UNHEALTHY, a slow one DEGRADED."""
+    began = time.monotonic()
+    try:
+        seen = condition_of(path, *_ask(base_url, path, headers, patience_s))
+    except _Silent as silent:
+        return Look(Condition.UNHEALTHY, str(silent))
+    took_s = time.monotonic() - began
+    if seen.condition is Condition.HEALTHY and took_s > TIMEOUT_S:
+        return Look(Condition.DEGRADED, f"{seen.reason} after {took_s:.1f} s")
+    return seen
+
+
+def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
+    body = b""
+    deadline = time.monotonic() + timeout_s
+    try:
+        with _client(timeout_s) as client, client.stream("GET", base_url + path, headers=dict(headers or {})) as answer:
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     break
                 if time.monotonic() > deadline:  # httpx's own timeout is for each piece, and pieces may drip
-                    return Verdict(Action.WAIT, f"{path} did not end its answer within {TIMEOUT_S:g} s")
-            return judge_health(path, answer.status_code, body)
+                    raise _Silent(f"{path} did not end its answer within {timeout_s:g} s")
+            return answer.status_code, body
     except httpx.HTTPError as error:
-        return Verdict(Action.WAIT, f"{path}: {type(error).__name__}: {error}")
+        raise _Silent(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def _client(timeout_s: float) -> httpx.Client:
+    # What is asked is on this host: a proxy of the environment has no business in between.
+    return httpx.Client(verify=CONTEXT, timeout=timeout_s, trust_env=False)
+
+
+def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:
+    """Ask once; return the seconds to the end of the answer, and whether it was a good one."""
+    began = time.monotonic()
+    verdict = look(base_url, path, headers)
+    return time.monotonic() - began, verdict.action is Action.PROMOTE
 
 
 def await_healthy(

@@ -2,19 +2,58 @@
 automation.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 
 from deployments.lease import Lease
 from deployments.ledger import Ledger
 from deployments.place import Place
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout, ensure_slot, start_slot, version_of
-from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import verify_bundle
-from evidence.errors import RollbackFailed, RollbackRefused, SlipwayError
-from gates.rollback import Refusal, choose_target
+from evidence.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
+from gates.rollback import Refusal, Situation, choose_target, refuse_automatic
 
 Say = Callable[[str], None]
+# How long an automatic rollback waits for a release in progress, which may put right or undo what is bad.
+DEFER_S = 1800.0
+ASK_EVERY_S = 0.5
+
+
+@contextmanager
+def lease_in_turn(place: Place, reason: str, wait_s: float) -> Iterator[Lease]:
+    """Hold the lease, waiting for it. LeaseHeld after `wait_s`."""
+    until = time.monotonic() + wait_s
+    with ExitStack() as stack:
+        while True:
+            try:
+                lease = stack.enter_context(place.lease(reason))
+                break
+            except LeaseHeld:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(ASK_EVERY_S)
+        yield lease
+
+
+def situation(place: Place, ledger: Ledger, blamed: str) -> Situation:
+    """Return what an automatic rollback from `blamed` is judged on."""
+    promotion = ledger.promotion
+    return Situation(
+        wanted=place.settings.alerts,
+        blamed=blamed,
+        live=ledger.live.version.digest if ledger.live else None,
+        arrived=promotion.ended if promotion else None,
+        window=timedelta(seconds=place.settings.rollback_window_seconds),
+    )
+
+
+def automatic_refusal(place: Place, lease: Lease, blamed: str, now: datetime) -> Refusal | None:
+    """Say why nothing may be rolled back by itself, after what is unfinished was put right. None when it may."""
+    reconcile(place, lease)
+    return refuse_automatic(situation(place, place.ledger(), blamed), now)
 
 
 def plan_rollback(place: Place, condemn: str | None, wanted: str | None) -> tuple[str, str] | Refusal:
@@ -26,11 +65,13 @@ def plan_rollback(place: Place, condemn: str | None, wanted: str | None) -> tupl
     live = ledger.live.version.digest if ledger.live else None
     bad = _full(ledger, condemn) if condemn else live
     target = choose_target(
-        bad or "", live, ledger.promoted, ledger.condemned, _full(ledger, wanted) if wanted else None
+        bad or "", live, ledger.promoted, ledger.condemned, _full(ledger, wanted) if wanted else None, ledger.unsafe
     )
     if isinstance(target, Refusal):
         return target
     verify_bundle(place.store, target)
+    if problems := place.runtime.problems(target):
+        return Refusal("; ".join(problems), harmless=False)
     return bad or "", target
 
 
@@ -40,8 +81,8 @@ def roll_back(
     """Condemn what is live and make an earlier version live. Returns the rollout (None: nothing was to do) and the
     reason.
 
-    Raises RollbackRefused before any effect, RollbackFailed when the target could not be started or
-    checked: what was live stays or comes back.
+    Raises RollbackRefused before any effect, RollbackFailed when the target could not be started or checked: what was
+    live stays or comes back; RollbackUnfinished when the target serves and the rest is left to `watch`.
     """
     repaired, why = reconcile(place, lease)
     say(f"reconcile: {repaired}: {why}")
@@ -64,10 +105,16 @@ def roll_back(
         if isinstance(error, SlipwayError):
             raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
         raise
-    rollout.condemn(bad, reason)
-    say(f"drain: {rollout.drain()}")
-    said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}"
-    rollout.end("rolled back", said)
+    try:
+        rollout.condemn(bad, reason)
+        say(f"drain: {rollout.drain()}")
+        said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}"
+        rollout.end("rolled back", said)
+    except SlipwayError as error:
+        raise RollbackUnfinished(
+            f"{rollout.version} serves, and what remained was not done: {type(error).__name__}: {error}; "
+            "watch finishes it"
+        ) from error
     return rollout, said
 
 
@@ -76,7 +123,7 @@ def _prepare(rollout: Rollout, ledger: Ledger) -> str:
     place = rollout.place
     slot = ledger.slots.get(rollout.slot)
     warm = slot and slot.running and slot.digest == rollout.version.digest
-    if warm and ProcessRuntime(place).gone(rollout.slot) is None:
+    if warm and place.runtime.gone(rollout.slot) is None:
         with rollout.step("start"):
             ensure_slot(place, rollout.lease, rollout.slot, rollout.version)
         return f"start: {rollout.version} is still warm in slot {rollout.slot}"

@@ -6,7 +6,7 @@ recovery decides from the journal alone (gates/recovery.py).
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -14,18 +14,24 @@ from functools import cached_property
 from typing import Any
 
 from deployments.bake import bake
+from deployments.fitness import Fitness
 from deployments.lease import Lease
 from deployments.ledger import Ledger, Live, Version
 from deployments.place import Place
 from deployments.probe import await_healthy
 from deployments.router import PREVIEW_HEADER, DrainResult, Routing
-from deployments.runtimes.process import Installed, ProcessRuntime
+from deployments.runtimes import Runtime
+from deployments.runtimes.layout import NO_SEED, Installed
 from deployments.settings import Strategy
+from deployments.signing_keys import signing_keys
 from evidence.bundle import read_bundle
-from evidence.errors import RestoreError, SlipwayError
+from evidence.errors import ArtifactError, RestoreError, SlipwayError, ToolError
+from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
 from gates.analysis import SlotCounters
-from gates.verdict import Verdict
+from gates.downtime import exceeded
+from gates.migrations import Step, pending, unsafe
+from gates.verdict import Action, Verdict
 
 
 def version_of(place: Place, digest: str) -> Version:
@@ -49,13 +55,21 @@ class Rollout:
     baseline: tuple[SlotCounters, SlotCounters] | None = None
     first_reading: SlotCounters | None = None
     downtime_from: float | None = None
+    signer: Keys | None = None
+    down_s: float = 0.0
 
     @classmethod
     def begin(cls, place: Place, lease: Lease, version: Version, kind: str, run: str = "") -> "Rollout":
-        """Journal the intent. The place must have been reconciled under this lease."""
+        """Journal the intent. The place must have been reconciled under this lease.
+
+        EvidenceError, before anything is written, when a release could not be signed for at its end.
+        """
+        signer = signing_keys(place.home) if kind == "release" else None
+        if signer:
+            signer.prove()
         ledger = place.ledger()
         slot = ledger.idle_slot
-        rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live)
+        rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
         place.preview_secret(renew=True)
         data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(version)}
         rollout._write("begin", data | {"before": _live_data(ledger.live)})
@@ -63,8 +77,13 @@ class Rollout:
         return rollout
 
     @property
-    def runtime(self) -> ProcessRuntime:
-        return ProcessRuntime(self.place)
+    def runtime(self) -> Runtime:
+        return self.place.runtime
+
+    @property
+    def too_long_down(self) -> str:
+        """Return what to say when nothing served for longer than the environment allows; else nothing."""
+        return exceeded(self.down_s, self.place.settings.max_downtime_seconds)
 
     @cached_property
     def installed(self) -> Installed:
@@ -90,9 +109,28 @@ class Rollout:
     def migrate(self) -> str:
         """Bring the database's schema up to the new version's. Never undone by a restore: migrations expand."""
         with self.step("migrate"):
-            self._write("migrating", {"digest": self.version.digest})
-            said = self.runtime.migrate(self.installed, self.lease)
+            # Its transactions make a migration that failed one that never happened; see evidence/errors.py.
+            unsafe = self._left_behind()
+            self._write("migrating", {"digest": self.version.digest, "unsafe": unsafe})
+            try:
+                said = self.runtime.migrate(self.installed, self.lease)
+            except SlipwayError:
+                self._write("migration.failed", {"digest": self.version.digest, "unsafe": unsafe})
+                raise
             self._write("migrated", {"digest": self.version.digest})
+            return said
+
+    def seed(self) -> str:
+        """Fill the database with the kind of data that the environment is to have, once in its life."""
+        kind = self.place.settings.seed
+        if not kind or kind in self.place.ledger().seeded:
+            return f"{kind} data was seeded before" if kind else "no data is wanted here (SEED)"
+        if self.installed.bundle.run.seed is None:
+            return NO_SEED
+        with self.step("seed"):
+            self._write("seeding", {"seed": kind, "digest": self.version.digest})
+            said = self.runtime.seed(self.installed, kind, self.lease)
+            self._write("seeded", {"seed": kind, "digest": self.version.digest, "said": said[:500]})
             return said
 
     def start(self) -> str:
@@ -104,10 +142,10 @@ class Rollout:
             return start_slot(self.place, self.lease, self.slot, self.version)
 
     def verify(self) -> str:
-        """Publish the preview route and run health and smoke tests against the idle slot through it."""
+        """Publish the preview route; check health, smoke tests, times, memory and processor through it."""
         with self.step("verify"):
             publish(self.place, self.lease, self.before, preview=self.slot)
-            return self._check({PREVIEW_HEADER: self.place.preview_secret()})
+            return self._check({PREVIEW_HEADER: self.place.preview_secret()}, preview=True)
 
     def switch(self) -> str:
         """Send all traffic to the new version, confirmed by the router."""
@@ -120,12 +158,17 @@ class Rollout:
     def check_public(self) -> str:
         """Run health and smoke tests again, through the public route."""
         with self.step("check"):
-            return self._check({})
+            return self._check({}, preview=False)
 
     def bake(self) -> Verdict:
         """Watch the router's figures for the new version until they allow a judgement, and journal it."""
         with self.step("bake"):
+            began = datetime.now(UTC)
             verdict = bake(self.place, self.slot, self.installed.bundle.run.health[0], self.baseline)
+            if verdict.action is Action.ROLL_BACK and (death := self.runtime.gone(self.slot)):
+                verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
+            elif verdict.action is Action.ROLL_BACK and (why := self.runtime.renewed(self.slot, began)):
+                raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
             self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
             return verdict
 
@@ -159,7 +202,8 @@ class Rollout:
                 at=datetime.now(UTC),
                 release=self.id,
             )
-            state(self.place.store, self.place.keys, self.version.digest, self.place.app, Kind.PROMOTION, promoted)
+            keys = self.signer or signing_keys(self.place.home)
+            state(self.place.store, keys, self.version.digest, self.place.app, Kind.PROMOTION, promoted)
         self._write("end", {"id": self.id, "outcome": outcome, "reason": reason})
 
     def restore(self) -> str:
@@ -168,12 +212,30 @@ class Rollout:
         self._end_downtime()
         return said
 
-    def _check(self, headers: Mapping[str, str]) -> str:
+    def _left_behind(self) -> dict[str, str]:
+        """Return the versions that this one's migrations leave no way back to, each with the reason."""
+        ledger, store = self.place.ledger(), self.place.store
+        live = read_bundle(store, self.before.version.digest).migrations if self.before else None
+        news = pending(self.installed.bundle.migrations or (), live or ())
+        others = {*ledger.promoted} - {self.version.digest, *ledger.unsafe}
+        return unsafe(news, {digest: _migrations(self.place, digest) for digest in others}) if self.before else {}
+
+    def _check(self, headers: Mapping[str, str], *, preview: bool) -> str:
+        headers = {**self.place.asking, **headers}
         run = self.installed.bundle.run
         timeout_s = self.place.settings.health_timeout_seconds
         gone = lambda: self.runtime.gone(self.slot)  # noqa: E731
         health = await_healthy(self.place.url, run.health, timeout_s, headers, gone)
-        return f"{health}; smoke: {self.runtime.smoke(self.installed, self.place.url, headers, self.lease)}"
+        fitness = Fitness(self.place, self.slot, self.installed.bundle) if self._is_measured(preview) else None
+        smoke = self.runtime.smoke(self.installed, self.place.url, headers, self.lease)
+        return f"{health}; smoke: {smoke}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
+
+    def _is_measured(self, preview: bool) -> bool:
+        """Say whether figures count here: once in a release, in the preview where there is one.
+
+        Never in a rollback: what is gone back to served before, and a slow version is better than a broken one.
+        """
+        return self.kind == "release" and preview is (self.place.settings.strategy is Strategy.BLUE_GREEN)
 
     def _reading(self) -> SlotCounters | None:
         return self.place.router.counters().get(self.before.slot, SlotCounters()) if self.before else None
@@ -185,8 +247,17 @@ class Rollout:
     def _end_downtime(self) -> None:
         if self.downtime_from is not None:
             down_s = round(time.monotonic() - self.downtime_from, 3)
+            self.down_s += down_s
             self._write("step", {"name": "down", "seconds": down_s, "downtime_s": down_s})
             self.downtime_from = None
+
+
+def _migrations(place: Place, digest: str) -> Sequence[Step]:
+    """Return an artifact's migrations; none of one that the store has no more, which is no target anyway."""
+    try:
+        return read_bundle(place.store, digest).migrations or ()
+    except ArtifactError:
+        return ()
 
 
 def _live_data(live: Live | None) -> dict[str, Any] | None:
@@ -203,7 +274,7 @@ def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
     """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
     not.
     """
-    runtime = ProcessRuntime(place)
+    runtime = place.runtime
     installed = runtime.installed(version.digest)
     stop_slot(place, lease, slot)
     port = runtime.choose_port()
@@ -214,6 +285,7 @@ def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
         f"http://127.0.0.1:{port}",
         installed.bundle.run.health,
         place.settings.health_timeout_seconds,
+        place.asking,
         gone=lambda: runtime.gone(slot),
     )
     place.journal.append("slot.started", data, lease.epoch)
@@ -223,15 +295,15 @@ def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
 def stop_slot(place: Place, lease: Lease, slot: str) -> None:
     """Stop what runs in a slot. Safe to repeat."""
     place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
-    ProcessRuntime(place).stop(slot)
+    place.runtime.stop(slot)
     place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
 
 
 def publish(place: Place, lease: Lease, live: Live | None, preview: str | None = None) -> float:
     """Make the router send all traffic to `live`; return the seconds from written to confirmed.
 
-    The journal's intent comes before, its confirmation after. Raises RouterError with the old configuration back in
-    force.
+    The journal's intent comes before, its confirmation after; the singletons follow. Raises RouterError with the old
+    configuration back in force.
     """
     ledger: Ledger = place.ledger()
     routing = Routing(
@@ -245,6 +317,8 @@ def publish(place: Place, lease: Lease, live: Live | None, preview: str | None =
     place.journal.append("routing", data, lease.epoch)
     seconds = place.router.publish(routing)
     place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
+    if preview is None:
+        place.runtime.follow(live.version.digest if live else None)
     return seconds
 
 
@@ -259,6 +333,7 @@ def restore(place: Place, lease: Lease, before: Live | None) -> str:
     Raises RestoreError, which says what a person must do.
     """
     try:
+        place.runtime.wait_ready()
         return _restore(place, lease, before)
     except SlipwayError as error:
         what = f"{before.version} in slot {before.slot}" if before else "the empty state"
@@ -288,12 +363,13 @@ def _restore(place: Place, lease: Lease, before: Live | None) -> str:
 def ensure_slot(place: Place, lease: Lease, name: str, version: Version) -> None:
     """Make sure that a version runs healthily in a slot; start it when it does not."""
     slot = place.ledger().slots.get(name)
-    runtime = ProcessRuntime(place)
+    runtime = place.runtime
     if slot and slot.running and slot.digest == version.digest and runtime.gone(name) is None:
         await_healthy(
             f"http://127.0.0.1:{slot.port}",
             read_bundle(place.store, version.digest).run.health,
             place.settings.health_timeout_seconds,
+            place.asking,
             gone=lambda: runtime.gone(name),
         )
     else:

@@ -1,5 +1,6 @@
 """How traffic is switched: what the router is told, and the router that we run (Envoy, from its wheel)."""
 
+import hashlib
 import importlib.util
 import os
 import re
@@ -7,10 +8,13 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from deployments import envoy, envoy_admin, envoy_files, locked_exec
+from deployments import envoy, envoy_admin, envoy_edge, envoy_files, locked_exec
+from deployments.certificates import end_of
+from deployments.envoy_edge import Edge
 from evidence.errors import ConfigError, RouterError, ToolError
 from gates.analysis import SlotCounters
 
@@ -19,6 +23,7 @@ CONFIRM_DEADLINE_S = 5.0
 CONFIRM_POLL_S = 0.002
 # Envoy's confirmation is its main thread's word: a worker was seen to send one request to the old slot just after it.
 SETTLE_S = 0.25
+DRAIN_TIME_S = 10
 DRAIN_POLL_S = 0.1
 DRAIN_ZEROS = 3
 NO_ROUTING = "empty"
@@ -145,7 +150,7 @@ def envoy_binary() -> Path:
 class Envoy(Router):
     """One environment's Envoy, configured by files in `directory` and watched over a 0600 socket in `sockets`.
 
-    `port` and `host` are where the public reaches it. `idle_timeout_s`: unused backend connections are closed after
+    `edge` is where and how the public reaches it. `idle_timeout_s`: unused backend connections are closed after
     this many seconds; keep it below the backend's own keep-alive (uvicorn: 5 s), or requests meet a closing connection.
     """
 
@@ -153,14 +158,12 @@ class Envoy(Router):
         self,
         directory: Path,
         sockets: Path,
-        port: int,
+        edge: Edge,
         binary: Path | None = None,
         idle_timeout_s: float = 4.0,
-        host: str = "127.0.0.1",
     ) -> None:
         self.directory = directory.absolute()
-        self.port = port
-        self.host = host
+        self.edge = edge
         self.idle_timeout_s = idle_timeout_s
         self.admin_socket = sockets.absolute() / "envoy.sock"
         self._binary = binary
@@ -179,28 +182,56 @@ class Envoy(Router):
             path.mkdir(parents=True, exist_ok=True)
         # The routes hold the preview secret.
         self.directory.chmod(0o700)
-        bootstrap = envoy.bootstrap(
-            host=self.host,
-            port=self.port,
-            admin_socket=self.admin_socket,
-            cds=self._dynamic / "cds.json",
-            rds=self._dynamic / "rds.json",
-        )
+        dynamic = (self._dynamic / name for name in ("cds.json", "rds.json", "sds.json"))
+        bootstrap = envoy_edge.bootstrap(self.edge, envoy_edge.Files(self.admin_socket, *dynamic))
         envoy_files.write(self.directory / "bootstrap.json", bootstrap)
         for name, document in envoy_files.by_name(self._nothing()).items():
             if not (self._dynamic / name).exists():
                 envoy_files.write(self._dynamic / name, document)
 
+    @property
+    def mark(self) -> str:
+        """Return a mark of what it is started with: a running one with another mark listens in another way."""
+        started_with = (self.directory / "bootstrap.json").read_bytes() + "\0".join(self.arguments()).encode()
+        return hashlib.sha256(started_with).hexdigest()[:16]
+
+    def certificate(self) -> str:
+        """Return the version of the certificate that lies ready for it, "" when there is none."""
+        return envoy_files.version_of(self._dynamic / "sds.json")
+
+    def certificate_ends(self) -> datetime | None:
+        """Return when the certificate that lies ready ends (aware UTC), None without one."""
+        chain = envoy_files.chain_of(self._dynamic / "sds.json")
+        return end_of(chain) if chain else None
+
+    def certify(self, version: str, chain: str, key: str) -> float:
+        """Put a certificate into effect for new connections; return the seconds from written to confirmed.
+
+        Those that are open keep the old one. A router that does not run yet finds it when it starts. RouterError when
+        it is refused: the old one is back.
+        """
+        path, document = self._dynamic / "sds.json", envoy_edge.certificate(version, chain, key)
+        with envoy_admin.connect(self.admin_socket) as admin:
+            if not admin.ready() or not path.exists():
+                envoy_files.write(path, document)
+                return 0.0
+            began = time.monotonic()
+            self._replace(admin, "sds.json", document)
+            return time.monotonic() - began
+
     def command(self) -> list[str]:
         """Return what a supervisor runs in the foreground; it ends at once if this router already runs."""
         binary = str(self._binary or envoy_binary())
-        lock = [str(self.directory / "lock"), self.host, str(self.port)]
+        lock = [str(self.directory / "lock"), self.edge.host, str(self.edge.port)]
+        return [sys.executable, "-I", "-S", locked_exec.__file__, *lock, binary, *self.arguments()]
+
+    def arguments(self) -> list[str]:
+        """Return Envoy's own arguments, which are the same wherever it runs."""
         return [
-            *(sys.executable, "-I", "-S", locked_exec.__file__, *lock, binary),
             *("-c", str(self.directory / "bootstrap.json")),
             "--disable-hot-restart",
             "--reject-unknown-dynamic-fields",
-            *("--concurrency", "2", "--drain-time-s", "10", "--log-level", "warning"),
+            *("--concurrency", "2", "--drain-time-s", str(DRAIN_TIME_S), "--log-level", "warning"),
         ]
 
     def publish(self, routing: Routing) -> float:

@@ -23,7 +23,7 @@ from evidence.errors import ConfigError
 
 APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
-SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*")
+SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
 
 
 class Target(StrEnum):
@@ -61,9 +61,20 @@ class Settings(BaseModel):
     # No figure ever exceeds "inf": as a limit it would let everything pass.
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
-    runtime: Annotated[str, Field(pattern="^process$")] = "process"
+    runtime: Annotated[str, Field(pattern="^(process|compose)$")] = "process"
+    docker_host: str = ""
+    router: Annotated[str, Field(pattern="^(embedded|container)$")] = "embedded"
+    router_image: str = "envoyproxy/envoy:v1.40-latest"
+    project: Annotated[str, Field(pattern="^(|[a-z0-9][a-z0-9_-]{0,50})$")] = ""
+    compose_binds: str = ""
+    require_live_restore: bool = False
+    min_free_disk_mb: float = Field(1024, ge=0)
     host: Annotated[str, AfterValidator(lambda host: str(ip_address(host)))] = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
+    tls_certificate: Annotated[str, Field(pattern="^(|/.+)$")] = ""
+    tls_key: Annotated[str, Field(pattern="^(|/.+)$")] = ""
+    redirect_port: int = Field(0, ge=0, le=65535)
+    xff_trusted_hops: int = Field(0, ge=0, le=10)
     strategy: Strategy
     approval: Annotated[str, Field(pattern="^(required|none)$")] = "required"
     approval_timeout_seconds: float = Field(3600, ge=5)
@@ -71,9 +82,21 @@ class Settings(BaseModel):
     required_gates: str
     requires_promotion_in: Annotated[str, Field(pattern="^(|development|staging)$")] = ""
     required_isolation: Isolation = Isolation.NAMESPACES
+    max_scan_age_hours: float = Field(24, gt=0)
     health_timeout_seconds: float = Field(30, gt=0)
     migration_timeout_seconds: float = Field(120, gt=0)
+    seed: Annotated[str, Field(pattern="^(|samples|masked|full)$")] = ""
+    seed_timeout_seconds: float = Field(600, gt=0)
+    backup_before_migration: bool = False
+    backups_kept: int = Field(5, ge=1)
+    backup_timeout_seconds: float = Field(600, gt=0)
+    approved_contracts: str = ""
     smoke_timeout_seconds: float = Field(60, gt=0)
+    verify_seconds: float = Field(1, ge=0.2, le=60)
+    max_query_p95_seconds: float = Field(0.5, gt=0)
+    max_memory_mb: float = Field(512, gt=0)
+    max_memory_percent: float = Field(90, gt=0)
+    max_cpu_percent: float = Field(90, gt=0)
     bake_seconds: float = Field(60, ge=0)
     bake_max_seconds: float = Field(300, ge=0)
     bake_probes_per_second: float = Field(5, ge=0, le=100)
@@ -84,6 +107,8 @@ class Settings(BaseModel):
     drain_seconds: float = Field(30, ge=0)
     rollback_window_seconds: float = Field(3600, ge=0)
     max_downtime_seconds: float = Field(0, ge=0)
+    watch: Annotated[str, Field(pattern="^(basic|full)$")] = "basic"
+    alerts: bool = False
     app: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
 
@@ -93,6 +118,10 @@ class Settings(BaseModel):
             raise ValueError("BAKE_MAX_SECONDS must not be below BAKE_SECONDS")
         if self.strategy is Strategy.BLUE_GREEN and self.max_downtime_seconds > 0:
             raise ValueError("MAX_DOWNTIME_SECONDS must be 0 for STRATEGY=blue-green")
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("TLS_CERTIFICATE and TLS_KEY must both be set, or neither")
+        if self.redirect_port and (not self.tls_certificate or self.redirect_port == self.port):
+            raise ValueError("REDIRECT_PORT leads to TLS: it needs TLS_CERTIFICATE, and another port than PORT")
         return self
 
     @property
@@ -114,7 +143,12 @@ def read_settings(target: Target, config: Path = CHECKOUT / "config") -> Setting
             key = name.removeprefix(prefix)
             raw[key] = value
             sources[key] = f"the environment variable {name}"
-    return _build(file, raw, sources)
+    settings = _build(file, raw, sources)
+    if settings.seed and target is Target.PRODUCTION:
+        raise ConfigError(
+            f'{sources["SEED"]}: SEED: got "{settings.seed}", expected none: production\'s data is its own'
+        )
+    return settings
 
 
 def _parse(file: Path) -> dict[str, str]:
@@ -171,5 +205,7 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
 def _reference(source: str, key: str, value: str) -> str:
     if not SECRET_REFERENCE.fullmatch(value):
         # The value itself may be the secret: it is not repeated here.
-        raise ConfigError(f"{source}: {key}: expected generated, file:PATH or env:NAME, got something else (not shown)")
+        raise ConfigError(
+            f"{source}: {key}: expected generated, file:PATH, env:NAME or template:TEXT, got something else (not shown)"
+        )
     return value

@@ -36,6 +36,8 @@ __all__ = ["Program", "ProgramState", "State", "Supervisor"]
 
 START_WAIT_S = 20.0
 POLL_S = 0.1
+# from a program's KILL to its end: a container of processes, or a busy host, takes its time
+KILLED_WITHIN_S = 10.0
 # supervisor closes that many descriptors before each start, so not the system's millions
 MOST_DESCRIPTORS = 16384
 
@@ -81,7 +83,7 @@ class Supervisor:
                 return
             added, changed, _ = self._ask("reloadConfig")[0]
             if program.name in changed:
-                self.stop(program.name, program.stop_wait_s + 5)
+                self.stop(program.name, program.stop_wait_s + KILLED_WITHIN_S)
                 self._ask("removeProcessGroup", program.name)
             if program.name in changed or program.name in added:
                 self._ask("addProcessGroup", program.name)
@@ -109,8 +111,13 @@ class Supervisor:
                 self._ask("startProcess", name, False)
             time.sleep(POLL_S)
 
-    def stop(self, name: str, wait_s: float = 30) -> None:
-        """Stop a program and wait until it has ended; it stays declared. Raises SupervisorError if it has not."""
+    def stop(self, name: str, wait_s: float | None = None) -> None:
+        """Stop a program and wait until it has ended; it stays declared. Raises SupervisorError if it has not.
+
+        `wait_s` seconds; without it for as long as the program may take until it is killed, and a little more.
+        """
+        if wait_s is None:
+            wait_s = self._declared(name, "stop_wait_s", 30) + KILLED_WITHIN_S
         try:
             call(self.socket, "stopProcess", name, False)
         except Fault as fault:

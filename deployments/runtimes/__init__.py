@@ -1,1 +1,100 @@
-"""The ways to run an artifact behind one small protocol: `process` today, `compose` to come."""
+"""The ways to run an artifact behind one small protocol: `process` and `compose`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from deployments.lease import Lease
+from deployments.ledger import Ledger
+from deployments.runtimes.layout import Installed
+from gates.verification import Usage
+
+if TYPE_CHECKING:
+    from deployments.place import Place
+
+
+class Runtime(Protocol):
+    """What a release needs of a runtime. Every method may be repeated; errors are SlipwayErrors that a person may see.
+
+    A slot's last words are masked: no secret of the environment is in them.
+    """
+
+    def problems(self, digest: str | None = None) -> list[str]:
+        """Return what is in the way of releasing here (and of starting `digest`), found without changing anything."""
+
+    def notes(self) -> list[str]:
+        """Return what a person who approves should know of this host, and what stands in nobody's way."""
+
+    def wait_ready(self) -> None:
+        """Wait until slots can be started and stopped: an engine that restarts is away for seconds. ToolError: it stays
+        away.
+        """
+
+    def prepare(self) -> None:
+        """Lay out what `up` needs, before the place's supervisor runs."""
+
+    def up(self, ledger: Ledger) -> None:
+        """Start what slots need (a database) and, after a stop of everything, what the journal says was running."""
+
+    def database(self) -> dict[str, str]:
+        """Return what the app is told of its database, by variable name. Secret."""
+
+    def install(self, digest: str) -> Installed:
+        """Verify an artifact, every byte, and lay it out. ArtifactError: something is missing or changed."""
+
+    def installed(self, digest: str) -> Installed:
+        """Return an artifact that lies ready here; install it when it does not."""
+
+    def migrate(self, installed: Installed, lease: Lease) -> str:
+        """Bring the database to the artifact's schema; return the last line printed. MigrationError: it failed."""
+
+    def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
+        """Run the artifact's seed command for this kind of data; return its last line. ToolError: it failed."""
+
+    def database_bytes(self, installed: Installed) -> int:
+        """Return how big the app's database is. ToolError: it cannot be asked; ConfigError: there is none of ours."""
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        """Write the app's database into an existing file, in pg_dump's custom format. ToolError: that failed."""
+
+    def tidy(self) -> None:
+        """End what an interrupted operation left running beside the slots, such as a migration."""
+
+    def choose_port(self) -> int:
+        """Return a free port of 127.0.0.1 for a slot."""
+
+    def start(self, slot: str, installed: Installed, port: int) -> None:
+        """Start an artifact in an empty slot and return at once; from here on it is kept running across our death."""
+
+    def restart(self, slot: str) -> None:
+        """Stop a slot and start the same again on the same port: what still hangs on it ends."""
+
+    def stop(self, slot: str) -> None:
+        """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""
+
+    def gone(self, slot: str) -> str | None:
+        """Return why a slot is not running, with its last words; None while it runs."""
+
+    def usage(self, slot: str) -> tuple[Usage, ...]:
+        """Return what each service of a slot uses now, beside its limits. ToolError: it cannot be seen."""
+
+    def renewed(self, slot: str, since: datetime) -> str | None:
+        """Return why a slot was started anew after `since` through no fault of its own; None when it was not."""
+
+    def follow(self, live: str | None) -> None:
+        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's."""
+
+    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
+        """Run the artifact's smoke tests against an address; return their summary. ToolError when one fails."""
+
+
+def open_runtime(place: "Place") -> Runtime:
+    """Return the runtime that the environment is set to (RUNTIME)."""
+    if place.settings.runtime == "compose":
+        from deployments.runtimes.compose import ComposeRuntime
+
+        return ComposeRuntime(place)
+    from deployments.runtimes.process import ProcessRuntime
+
+    return ProcessRuntime(place)

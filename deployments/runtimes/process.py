@@ -2,188 +2,79 @@
 supervisor.
 """
 
-import fcntl
-import hashlib
-import json
-import os
+import contextlib
 import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
 
 from deployments import sandbox
 from deployments.lease import Lease
-from deployments.place import Place
+from deployments.ledger import Ledger
 from deployments.ports import free_port
+from deployments.postgres import Postgres
+from deployments.process_figures import cpu_s, memory_bytes, tree
 from deployments.programs import Program, State
-from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
-from evidence.errors import ArtifactError, MigrationError, ToolError
+from deployments.runtimes.layout import NO_SEED, Installed, Layout, last_line, seed_command
+from evidence.errors import MigrationError, ToolError
+from gates.verification import Usage
 
-INSTALL_TIMEOUT_S = 300
-COMPLETE = ".complete"
+if TYPE_CHECKING:
+    from deployments.place import Place
 
-
-@dataclass(frozen=True)
-class Installed:
-    """A bundle laid out on this host, read-only: its source, and the environments that its locks and wheels make.
-
-    Bundles with the same wheels share an environment, and environments of the host share both.
-    """
-
-    root: Path
-    digest: str
-    bundle: Bundle
-
-    @property
-    def directory(self) -> Path:
-        return self.root / self.digest[:32]
-
-    @property
-    def source(self) -> Path:
-        return self.directory / "source"
-
-    def environment(self, smoke: bool = False) -> Path:
-        """Return the virtual environment that the app (or its smoke tests) runs with."""
-        bundle = self.bundle
-        smoke = smoke and bundle.smoke_lock is not None
-        lock, wheels = (bundle.smoke_lock, bundle.smoke_wheels) if smoke else (bundle.lock, bundle.wheels)
-        content = json.dumps([bundle.python, lock, wheels], sort_keys=True)
-        return self.root / f"env-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
-
-    def command(self, argv: Sequence[str], port: int | None = None, smoke: bool = False) -> list[str]:
-        """Return a command of the bundle with its own interpreter and the slot's port filled in."""
-        words = [word.replace("{port}", str(port)) for word in argv]
-        python = self.environment(smoke) / "bin" / "python"
-        return [str(python)] + words[1:] if words[0] == "python" else words
-
-
-def uv() -> str:
-    """Return the path of the uv that belongs to this environment."""
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if not found:
-        raise ToolError("uv is not installed here; run: make setup")
-    return found
-
-
-def interpreter(version: str) -> str:
-    """Return a Python of the wanted minor version. ArtifactError when this host has none."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return os.path.realpath(sys.executable)
-    argv = [uv(), "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-    if found.returncode:
-        raise ArtifactError(
-            f"the bundle wants Python {version} and this host has none; install it, or build for another"
-        )
-    return found.stdout.strip()
-
-
-def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cache: Path) -> None:
-    """Make a virtual environment that holds exactly what `lock` says, checked by hash.
-
-    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to
-    repeat.
-    """
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
-    if wheels is None:
-        environ |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
-        environ |= {name: os.environ[name] for name in ("HTTPS_PROXY", "NO_PROXY") if name in os.environ}
-    source = ["--offline", "--no-index", "--find-links", str(wheels)] if wheels else []
-    steps = [
-        [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
-        [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
-        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
-    ]
-    if lock.read_text(encoding="utf-8").find("==") < 0:
-        steps.pop()
-    for argv in steps:
-        try:
-            done = subprocess.run(
-                argv, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
-        if done.returncode:
-            raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
-    compile_bytecode(python, directory / "lib")
-    share_read_only(directory)
-
-
-def compile_bytecode(python: str, directory: Path) -> None:
-    """Compile what lies in a directory, by the base interpreter and without `site`.
-
-    The environment's own interpreter would run whatever a wheel's .pth file says, as us and outside the sandbox.
-    What does not compile is left as it is.
-    """
-    argv = [python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)]
-    subprocess.run(argv, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
-
-
-def once(directory: Path, make: Callable[[], None]) -> None:
-    """Have a directory made exactly once, whoever asks and however often it was interrupted."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / COMPLETE).exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            make()
-            (directory / COMPLETE).touch()
+DATABASE = "postgres"
 
 
 class ProcessRuntime:
     """Installs, migrates, starts and stops bundles in one place."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: "Place") -> None:
         self.place = place
+        self._layout = Layout(place, runs_here=True)
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        return Postgres(self.place.directory / "postgres", self.place.sockets)
+
+    def problems(self, digest: str | None = None) -> list[str]:
+        return []
+
+    def notes(self) -> list[str]:
+        return []
+
+    def wait_ready(self) -> None:
+        """The supervisor is started by whoever finds it away."""
+
+    def prepare(self) -> None:
+        self.postgres.initialise()
+
+    def up(self, ledger: Ledger) -> None:
+        """Start the database. The slots are the supervisor's: it brought them up with itself."""
+        self.place.supervisor.run(self.postgres.program(DATABASE, priority=10))
+        self.postgres.wait_ready(log_tail=lambda: self.place.supervisor.log_tail(DATABASE))
+        self.postgres.create_database(self.place.app, self.place.app)
+
+    def database(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.postgres.url(self.place.app, self.place.app)}
+
+    def follow(self, live: str | None) -> None:
+        """A bundle is one process: it has no singletons."""
 
     def install(self, digest: str) -> Installed:
-        """Verify an artifact and lay it out, offline and by hash. Safe to repeat and to race.
-
-        Raises ArtifactError when a byte of it is missing or changed.
-        """
-        installed = self._installed(verify_bundle(self.place.store, digest), digest)
-        bundle = installed.bundle
-        once(installed.environment(), lambda: self._make(installed, bundle.lock, bundle.wheels))
-        if bundle.smoke_lock:
-            smoke_lock = bundle.smoke_lock
-            once(installed.environment(True), lambda: self._make(installed, smoke_lock, bundle.smoke_wheels, True))
-        once(installed.directory, lambda: self._unpack(installed))
-        return installed
+        return self._layout.install(digest)
 
     def installed(self, digest: str) -> Installed:
-        """Return an artifact that lies ready here; install it when it does not."""
-        installed = self._installed(read_bundle(self.place.store, digest), digest)
-        return installed if (installed.directory / COMPLETE).exists() else self.install(digest)
-
-    def _installed(self, bundle: Bundle, digest: str) -> Installed:
-        return Installed(self.place.home.root / "installed", digest, bundle)
-
-    def _make(self, installed: Installed, lock_digest: str, wheels: dict[str, str], smoke: bool = False) -> None:
-        store = self.place.store
-        with tempfile.TemporaryDirectory(dir=installed.root) as scratch:
-            link_blobs(store, wheels, Path(scratch) / "wheels")
-            lock = Path(scratch) / ("smoke.lock" if smoke else "runtime.lock")
-            lock.write_bytes(store.blob(lock_digest).read_bytes())
-            python = interpreter(installed.bundle.python)
-            directory = installed.environment(smoke)
-            make_venv(directory, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv")
-
-    def _unpack(self, installed: Installed) -> None:
-        installed.source.mkdir(parents=True)
-        with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
-            archive.extractall(installed.source, filter="data")
-        compile_bytecode(interpreter(installed.bundle.python), installed.source)
-        share_read_only(installed.directory)
+        return self._layout.installed(digest)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
         """Return what the app may see: its bundle and its database's socket, both read-only."""
         level = sandbox.available()
-        bound = (installed.directory, installed.environment(), self.place.postgres.socket_directory)
+        bound = (installed.directory, installed.environment(), self.postgres.socket_directory)
         return sandbox.Sandbox(level, read_only=bound)
 
     def _environment(self, port: int | None = None) -> dict[str, str]:
@@ -199,20 +90,46 @@ class ProcessRuntime:
         if command is None:
             return "the app has no migrations"
         timeout_s = self.place.settings.migration_timeout_seconds
+        ended, said = self._once(installed, command, {}, timeout_s, lease)
+        if ended:
+            raise MigrationError(f"the migration {ended}: {said[-1500:]}")
+        return last_line(said) or "the migration ran and printed nothing"
+
+    def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
+        command = seed_command(installed.bundle.run, kind)
+        if command is None:
+            return NO_SEED
+        timeout_s = self.place.settings.seed_timeout_seconds
+        ended, said = self._once(installed, command, {"SEED": kind}, timeout_s, lease)
+        if ended:
+            raise ToolError(f"the seed {ended}: {said[-1500:]}")
+        return last_line(said) or "the seed ran and printed nothing"
+
+    def _once(
+        self, installed: Installed, command: Sequence[str], env: Mapping[str, str], timeout_s: float, lease: Lease
+    ) -> tuple[str, str]:
+        """Run a command of the app to its end; return how that was when it was not good, and what it printed."""
         done = sandbox.run(
             installed.command(command),
             cwd=installed.source,
-            env=self._environment(),
+            env={**self._environment(), **env},
             sandbox=self.sandbox(installed),
             timeout_s=timeout_s,
             epoch=lease.mark,
         )
-        said = self._masked(done.output)
+        said = self._layout.masked(done.output)
         if done.timed_out:
-            raise MigrationError(f"the migration did not end within {timeout_s:g} s and was stopped: {said[-800:]}")
-        if done.returncode:
-            raise MigrationError(f"the migration failed with exit code {done.returncode}: {said[-1500:]}")
-        return (said.strip().splitlines() or ["the migration ran and printed nothing"])[-1]
+            return f"did not end within {timeout_s:g} s and was stopped", said
+        return (f"failed with exit code {done.returncode}" if done.returncode else ""), said
+
+    def database_bytes(self, installed: Installed) -> int:
+        return self.postgres.database_bytes(self.place.app)
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        self.postgres.dump(self.place.app, file, timeout_s)
+
+    def tidy(self) -> None:
+        """Nothing is left: the lease ends whatever carries the mark of who held it."""
 
     def choose_port(self) -> int:
         """Return a free port of this host for a slot."""
@@ -249,38 +166,27 @@ class ProcessRuntime:
         if state is not None and state.state in (State.RUNNING, State.STARTING):
             return None
         said = self.place.supervisor.log_tail(self.program(slot), 15)
-        return f"{state.state if state else 'not declared'}; it said: {self._masked(said)}"
+        return f"{state.state if state else 'not declared'}; it said: {self._layout.masked(said)}"
+
+    def usage(self, slot: str) -> tuple[Usage, ...]:
+        """Return what the slot's process and those below it use. A process has no limits: MAX_MEMORY_MB and one CPU."""
+        name = self.program(slot)
+        state = self.place.supervisor.state(name)
+        if state is None or not state.pid:
+            return ()
+        # The launcher, and with namespaces the init below it, are ours.
+        ours = 2 if sandbox.available() is sandbox.Isolation.NAMESPACES else 1
+        with contextlib.suppress(psutil.Error):
+            processes = tree(psutil.Process(state.pid))[ours:]
+            limit = int(self.place.settings.max_memory_mb * 10**6)
+            return (Usage(name, memory_bytes(processes), limit, cpu_s(processes), 1.0, time.monotonic()),)
+        return ()
+
+    def renewed(self, slot: str, since: datetime) -> str | None:
+        return None  # the supervisor starts anew only what died
 
     def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        """Run the bundle's smoke tests against an address; return their summary line. ToolError when one fails."""
-        command = installed.bundle.run.smoke
-        if command is None:
-            return "the app names no smoke tests"
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": base_url}
-        done = sandbox.run(
-            installed.command(command, smoke=True),
-            cwd=installed.source,
-            env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
-            sandbox=sandbox.Sandbox(
-                sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
-            ),
-            timeout_s=self.place.settings.smoke_timeout_seconds,
-            epoch=lease.mark,
-        )
-        said = self._masked(done.output)
-        if done.timed_out:
-            raise ToolError(
-                f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}"
-            )
-        if done.returncode:
-            raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
-        return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
-
-    def _masked(self, text: str) -> str:
-        """Replace the environment's secrets in what the app printed."""
-        for secret in self.place.secrets():
-            text = text.replace(secret, "***")
-        return text
+        return self._layout.smoke(installed, base_url, headers, lease)
 
     def _specs(self, slot: str) -> Path:
         return self.place.directory / "slots" / slot
@@ -288,13 +194,3 @@ class ProcessRuntime:
     @staticmethod
     def program(slot: str) -> str:
         return f"slot-{slot}"
-
-
-def share_read_only(directory: Path) -> None:
-    """Take the write bits away and let the sandbox's user read."""
-    for folder, _, files in os.walk(directory):
-        os.chmod(folder, 0o755)  # nosec B103  # what lies in it is read-only and the home around it is 0700
-        for name in files:
-            file = Path(folder, name)
-            if not file.is_symlink():
-                file.chmod(0o555 if file.stat().st_mode & 0o100 else 0o444)

@@ -1,0 +1,71 @@
+"""Measure a new version in its idle slot before it gets traffic: answers, queries, memory, processor."""
+
+import time
+from collections.abc import Mapping
+
+from deployments.app_metrics import read_histogram
+from deployments.place import Place
+from deployments.probe import timed
+from evidence.bundle import Bundle
+from evidence.errors import HealthError
+from gates.verdict import Action
+from gates.verification import Figures, FitLimits, judge_figures
+
+ASKED_PER_SECOND = 20
+
+
+class Fitness:
+    """One measurement, from its making to `judge`: smoke tests may run in between, and their queries count."""
+
+    def __init__(self, place: Place, slot: str, bundle: Bundle) -> None:
+        self.place, self.slot, self.bundle = place, slot, bundle
+        self._queries = self._read()
+
+    def _read(self) -> Mapping[float, float] | None:
+        """Return the app's own histogram of query times, asked at the slot itself; None when the app names none."""
+        metrics = self.bundle.metrics
+        if metrics is None:
+            return None
+        port = self.place.ledger().slots[self.slot].port
+        return read_histogram(f"http://127.0.0.1:{port}", metrics.path, metrics.query)
+
+    def judge(self, headers: Mapping[str, str]) -> str:
+        """Ask the health paths for VERIFY_SECONDS, evenly, through the preview (or public) route; judge the figures.
+
+        HealthError with the reason when the version is not fit for traffic.
+        """
+        settings = self.place.settings
+        before = self.place.runtime.usage(self.slot)
+        times, failed = self._ask(headers)
+        after = self.place.runtime.usage(self.slot)
+        queries = self._read()
+        seen = Figures(
+            times_s=tuple(times),
+            failed=failed,
+            queries=None if queries is None or self._queries is None else (self._queries, queries),
+            before=before,
+            after=after,
+        )
+        limits = FitLimits(
+            settings.max_p95_seconds,
+            settings.max_query_p95_seconds,
+            settings.max_memory_percent,
+            settings.max_cpu_percent,
+        )
+        verdict = judge_figures(seen, limits)
+        if verdict.action is not Action.PROMOTE:
+            death = self.place.runtime.gone(self.slot)
+            raise HealthError(f"not fit for traffic: {verdict.reason}" + (f"; {death}" if death else ""))
+        return verdict.reason
+
+    def _ask(self, headers: Mapping[str, str]) -> tuple[list[float], int]:
+        settings, paths = self.place.settings, self.bundle.run.health
+        times: list[float] = []
+        failed = 0
+        start = time.monotonic()
+        for number in range(max(5, int(settings.verify_seconds * ASKED_PER_SECOND))):
+            time.sleep(max(0.0, start + number / ASKED_PER_SECOND - time.monotonic()))
+            taken, good = timed(self.place.url, paths[number % len(paths)], headers)
+            failed += not good
+            times += [taken] if good else []
+        return times, failed

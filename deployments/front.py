@@ -1,0 +1,138 @@
+"""An environment's front: its router, embedded or in a container, and the certificate that it serves."""
+
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployments.certificates import Certificate, read_certificate
+from deployments.compose.projects import owner
+from deployments.compose.router import RouterContainer
+from deployments.engine import Engine
+from deployments.ports import is_free, needs_rights, who_listens
+from deployments.programs import Program, State
+from evidence.errors import ConfigError, LeaseHeld, RouterError
+from gates.certificates import ends_soon
+
+if TYPE_CHECKING:
+    from deployments.place import Place
+
+ROUTER = "router"
+START_S = 15
+
+
+class Front:
+    """Starts the router, replaces it while it serves, and keeps its certificate fresh. Made by its place."""
+
+    def __init__(self, place: "Place") -> None:
+        self.place = place
+        self._container = self._made_container()
+
+    def _made_container(self) -> RouterContainer | None:
+        """Return the router's container, None where the supervisor runs the router."""
+        place = self.place
+        if place.settings.router == "embedded":
+            return None
+        labels = owner(place.home.root, place.name)
+        engine = Engine(place.settings.docker_host)
+        return RouterContainer(engine, f"{place.project}-router", labels, place.settings.router_image)
+
+    def up(self) -> None:
+        """Start the router unless it runs as it is set to; a container that runs otherwise is replaced while it serves.
+
+        Safe to repeat. ConfigError: there is no good certificate, and never was one.
+        """
+        self._certify_first()
+        if self._container:
+            self.place.supervisor.remove(ROUTER)
+            self._container_up(self._container)
+        else:
+            router = self.place.router
+            mark = {"SLIPWAY_ROUTER": router.mark}  # a router that is to listen in another way is another program
+            program = Program(ROUTER, tuple(router.command()), self.place.directory / "router", mark, priority=20)
+            self.place.supervisor.run(program)
+
+    def _container_up(self, container: RouterContainer) -> None:
+        if not container.outdated(self.place.router):
+            container.up(self.place.router)
+            return
+        # A release that is under way has its eyes on the router's figures: the next `up` replaces it.
+        with suppress(LeaseHeld), self.place.lease("up: replace the router"):
+            container.replace(self.place.router, self.place.settings.drain_seconds)
+
+    def refuse_taken_ports(self) -> None:
+        """ConfigError when somebody else listens where the router is to, or this user may not."""
+        for port in filter(needs_rights, self.place.router.edge.ports):
+            raise ConfigError(
+                f"{self.place.name}: this user may not listen on port {port}; as root, once: "
+                f"sysctl -w net.ipv4.ip_unprivileged_port_start={port} (and a line for it in /etc/sysctl.d/), or "
+                "choose a port above 1023"
+            )
+        ours = self._runs()
+        for port in self.place.router.edge.ports:
+            if not ours and not is_free(port, self.place.settings.host):
+                who = who_listens(port) or "another process"
+                raise ConfigError(
+                    f"{self.place.name}: port {port} is taken by {who}; stop it, or set "
+                    f"SLIPWAY_{self.place.name.upper()}_PORT to a free one"
+                )
+
+    def _runs(self) -> bool:
+        if self._container and self._container.running():
+            return True
+        router = self.place.supervisor.state(ROUTER)
+        return router is not None and router.state in (State.RUNNING, State.STARTING)
+
+    def wait(self) -> None:
+        """Wait until the router serves. RouterError with what it said last."""
+        deadline = time.monotonic() + START_S
+        while not self.place.router.ready():
+            if time.monotonic() > deadline:
+                said = self._container.last_words() if self._container else self.place.supervisor.log_tail(ROUTER)
+                raise RouterError(f"{self.place.name}: the router did not start:\n{said}")
+            time.sleep(0.05)
+
+    def _read(self) -> Certificate | None:
+        settings = self.place.settings
+        if not settings.tls_certificate:
+            return None
+        try:
+            return read_certificate(Path(settings.tls_certificate), Path(settings.tls_key), datetime.now(UTC))
+        except ConfigError as error:
+            raise ConfigError(f"TLS_CERTIFICATE, TLS_KEY of {self.place.name}: {error}") from error
+
+    def _certify_first(self) -> None:
+        """Have a certificate ready before the router starts. A bad new one is refused; an old good one goes on."""
+        try:
+            self.renew()
+        except ConfigError:
+            if not self.place.router.certificate():
+                raise
+
+    def renew(self) -> str | None:
+        """Serve the certificate that the files hold now, if it is another one. Returns what was done.
+
+        ConfigError: it is expired, does not fit its key or cannot be read; the old one goes on. RouterError: refused.
+        """
+        found = self._read()
+        if found is None or found.version == self.place.router.certificate():
+            return None
+        seconds = self.place.router.certify(found.version, found.chain, found.key)
+        return f"the certificate for {', '.join(found.names)}, until {found.ends:%Y-%m-%d}, serves ({seconds:.3f} s)"
+
+    def problems(self) -> list[str]:
+        """Return why the certificate's files cannot be served; what is served goes on."""
+        try:
+            self._read()
+        except ConfigError as error:
+            return [f"{error}; the router goes on with the one that it has"]
+        return []
+
+    def notes(self) -> list[str]:
+        """Return what to know of the certificate that is served."""
+        if not self.place.settings.tls_certificate:
+            return []
+        ends = self.place.router.certificate_ends()
+        said = ends_soon(ends, datetime.now(UTC)) if ends else ""
+        return [said] if said else []

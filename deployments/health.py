@@ -1,0 +1,85 @@
+"""Look at what serves an environment: its health endpoints through the public route, its router, its slot."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from deployments.ledger import Ledger, Live
+from deployments.place import Place
+from deployments.probe import examine
+from evidence.bundle import read_bundle
+from evidence.errors import SlipwayError
+from gates.condition import Condition, Look, worst
+
+SURE_AFTER = 3
+PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One thing that was looked at, what was found, and how long that took."""
+
+    what: str
+    look: Look
+    seconds: float
+
+
+def look_around(place: Place, ledger: Ledger, full: bool) -> tuple[Looked, ...]:
+    """Look once at what is live; at nothing when nothing is.
+
+    At the first health path; `full`: at every health path, the router, and the slot or its engine. Only a health path
+    makes the environment UNHEALTHY: while it answers well people are served, and the rest is DEGRADED.
+    """
+    live = ledger.live
+    if live is None:
+        return ()
+    try:
+        paths = read_bundle(place.store, live.version.digest).run.health
+    except SlipwayError as error:
+        return (Looked("artifact", Look(Condition.DEGRADED, str(error)), 0.0),)
+    paths = paths if full else paths[:1]
+    # Side by side: an app that hangs costs one time-out, not one for each path.
+    with ThreadPoolExecutor(max_workers=len(paths)) as pool:
+        asked = [pool.submit(_timed, path, partial(examine, place.url, path, place.asking)) for path in paths]
+        seen = [one.result() for one in asked]
+    if full:
+        seen.append(_timed("router", lambda: _router(place, ledger)))
+        seen.append(_timed(f"slot {live.slot}", lambda: _slot(place, live)))
+    return tuple(seen)
+
+
+def look_until_sure(place: Place, ledger: Ledger) -> tuple[Looked, ...]:
+    """Look at everything; again when it is bad, because one bad look is none. Returns the last look."""
+    for attempt in range(SURE_AFTER):
+        if attempt:
+            time.sleep(PAUSE_S)
+        seen = look_around(place, ledger, full=True)
+        if worst([one.look for one in seen]).condition is not Condition.UNHEALTHY:
+            break
+    return seen
+
+
+def _timed(what: str, find: Callable[[], Look]) -> Looked:
+    began = time.monotonic()
+    return Looked(what, find(), time.monotonic() - began)
+
+
+def _router(place: Place, ledger: Ledger) -> Look:
+    expected = ledger.routing["version"] if ledger.routing else None
+    seen = place.router.version()
+    if seen == expected:
+        return Look(Condition.HEALTHY, f"serves {seen}")
+    return Look(Condition.DEGRADED, f"the router serves {seen or 'nothing'}, the journal says {expected}")
+
+
+def _slot(place: Place, live: Live) -> Look:
+    """Ask the supervisor or the engine. One that does not answer is told as that: what it ran may still serve."""
+    try:
+        gone = place.runtime.gone(live.slot)
+    except (SlipwayError, OSError) as error:
+        return Look(Condition.DEGRADED, f"slot {live.slot}: cannot be asked for: {error}")
+    if gone:
+        return Look(Condition.DEGRADED, f"slot {live.slot}: {gone}")
+    return Look(Condition.HEALTHY, f"runs {live.version.version}")
