@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from deployments.ledger import Operation
 from deployments.place import Place
 from deployments.prefect_api import PrefectApi
+from gates.downtime import exceeded
 
 # How long a run has to tell its own outcome, and how far back we look.
 GRACE = timedelta(seconds=60)
@@ -38,6 +39,8 @@ def _due(operation: Operation, now: datetime) -> bool:
 def _report(place: Place, operation: Operation, api: PrefectApi) -> str | None:
     state = api.run_state(operation.run)
     kind, name = STATES.get((operation.kind, operation.outcome or ""), ("FAILED", "Restored"))
+    if kind == "COMPLETED" and exceeded(operation.downtime_s, place.settings.max_downtime_seconds):
+        kind, name = "FAILED", "DowntimeExceeded"
     said = None
     if state in ("RUNNING", "PENDING", "CRASHED"):
         api.set_state(operation.run, kind, name, f"{operation.reason} (told by watch, from the journal)")

@@ -8,13 +8,14 @@ and everything was sent, 1 when not, 2 when it could not start.
 import argparse
 import asyncio
 import math
+import os
 import random
 import signal
 import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ import httpx
 
 from evidence.errors import ConfigError, SlipwayError
 from services import traffic_profile
+from services.traffic_clients import Clients
 from services.traffic_probe import Probe
 from services.traffic_profile import Profile, Request, SlowBody
 from services.traffic_setup import set_up
@@ -34,8 +36,7 @@ IN_FLIGHT_LIMIT = 2_000
 REPORT_INTERVAL_S = 1.0
 # Below the 10 s after which a supervisor kills.
 STOP_WAIT_S = 8.0
-# Below uvicorn's 5 s, so that a service without a router in front does not close a connection that we are about to use.
-KEEP_ALIVE_S = 4.0
+PRIORITY = -10
 
 
 class Traffic:
@@ -97,8 +98,9 @@ class Traffic:
             raise _first(group) from None
 
     async def _run(self, seconds: float | None) -> dict[str, Any]:
-        async with self._client() as client:
-            values = await set_up(client, self.profile, self.target)
+        async with Clients(self.target) as clients:
+            async with clients.one() as client:
+                values = await set_up(client, self.profile, self.target)
             requests = [traffic_profile.fill_entry(entry, values) for entry in self.profile.request]
             streams = [traffic_profile.fill_entry(entry, values) for entry in self.profile.stream]
             self._tally.started_at = time.time()
@@ -110,7 +112,7 @@ class Traffic:
                 for entry in streams:
                     lives = [keep_open(entry, self.target, self._tally) for _ in range(entry.connections)]
                     beside += [group.create_task(life) for life in lives]
-                await self._arrivals(client, requests, seconds)
+                await self._arrivals(clients, requests, seconds)
                 await self._last_answers()
                 for task in beside:
                     task.cancel()
@@ -145,17 +147,7 @@ class Traffic:
         if failures:
             raise failures[0]
 
-    def _client(self) -> httpx.AsyncClient:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEP_ALIVE_S)
-        return httpx.AsyncClient(  # nosec B113  # each request has a deadline of its own
-            base_url=self.target,
-            timeout=None,
-            limits=limits,
-            trust_env=False,
-            verify=self.target.startswith("https:"),
-        )
-
-    async def _arrivals(self, client: httpx.AsyncClient, requests: list[Request], seconds: float | None) -> None:
+    async def _arrivals(self, clients: Clients, requests: list[Request], seconds: float | None) -> None:
         """Start a request whenever one is due by the clock; none that is due before the end is left out."""
         loop = asyncio.get_running_loop()
         start, number = loop.time(), 0
@@ -168,17 +160,17 @@ class Traffic:
             while (due := start + number / self.rate) <= now and due < end:
                 number += 1
                 if requests:
-                    self._arrive(client, draw.choices(requests, weights)[0], due)
+                    self._arrive(clients, draw.choices(requests, weights)[0], due)
             if stopping or due >= end:
                 return
             await asyncio.sleep(min(due - now, 0.1))
 
-    def _arrive(self, client: httpx.AsyncClient, request: Request, due: float) -> None:
+    def _arrive(self, clients: Clients, request: Request, due: float) -> None:
         if len(self._in_flight) >= self._in_flight_limit:
             self._tally.not_sent(request.name)
             return
         self._tally.sent(request.name)
-        task = asyncio.create_task(self._send(client, request, due))
+        task = asyncio.create_task(self._send(clients, request, due))
         self._in_flight.add(task)
         task.add_done_callback(self._settled)
 
@@ -189,12 +181,12 @@ class Traffic:
             self._failure = task.exception()
             self.stop()
 
-    async def _send(self, client: httpx.AsyncClient, request: Request, due: float) -> None:
+    async def _send(self, clients: Clients, request: Request, due: float) -> None:
         """Send one request and class what became of it."""
         started_at = time.time()
         self._tally.lateness.add(asyncio.get_running_loop().time() - due)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), clients.one() as client:
                 answer = await client.request(
                     request.method,
                     request.path,
@@ -275,7 +267,14 @@ def _probes(pairs: list[str]) -> dict[str, str]:
     return probes
 
 
+def _come_first() -> None:
+    """Let this process run before others, where it may: one that waits for the processor measures its own waiting."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+
+
 async def _main(options: argparse.Namespace) -> int:
+    _come_first()
     profile = traffic_profile.load(options.profile)
     traffic = Traffic(profile, options.target, options.rate, options.report, _probes(options.probe))
     loop = asyncio.get_running_loop()

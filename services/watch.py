@@ -1,9 +1,9 @@
 """Look after the environments of this host, every few seconds, without a flow.
 
 Repairs what an interrupted run left, retires the warm old slot after its window, asks a question again whose process
-died, and
-tells Prefect the outcome of runs that could not tell it themselves. Needs neither Prefect nor a worker for the first
-two.
+died, and tells Prefect the outcome of runs that could not tell it themselves. Needs neither Prefect nor a worker for
+the first two. Beside that, in a thread for each environment, it follows how they are
+(services/health.py), and keeps the cockpit up to date (services/cockpit.py).
 """
 
 import signal
@@ -16,14 +16,19 @@ from types import FrameType
 import structlog
 
 from deployments.home import Home
+from deployments.hosts import targets
 from deployments.ledger import Ledger
+from deployments.outbox import Outbox
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
+from deployments.prefect_api import PrefectApi
 from deployments.recovery import needs_repair, reconcile
 from deployments.rollout import republish, stop_slot
-from deployments.settings import Target
 from evidence.errors import LeaseHeld, SlipwayError
 from gates.recovery import Repair
+from services.cockpit import Cockpit
+from services.health import HealthFollower
+from services.logs import configure_logs
 from services.questions import ask_again, dead
 from services.reports import report_outcomes
 
@@ -59,6 +64,11 @@ def retire(place: Place, now: datetime) -> str | None:
     return f"slot {warm[0]} is retired: its rollback window ended at {warm[1]:%H:%M:%S} UTC"
 
 
+def certificate(place: Place) -> str | None:
+    """Serve a new certificate. Returns what was done."""
+    return place.front.renew() if place.supervisor.answers() else None
+
+
 def questions(place: Place, ledger: Ledger) -> str | None:
     """Ask again what a dead process asked. Returns what was done."""
     for question in list(ledger.questions.values()):
@@ -84,6 +94,7 @@ class Watch:
     def _look(self, place: Place) -> None:
         chores: dict[str, Callable[[], str | None]] = {
             "repair": lambda: repair(place),
+            "certificate": lambda: certificate(place),
             "retire": lambda: retire(place, datetime.now(UTC)),
             "question": lambda: questions(place, place.ledger()),
             "report": lambda: report_outcomes(place),
@@ -105,31 +116,49 @@ class Watch:
                 log.error(name, environment=place.name, error=str(error), tries=failures + 1, again_in_s=pause)
 
 
+def _loops(app: str, home: Home) -> list[Callable[[threading.Event], None]]:
+    """Return what runs beside the chores. Places of their own: what is kept in one is not made for two threads."""
+    followers = [HealthFollower(Place.open(target, app, home), Outbox.of(home), PrefectApi()) for target in targets()]
+    cockpit = Cockpit([Place.open(target, app, home) for target in targets()], Outbox.of(home), PrefectApi())
+    return [*(one.run for one in followers), cockpit.run]
+
+
 def main() -> int:
-    """Run until SIGTERM. Exits 2 on bad configuration, which is said in one line."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ]
-    )
+    """Run until SIGTERM. Exits 2 on bad configuration, which is said in one line; 1 when a loop broke."""
+    configure_logs("watch")
     try:
         home = Home.find()
         app = read_pipeline().app.name
-        watch = Watch([Place.open(target, app, home) for target in Target])
+        watch = Watch([Place.open(target, app, home) for target in targets()])
+        loops = _loops(app, home)
     except SlipwayError as error:
         sys.stderr.write(f"watch: {error}\n")
         return 2
 
+    broken: list[BaseException] = []
+
     def end(number: int, frame: FrameType | None) -> None:
         watch.stop.set()
+
+    def follow(loop: Callable[[threading.Event], None]) -> None:
+        """Run a loop. One that breaks ends the whole process, which the supervisor starts anew: none is missing."""
+        try:
+            loop(watch.stop)
+        except Exception as error:
+            log.exception("a loop broke")
+            broken.append(error)
+            watch.stop.set()
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     log.info("watching", environments=[place.name for place in watch.places])
-    watch.run()
-    return 0
+    threads = [threading.Thread(target=follow, args=(one,)) for one in loops]
+    for thread in threads:
+        thread.start()
+    follow(lambda stop: watch.run())
+    for thread in threads:
+        thread.join()
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+"""Approve and Reject in Slack: who pressed is looked up in config/approvers.toml by Slack id, and what they said goes
+through the same rules as the form. The run judges it again: this is only the earlier, kinder answer.
+"""
+
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deployments.notify import Notify
+from deployments.outbox import Outbox
+from deployments.prefect_api import PrefectApi
+from evidence.errors import ServerAway
+from gates.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
+from gates.news import Asked
+
+VALUE = re.compile(r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+
+class _Id(_Part):
+    id: str = Field(max_length=40)
+
+
+class _Action(_Part):
+    action_id: Decision
+    value: str = Field(max_length=2000)
+
+
+class _Press(_Part):
+    type: str = Field(pattern="^block_actions$")
+    user: _Id
+    team: _Id | None = None
+    channel: _Id | None = None
+    actions: tuple[_Action, ...] = Field(min_length=1, max_length=1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What to tell the one who pressed, and where."""
+
+    channel: str
+    user: str
+    text: str
+    taken: bool = False
+
+
+def press(
+    payload: Mapping[str, Any], notify: Notify, outbox: Outbox, api: PrefectApi, approvers: Sequence[Approver]
+) -> Said | None:
+    """Take one press of a button; None when it is none of ours. Raises OutboxError."""
+    try:
+        seen = _Press.model_validate(payload)
+    except ValidationError:
+        return None
+    decision, value = seen.actions[0].action_id, VALUE.fullmatch(seen.actions[0].value)
+    channel = seen.channel.id if seen.channel else notify.slack.channel
+    if value is None:
+        return Said(channel, seen.user.id, "This button is not one of Slipway's.")
+    if notify.slack.team and (seen.team is None or seen.team.id != notify.slack.team):
+        return Said(channel, seen.user.id, "Only members of our own Slack team may answer.")
+    known = outbox.recall(f"asked:{value[1]}")
+    if known is None:
+        return Said(channel, seen.user.id, "This question is not known on this host.")
+    asked = Asked.model_validate(known)
+    if asked.run != value[2] or not hmac.compare_digest(asked.code, value[3]):
+        return Said(channel, seen.user.id, "This button belongs to another question.")
+    taken, text = _answer(asked, decision, seen.user.id, api, approvers)
+    return Said(channel, seen.user.id, text, taken)
+
+
+def _answer(
+    asked: Asked, decision: Decision, user: str, api: PrefectApi, approvers: Sequence[Approver]
+) -> tuple[bool, str]:
+    person = next((one for one in approvers if one.slack == user), None)
+    if person is None:
+        return False, f"You ({user}) are not named in config/approvers.toml: nothing was done."
+    comment = f"in Slack, as {user}"
+    # Where there is no way back the button says so, and asks for that by itself.
+    no_way_back = ", ".join(asked.contracts) if decision is Decision.APPROVE else ""
+    answer = Answer(decision, person.name, asked.code, datetime.now(UTC), comment, no_way_back)
+    question = Question(
+        run=asked.run,
+        environment=asked.environment,
+        digest=asked.digest,
+        policy=asked.policy,
+        expires=asked.expires,
+        authors=asked.authors,
+        author_may_approve=asked.author_may_approve,
+        contracts=asked.contracts,
+    )
+    ruling, reason = judge_answer(question, answer, approvers)
+    if ruling not in (Ruling.ACCEPTED, Ruling.REJECTED):
+        return False, f"Nothing was done: {reason}."
+    given = {"decision": str(decision), "approver": person.name, "code": asked.code, "comment": comment}
+    given |= {"no_way_back": no_way_back} if no_way_back else {}
+    try:
+        answered = api.call("POST", f"/flow_runs/{asked.run}/resume", {"run_input": given})
+    except ServerAway as error:
+        return False, f"Your answer could not be given, try again: {error}"
+    if answered is None or answered.get("status") != "ACCEPT":
+        return False, "Nothing was done: the run does not wait for an answer any more."
+    return True, f"Taken: {decision} by {person.name}, {asked.version} to {asked.environment}."

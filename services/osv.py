@@ -1,0 +1,187 @@
+"""Serve a directory of OSV records on this machine, in OSV's own protocol: the advisory source where none is reachable.
+
+The directory holds one record a file, as OSV's dumps do once unpacked. Only Python's packages are matched; of any other
+ecosystem nothing is said rather than "nothing is known". Records are read once: after refreshing them, start it again.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from pydantic import BaseModel, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from evidence.errors import ConfigError
+from tasks.scans.osv import ECOSYSTEM, Record, affects
+
+LARGEST_RECORD_BYTES = 20_000_000
+LARGEST_QUESTION_BYTES = 5_000_000
+MOST_QUESTIONS = 1_000  # OSV's own limit for /v1/querybatch
+
+
+class Asked(BaseModel):
+    """The package of a query."""
+
+    name: str = Field(min_length=1, max_length=300)
+    ecosystem: str
+
+
+class Query(BaseModel):
+    """A query; without a version it asks for everything about the package."""
+
+    package: Asked
+    version: str | None = Field(None, max_length=300)
+
+
+class Queries(BaseModel):
+    """Many queries at once."""
+
+    queries: list[Query] = Field(max_length=MOST_QUESTIONS)
+
+
+class Refused(Exception):
+    """A request that cannot be answered, and why."""
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of a directory; `newest` is when the latest about a Python package was changed (aware UTC)."""
+
+    by_id: Mapping[str, tuple[Record, Any]]
+    newest: datetime
+    by_package: Mapping[str, list[str]] = field(default_factory=dict)
+
+    def matching(self, query: Query) -> list[Any]:
+        """Return the records, as they came, of what affects the package. Refused for another ecosystem."""
+        if query.package.ecosystem != ECOSYSTEM:
+            raise Refused(f"only {ECOSYSTEM} is served here, not {query.package.ecosystem[:40]}")
+        if query.version is not None:
+            _check(query.version)
+        name = query.package.name
+        known = (self.by_id[one] for one in self.by_package.get(canonicalize_name(name), []))
+        return [
+            raw
+            for record, raw in known
+            if not record.withdrawn and (query.version is None or affects(record, name, query.version))
+        ]
+
+
+def load(directory: Path) -> Records:
+    """Read every record below a directory. ConfigError when there is none, or one cannot be read: a record left out is
+    a vulnerability that nobody would hear of.
+    """
+    by_id: dict[str, tuple[Record, Any]] = {}
+    by_package: dict[str, list[str]] = {}
+    for file in sorted(directory.rglob("*.json")):
+        record, raw = _read(file)
+        by_id[record.id] = record, raw
+    for record, _ in by_id.values():
+        for name in _packages(record):
+            by_package.setdefault(name, []).append(record.id)
+    about_python = [by_id[one][0] for ids in by_package.values() for one in ids]
+    if not about_python:
+        raise ConfigError(f"{directory}: no OSV record about a package of {ECOSYSTEM}; unpack a dump of OSV's there")
+    return Records(by_id, max(record.modified for record in about_python).astimezone(UTC), by_package)
+
+
+def make_app(records: Records) -> Starlette:
+    """Return the service. Every answer carries the newest record's time as Last-Modified."""
+    headers = {"Last-Modified": format_datetime(records.newest.replace(microsecond=0), usegmt=True)}
+
+    def answer(body: Any, status: int = 200) -> JSONResponse:
+        return JSONResponse(body, status, headers)
+
+    async def query(request: Request) -> JSONResponse:
+        found = records.matching(Query.model_validate_json(await _body(request)))
+        return answer({"vulns": found} if found else {})
+
+    async def querybatch(request: Request) -> JSONResponse:
+        asked = Queries.model_validate_json(await _body(request)).queries
+        return answer({"results": [_short(records.matching(one)) for one in asked]})
+
+    async def vulnerability(request: Request) -> JSONResponse:
+        known = records.by_id.get(request.path_params["name"])
+        return answer(known[1]) if known else answer({"code": 5, "message": "Bug not found."}, 404)
+
+    async def about(_: Request) -> JSONResponse:
+        hours = (datetime.now(UTC) - records.newest).total_seconds() / 3600
+        return answer(
+            {"records": len(records.by_id), "newest": records.newest.isoformat(), "age_hours": round(hours, 1)}
+        )
+
+    async def refused(_: Request, error: Exception) -> JSONResponse:
+        said = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        return answer({"code": 3, "message": said}, 400)
+
+    routes = [
+        Route("/v1/query", query, methods=["POST"]),
+        Route("/v1/querybatch", querybatch, methods=["POST"]),
+        Route("/v1/vulns/{name}", vulnerability),
+        Route("/", about),
+    ]
+    return Starlette(routes=routes, exception_handlers={ValidationError: refused, Refused: refused})
+
+
+def main(directory: str, port: str) -> None:
+    """Serve a directory's records on 127.0.0.1 until stopped, and say how old they are."""
+    try:
+        records = load(Path(directory))
+    except ConfigError as error:
+        sys.exit(f"error: {error}")
+    hours = (datetime.now(UTC) - records.newest).total_seconds() / 3600
+    sys.stdout.write(f"{len(records.by_id)} records, the newest {hours:.0f} h old; http://127.0.0.1:{port}\n")
+    sys.stdout.flush()
+    uvicorn.run(make_app(records), host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+
+
+async def _body(request: Request) -> bytes:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST_QUESTION_BYTES:
+            raise Refused("the question is too long")
+    return bytes(body)
+
+
+def _short(found: list[Any]) -> dict[str, Any]:
+    return {"vulns": [{"id": one["id"], "modified": one["modified"]} for one in found]} if found else {}
+
+
+def _check(version: str) -> None:
+    try:
+        Version(version)
+    except InvalidVersion as error:
+        raise Refused(f"{version[:60]!r} is no version") from error
+
+
+def _read(file: Path) -> tuple[Record, Any]:
+    try:
+        if file.stat().st_size > LARGEST_RECORD_BYTES:
+            raise ConfigError(f"{file}: larger than any OSV record")
+        raw = json.loads(file.read_bytes())
+        return Record.model_validate(raw), raw
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ConfigError(f"{file}: not an OSV record: {where}: {error.errors()[0]['msg']}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{file}: cannot be read: {type(error).__name__}") from error
+
+
+def _packages(record: Record) -> Iterable[str]:
+    named = (one.package for one in record.affected)
+    return {canonicalize_name(package.name) for package in named if package and package.ecosystem == ECOSYSTEM}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
