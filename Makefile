@@ -6,7 +6,8 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor test lint bench rollback lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose prune osv report rollback test gauntlet lint bench lock
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -36,11 +37,11 @@ help: ## list the targets
 setup: .venv/.base ## the Python environment, keys, and the .env that lets `prefect` work here
 	@$(BIN)/slipway setup
 
-demo: .venv/.base ## the whole story on this machine; APPROVE=me waits for you in the UI
-	@$(BIN)/slipway demo $(if $(filter me,$(APPROVE)),--approve-me)
+demo: .venv/.base ## the whole story on this machine; APPROVE=me waits for you in the UI; RUNTIME=compose in containers
+	@$(BIN)/slipway demo $(if $(filter me,$(APPROVE)),--approve-me) $(if $(RUNTIME),--runtime $(RUNTIME))
 
-up: setup ## start databases, routers, what was live, Prefect, workers
-	@$(BIN)/slipway up
+up: setup ## start databases, routers, what was live, Prefect, workers; MONITORING=1 (or 0): with Prometheus and the rest
+	@$(BIN)/slipway up $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(SERVER),--server $(SERVER)) $(if $(filter 1,$(MONITORING)),--monitoring) $(if $(filter 0,$(MONITORING)),--no-monitoring)
 
 down: .venv/.base ## stop everything that was started here
 	@$(BIN)/slipway down
@@ -60,8 +61,36 @@ rollback: .venv/.base ## make rollback ENVIRONMENT=production: go back, with or 
 	@test -n "$(ENV)" || { echo "error: say where: make rollback ENVIRONMENT=production" >&2; exit 1; }
 	@$(BIN)/slipway rollback "$(ENV)"
 
-test: .venv/.dev ## all tests, one summary
-	@$(BIN)/python -m pytest
+ci: .venv/.base ## make ci APP=PATH: every check on a working tree, uncommitted changes included; without APP the configured app
+	@$(BIN)/slipway ci $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(REFRESH),--refresh) $(if $(FAIL_FAST),--fail-fast)
+
+scan: .venv/.base ## make scan APP=PATH: the security scans on a working tree; without APP on the configured app
+	@$(BIN)/slipway scan $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(PIPELINE),--pipeline "$(PIPELINE)") \
+	  $(if $(SARIF),--sarif "$(SARIF)")
+
+verify: .venv/.base ## make verify DIGEST=...: the chain of an artifact, from its bytes to where it was promoted
+	@test -n "$(DIGEST)" || { echo "error: say which: make verify DIGEST=<digest, commit or version>" >&2; exit 1; }
+	@$(BIN)/slipway verify "$(DIGEST)"
+
+osv: .venv/.base ## make osv RECORDS=directory PORT=4270: serve OSV records on this machine as the advisory source
+	@test -n "$(RECORDS)" || { echo "error: say what: make osv RECORDS=directory-of-OSV-records" >&2; exit 1; }
+	@$(BIN)/slipway osv "$(RECORDS)" --port "$(or $(PORT),4270)"
+
+compose: .venv/.base ## make compose ENV=production: the compose files that a release there would run
+	@test -n "$(ENV)" || { echo "error: say where: make compose ENV=production" >&2; exit 1; }
+	@$(BIN)/slipway compose "$(ENV)" $(if $(VERSION),--version "$(VERSION)")
+
+report: .venv/.base ## how well the team delivers: DORA's figures as one HTML file; ENV=staging, DAYS=30
+	@$(BIN)/slipway report $(or $(ENV),production) $(if $(DAYS),--days $(DAYS))
+
+prune: .venv/.base ## make prune KEEP=5: remove images and old scans that no environment can need any more
+	@$(BIN)/slipway prune $(if $(KEEP),--keep "$(KEEP)")
+
+test: .venv/.dev ## all tests but the gauntlet's, one summary
+	@$(BIN)/python -m pytest -m "not gauntlet" -n logical --maxprocesses 4 --no-loadscope-reorder
+
+gauntlet: .venv/.dev ## whole stories on the whole installation: a push to its promotion, a fault to its rollback, every query
+	@$(BIN)/python -m pytest -m gauntlet
 
 lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
 	$(BIN)/black --check -q .
@@ -71,13 +100,13 @@ lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -r -c pyproject.toml cli deployments evidence flows gates services tasks
 
-bench: .venv/.dev ## figures, as ratios within one run
-	@$(BIN)/python -m benchmarks
+bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
+	@$(BIN)/python -m benchmarks $(ONLY)
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock
-	@for set in base dev bootstrap; do \
+	@for set in base dev bootstrap scanners quality load services server; do \
 	  inputs="requirements/$$set.in"; [ $$set = dev ] && inputs="requirements/base.in requirements/dev.in"; \
-	  constraint=""; [ $$set = base ] || constraint="-c requirements/base.lock"; \
+	  case $$set in dev|bootstrap|server) constraint="-c requirements/base.lock";; *) constraint="";; esac; \
 	  $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	    --custom-compile-command "make lock" $$constraint $$inputs -o requirements/$$set.lock || exit 1; \
 	done

@@ -18,11 +18,14 @@ import typer
 from cli import runs
 from cli.demo_table import Row, expectations, print_table
 from cli.down import stop, stop_environments
+from cli.runtime import choose_runtime
 from cli.screen import console, say
 from cli.story import Story, make_repository, read_story
 from cli.up import start
+from deployments.compose.projects import owner, remove_everything
 from deployments.control import Control, prefect
 from deployments.home import CHECKOUT, Home
+from deployments.hosts import POOLS, pools, server_url
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
 from deployments.prefect_api import PrefectApi
@@ -106,6 +109,7 @@ def demo(
     story: Annotated[Path, typer.Option(help="the folder with story.toml and traffic.toml")] = CHECKOUT
     / "examples"
     / "story",
+    runtime: Annotated[str | None, typer.Option(help="process or compose; kept for later commands")] = None,
 ) -> None:
     """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the
     stack up.
@@ -114,6 +118,9 @@ def demo(
     began = time.monotonic()
     for name, value in DEMO_SETTINGS.items():
         os.environ.setdefault(name, value)
+    if server_url() or pools() != POOLS:
+        raise ConfigError("the demo needs a host that runs everything: unset SLIPWAY_PREFECT_URL and SLIPWAY_POOLS")
+    choose_runtime(home, runtime)
     _tell_isolation()
     try:
         told = read_story(story)
@@ -146,6 +153,8 @@ def begin_anew(home: Home, story: Story) -> None:
     if environments.exists():
         say("an earlier demo was here: its environments are removed, and it starts from the beginning")
         stop_environments(home)
+        for target in Target:
+            remove_everything(home.place(target.value) / "compose", owner(home.root, target.value))
         shutil.rmtree(environments)
     for promotion in (home.store / "statements").glob(f"*/{Kind.PROMOTION}-*.json"):
         promotion.unlink()

@@ -1,6 +1,5 @@
 """`slipway doctor`: what this machine has and lacks, and the next move."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,12 +10,18 @@ from rich.table import Table
 
 from cli import server
 from cli.screen import console, escape
-from deployments.control import Control, port
+from deployments.compose.obstacles import live_restore_problems
+from deployments.control import Control, in_containers, port
+from deployments.engine import Engine
 from deployments.home import Home
+from deployments.hosts import server_url, targets
+from deployments.monitoring import read_monitoring
+from deployments.monitoring_stack import SERVICES, MonitoringStack
+from deployments.notify import read_notify
 from deployments.ports import is_free, who_listens
 from deployments.router import envoy_binary
 from deployments.sandbox import Isolation, available
-from deployments.settings import Target, read_settings
+from deployments.settings import read_settings
 from evidence.errors import SlipwayError
 
 LEAST_DISK_GB = 2
@@ -24,22 +29,30 @@ LEAST_DISK_GB = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: `good` None means that it is not needed for the embedded runtime."""
+    """One row: `good` None: it is not needed as things are set. `warns`: it should be otherwise all the same."""
 
     what: str
     found: str
     good: bool | None
     move: str = ""
+    warns: bool = False
+
+    @property
+    def sign(self) -> str:
+        """Return what stands in the table's third column."""
+        if self.warns:
+            return "[yellow]warning[/yellow]"
+        return {True: "[green]ok[/green]", False: "[red]missing[/red]", None: "[dim]optional[/dim]"}[self.good]
 
 
 def doctor() -> None:
     """Show what this machine has and lacks, and the next move. Exits 1 when something needed is missing."""
     home = Home.find()
-    findings = [_python(), _git(), _node(), _envoy(), _isolation(), _disk(home), _keys(home), *_ports(home), _docker()]
+    findings = [_python(), _git(), _node(), _envoy(), _isolation(), _disk(home), _keys(home), *_ports(home), *_docker()]
+    findings.append(_monitoring(home))
     table = Table("what", "found", "", "next move")
     for one in findings:
-        sign = {True: "[green]ok[/green]", False: "[red]missing[/red]", None: "[dim]optional[/dim]"}[one.good]
-        table.add_row(one.what, escape(one.found), sign, escape(one.move))
+        table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
     console.print(table)
     if any(one.good is False for one in findings):
         raise typer.Exit(1)
@@ -103,12 +116,28 @@ def _keys(home: Home) -> Finding:
 
 
 def _ports(home: Home) -> list[Finding]:
-    wanted = {f"port of {target.value}": (target.value, read_settings(target)) for target in Target}
-    rows = [_port("port of Prefect", port(), server.answers(Control(home)), "SLIPWAY_PREFECT_PORT")]
+    wanted = {f"port of {target.value}": (target.value, read_settings(target)) for target in targets()}
+    rows = [_prefect(home)]
+    receiver = read_notify().receiver.port
+    exporter = read_monitoring().exporter.port
+    for what, number, variable in (
+        ("port of the webhook receiver", receiver, "SLIPWAY_RECEIVER_PORT"),
+        ("port of the exporter of figures", exporter, "SLIPWAY_EXPORTER_PORT"),
+    ):
+        ours = (home.control / "supervisor").exists() and not is_free(number)
+        rows.append(_port(what, number, ours, variable))
     for what, (name, settings) in wanted.items():
         ours = (home.place(name) / "supervisor").exists() and not is_free(settings.port)
         rows.append(_port(what, settings.port, ours, f"SLIPWAY_{name.upper()}_PORT"))
     return rows
+
+
+def _prefect(home: Home) -> Finding:
+    answers = server.answers(Control(home))
+    if url := server_url():
+        said = "answers" if answers else "does not answer"
+        return Finding("Prefect server of another host", f"{url} {said}", answers, "start it, or the tunnel to it")
+    return _port("port of Prefect", port(), answers, "SLIPWAY_PREFECT_PORT")
 
 
 def _port(what: str, number: int, ours: bool, variable: str) -> Finding:
@@ -120,9 +149,38 @@ def _port(what: str, number: int, ours: bool, variable: str) -> Finding:
     return Finding(what, f"{number} is taken by {who}", False, f"stop it, or set {variable}")
 
 
-def _docker() -> Finding:
-    found = _version("docker", "version", "--format", "{{.Server.Version}}")
-    if found:
-        return Finding("Docker engine", found, None, "not used by the process runtime")
-    host = os.environ.get("DOCKER_HOST", "the usual socket")
-    return Finding("Docker engine", f"none answers at {host}", None, "not needed by the process runtime")
+def _docker() -> list[Finding]:
+    """Return a row for each engine that an environment uses, and whether what it runs survives its own restart."""
+    used = [one for one in map(read_settings, targets()) if one.runtime == "compose"]
+    rows = []
+    for host in sorted({one.docker_host for one in used}):
+        required = any(one.require_live_restore for one in used if one.docker_host == host)
+        rows += engine_rows(Engine(host), needed=True, live_restore=required)
+    return rows or engine_rows(Engine(), needed=in_containers(), live_restore=False)
+
+
+def engine_rows(engine: Engine, *, needed: bool, live_restore: bool) -> list[Finding]:
+    """Look at one engine. `live_restore`: some environment requires it."""
+    what = f"Docker engine at {engine.name}"
+    try:
+        info = engine.info()
+    except SlipwayError as error:
+        return [Finding(what, "none answers", False, str(error))] if needed else [Finding(what, "none answers", None)]
+    rows = [Finding(what, str(info.get("ServerVersion")), True if needed else None)]
+    if missing := live_restore_problems(info):
+        rows.append(Finding("live-restore", "off", False if live_restore else None, missing[0], warns=not live_restore))
+    else:
+        rows.append(Finding("live-restore", "on", True))
+    return rows if needed else rows[:1]
+
+
+def _monitoring(home: Home) -> Finding:
+    what = "monitoring stack (optional)"
+    stack = MonitoringStack(home, read_monitoring())
+    try:
+        here = [one for one in SERVICES if stack.engine.image(getattr(stack.monitoring, one).image)]
+    except SlipwayError:
+        return Finding(what, "no Docker engine answers", None, "needed for make up MONITORING=1 only")
+    absent = [getattr(stack.monitoring, one).image for one in SERVICES if one not in here]
+    found = f"{'started here' if stack.wanted else 'not started'}; images here: {', '.join(here) or 'none'}"
+    return Finding(what, found, None, f"to be pulled: {', '.join(absent)}" if absent else "make up MONITORING=1")

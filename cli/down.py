@@ -2,10 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from cli.screen import doing
+from cli.monitoring import stop_monitoring
+from cli.screen import doing, errors, escape
+from deployments.compose.projects import owner, stop_containers
 from deployments.control import Control
 from deployments.home import Home
 from deployments.supervisor import Supervisor
+from evidence.errors import SlipwayError
 
 
 def down() -> None:
@@ -14,11 +17,25 @@ def down() -> None:
 
 
 def stop(home: Home) -> None:
-    """Stop the control plane first, then the environments. Needs no valid configuration. Safe to repeat."""
+    """Stop control plane, monitoring and environments, in this order. Needs no valid configuration. Safe to repeat."""
     if home.control.exists():
         with doing("control plane stopped"):
             Control(home).supervisor.down()
+    stop_server(home)
+    stop_monitoring(home)
     stop_environments(home)
+
+
+def stop_server(home: Home) -> None:
+    """Stop the Prefect server's containers where there are any. An engine that is away is told, and in nobody's way."""
+    stack = Control(home).stack
+    if not stack.directory.exists():
+        return
+    try:
+        with doing("Prefect server's containers stopped"):
+            stack.down()
+    except SlipwayError as error:
+        errors.print(f"[red]the Prefect server's containers could not be stopped:[/red] {escape(str(error))}")
 
 
 def stop_environments(home: Home) -> None:
@@ -27,5 +44,8 @@ def stop_environments(home: Home) -> None:
     names = [path.name for path in environments.iterdir() if path.is_dir()] if environments.exists() else []
     with doing("environments stopped"), ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
         stopped = [pool.submit(Supervisor(home.place(name) / "supervisor", home.sockets(name)).down) for name in names]
+        stopped += [
+            pool.submit(stop_containers, home.place(name) / "compose", owner(home.root, name)) for name in names
+        ]
         for one in stopped:
             one.result()

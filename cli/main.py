@@ -6,26 +6,54 @@ import sys
 import typer
 from dotenv import dotenv_values
 
+from cli.ci import ci
+from cli.compose import compose
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.down import down
+from cli.osv import osv
+from cli.prune import prune
+from cli.report import report
+from cli.restored import restored
 from cli.rollback import rollback
+from cli.scan import scan
 from cli.screen import fail
-from cli.setup import setup
+from cli.setup import env_file, setup
 from cli.status import status
 from cli.up import up
 from cli.upgrade import upgrade
-from deployments.home import CHECKOUT
+from cli.verify import verify
+from deployments.home import CHECKOUT, Home
 from evidence.errors import SlipwayError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for command in (setup, doctor, demo, up, status, rollback, upgrade, down):
+for command in (
+    setup,
+    doctor,
+    demo,
+    ci,
+    scan,
+    verify,
+    up,
+    status,
+    rollback,
+    restored,
+    upgrade,
+    down,
+    osv,
+    compose,
+    prune,
+    report,
+):
     app.command()(command)
 
 
 def load_overrides() -> None:
-    """Take SLIPWAY_* settings from the checkout's .env, unless the environment says otherwise."""
-    for name, value in dotenv_values(CHECKOUT / ".env").items():
+    """Take SLIPWAY_* settings from the home's .env, then the checkout's, unless the environment says otherwise."""
+    ours = dotenv_values(CHECKOUT / ".env")
+    if not os.environ.get("SLIPWAY_HOME") and ours.get("SLIPWAY_HOME"):
+        os.environ["SLIPWAY_HOME"] = str(ours["SLIPWAY_HOME"])
+    for name, value in {**ours, **dotenv_values(env_file(Home.find()))}.items():
         if name.startswith("SLIPWAY_") and value is not None:
             os.environ.setdefault(name, value)
 

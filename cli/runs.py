@@ -2,15 +2,19 @@
 
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from cli.screen import say
 from deployments.prefect_api import PrefectApi
-from evidence.errors import ToolError
+from evidence.errors import ServerAway, ToolError
 
 POLL_S = 0.5
+# A busy server lets a request time out and is there for the next one.
+PATIENCE_S = 60.0
 CODE = re.compile(r"code \*\*([0-9a-f]{4}-[0-9a-f]{4})\*\*")
+T = TypeVar("T")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
@@ -26,7 +30,8 @@ class Ended:
 
 def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
     """Create a run of a deployment; return its id. ToolError when there is no such deployment."""
-    run = api.start(deployment, parameters, key=f"{deployment}-{time.time_ns()}")
+    key = f"{deployment}-{time.time_ns()}"
+    run = _patiently(lambda: api.start(deployment, parameters, key=key))
     if run is None:
         raise ToolError(f"there is no deployment {deployment}; run: make up")
     return run
@@ -40,7 +45,7 @@ def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str
     begin = time.monotonic()
     asked = ""
     while True:
-        found = api.call("GET", f"/flow_runs/{run}")
+        found = _patiently(lambda: api.call("GET", f"/flow_runs/{run}"))
         kind, state = found["state_type"], found["state"]
         if kind in FINAL:
             seconds = time.monotonic() - begin
@@ -56,6 +61,18 @@ def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str
         time.sleep(POLL_S)
 
 
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask again while the server does not answer; ServerAway after PATIENCE_S. For what may be asked twice."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask()
+        except ServerAway:
+            if time.monotonic() > until:
+                raise
+            time.sleep(POLL_S)
+
+
 def run_url(api: PrefectApi, run: str) -> str:
     """Return where a person sees the run."""
     return f"{api.control.url}/runs/flow-run/{run}"
@@ -64,7 +81,8 @@ def run_url(api: PrefectApi, run: str) -> str:
 def approval_code(api: PrefectApi, run: str) -> str | None:
     """Return the code on the run's newest approval page, None while there is no page."""
     wanted = {"flow_run_id": {"any_": [run]}, "key": {"any_": ["approval"]}}
-    pages = api.call("POST", "/artifacts/filter", {"artifacts": wanted, "sort": "CREATED_DESC", "limit": 1})
+    query = {"artifacts": wanted, "sort": "CREATED_DESC", "limit": 1}
+    pages = _patiently(lambda: api.call("POST", "/artifacts/filter", query))
     match = CODE.search(pages[0]["data"]) if pages else None
     return match[1] if match else None
 

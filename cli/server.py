@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from deployments.control import POOLS, SERVER, Control, prefect
+from deployments.control import Control, in_containers, prefect
 from deployments.home import CHECKOUT
-from evidence.errors import ServerAway, ToolError
+from deployments.hosts import POOLS, server_url
+from evidence.errors import ConfigError, ServerAway, ToolError
 from evidence.store import write_atomically
 
 START_S = 90
@@ -33,19 +34,28 @@ def await_server(control: Control) -> None:
     deadline = time.monotonic() + START_S
     while not answers(control):
         if time.monotonic() > deadline:
-            log = control.supervisor.log_tail(SERVER, 15)
-            raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{log}")
+            said = control.server_log()
+            raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{said}")
         time.sleep(0.1)
 
 
 def register(control: Control) -> None:
-    """Create the work pools, the deployments and the automation. Safe to repeat; quick when nothing changed."""
+    """Create the work pools, the deployments and the automation. Safe to repeat; quick when nothing changed.
+
+    On another host than the server's only look whether they are there.
+    """
     os.environ.update(control.client_environment())
+    if server_url():
+        if not _known(control):
+            raise ConfigError(
+                f"the server at {control.url} knows no deployment release/prod; first on its host: make up"
+            )
+        return
     stamp = control.home.control / "registered"
     wanted = _fingerprint(control)
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _known(control):
         return
-    _create_pools()
+    create_pools()
     argv = [prefect(), "--no-prompt", "deploy", "--all"]
     done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S, check=False)
     if done.returncode:
@@ -57,7 +67,7 @@ def register(control: Control) -> None:
 def _fingerprint(control: Control) -> str:
     """Return a digest of what is registered: it changes with the flows, prefect.yaml and the database."""
     files = [CHECKOUT / "prefect.yaml", *sorted((CHECKOUT / "flows").glob("*.py"))]
-    digest = hashlib.sha256(control.url.encode())
+    digest = hashlib.sha256(f"{control.url} {'compose' if in_containers() else 'process'}".encode())
     for file in files:
         digest.update(file.name.encode() + Path(file).read_bytes())
     return digest.hexdigest()
@@ -69,7 +79,8 @@ def _known(control: Control) -> bool:
     return answer.status_code == 200
 
 
-def _create_pools() -> None:
+def create_pools() -> None:
+    """Create a process work pool for each name in POOLS. Safe to repeat."""
     # Importing Prefect takes a second, and needs its environment: not at the top of a command.
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate

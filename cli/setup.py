@@ -5,6 +5,7 @@ from pathlib import Path
 from cli.screen import say
 from deployments.control import Control
 from deployments.home import CHECKOUT, Home
+from deployments.references import create_webhook_secrets
 from evidence.errors import ConfigError
 from evidence.signing import Keys
 from evidence.store import write_atomically
@@ -27,6 +28,7 @@ def prepare(home: Home) -> None:
     Keys(home.keys).create()
     control = Control(home)
     control.create_auth()
+    create_webhook_secrets(home)
     write_env(env_file(home), {name: control.client_environment()[name] for name in OURS})
 
 

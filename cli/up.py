@@ -1,24 +1,43 @@
 """`slipway up`: start the environments and the control plane of this host."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated
+
+import typer
 
 from cli import server
+from cli.monitoring import choose_monitoring, start_monitoring
+from cli.runtime import choose_runtime, choose_server
 from cli.screen import doing, say
 from cli.setup import prepare
 from deployments.control import Control, suite_database
 from deployments.home import Home
+from deployments.hosts import CI, pools, targets
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
 from deployments.recovery import needs_repair, reconcile
-from deployments.settings import Target
 from gates.recovery import Repair
 
 
-def up() -> None:
+def up(
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="process or compose: how environments and the Prefect server run; kept for later commands"),
+    ] = None,
+    server_runtime: Annotated[
+        str | None, typer.Option("--server", help="process or compose, for the Prefect server alone; kept as well")
+    ] = None,
+    monitoring: Annotated[
+        bool | None, typer.Option(help="also Prometheus, Alertmanager, Loki, Grafana; kept for later commands")
+    ] = None,
+) -> None:
     """Start everything on this host: databases, routers, what was live, Prefect's server, workers and watch.
 
     Safe to repeat. What was live serves again before Prefect is up.
     """
+    choose_server(Home.find(), server_runtime or runtime)
+    choose_runtime(Home.find(), runtime)
+    choose_monitoring(Home.find(), monitoring)
     start(Home.find())
     say(f"Prefect UI: {Control(Home.find()).url}  (the login it asks for is PREFECT_API_AUTH_STRING in .env)")
 
@@ -27,21 +46,24 @@ def start(home: Home) -> list[Place]:
     """Start everything; return the environments' places. Raises the first environment's error, the rest being up."""
     prepare(home)
     app = read_pipeline().app.name
-    places = [Place.open(target, app, home) for target in Target]
+    places = [Place.open(target, app, home) for target in targets()]
     control = Control(home)
     with ThreadPoolExecutor(max_workers=len(places) + 2) as pool:
         with doing("databases, routers and what was live"):
             raised = [pool.submit(_raise, place) for place in places]
-            control.start_database()
+            control.start_server()
             troubles = [error for error in (one.exception() for one in raised) if error]
-        control.start_server()
-        suites = pool.submit(suite_database, home)
+        suites = pool.submit(suite_database, home) if CI in pools() else None
         with doing("Prefect server"):
             server.await_server(control)
-            suites.result()
-    with doing("work pools, deployments, workers and watch"):
+            if suites:
+                suites.result()
+    with doing("work pools, deployments, workers, watch and the webhook receiver"):
         server.register(control)
         control.start_workers()
+        control.start_listeners()
+        control.await_listeners()
+    start_monitoring(home, places)
     for trouble in troubles:
         raise trouble
     return places

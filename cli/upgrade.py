@@ -4,14 +4,11 @@ from typing import Annotated
 
 import typer
 
+from cli.busy import refuse_when_busy
 from cli.screen import doing, say
 from cli.up import start
 from deployments.control import Control
 from deployments.home import Home
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
-from deployments.settings import Target
-from evidence.errors import LeaseHeld
 
 
 def upgrade(
@@ -28,18 +25,6 @@ def upgrade(
     control = Control(home)
     with doing("control plane stopped"):
         control.supervisor.down()
+        control.stack.down()
     start(home)
     say("the control plane runs the code that is checked out now")
-
-
-def refuse_when_busy(home: Home) -> None:
-    """Raise LeaseHeld when a release, a rollback or an approval is under way: their processes run the old code."""
-    app = read_pipeline().app.name
-    for place in (Place.open(target, app, home) for target in Target):
-        if holder := place.holder():
-            raise LeaseHeld(f"{place.name} is being changed ({holder.reason}, since {holder.since}); upgrade after it")
-        for question in place.ledger().questions.values():
-            raise LeaseHeld(
-                f"{place.name} waits for an approval until {question.expires:%Y-%m-%d %H:%M} UTC (run {question.run}); "
-                "answer or cancel it, then upgrade"
-            )

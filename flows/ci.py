@@ -1,34 +1,63 @@
 """From a commit to an artifact with signed evidence."""
 
 import os
-from collections.abc import Sequence
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from deployments.home import Home
 from deployments.pipeline import Pipeline, read_pipeline
-from deployments.sandbox import available
+from deployments.reports import Report, expected_seconds, keep_report
 from evidence.errors import SlipwayError
-from evidence.statements import Checked
-from gates.quality import no_verdict
+from evidence.statements import Scanned
+from flows.jobs import Job, run_jobs
+from flows.plan import Judged, adding_up, compatibility_jobs, load_jobs, quality_jobs, suite_jobs
+from flows.scan_jobs import oldest_look, scan_jobs
 from gates.requirements import Check, judge_checks
+from gates.scores import all_scores
+from gates.security_score import SCORE
 from gates.verdict import Action
 from tasks.build import make_bundle, run_build_step
+from tasks.ci_news import begin_ci, tell_broken, tell_ci
 from tasks.dependencies import download_wheels, make_environment
-from tasks.quality import run_quality
-from tasks.reporting import checks_page, show
+from tasks.details import show_details
+from tasks.history import Past, recall_past, remember_run
+from tasks.image import build_image, image_wanted
+from tasks.migrations import judge_migrations
+from tasks.reporting import show
+from tasks.results import Memory, open_memory
+from tasks.scans import SCANS, Subject
+from tasks.scans.all import judge, remember_findings
 from tasks.source import Source, fetch_source
-from tasks.statements import known_evidence, sign_checks
-from tasks.suites import run_suite
-from tasks.workspace import Workspace, working_directory
+from tasks.statements import checked, sign_checks, sign_origin, sign_scans
+from tasks.summary import summary_page
+from tasks.working_tree import read_working_tree
+from tasks.workspace import Looked, Workspace, working_directory
 
 
 def _run_name() -> str:
-    return f"ci-{runtime.flow_run.parameters.get('commit') or 'newest'}"
+    parameters = runtime.flow_run.parameters
+    return f"ci-{'working-tree' if parameters.get('working_tree') else parameters.get('commit') or 'newest'}"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What all checks of a run came to. `scanned` are the security scans, judged by this checkout's waivers."""
+
+    looked: dict[str, Looked]
+    scanned: Scanned
+
+    @property
+    def checks(self) -> list[Check]:
+        """Return every check, the scans as they were judged."""
+        own = [looked.check for name, looked in self.looked.items() if name not in SCANS]
+        return [*own, *self.scanned.checks]
 
 
 @flow(
@@ -36,70 +65,106 @@ def _run_name() -> str:
     flow_run_name=_run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=(os.cpu_count() or 2) + 1),  # type: ignore[arg-type]
 )
-def ci(commit: str | None = None, refresh: bool = False) -> State[str]:
+def ci(
+    commit: str | None = None,
+    refresh: bool = False,
+    fail_fast: bool = False,
+    fork: bool = False,
+    working_tree: str | None = None,
+) -> State[str]:
     """Check one commit and build its artifact.
 
-    source -> (known already?) -> environment -> suites, quality and build side by side -> bundle -> signed evidence
+    source -> environment -> tools, suites, coverage, scans and build side by side -> load test, alone -> bundle ->
+    signed evidence. What depends on unchanged content is remembered from the run that looked.
 
     Args:
         commit: A branch, tag or commit of the app's repository; without it the newest of the configured branch.
-        refresh: Check and build again even if this very commit passed everything before, by the same rules.
+        refresh: Look again, whatever earlier runs found out.
+        fail_fast: End at the first check that does not pass, instead of showing all that is wrong.
+        fork: The commit is a stranger's: check it, but make and sign nothing.
+        working_tree: Check what lies in this folder instead, uncommitted changes included; makes and signs nothing.
     """
+    began, clock = datetime.now(UTC), time.monotonic()
+    source: Source | None = None
     with working_directory() as root:
         try:
             pipeline = read_pipeline()
-            source = fetch_source(pipeline.app, commit, root)
-            known = None if refresh else known_evidence(source.commit, pipeline.digest, str(available()))
-            if known:
-                digest, checked = known
-                return _conclude(source, digest, checked.checks, f" (checked before, in run {checked.run})")
-            tree = source.lay_out(root / "locks", os.geteuid())
+            source = (
+                read_working_tree(Path(working_tree), root)
+                if working_tree
+                else fetch_source(pipeline.app, commit, root, fork)
+            )
+            begin_ci(source, working_tree)
+            memory = open_memory(pipeline, source, root / "remembered", refresh)
+            tree = source.lay_out(root / "tree", os.geteuid())
             wheels = [download_wheels.submit(tree / lock, pipeline.app.python) for lock in pipeline.locks.shipped]
-            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python)
-            workspace = Workspace(root, source, environment)
+            workspace = Workspace(root, source, make_environment(tree / pipeline.locks.ci, pipeline.app.python))
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]
-            checks = _check(pipeline, workspace)
+            migrations = judge_migrations.submit(workspace)
+            past = recall_past(pipeline.app)
+            built = None
+            if source.signable and image_wanted(pipeline):  # before the scans: one of them looks at the image
+                built = build_image(pipeline, workspace, [step.result() for step in steps])
+            image = built.image.id if built else None
+            subject = Subject(pipeline, workspace, workspace.lend(tree), source.repository, image)
+            found = _look(pipeline, subject, memory, past, fail_fast, migrations)
             for future in wheels:
                 future.result()
-            digest = make_bundle(pipeline, workspace, [step.result() for step in steps])
-            sign_checks(digest, pipeline.app.name, _evidence(pipeline, source, checks))
+            outputs = [step.result() for step in steps]
+            digest = make_bundle(pipeline, workspace, outputs, built, migrations.result()) if source.signable else ""
+            if source.signable:
+                _sign(pipeline, source, digest, found, memory.run, began)
         except SlipwayError as error:
+            tell_broken(source, error, working_tree)
             return Failed(message=f"{type(error).__name__}: {error}")
-    return _conclude(source, digest, checks)
+        return _conclude(pipeline, source, digest, found, past, time.monotonic() - clock)
 
 
-def _check(pipeline: Pipeline, workspace: Workspace) -> list[Check]:
-    """Run all suites and tools side by side; each comes to a check, whatever happens to it."""
-    suites = {name: run_suite.submit(name, suite, workspace) for name, suite in pipeline.suites.items()}
-    tools = {name: run_quality.submit(name, tool, workspace) for name, tool in pipeline.quality.items()}
-    return [_result(name, future) for name, future in {**tools, **suites}.items()]
+def _look(
+    pipeline: Pipeline, subject: Subject, memory: Memory, past: Past, fail_fast: bool, migrations: Judged
+) -> Found:
+    """Run everything that looks at the commit: side by side, what adds up as soon as it can, the load test alone."""
+    workspace, now = subject.workspace, datetime.now(UTC)
+    suites, scans = suite_jobs(pipeline, workspace, past), scan_jobs(subject, now)
+    jobs: list[Job] = [*suites, *scans, *quality_jobs(pipeline, workspace)]
+    jobs += [*compatibility_jobs(pipeline, workspace, migrations), *load_jobs(pipeline, workspace, past)]
+    later, expected = adding_up(pipeline, workspace, suites, past), expected_seconds(Home.find())
+    looked = run_jobs(jobs, memory, workspace, fail_fast, later, expected)
+    checks = [looked[job.name].check for job in scans]
+    return Found(looked, judge(subject, memory.run, checks, now, oldest_look(scans, looked, memory, now)))
 
 
-def _result(name: str, future: PrefectFuture[Check]) -> Check:
-    try:
-        return future.result()
-    except SlipwayError as error:
-        return no_verdict(name, str(error))
+def _sign(pipeline: Pipeline, source: Source, digest: str, found: Found, run: str, began: datetime) -> None:
+    """Sign what was seen, failures included, for exactly this commit and artifact; then add it to the history."""
+    sign_origin(digest, pipeline.app.repository, pipeline.digest, run, began)
+    sign_scans(digest, pipeline.app.name, found.scanned)
+    own = [check for check in found.checks if check.name not in {one.name for one in found.scanned.checks}]
+    sign_checks(digest, pipeline.app.name, checked(pipeline, source, run, own))
+    remember_findings(pipeline.app.name, pipeline.app.branch, found.scanned)
+    remember_run(pipeline.app, source, run, found.looked)
 
 
-def _evidence(pipeline: Pipeline, source: Source, checks: Sequence[Check]) -> Checked:
-    return Checked(
-        commit=source.commit,
-        version=source.version,
-        branch=source.branch,
-        clean=True,
-        isolation=str(available()),
-        pipeline=pipeline.digest,
-        at=datetime.now(UTC),
+def _conclude(pipeline: Pipeline, source: Source, digest: str, found: Found, past: Past, seconds: float) -> State[str]:
+    checks = found.checks
+    scores = all_scores(checks, list(pipeline.quality))
+    verdict = judge_checks([check.name for check in checks if check.name != SCORE], checks)
+    report = Report(
         run=str(runtime.flow_run.id),
+        version=source.version,
+        commit=source.commit,
+        branch=source.branch,
+        digest=digest,
+        good=verdict.action is Action.PROMOTE,
+        reason=verdict.reason,
+        seconds=seconds,
         checks=tuple(checks),
-        history=source.history,
+        scores=scores,
     )
-
-
-def _conclude(source: Source, digest: str, checks: Sequence[Check], note: str = "") -> State[str]:
-    verdict = judge_checks([check.name for check in checks], checks)
-    show("ci", checks_page(source, digest, checks, verdict), f"{source.version}: {verdict.action}{note}")
+    keep_report(Home.find(), report)
+    show("ci", summary_page(source, digest, checks, verdict, scores), f"{source.version}: {verdict.action}")
+    show_details(pipeline, found.looked, past)
+    tell_ci(source, checks, verdict, found.scanned.waived, runtime.flow_run.parameters.get("working_tree"))
     if verdict.action is not Action.PROMOTE:
         return Failed(message=f"{source.version}: {verdict.reason}"[:1000])
-    return Completed(message=f"{source.version} is built as {digest[:12]}: {verdict.reason}{note}", data=digest)
+    built = f"is built as {digest[:12]}" if digest else "was checked; nothing was built or signed"
+    return Completed(message=f"{source.version} {built}: {verdict.reason}"[:1000], data=digest)

@@ -1,4 +1,4 @@
-"""Look at an environment once, for a person."""
+"""Look at an environment for a person: before a release, after it, or whenever somebody wants to know."""
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
@@ -8,6 +8,7 @@ from prefect.states import Completed, Failed
 from deployments.overview import overview
 from deployments.settings import Target
 from evidence.errors import SlipwayError
+from tasks.events import tell_unhealthy
 from tasks.opening import open_place
 from tasks.reporting import show
 
@@ -18,7 +19,10 @@ def _run_name() -> str:
 
 @flow(name="monitor", flow_run_name=_run_name)
 def monitor(environment: Target) -> State[str]:
-    """Ask the environment's health endpoints, router and journal how it is. Failed when anything is wrong.
+    """Ask the environment's health endpoints, router, slot and journal how it is. Failed when anything is wrong.
+
+    What is unhealthy is looked at three times, and then told as the event `slipway.unhealthy`: in an environment with
+    ALERTS=on, within the rollback window, that starts a rollback. Nothing is told while somebody changes it.
 
     Args:
         environment: Where to look.
@@ -26,10 +30,11 @@ def monitor(environment: Target) -> State[str]:
     try:
         place = open_place(environment)
         seen = overview(place)
+        get_run_logger().info("%s", seen.line())
+        show("monitor", seen.page(), f"{place.name} now")
+        tell_unhealthy(place, seen)
     except SlipwayError as error:
         return Failed(message=f"{type(error).__name__}: {error}")
-    get_run_logger().info("%s", seen.line())
-    show("monitor", seen.page(), f"{place.name} now")
     if seen.problems:
         return Failed(name="Unhealthy", message="; ".join(seen.problems))
     return Completed(name="Healthy", message=seen.line())

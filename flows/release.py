@@ -12,11 +12,13 @@ from evidence.errors import RestoreError, SlipwayError
 from gates.approval import Ruling
 from gates.verdict import Action, Verdict
 from tasks.approval import await_approval
+from tasks.github import tell_release_notes
 from tasks.health import check_public, verify_preview
-from tasks.migrate import migrate
+from tasks.migrate import back_up, migrate, seed
 from tasks.opening import open_place, rename_run
 from tasks.pages import outcome_page, preflight_page
 from tasks.reporting import show
+from tasks.slack import tell_notes, tell_release
 from tasks.slots import drain, install, start_slot
 from tasks.traffic import bake, restore, switch
 
@@ -30,9 +32,10 @@ def _run_name() -> str:
 def release(environment: Target, version: str | None = None) -> State[str]:
     """Take one built version to one environment.
 
-    preflight -> approve -> (lease) preflight again -> install -> migrate -> start idle slot -> verify -> switch
-    -> check -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted, Rejected, Expired,
-    Blocked, RolledBack, Restored, RestoreFailed or Unfinished.
+    preflight -> approve -> (lease) preflight again -> back up -> install -> migrate -> seed -> start idle slot ->
+    verify -> switch -> check -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted,
+    DowntimeExceeded (it serves, but nothing did for longer than MAX_DOWNTIME_SECONDS), Rejected, Expired, Blocked,
+    RolledBack, Restored, RestoreFailed or Unfinished.
 
     Args:
         environment: Where it goes; each deployment is for one environment only.
@@ -55,6 +58,7 @@ def release(environment: Target, version: str | None = None) -> State[str]:
             reconcile(place, lease)
             if blocked := _changed(seen, preflight(place, digest)):
                 return Failed(name="Blocked", message=blocked)
+            back_up(place, lease, digest)
             rollout = Rollout.begin(place, lease, seen.version, "release", str(runtime.flow_run.id))
             outcome, reason = _deploy(rollout)
     except RestoreError as error:
@@ -63,7 +67,7 @@ def release(environment: Target, version: str | None = None) -> State[str]:
         if rollout is None:
             return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
         return Failed(name="Unfinished", message=f"{type(error).__name__}: {error}; watch finishes or restores it")
-    return _tell(rollout, outcome, reason)
+    return _tell(rollout, seen, outcome, reason)
 
 
 def _changed(asked: Preflight, now: Preflight) -> str:
@@ -82,19 +86,26 @@ def _deploy(rollout: Rollout) -> tuple[str, str]:
     try:
         verdict = _move(rollout)
     except BaseException as error:
-        reason = f"{type(error).__name__}: {error}; {restore(rollout)}"
+        said = restore(rollout)
+        reason = f"{_down(rollout)}{type(error).__name__}: {error}; {said}"
         rollout.end("restored", reason)
         if isinstance(error, SlipwayError):
             return "restored", reason
         raise
     if verdict.action is not Action.PROMOTE:
         rollout.condemn(rollout.version.digest, verdict.reason)
-        reason = f"{verdict.reason}; {restore(rollout)}"
+        said = restore(rollout)
+        reason = f"{_down(rollout)}{verdict.reason}; {said}"
         rollout.end("rolled back", reason)
         return "rolled back", reason
-    reason = f"{verdict.reason}{_drained(rollout)}"
+    reason = f"{_down(rollout)}{verdict.reason}{_drained(rollout)}"
     rollout.end("promoted", reason)
     return "promoted", reason
+
+
+def _down(rollout: Rollout) -> str:
+    """Begin the reason with a downtime that was too long: whoever reads one line must read that."""
+    return f"{rollout.too_long_down}; " if rollout.too_long_down else ""
 
 
 def _drained(rollout: Rollout) -> str:
@@ -109,6 +120,7 @@ def _drained(rollout: Rollout) -> str:
 def _move(rollout: Rollout) -> Verdict:
     install(rollout)
     migrate(rollout)
+    seed(rollout)
     start_slot(rollout)
     if rollout.place.settings.strategy is Strategy.BLUE_GREEN:
         verify_preview(rollout)
@@ -117,10 +129,16 @@ def _move(rollout: Rollout) -> Verdict:
     return bake(rollout)
 
 
-def _tell(rollout: Rollout, outcome: str, reason: str) -> State[str]:
+def _tell(rollout: Rollout, seen: Preflight, outcome: str, reason: str) -> State[str]:
     """Report, without the lease: a server that is away may take its time here."""
     page = outcome_page(rollout, outcome, reason)
     show("outcome", page, f"{rollout.version.version} in {rollout.place.name}: {outcome}")
+    tell_release(rollout, outcome, reason)
+    if outcome == "promoted" and rollout.too_long_down:
+        return Failed(name="DowntimeExceeded", message=f"{rollout.version} serves {rollout.place.name}, but {reason}")
     if outcome == "promoted":
+        if rollout.place.target is Target.PRODUCTION:
+            tell_notes(rollout.version.version, seen.commits)
+            tell_release_notes(rollout.version.version, rollout.version.commit, seen.commits)
         return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")
     return Failed(name={"rolled back": "RolledBack", "restored": "Restored"}[outcome], message=reason)

@@ -1,16 +1,19 @@
 """Go back to an earlier version."""
 
+from datetime import UTC, datetime
+
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
-from deployments.rollback import roll_back
+from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
 from deployments.settings import Target
-from evidence.errors import RestoreError, RollbackFailed, SlipwayError
+from evidence.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
 from tasks.opening import open_place
 from tasks.pages import outcome_page
 from tasks.reporting import show
+from tasks.slack import call_person, tell_release
 
 
 def _run_name() -> str:
@@ -19,13 +22,18 @@ def _run_name() -> str:
 
 @flow(name="rollback", flow_run_name=_run_name)
 def rollback(
-    environment: Target, condemn: str | None = None, to: str | None = None, reason: str = "asked for by a person"
+    environment: Target,
+    condemn: str | None = None,
+    to: str | None = None,
+    reason: str = "asked for by a person",
+    automatic: bool = False,
 ) -> State[str]:
     """Condemn what is live and go back to the newest earlier version that is not condemned.
 
     (lease) reconcile -> choose and verify the target -> warm slot or cold start -> switch -> check -> drain.
     Never toggles. Ends RolledBack (green: that is what was asked for), NothingToDo, Blocked (nothing was changed),
-    Restored or RestoreFailed.
+    Restored, RestoreFailed or Unfinished. An automatic one waits for a release in progress, is one step from a fresh
+    release at most, and calls a person whenever it does not end well.
 
     Args:
         environment: Where to go back; each deployment is for one environment only.
@@ -33,19 +41,34 @@ def rollback(
             starts.
         to: The digest to go to; without it the newest earlier one.
         reason: Why; it stands in the journal beside the condemned version.
+        automatic: An automation started it, no person.
     """
+    state = _roll_back(environment, condemn, to, reason, automatic)
+    if automatic and state.is_failed():
+        call_person(Target(environment).value, "could not be rolled back", state.message or "")
+    return state
+
+
+def _roll_back(environment: Target, condemn: str | None, to: str | None, reason: str, automatic: bool) -> State[str]:
     try:
         place = open_place(environment)
         run = str(runtime.flow_run.id)
-        with place.lease(f"rollback, run {run}") as lease:
+        with lease_in_turn(place, f"rollback, run {run}", DEFER_S if automatic else 0) as lease:
+            if automatic and (refusal := automatic_refusal(place, lease, condemn or "", datetime.now(UTC))):
+                if refusal.harmless:
+                    return Completed(name="NothingToDo", message=refusal.reason)
+                return Failed(name="Blocked", message=refusal.reason)
             done, said = roll_back(place, lease, condemn, to, reason, get_run_logger().info, run)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
     except RollbackFailed as error:
         return Failed(name="Restored", message=str(error))
+    except RollbackUnfinished as error:
+        return Failed(name="Unfinished", message=str(error))
     except SlipwayError as error:
         return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
     if done is None:
         return Completed(name="NothingToDo", message=said)
     show("outcome", outcome_page(done, "rolled back", said), f"back to {done.version.version} in {place.name}")
+    tell_release(done, "rolled back", said)
     return Completed(name="RolledBack", message=said)

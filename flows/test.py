@@ -5,18 +5,23 @@ from typing import Literal
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from deployments.pipeline import read_pipeline
+from deployments.pipeline import Pipeline, Suite, read_pipeline
 from evidence.errors import ConfigError, SlipwayError
 from gates.requirements import judge_checks
 from gates.verdict import Action
+from tasks.coverage import run_coverage
+from tasks.coverage_page import coverage_page
 from tasks.dependencies import make_environment
-from tasks.reporting import checks_table, show
+from tasks.history import past_coverage, past_tests
+from tasks.reporting import cell, show
 from tasks.source import fetch_source
 from tasks.suites import run_suite
-from tasks.workspace import Workspace, working_directory
+from tasks.suites_page import suites_page
+from tasks.workspace import Looked, Workspace, working_directory
 
 Choice = Literal["all", "unit", "integration", "e2e", "performance", "regression"]
 
@@ -31,7 +36,9 @@ def _run_name() -> str:
     task_runner=ThreadPoolTaskRunner(max_workers=os.cpu_count() or 2),  # type: ignore[arg-type]
 )
 def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
-    """Run suites on a commit. Nothing is signed: evidence comes from `ci`.
+    """Run suites on a commit, side by side, then those that must be alone, then judge what they cover together.
+
+    Coverage is judged when all are run. Nothing is signed or remembered: evidence comes from `ci`.
 
     Args:
         suite: Which one, or all that config/pipeline.toml names.
@@ -47,12 +54,29 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
             tree = source.lay_out(root / "locks", os.geteuid())
             environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python)
             workspace = Workspace(root, source, environment)
-            running = [run_suite.submit(name, one, workspace) for name, one in chosen.items()]
-            checks = [future.result() for future in running]
+            found = _run(pipeline, chosen, workspace)
+            page = f"# {cell(source.version)}: {', '.join(chosen)}\n\n{suites_page(found)}\n"
+            if suite == "all" and pipeline.coverage:
+                data = {name: one.files["coverage"] for name, one in found.items() if "coverage" in one.files}
+                found["coverage"] = run_coverage(pipeline, workspace, data)
+                page += f"\n{coverage_page(found['coverage'], past_coverage(pipeline.app))}\n"
         except SlipwayError as error:
             return Failed(message=f"{type(error).__name__}: {error}")
-    verdict = judge_checks(list(chosen), checks)
-    show("suites", checks_table(checks), f"{source.version}: {verdict.action}")
+    verdict = judge_checks(list(found), [one.check for one in found.values()])
+    show("suites", page, f"{source.version}: {verdict.action}")
     if verdict.action is not Action.PROMOTE:
-        return Failed(message=verdict.reason)
+        return Failed(message=verdict.reason[:1000])
     return Completed(message=verdict.reason)
+
+
+def _run(pipeline: Pipeline, chosen: dict[str, Suite], workspace: Workspace) -> dict[str, Looked]:
+    """Run suites as many at a time as there are cores; those that must be alone one by one at the end."""
+    before = past_tests(pipeline.app)
+
+    def start(name: str) -> PrefectFuture[Looked]:
+        return run_suite.submit(name, chosen[name], workspace, pipeline.coverage, before.get(name))
+
+    together = {name: start(name) for name, one in chosen.items() if not one.alone}
+    found = {name: future.result() for name, future in together.items()}
+    found |= {name: start(name).result() for name, one in chosen.items() if one.alone}
+    return {name: found[name] for name in chosen}

@@ -1,0 +1,89 @@
+"""`slipway ci`: the whole pipeline on a working tree, uncommitted changes included."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.local import control_plane, run_locally
+from cli.screen import console, escape, fail, say
+from deployments.home import Home
+from deployments.reports import Report, read_report
+from evidence.errors import ConfigError
+from gates.security_score import SCORE
+from gates.summary import summary_rows
+
+
+def ci(
+    app: Annotated[
+        Path | None, typer.Argument(help="a git working tree; without it the configured app's branch")
+    ] = None,
+    commit: Annotated[str | None, typer.Option(help="a branch, tag or commit of the configured app instead")] = None,
+    refresh: Annotated[bool, typer.Option(help="look again, whatever earlier runs found out")] = False,
+    fail_fast: Annotated[bool, typer.Option(help="end at the first check that does not pass")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the run's whole log here")] = False,
+) -> None:
+    """Run every check of config/pipeline.toml here and now, and print the summary. Exits 1 when a gate fails.
+
+    A working tree is checked as it lies there, new files included; nothing of it is ever signed.
+    """
+    if app and commit:
+        raise ConfigError("name a working tree or a commit, not both")
+    home = Home.find()
+    with control_plane(home) as control:
+        if not verbose:
+            _show_progress()
+        state = run_locally(
+            _flow,
+            quiet=not verbose,
+            commit=commit,
+            refresh=refresh,
+            fail_fast=fail_fast,
+            working_tree=str(app.resolve()) if app else None,
+        )
+        run = str(state.state_details.flow_run_id)
+        report = read_report(home, run)
+        if report:
+            print_report(report)
+        say(f"{state.name}: {state.message or ''}")
+        say(f"the run's page: {control.url}/runs/flow-run/{run} (while the server is up: make up)")
+    if not state.is_completed():
+        fail("not good: the reasons are above")
+        raise typer.Exit(1)
+
+
+def print_report(report: Report) -> None:
+    """Print every gate with its value, limit, margin and reason, then notes and scores."""
+    table = Table("gate", "outcome", "value", "limit", "margin", "reason")
+    for row in summary_rows([check for check in report.checks if check.name != SCORE]):
+        colour = "green" if row.good and row.outcome == "passed" else "yellow" if row.good else "red"
+        words = (row.gate, row.value, row.limit, row.margin, row.reason)
+        gate, value, limit, margin, reason = (escape(word) for word in words)
+        table.add_row(gate, f"[{colour}]{row.outcome}[/{colour}]", value, limit, margin, reason)
+    console.print(table)
+    for check in report.checks:
+        for one in check.findings[:20]:
+            where = f"{one.file}:{one.line}" if one.line else one.file or one.package
+            say(f"  {check.name}: {one.severity}: {where}: {one.rule}: {one.message}")
+        for note in check.notes:
+            say(f"  {check.name}: {note}")
+    for name, score in report.scores.items():
+        say(f"  score {name}: {'no data' if score is None else f'{score:.1f} of 100'}")
+
+
+def _flow() -> object:
+    # Importing Prefect takes a second, and reads its settings then.
+    from flows.ci import ci as flow
+
+    return flow
+
+
+def _show_progress() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("    %(message)s"))
+    log = logging.getLogger("slipway.progress")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    log.addHandler(handler)

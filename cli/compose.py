@@ -1,0 +1,26 @@
+"""`slipway compose`: the compose files that a release would run, for a person to read."""
+
+from typing import Annotated
+
+import typer
+
+from deployments.home import Home
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.preflight import choose_version
+from deployments.runtimes.compose import ComposeRuntime
+from deployments.settings import Target
+
+
+def compose(
+    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    version: Annotated[str | None, typer.Option(help="a version, commit or digest; without it what is live")] = None,
+) -> None:
+    """Print the files made from the team's compose file for a slot, for singletons and for shared services.
+
+    Starts nothing and writes nothing. Secrets stand as ${NAME}. Exits 1 with the reason when the file is unusable.
+    """
+    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    live = place.ledger().live
+    digest = live.version.digest if live and not version else choose_version(place, version)
+    typer.echo("\n---\n".join(ComposeRuntime(place).files(digest).values()))

@@ -1,0 +1,78 @@
+"""`--monitoring`: Prometheus, Alertmanager, Loki, Alloy and Grafana beside the control plane. Never in its way."""
+
+from collections.abc import Sequence
+
+from cli.screen import console, doing, errors, escape, say
+from deployments.home import Home
+from deployments.monitoring import Monitoring, read_monitoring
+from deployments.monitoring_stack import MonitoringStack
+from deployments.notify import read_notify
+from deployments.place import Place
+from evidence.errors import SlipwayError
+
+
+def choose_monitoring(home: Home, wanted: bool | None) -> None:
+    """Remember the choice for later commands; None leaves it as it is. Given up, it is stopped."""
+    if wanted is None:
+        return
+    home.create()
+    stack = MonitoringStack(home, read_monitoring())
+    stack.want(wanted)
+    if not wanted:
+        stop_monitoring(home)
+
+
+def start_monitoring(home: Home, places: Sequence[Place]) -> None:
+    """Start it where it is wanted. What cannot be had or does not come up is said loudly, and the rest goes on."""
+    stack = MonitoringStack(home, read_monitoring())
+    if not stack.wanted:
+        return
+    try:
+        with doing("monitoring: " + ", ".join(_names(stack))):
+            containers = any(place.settings.runtime == "compose" for place in places)
+            started = stack.up(read_notify().receiver.port, containers)
+    except SlipwayError as error:
+        errors.print(f"[red]monitoring is NOT up:[/red] {escape(str(error))}")
+        return
+    for service, said in started.missing.items():
+        errors.print(f"[red]monitoring goes on WITHOUT {service}:[/red] {escape(said)}")
+    for service in started.ready:
+        if service in ("prometheus", "grafana"):
+            say(f"{service}: {stack.url(service)}")
+    if "grafana" in started.ready:
+        say(f"Grafana's login: admin, with the password in {stack.password_file}")
+
+
+def _names(stack: MonitoringStack) -> list[str]:
+    return [getattr(stack.monitoring, one).image for one in ("prometheus", "alertmanager", "loki", "alloy", "grafana")]
+
+
+def stop_monitoring(home: Home) -> None:
+    """Stop it where it was started; figures and logs are kept. An engine that is away is told, and in nobody's way."""
+    stack = MonitoringStack(home, Monitoring())
+    if not stack.directory.exists():
+        return
+    try:
+        with doing("monitoring stopped"):
+            stack.down()
+    except SlipwayError as error:
+        errors.print(f"[red]monitoring could not be stopped:[/red] {escape(str(error))}")
+
+
+def show_monitoring(home: Home) -> bool:
+    """Print how it does, where it is wanted; return whether something that was started does not answer."""
+    stack = MonitoringStack(home, read_monitoring())
+    if not stack.wanted:
+        return False
+    try:
+        running = {one.service: one.state for one in stack.containers()}
+    except SlipwayError as error:
+        console.print(f"monitoring: [red]{escape(str(error))}[/red]")
+        return True
+    silent = [one for one in running if not stack.answers(one)]
+    for service, state in sorted(running.items()):
+        said = "[red]does not answer[/red]" if service in silent else "answers"
+        console.print(f"  monitoring/{service}: {state}, {said} at {stack.url(service)}")
+    if not running:
+        console.print("monitoring: [red]not up[/red]; run: make up")
+    return bool(silent) or not running

@@ -1,0 +1,29 @@
+"""`slipway prune`: remove images and old statements of scans that no environment can need any more."""
+
+from typing import Annotated
+
+import typer
+
+from cli.screen import say
+from deployments.home import Home
+from deployments.hosts import targets
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.pruning import prune as prune_images
+from deployments.pruning import prune_scans
+
+
+def prune(
+    keep: Annotated[int, typer.Option(min=1, help="how many releases stay, in each environment and as built")] = 5,
+) -> None:
+    """Remove old images from the engine, and of old artifacts all signed scans but the newest.
+
+    What is live, warm or the last good one stays, whatever KEEP says.
+    """
+    home, app = Home.find(), read_pipeline().app.name
+    places = [Place.open(target, app, home) for target in targets()]
+    say(f"{prune_scans(places, keep)} old statements of scans removed")
+    removed = prune_images(places, keep)
+    for line in removed:
+        say(f"removed {line}")
+    say(f"{len(removed)} images removed")

@@ -1,0 +1,27 @@
+"""`slipway restored`: say that an environment's database was put back to before its last migrations."""
+
+from typing import Annotated
+
+import typer
+
+from cli.screen import say
+from deployments.home import Home
+from deployments.pipeline import read_pipeline
+from deployments.place import Place
+from deployments.settings import Target
+
+
+def restored(
+    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    reason: Annotated[str, typer.Option(help="which dump, and why; it stands in the journal")],
+) -> None:
+    """Tell the journal that the old schema is back, so that older versions may be gone back to again.
+
+    Restore the dump first (docs/operations.md, "Dumps before migrations"), then say so, then roll back. Changes nothing
+    else. Nobody checks it: what was restored is your word.
+    """
+    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    with place.lease("the database was restored") as lease:
+        left = sorted(place.ledger().unsafe)
+        place.journal.append("schema.restored", {"safe": left, "reason": reason}, lease.epoch)
+    say(f"{len(left)} versions may be gone back to again: {', '.join(one[:12] for one in left) or 'none'}")

@@ -1,0 +1,39 @@
+"""`--runtime`, `--server`: run environments or the Prefect server as processes or as containers, from now on."""
+
+import os
+from collections.abc import Sequence
+
+from cli.busy import refuse_when_busy
+from cli.setup import env_file, write_env
+from deployments.control import PREFECT_RUNTIME
+from deployments.home import Home
+from deployments.settings import Target
+from evidence.errors import ConfigError
+
+RUNTIMES = ("process", "compose")
+
+
+def choose_runtime(home: Home, runtime: str | None) -> None:
+    """Write the choice into this home's .env, which overrides config/*.env; None leaves it as it is. Safe to repeat."""
+    if runtime is not None:
+        _choose(home, runtime, "RUNTIME", [f"SLIPWAY_{target.value.upper()}_RUNTIME" for target in Target])
+
+
+def choose_server(home: Home, runtime: str | None) -> None:
+    """Write how the Prefect server runs into this home's .env; None leaves it as it is. Safe to repeat.
+
+    LeaseHeld: a release or a question is open, and its run is in the history of the server that is there now.
+    """
+    if runtime is not None and os.environ.get(PREFECT_RUNTIME, "process") != runtime:
+        refuse_when_busy(home)
+    if runtime is not None:
+        _choose(home, runtime, "SERVER", [PREFECT_RUNTIME])
+
+
+def _choose(home: Home, runtime: str, what: str, names: Sequence[str]) -> None:
+    if runtime not in RUNTIMES:
+        raise ConfigError(f'{what}: got "{runtime}", expected one of: {", ".join(RUNTIMES)}')
+    chosen = dict.fromkeys(names, runtime)
+    home.create()
+    write_env(env_file(home), chosen)
+    os.environ.update(chosen)

@@ -1,0 +1,121 @@
+"""`slipway verify`: the chain from an artifact's bytes to where it was promoted, link by link."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.screen import console, escape, fail, say
+from deployments.home import Home
+from evidence.bundle import Bundle, blobs, find_digest, verify_bundle
+from evidence.errors import SlipwayError
+from evidence.provenance import origin_checks, read_provenance
+from evidence.signing import Keys
+from evidence.statements import Checked, Kind, Promoted, Scanned, parse, verified
+from evidence.store import Store
+from gates.requirements import GOOD, Check, Outcome
+
+TIME = "%Y-%m-%d %H:%M:%S UTC"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the chain. `broken` says why it does not hold; "" when it does."""
+
+    name: str
+    said: str
+    key: str = ""
+    at: datetime | None = None
+    broken: str = ""
+
+
+def verify(digest: Annotated[str, typer.Argument(help="a digest (8+ characters), a commit or a version")]) -> None:
+    """Show what is known of an artifact and who signed it. Exits 1 at the first link that does not hold."""
+    home = Home.find()
+    store, keys = Store(home.store), Keys(home.keys)
+    full = find_digest(store, digest)
+    table = Table("link", "what it says", "signed by key", "when", title=f"sha256:{full}")
+    broken = ""
+    for link in chain(store, keys, full):
+        when = f"{link.at:{TIME}}" if link.at else ""
+        said = f"[red]{escape(link.broken)}[/red]" if link.broken else escape(link.said)
+        table.add_row(link.name, said, link.key, when)
+        if link.broken:
+            broken = f"{full[:12]}: {link.name}: {link.broken}"
+            break
+    console.print(table)
+    if broken:
+        fail(broken)
+        raise typer.Exit(1)
+    say("every link holds: the bytes are what was checked, and who signed what is above")
+
+
+def chain(store: Store, keys: Keys, digest: str) -> Iterator[Link]:
+    """Yield the links in order; what follows a broken one means nothing."""
+    try:
+        bundle = verify_bundle(store, digest)
+    except SlipwayError as error:
+        yield Link("artifact", "", broken=str(error))
+        return
+    yield Link("artifact", f"{bundle.version}: manifest and {len(blobs(bundle))} blobs are what the digest says")
+    links: tuple[Callable[[Store, Keys, str, Bundle], Iterator[Link]], ...] = (_origin, _checks, _scans, _promotions)
+    for link in links:
+        try:
+            yield from link(store, keys, digest, bundle)
+        except SlipwayError as error:
+            yield Link(link.__name__.strip("_"), "", broken=str(error))
+            return
+
+
+def _origin(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Iterator[Link]:
+    found = read_provenance(store, keys, digest)
+    at = found[0].run_details.metadata.finished_on if found else None
+    for check in origin_checks(store, keys, digest, bundle):
+        said = f"{check.reason}; {check.examined}" if check.examined else check.reason
+        broken = "" if check.outcome is Outcome.PASSED else check.reason
+        yield Link(
+            check.name, said, check.tool.removeprefix("key "), at if check.name == "provenance" else None, broken
+        )
+
+
+def _checks(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Iterator[Link]:
+    statements = verified(store, keys, digest, Kind.CHECKS)
+    pairs = [(parse(Checked, one, digest), one.key) for one in statements]
+    if not pairs:
+        yield Link("checks", "", broken="no signed checks; run: prefect deployment run ci/push")
+        return
+    checked, key = max(pairs, key=lambda pair: pair[0].at)
+    yield _judged("checks", checked.commit, checked.checks, bundle, key, checked.at)
+
+
+def _scans(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Iterator[Link]:
+    statements = verified(store, keys, digest, Kind.SCANS)
+    pairs = [(parse(Scanned, one, digest), one.key) for one in statements]
+    if not pairs:
+        yield Link("scans", "", broken="no signed scans; run: prefect deployment run security/nightly")
+        return
+    scanned, key = max(pairs, key=lambda pair: pair[0].at)
+    yield _judged("scans", scanned.commit, scanned.checks, bundle, key, scanned.at)
+
+
+def _judged(name: str, commit: str, checks: tuple[Check, ...], bundle: Bundle, key: str, at: datetime) -> Link:
+    if commit != bundle.commit:
+        said = f"they are about commit {commit[:12]}, the artifact about {bundle.commit[:12]}"
+        return Link(name, "", key, at, said)
+    bad = [f"{one.name}: {one.outcome} ({one.reason})" for one in checks if one.outcome not in GOOD]
+    unrun = [one.name for one in checks if one.outcome is Outcome.ACCEPTED_UNRUN]
+    passed = sum(one.outcome is Outcome.PASSED for one in checks)
+    said = f"{passed} of {len(checks)} passed" + (f"; NOBODY LOOKED AT: {', '.join(unrun)}" if unrun else "")
+    return Link(name, "; ".join([said, *bad]), key, at)
+
+
+def _promotions(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Iterator[Link]:
+    for one in verified(store, keys, digest, Kind.PROMOTION):
+        promoted = parse(Promoted, one, digest)
+        said = f"{promoted.version} to {promoted.environment}, in release {promoted.release}"
+        yield Link(
+            "promotion", said, one.key, promoted.at, "" if promoted.commit == bundle.commit else "another commit"
+        )

@@ -1,0 +1,104 @@
+"""Which checks a commit gets, and what each depends on: while none of that changes, its earlier pass holds."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from prefect.futures import PrefectFuture
+
+from deployments.pipeline import Pipeline
+from flows.jobs import Job, Later
+from gates.compatibility import NAME
+from gates.migrations import Step
+from tasks.benchmarks import run_benchmarks
+from tasks.compatibility import run_compatibility
+from tasks.coverage import run_coverage
+from tasks.history import Past
+from tasks.load import run_load
+from tasks.measuring import measured
+from tasks.quality import run_quality
+from tasks.results import result_key
+from tasks.suites import run_suite
+from tasks.workspace import Looked, Workspace
+
+Judged = PrefectFuture[tuple[Step, ...] | None]
+
+
+def quality_jobs(pipeline: Pipeline, workspace: Workspace) -> list[Job]:
+    """Return a job for each code-quality tool."""
+    environment = workspace.environment.name
+    return [
+        Job(
+            name,
+            partial(run_quality.submit, name, tool, workspace),
+            result_key(name, workspace.source, tool.inputs, tool.model_dump(), environment),
+        )
+        for name, tool in pipeline.quality.items()
+    ]
+
+
+def suite_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]:
+    """Return a job for each test suite."""
+    environment, coverage = workspace.environment.name, pipeline.coverage
+    return [
+        Job(
+            name,
+            partial(run_suite.submit, name, suite, workspace, coverage=coverage, before=past.tests.get(name)),
+            result_key(
+                name, workspace.source, suite.inputs, suite.model_dump(), coverage and coverage.covers, environment
+            ),
+            alone=suite.alone,
+            must_leave=("coverage",) if coverage and measured(suite, coverage) else (),
+        )
+        for name, suite in pipeline.suites.items()
+    ]
+
+
+def load_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]:
+    """Return the job of the load test, alone on the machine; none when the pipeline has no load test."""
+    wanted = pipeline.performance
+    if wanted is None:
+        return []
+    parts = (wanted.model_dump(), pipeline.run.model_dump(), workspace.environment.name)
+    key = result_key("load", workspace.source, wanted.inputs, *parts)
+    return [Job("load", partial(run_load.submit, wanted, workspace, pipeline.run, past.load), key, alone=True)]
+
+
+def compatibility_jobs(pipeline: Pipeline, workspace: Workspace, migrations: Judged) -> list[Job]:
+    """Return the job that tries the live version on the commit's schema. What is live changes: it is not remembered."""
+    return [Job(NAME, partial(run_compatibility.submit, pipeline, workspace, migrations))]
+
+
+def coverage_jobs(
+    pipeline: Pipeline, workspace: Workspace, suites: list[Job], found: Mapping[str, Looked]
+) -> list[Job]:
+    """Return the job that judges coverage, from what the suites left; none when the pipeline asks for no coverage."""
+    if pipeline.coverage is None:
+        return []
+    files = {job.name: found[job.name].files for job in suites if job.name in found}
+    data = {name: left["coverage"] for name, left in files.items() if "coverage" in left}
+    limits = {name: (suite.covers, suite.min_coverage) for name, suite in pipeline.suites.items()}
+    keys = sorted(job.key for job in suites)
+    parts = (pipeline.coverage.model_dump(), limits, keys, sorted(data), workspace.source.parent)
+    key = result_key("coverage", workspace.source, pipeline.coverage.covers, *parts)
+    return [Job("coverage", partial(run_coverage.submit, pipeline, workspace, data), key)]
+
+
+def benchmark_jobs(pipeline: Pipeline, past: Past, found: Mapping[str, Looked]) -> list[Job]:
+    """Return the job that compares the micro-benchmarks with earlier runs; none when no suite has any."""
+    suites = [name for name, suite in pipeline.suites.items() if suite.benchmarks]
+    limits = pipeline.performance
+    if not suites or limits is None:
+        return []
+    left = found[suites[0]].files
+    percent, rounds = limits.max_benchmark_regression_percent, limits.min_benchmark_rounds
+    return [Job("benchmarks", partial(run_benchmarks.submit, left, percent, rounds, past.benchmarks))]
+
+
+def adding_up(pipeline: Pipeline, workspace: Workspace, suites: list[Job], past: Past) -> list[Later]:
+    """Return what is judged as soon as what it judges is there: coverage, and the micro-benchmarks."""
+    together = tuple(name for name, suite in pipeline.suites.items() if not suite.alone)
+    benchmarks = tuple(name for name, suite in pipeline.suites.items() if suite.benchmarks)
+    return [
+        Later(together, partial(coverage_jobs, pipeline, workspace, suites)),
+        Later(benchmarks, partial(benchmark_jobs, pipeline, past)),
+    ]

@@ -1,0 +1,36 @@
+"""How well the team delivers, every week."""
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from deployments.home import Home
+from deployments.settings import Target
+from evidence.errors import SlipwayError
+from evidence.store import write_atomically
+from tasks.delivery import collect
+from tasks.delivery_page import html_page, markdown_page, report_message
+from tasks.delivery_plots import png
+from tasks.reporting import show
+from tasks.slack import say
+
+
+@flow(name="report", flow_run_name="report")
+def report(environment: Target = Target.PRODUCTION, days: int = 90) -> State[str]:
+    """Compute the delivery figures, write the page, show it here and say it in Slack with the journals' hashes.
+
+    Args:
+        environment: Of which environment; DORA's figures are about production.
+        days: How many days back.
+    """
+    try:
+        home = Home.find()
+        found = collect(home, days, Target(environment))
+        file = home.root / "reports" / f"{found.environment}.html"
+        write_atomically(file, html_page(found).encode())
+        message = report_message(found)
+        show("delivery", markdown_page(found), message.headline)
+        say(f"report:{runtime.flow_run.id}", message, png=png(found))
+    except SlipwayError as error:
+        return Failed(message=f"{type(error).__name__}: {error}")
+    return Completed(message=f"{message.headline}; the page with its plots is {file}")

@@ -1,0 +1,185 @@
+"""Scan what is live and what comes next: every night, and on demand."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prefect import flow, runtime
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.states import Completed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from deployments.home import Home
+from deployments.pipeline import Pipeline, read_pipeline
+from deployments.scan_reports import ScanReport, ScanReports, keep_scans
+from evidence.errors import ConfigError, SlipwayError
+from evidence.statements import Scanned
+from flows.jobs import run_jobs
+from flows.scan_jobs import oldest_look, scan_jobs
+from gates.requirements import judge_checks
+from gates.verdict import Action, Verdict
+from tasks.dependencies import make_environment
+from tasks.events import tell_new_findings
+from tasks.findings_page import scans_page
+from tasks.outdated import list_outdated, outdated_page
+from tasks.reporting import cell, show
+from tasks.results import Memory, open_memory
+from tasks.scan_news import tell_scans
+from tasks.scan_targets import Wanted, nightly_targets
+from tasks.scans import SCANS, Subject
+from tasks.scans.all import judge, new_findings, remember_findings
+from tasks.source import Source, fetch_source
+from tasks.statements import artifacts_of, known_findings, sign_scans
+from tasks.working_tree import read_working_tree
+from tasks.workspace import Workspace, working_directory
+
+OUTDATED_ON = 0  # Monday, UTC: what has newer releases is told once a week
+
+
+def _run_name() -> str:
+    parameters = runtime.flow_run.parameters
+    return f"security-{parameters.get('working_tree') or parameters.get('commit') or 'nightly'}"
+
+
+@dataclass
+class Seen:
+    """What a run saw so far."""
+
+    pages: list[str] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    reports: list[ScanReport] = field(default_factory=list)
+
+
+@flow(
+    name="security",
+    flow_run_name=_run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=(os.cpu_count() or 2) + 1),  # type: ignore[arg-type]
+)
+def security(
+    commit: str | None = None, working_tree: str | None = None, refresh: bool = False, pipeline: str | None = None
+) -> State[str]:
+    """Run every security scan on what is live in each environment and on the newest commit.
+
+    targets -> for each distinct commit: source -> scans side by side -> judge -> sign -> event for what is new in live
+
+    Args:
+        commit: Only this branch, tag or commit of the app.
+        working_tree: Only this directory, as it lies there; nothing of it is signed.
+        refresh: Look again, whatever was found out earlier today about the same files.
+        pipeline: Another file than config/pipeline.toml, for a working tree only: nothing is signed by its rules.
+    """
+    seen = Seen()
+    with working_directory() as root:
+        try:
+            rules = _rules(pipeline, working_tree)
+            targets = _targets(rules, commit, working_tree, seen)
+        except SlipwayError as error:
+            return Failed(message=f"{type(error).__name__}: {error}")
+        for number, wanted in enumerate(targets):
+            try:
+                _scan(rules, wanted, working_tree, root / str(number), refresh, seen)
+            except SlipwayError as error:
+                seen.reasons.append(f"{wanted.title}: {type(error).__name__}: {error}")
+    return _conclude(seen)
+
+
+def _rules(file: str | None, working_tree: str | None) -> Pipeline:
+    if file and not working_tree:
+        raise ConfigError(f"{file}: another pipeline file is for a working tree only; name one, or leave it out")
+    return read_pipeline(Path(file)) if file else read_pipeline()
+
+
+def _targets(pipeline: Pipeline, commit: str | None, working_tree: str | None, seen: Seen) -> list[Wanted]:
+    if working_tree:
+        return [Wanted("", {}, (working_tree,))]
+    if commit:
+        return [Wanted(commit, {}, (commit,))]
+    found, problems = nightly_targets(pipeline)
+    seen.reasons += problems
+    return found
+
+
+def _scan(pipeline: Pipeline, wanted: Wanted, working_tree: str | None, root: Path, refresh: bool, seen: Seen) -> None:
+    """Scan one commit, with each container image that its artifacts name."""
+    source = (
+        read_working_tree(Path(working_tree), root) if working_tree else fetch_source(pipeline.app, wanted.commit, root)
+    )
+    artifacts: dict[str, str] = {}
+    if source.signable:
+        artifacts = artifacts_of(pipeline.app.name, source.commit, wanted.live.values())
+    subject = _subject(pipeline, source, root)
+    memory = open_memory(pipeline, source, root / "remembered", refresh)
+    for image in dict.fromkeys(artifacts.values()) or [""]:
+        same = [digest for digest, its in artifacts.items() if its == image]
+        _look(replace(subject, image=image or None), memory, wanted, same, seen)
+    if wanted.newest and datetime.now(UTC).weekday() == OUTDATED_ON:
+        seen.pages.append(_outdated(pipeline, subject))
+
+
+def _look(subject: Subject, memory: Memory, wanted: Wanted, digests: Sequence[str], seen: Seen) -> None:
+    """Run the scans, sign what was seen for each of the artifacts, and tell what is new in what is live."""
+    pipeline, source, now = subject.pipeline, subject.workspace.source, datetime.now(UTC)
+    jobs = scan_jobs(subject, now)
+    looked = run_jobs(jobs, memory, subject.workspace)
+    checks = [one.check for one in looked.values()]
+    new = new_findings(pipeline, source, checks, now)
+    scanned = judge(subject, memory.run, checks, now, oldest_look(jobs, looked, memory, now))
+    if source.signable:
+        _sign(pipeline, wanted, source, scanned, digests)
+        remember_findings(pipeline.app.name, pipeline.app.branch, scanned)
+    verdict = judge_checks(SCANS, scanned.checks)
+    title = f"{source.version} ({wanted.title})"
+    seen.pages.append(scans_page(title, scanned, verdict, new))
+    seen.reports.append(ScanReport(title=title, scanned=scanned, new=tuple(sorted(new))))
+    if verdict.action is not Action.PROMOTE:
+        seen.reasons.append(f"{title}: {verdict.reason}")
+
+
+def _sign(pipeline: Pipeline, wanted: Wanted, source: Source, scanned: Scanned, digests: Sequence[str]) -> None:
+    for environment, digest in wanted.live.items():
+        if digest in digests:
+            known = known_findings(digest)
+            fresh = [one for check in scanned.checks for one in check.findings if one.fingerprint not in known]
+            tell_new_findings(environment, source.version, digest, fresh)
+    for digest in digests:
+        sign_scans(digest, pipeline.app.name, scanned)
+
+
+def _outdated(pipeline: Pipeline, subject: Subject) -> str:
+    """Return the weekly page of what has newer releases. It decides nothing, and its trouble is only told."""
+    names = [one for one in pipeline.locks.every if (subject.tree / one).is_file()]
+    try:
+        return outdated_page(list_outdated(subject.tree, names, pipeline.app.python))
+    except SlipwayError as error:
+        return f"## Outdated\n\nIt could not be found out: {cell(error)}"
+
+
+def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
+    tree = source.lay_out(root / "tree", os.geteuid())
+    environment, lock = root / "no-environment", tree / pipeline.locks.ci
+    # Scans that need the app's environment say that they could not look without it; the others need not wait for it.
+    try:
+        if lock.is_file():
+            environment = make_environment(lock, pipeline.app.python)
+    except SlipwayError as error:
+        get_run_logger().warning("the app's environment cannot be made: %s", error)
+    workspace = Workspace(root, source, environment)
+    return Subject(pipeline, workspace, workspace.lend(tree), source.repository)
+
+
+def _conclude(seen: Seen) -> State[str]:
+    verdict = (
+        Verdict(Action.STOP, "; ".join(seen.reasons))
+        if seen.reasons
+        else Verdict(Action.PROMOTE, f"{len(seen.reports)} commits scanned, nothing blocks")
+    )
+    keep_scans(Home.find(), str(runtime.flow_run.id), ScanReports(reports=tuple(seen.reports)))
+    unscanned = "\n".join(f"- {reason}" for reason in seen.reasons) if not seen.pages else ""
+    tell_scans(seen.reports)
+    show("security", "\n\n".join(["# Security", *seen.pages, unscanned]), verdict.reason[:200])
+    if verdict.action is not Action.PROMOTE:
+        return Failed(message=verdict.reason[:1000])
+    return Completed(message=verdict.reason[:1000])
