@@ -1,11 +1,18 @@
-"""Configuration from environment variables (the field names in capitals), and nothing else."""
+"""Configuration from environment variables (the field names in capitals), and nothing else.
 
+A secret may come from a file instead: SESSION_SECRET_FILE=/run/secrets/session_secret.
+"""
+
+import os
 import sys
+from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings
 
+SECRETS = ("DATABASE_URL", "SESSION_SECRET", "SMS_WEBHOOK_SECRET")
 Secret = Annotated[SecretStr, Field(min_length=16)]
 
 
@@ -35,8 +42,19 @@ def describe(error: ValidationError) -> str:
     return "assistant: bad environment: " + "; ".join(problems)
 
 
+def read_secret_files(environment: MutableMapping[str, str]) -> None:
+    """Set NAME to the content of the file that NAME_FILE names. Ends the process when it cannot."""
+    for name in SECRETS:
+        if file := environment.get(f"{name}_FILE"):
+            try:
+                environment[name] = Path(file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                sys.exit(f"assistant: bad environment: {name}_FILE: {error.strerror}: {file}")
+
+
 def load_settings() -> Settings:
     """Read the environment, or end the process with one line on stderr."""
+    read_secret_files(os.environ)
     try:
         return Settings()
     except ValidationError as error:

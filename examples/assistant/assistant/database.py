@@ -40,5 +40,5 @@ class Database:
             metrics.query_time.observe(time.perf_counter() - connection.info["query_started"])
 
     def connections_in_use(self) -> int:
-        assert isinstance(self.engine.pool, QueuePool)
-        return self.engine.pool.checkedout()
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0

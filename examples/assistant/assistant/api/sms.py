@@ -35,36 +35,41 @@ async def raw_body(request: Request) -> bytes:
     return await request.body()
 
 
-@router.post("/webhooks/sms")
-def receive_sms(
+def verified_body(
     request: Request,
     services: UsesServices,
     body: Annotated[bytes, Depends(raw_body)],
     x_sms_timestamp: Annotated[str, Header()] = "",
     x_sms_signature: Annotated[str, Header()] = "",
-) -> Received:
-    """See `security.sign_webhook` for the signature.
-
-    A message of an unknown number is answered 200 and ignored: to send it again would not help.
-    """
+) -> bytes:
+    """Return the body when its signature holds (see `security.sign_webhook`)."""
     secret = services.settings.sms_webhook_secret.get_secret_value()
     problem = webhook_problem(secret, x_sms_timestamp, x_sms_signature, body, time.time())
-    sms = None
-    if not problem:
-        try:
-            sms = Sms.model_validate_json(body)
-        except ValidationError as error:
-            problem = f"{error.error_count()} bad fields"
-    with services.database.begin() as session:
-        if sms:
-            received = _make_task(session, sms)
-        else:
-            received = Received(result="rejected")
-            record(session, Event.WEBHOOK_REJECTED, request, None, webhook="sms", problem=problem)
-    services.metrics.sms.labels(received.result).inc()
     if problem:
-        raise HTTPException(400 if "fields" in problem else 401, problem)
+        raise _rejected(request, services, 401, problem)
+    return body
+
+
+@router.post("/webhooks/sms")
+def receive_sms(
+    request: Request, services: UsesServices, body: Annotated[bytes, Depends(verified_body)]
+) -> Received:
+    """An unknown number's message is answered 200 and ignored: to send it again would not help."""
+    try:
+        sms = Sms.model_validate_json(body)
+    except ValidationError as error:
+        raise _rejected(request, services, 400, f"{error.error_count()} bad fields") from error
+    with services.database.begin() as session:
+        received = _make_task(session, sms)
+    services.metrics.sms.labels(received.result).inc()
     return received
+
+
+def _rejected(request: Request, services: UsesServices, status: int, problem: str) -> HTTPException:
+    with services.database.begin() as session:
+        record(session, Event.WEBHOOK_REJECTED, request, None, webhook="sms", problem=problem)
+    services.metrics.sms.labels("rejected").inc()
+    return HTTPException(status, problem)
 
 
 def _make_task(session: Session, sms: Sms) -> Received:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from assistant.config import load_settings
@@ -32,6 +34,23 @@ def test_a_complete_environment_is_accepted(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.environment == "production"
     assert settings.db_pool_size == 9
     assert "hunter2" not in repr(settings)
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "session_secret").write_text("fedcba9876543210\n")
+    set_environment(monkeypatch, SESSION_SECRET="")
+    monkeypatch.setenv("SESSION_SECRET_FILE", str(tmp_path / "session_secret"))
+    # Set first, so that the test's end takes away what the file puts there.
+    monkeypatch.setenv("SESSION_SECRET", "")
+    assert load_settings().session_secret.get_secret_value() == "fedcba9876543210"
+
+
+def test_a_secret_file_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_environment(monkeypatch)
+    monkeypatch.setenv("SESSION_SECRET_FILE", str(tmp_path / "absent"))
+    assert "SESSION_SECRET_FILE: No such file" in complaint(capsys)
 
 
 def test_all_that_is_missing_is_named_in_one_line(
