@@ -7,15 +7,32 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.demo import DEMO_SETTINGS
 from deployments.ports import free_port
+from tests.corpus import Corpus
+from tests.docker_engine import docker_client as docker_client  # noqa: F401  # a fixture
+from tests.docker_engine import engine as engine  # noqa: F401  # a fixture
 from tests.installation import CHECKOUT, Installation
 
 # The order in which tests run: quick ones first, so that a broken build is told early; the ones that break things last.
 LATE = ("stack", "browser", "chaos")
+
+
+def pytest_configure() -> None:
+    """Run as our programs do under the supervisor: what they write only they can read, unless they lend it."""
+    os.umask(0o077)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out files, not single tests."""
+    from tests.side_by_side import FilesSideBySide  # only there when pytest-xdist is
+
+    return FilesSideBySide(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -27,6 +44,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lateness)
 
 
+CORPUS = pytest.StashKey[Corpus]()
+
+
+@pytest.fixture(scope="session")
+def corpus(pytestconfig: pytest.Config) -> Corpus:
+    """Where a test of a planted corpus records what its scan caught; the summary prints it."""
+    return pytestconfig.stash.setdefault(CORPUS, Corpus())
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand this process's corpus figures to the one that prints the summary, when it is another."""
+    given = getattr(session.config, "workeroutput", None)
+    if given is not None:
+        given["corpus"] = session.config.stash.get(CORPUS, Corpus()).as_rows()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up the corpus figures of a process that has ended."""
+    total = node.config.stash.setdefault(CORPUS, Corpus())
+    for row in getattr(node, "workeroutput", {}).get("corpus", ()):
+        total.record(*row)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the corpus figures, when a corpus was scanned in this session."""
+    lines = config.stash.get(CORPUS, Corpus()).lines()
+    if lines:
+        terminalreporter.section("planted corpus")
+        for line in lines:
+            terminalreporter.line(line)
+
+
 @pytest.fixture(scope="session")
 def installation() -> Iterator[Installation]:
     """A home of its own on free ports, in which `slipway demo` was run once. Stopped and removed at the end.
@@ -35,7 +85,7 @@ def installation() -> Iterator[Installation]:
     """
     kept = os.environ.get("SLIPWAY_TEST_HOME")
     home = Path(kept or tempfile.mkdtemp(prefix="slipway-test-"))
-    names = ("PREFECT", "DEVELOPMENT", "STAGING", "PRODUCTION")
+    names = ("PREFECT", "RECEIVER", "EXPORTER", "DEVELOPMENT", "STAGING", "PRODUCTION")
     ports = {f"SLIPWAY_{name}_PORT": str(free_port()) for name in names}
     if kept and (home / "ports").exists():
         ports = dict(line.split("=", 1) for line in (home / "ports").read_text().split())

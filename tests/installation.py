@@ -18,7 +18,10 @@ from deployments.place import Place
 from deployments.prefect_api import PrefectApi
 from deployments.settings import Target
 from evidence.bundle import put_bundle, read_bundle
-from evidence.statements import Commit, Kind, Promoted, read_checks, state
+from evidence.errors import ServerAway
+from evidence.provenance import make_provenance, sign_origin
+from evidence.sbom import make_bom
+from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans, state
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 APP = "assistant"
@@ -87,6 +90,12 @@ class Installation:
             }
         )
         state(place.store, place.keys, digest, APP, Kind.CHECKS, checked)
+        now = datetime.now(UTC)
+        scanned = read_scans(place.store, place.keys, old)[-1]
+        scanned = scanned.model_copy(update={"commit": commit, "version": version, "at": now})
+        state(place.store, place.keys, digest, APP, Kind.SCANS, scanned)
+        origin = make_provenance(bundle, "test", checked.pipeline, "test", now, now, host="test")
+        sign_origin(place.store, place.keys, digest, bundle, origin, make_bom(place.store, digest, bundle))
         promoted = Promoted(environment="staging", version=version, commit=commit, at=datetime.now(UTC), release="test")
         state(place.store, place.keys, digest, APP, Kind.PROMOTION, promoted)
         return version, digest
@@ -127,11 +136,18 @@ class Installation:
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    """Wait until something is so; fail naming it when it is not in time."""
+    """Wait until something is so; fail naming it when it is not in time. A server that is busy is asked again."""
     deadline = time.monotonic() + timeout_s
-    while not condition():
+    while not _is_so(condition):
         assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
         time.sleep(0.05)
+
+
+def _is_so(condition: Callable[[], bool]) -> bool:
+    try:
+        return condition()
+    except ServerAway:
+        return False
 
 
 def read_json(file: Path) -> Any:

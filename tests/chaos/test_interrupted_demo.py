@@ -12,12 +12,12 @@ import pytest
 from deployments.ports import free_port
 from tests.installation import CHECKOUT, wait_for
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.gauntlet, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("moment", ["ok  databases", "ci of v1"])
 def test_interrupted_demo_leaves_no_process(tmp_path: Path, moment: str) -> None:
-    names = ("PREFECT", "DEVELOPMENT", "STAGING", "PRODUCTION")
+    names = ("PREFECT", "RECEIVER", "EXPORTER", "DEVELOPMENT", "STAGING", "PRODUCTION")
     env = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "PREFECT_"))}
     env |= {f"SLIPWAY_{name}_PORT": str(free_port()) for name in names}
     env |= {"SLIPWAY_HOME": str(tmp_path / "state"), "PYTHONUNBUFFERED": "1"}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from deployments.envoy_edge import Edge
 from deployments.ports import free_port
 from deployments.router import PREVIEW_HEADER, Envoy, Routing
 
@@ -64,8 +65,8 @@ def backend(name: str, release: threading.Event) -> Iterator[int]:
 class Running:
     """One Envoy in the foreground of a child process, as a supervisor would run it."""
 
-    def __init__(self, directory: Path) -> None:
-        self.router = Envoy(directory / "router", directory / "run", free_port())
+    def __init__(self, directory: Path, trusted_hops: int = 0) -> None:
+        self.router = Envoy(directory / "router", directory / "run", Edge(free_port(), trusted_hops=trusted_hops))
         self.log = directory / "envoy.log"
         self.process: subprocess.Popen[bytes] | None = None
         fresh = httpx.Limits(max_keepalive_connections=0)
@@ -91,7 +92,7 @@ class Running:
 
     def get(self, path: str = "/", preview: str | None = None) -> httpx.Response:
         headers = {} if preview is None else {PREVIEW_HEADER: preview}
-        return self.client.get(f"http://127.0.0.1:{self.router.port}{path}", headers=headers)
+        return self.client.get(f"http://127.0.0.1:{self.router.edge.port}{path}", headers=headers)
 
     def slot(self, preview: str | None = None) -> str:
         return str(self.get(preview=preview).raise_for_status().json()["slot"])

@@ -93,3 +93,45 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert "not valid TOML" in refusal(write(tmp_path, "[[approver"))
     (tmp_path / "approvers.toml").write_bytes(b"name = '\xff'")
     assert "not valid TOML" in refusal(tmp_path / "approvers.toml")
+
+
+KEY = "ssh-ed25519 " + "A" * 68
+
+
+def with_keys(*keys: str) -> str:
+    return ROBIN + f"ssh_keys = {list(keys)!r}\n".replace("'", '"')
+
+
+def test_keys_are_read_and_may_carry_a_comment(tmp_path: Path) -> None:
+    assert read_approvers(write(tmp_path, ROBIN))[0].ssh_keys == ()
+    (robin,) = read_approvers(write(tmp_path, with_keys(KEY, "ssh-rsa " + "B" * 372 + " robin laptop")))
+    assert robin.ssh_keys == (KEY, "ssh-rsa " + "B" * 372 + " robin laptop")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "ssh-ed25519",
+        "ssh-dss " + "A" * 68,
+        KEY + "\\nother " + KEY,
+        "cert-authority " + KEY,
+        "* " + KEY,
+        "/home/robin/.ssh/id.pub",
+    ],
+)
+def test_what_is_no_public_key_is_refused(tmp_path: Path, key: str) -> None:
+    assert refusal(write(tmp_path, with_keys(key))).startswith("approver.0.ssh_keys.0: ")
+
+
+def test_two_people_cannot_share_a_key(tmp_path: Path) -> None:
+    text = with_keys(KEY + " one") + with_keys(KEY + " two").replace('"Robin"', '"Sasha"')
+    assert "stands there twice" in refusal(write(tmp_path, text))
+
+
+def test_slack_ids_are_checked_and_unique(tmp_path: Path) -> None:
+    (robin,) = read_approvers(write(tmp_path, ROBIN + 'slack = "U0ROBIN"\n'))
+    assert robin.slack == "U0ROBIN"
+    assert "slack" in refusal(write(tmp_path, ROBIN + 'slack = "@robin"\n'))
+    other = ROBIN.replace("Robin", "Sasha") + 'slack = "U0ROBIN"\n'
+    assert "stands there twice" in refusal(write(tmp_path, ROBIN + 'slack = "U0ROBIN"\n' + other))

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from deployments import envoy
+from deployments.envoy_edge import Edge, Files, bootstrap
+
+FILES = Files(*(Path(name) for name in ("/run/a.sock", "/dyn/cds.json", "/dyn/rds.json", "/dyn/sds.json")))
 
 
 def pair(version: str, ports: dict[str, int], weights: dict[str, int]) -> envoy.Pair:
@@ -12,13 +15,7 @@ def pair(version: str, ports: dict[str, int], weights: dict[str, int]) -> envoy.
 
 
 def test_the_admin_interface_is_a_socket_of_this_user_only() -> None:
-    document = envoy.bootstrap(
-        host="127.0.0.1",
-        port=8080,
-        admin_socket=Path("/run/a.sock"),
-        cds=Path("/dyn/cds.json"),
-        rds=Path("/dyn/rds.json"),
-    )
+    document = bootstrap(Edge(8080), FILES)
     assert document["admin"]["address"] == {"pipe": {"path": "/run/a.sock", "mode": 0o600}}
     assert len(document["static_resources"]["listeners"]) == 1
 

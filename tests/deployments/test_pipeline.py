@@ -41,8 +41,8 @@ def refusal(file: Path) -> str:
 
 def test_the_file_of_this_repository_is_sound() -> None:
     pipeline = read_pipeline(CHECKOUT / "config" / "pipeline.toml")
-    assert {"black", "isort", "flake8", "mypy"} == set(pipeline.quality)
-    assert {"unit", "integration"} <= set(pipeline.suites)
+    assert {"black", "isort", "flake8", "mypy", "eslint", "tsc", "vitest"} == set(pipeline.quality)
+    assert {"unit", "integration", "e2e", "performance", "regression"} == set(pipeline.suites)
 
 
 def test_ten_lines_are_enough(tmp_path: Path) -> None:
@@ -131,6 +131,19 @@ def test_the_repository_is_overridden_for_one_host(tmp_path: Path, monkeypatch: 
 def test_an_override_does_not_hide_a_malformed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("SLIPWAY_REPOSITORY", "/somewhere")
     refusal(write(tmp_path, text))
+
+
+def test_the_environment_overrides_where_advisories_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, SOUND + '\n[scans]\nosv_url = "https://osv.example.org"\n')
+    assert read_pipeline(file).scans.osv_url == "https://osv.example.org"
+    assert read_pipeline(file).scans.npm_audit_url == ""
+    monkeypatch.setenv("SLIPWAY_OSV_URL", "http://127.0.0.1:4270")
+    monkeypatch.setenv("SLIPWAY_NPM_AUDIT_URL", "https://npm.example.org")
+    for one in (file, write(tmp_path)):
+        scans = read_pipeline(one).scans
+        assert (scans.osv_url, scans.npm_audit_url) == ("http://127.0.0.1:4270", "https://npm.example.org")
+    monkeypatch.setenv("SLIPWAY_OSV_URL", "osv.example.org")
+    assert "scans.osv_url: got 'osv.example.org'" in refusal(file)
 
 
 def test_a_pipeline_is_not_changed_afterwards(tmp_path: Path) -> None:

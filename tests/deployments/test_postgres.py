@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def test_dropped_database_is_gone_with_its_connections(site: Site) -> None:
             connection.execute("SELECT 1")
     site.postgres.drop_database("brief")
     site.postgres.create_database("brief", "brief_owner")
+
+
+def test_a_dropped_role_is_gone_with_its_password(site: Site) -> None:
+    site.postgres.create_database("fleeting", "fleeting_owner")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist):
+        site.postgres.drop_role("fleeting_owner")
+    site.postgres.drop_database("fleeting")
+    for _ in range(2):
+        site.postgres.drop_role("fleeting_owner")
+    assert not (site.postgres.directory / "roles" / "fleeting_owner").exists()
+    with pytest.raises(ConfigError, match="superuser"):
+        site.postgres.drop_role("postgres")
 
 
 def test_no_password_is_in_sight(site: Site) -> None:
@@ -270,7 +283,8 @@ def test_without_namespaces_the_server_still_is_another_user(monkeypatch: pytest
         Postgres(tmp_path / "db", tmp_path / "s").initialise()
     open_place = Path(tempfile.mkdtemp(prefix="open-"))
     open_place.chmod(0o711)
-    (open_place / "s").mkdir(mode=0o711)
+    (open_place / "s").mkdir()
+    (open_place / "s").chmod(0o711)
     site = Site(Postgres(open_place / "db", open_place / "s"), Supervisor(open_place / "v", open_place / "v" / "s"))
     try:
         site.postgres.initialise()
@@ -281,3 +295,13 @@ def test_without_namespaces_the_server_still_is_another_user(monkeypatch: pytest
         site.supervisor.down()
         assert not postmasters(site.postgres)
         shutil.rmtree(open_place)
+
+
+def test_databases_may_be_made_side_by_side(site: Site) -> None:
+    names = [f"beside_{number}" for number in range(8)]
+    with ThreadPoolExecutor(max_workers=len(names)) as pool:
+        for made in [pool.submit(site.postgres.create_database, name, name) for name in names]:
+            made.result()
+    for name in names:
+        site.postgres.drop_database(name)
+        site.postgres.drop_role(name)

@@ -8,8 +8,9 @@ import pytest
 
 from deployments import probe
 from deployments.ports import free_port
-from deployments.probe import await_healthy, look
+from deployments.probe import await_healthy, examine, look
 from evidence.errors import HealthError
+from gates.condition import Condition
 from gates.verdict import Action
 
 GOOD = b'{"status": "healthy"}'
@@ -142,6 +143,27 @@ def test_an_answer_that_does_not_end_is_given_up(url: str, path: str, monkeypatc
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.4)
     verdict = look(url, path)
     assert verdict.action is Action.WAIT and verdict.reason.startswith(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "condition"),
+    [
+        ("/good", Condition.HEALTHY),
+        ("/lie", Condition.UNHEALTHY),
+        ("/bad", Condition.UNHEALTHY),
+        ("/big", Condition.UNHEALTHY),
+        ("/hang", Condition.UNHEALTHY),
+        ("/drip", Condition.UNHEALTHY),
+    ],
+)
+def test_what_serves_is_examined(url: str, path: str, condition: Condition) -> None:
+    assert examine(url, path, patience_s=0.5).condition is condition
+
+
+def test_what_serves_slowly_is_degraded_not_bad(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "TIMEOUT_S", 0.0)
+    seen = examine(url, "/good")
+    assert seen.condition is Condition.DEGRADED and " s" in seen.reason
 
 
 def test_nobody_there_is_to_be_waited_for() -> None:

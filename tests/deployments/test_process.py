@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.runtimes.process import interpreter, make_venv, once
+from deployments.runtimes.layout import interpreter, make_venv, once
 from evidence.errors import ArtifactError, ToolError
 
 

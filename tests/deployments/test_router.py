@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deployments.envoy_edge import Edge
 from deployments.locked_exec import TAKEN
 from deployments.ports import free_port
 from deployments.router import PREVIEW_HEADER, Envoy, Routing, envoy_binary
@@ -105,7 +106,7 @@ def test_clients_cannot_order_the_router_about(running: Running, blue: int, rele
     running.router.publish(routing("e1-r1", {"blue": blue}, "blue"))
     threading.Timer(0.3, release.set).start()
     answer = httpx.get(
-        f"http://127.0.0.1:{running.router.port}/slow",
+        f"http://127.0.0.1:{running.router.edge.port}/slow",
         headers={"x-envoy-upstream-rq-timeout-ms": "1", "x-request-id": "mine"},
         trust_env=False,
     )
@@ -138,9 +139,9 @@ def test_a_publisher_that_died_half_way_is_healed_by_the_next(running: Running, 
     before = routing("e1-r1", {"blue": blue}, "blue")
     router.publish(before)
     script = (
-        "import os, sys; from pathlib import Path; from deployments.router import Envoy, Routing\n"
+        "import os, sys; from pathlib import Path; from deployments.router import Edge, Envoy, Routing\n"
         "Envoy._confirm = lambda *_: os.kill(os.getpid(), 9)\n"
-        "router = Envoy(Path(sys.argv[1]), Path(sys.argv[2]), 1)\n"
+        "router = Envoy(Path(sys.argv[1]), Path(sys.argv[2]), Edge(1))\n"
         "router.publish(Routing('e1-r2', {'green': 70000}, {'green': 100}, None, ''))\n"
     )
     arguments = [str(router.directory), str(router.admin_socket.parent)]
@@ -190,7 +191,7 @@ def test_an_interrupted_publisher_puts_the_old_files_back(
 
 def test_an_absent_router_is_reported_and_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deployments.router.CONFIRM_DEADLINE_S", 0.1)
-    router = Envoy(tmp_path / "router", tmp_path / "run", free_port())
+    router = Envoy(tmp_path / "router", tmp_path / "run", Edge(free_port()))
     router.prepare()
     before = (router.directory / "dyn" / "rds.json").read_bytes()
     with pytest.raises(RouterError, match="not live .* nothing was changed"):
@@ -239,11 +240,11 @@ def test_a_second_router_of_the_same_directory_does_not_start(running: Running) 
 
 
 def test_a_router_of_another_directory_does_not_share_the_port(running: Running, tmp_path: Path) -> None:
-    stray = Envoy(tmp_path / "stray", tmp_path / "stray-run", running.router.port)
+    stray = Envoy(tmp_path / "stray", tmp_path / "stray-run", Edge(running.router.edge.port))
     stray.prepare()
     second = subprocess.run(stray.command(), capture_output=True, text=True, timeout=20)
     assert second.returncode == TAKEN
-    assert f"127.0.0.1:{running.router.port}" in second.stderr
+    assert f"127.0.0.1:{running.router.edge.port}" in second.stderr
 
 
 def test_counters_are_kept_for_each_slot(running: Running, blue: int, green: int) -> None:
@@ -340,7 +341,7 @@ def test_the_binary_can_be_overridden_and_must_exist(tmp_path: Path, monkeypatch
 
 
 def test_a_socket_path_that_does_not_fit_is_refused_before_start(tmp_path: Path) -> None:
-    router = Envoy(tmp_path, tmp_path / ("long" * 30), 1)
+    router = Envoy(tmp_path, tmp_path / ("long" * 30), Edge(1))
     with pytest.raises(ConfigError, match="SLIPWAY_HOME"):
         router.prepare()
 

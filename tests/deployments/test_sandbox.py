@@ -354,7 +354,8 @@ def test_link_laid_by_the_app_does_not_divert_a_bind(ground: Path) -> None:
 
 @only_namespaces
 def test_read_only_inside_writable_stays_read_only(ground: Path) -> None:
-    (ground / "app" / "lock").mkdir(mode=0o777)
+    (ground / "app" / "lock").mkdir()
+    (ground / "app" / "lock").chmod(0o777)
     code = "open('mine', 'w')\nopen('lock/mine', 'w')"
     done = script(Isolation.NAMESPACES, ground, code, read_only=(ground / "app" / "lock",))
     assert "Read-only file system" in done.output

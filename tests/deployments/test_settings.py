@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from deployments.home import CHECKOUT
+from deployments.known import SCANS
+from deployments.pipeline import read_pipeline
 from deployments.sandbox import Isolation
 from deployments.settings import Settings, Strategy, Target, read_settings
 from evidence.errors import ConfigError
@@ -39,8 +41,10 @@ def refusal(folder: Path) -> str:
 @pytest.mark.parametrize("target", list(Target))
 def test_the_files_of_this_repository_are_sound(target: Target) -> None:
     settings = read_settings(target, CHECKOUT / "config")
-    assert settings.gates == ("black", "isort", "flake8", "mypy", "unit", "integration")
-    assert set(settings.secrets.values()) == {"generated"}
+    pipeline = read_pipeline(CHECKOUT / "config" / "pipeline.toml")
+    known = {*pipeline.quality, *pipeline.suites, "coverage", "load", "compatibility", *SCANS, "provenance", "sbom"}
+    assert {*pipeline.quality, "unit", "integration"} <= set(settings.gates) <= known
+    assert {one.partition(":")[0] for one in settings.secrets.values()} == {"generated", "template"}
 
 
 def test_the_environments_of_this_repository_do_not_share_a_port() -> None:
@@ -51,6 +55,14 @@ def test_a_short_file_is_enough(tmp_path: Path) -> None:
     settings = read(write(tmp_path))
     assert (settings.port, settings.strategy, settings.gates) == (8080, Strategy.DIRECT, ("unit", "mypy"))
     assert settings.approval == "required" and settings.required_isolation is Isolation.NAMESPACES
+
+
+@pytest.mark.parametrize(("target", "watch", "alerts"), [("development", "basic", False), ("staging", "full", False)])
+def test_how_much_is_watched_is_the_environments_own(target: str, watch: str, alerts: bool) -> None:
+    settings = read_settings(Target(target), CHECKOUT / "config")
+    assert (settings.watch, settings.alerts) == (watch, alerts)
+    production = read_settings(Target.PRODUCTION, CHECKOUT / "config")
+    assert (production.watch, production.alerts) == ("full", True)
 
 
 def test_comments_quotes_spaces_and_exports_are_read(tmp_path: Path) -> None:
@@ -64,6 +76,8 @@ def test_comments_quotes_spaces_and_exports_are_read(tmp_path: Path) -> None:
     ("changes", "key", "said"),
     [
         ({"PORT": None}, "PORT", "Field required"),
+        ({"MAX_SCAN_AGE_HOURS": "0"}, "MAX_SCAN_AGE_HOURS", 'got "0"'),
+        ({"MAX_SCAN_AGE_HOURS": "inf"}, "MAX_SCAN_AGE_HOURS", 'got "inf"'),
         ({"STRATEGY": None}, "STRATEGY", "Field required"),
         ({"REQUIRED_GATES": None}, "REQUIRED_GATES", "Field required"),
         ({"PORT": ""}, "PORT", 'got ""'),
@@ -73,6 +87,8 @@ def test_comments_quotes_spaces_and_exports_are_read(tmp_path: Path) -> None:
         ({"PORT": "80.5"}, "PORT", 'got "80.5"'),
         ({"PORT": "http"}, "PORT", 'got "http"'),
         ({"STRATEGY": "canari"}, "STRATEGY", 'got "canari"'),
+        ({"WATCH": "everything"}, "WATCH", 'got "everything"'),
+        ({"ALERTS": "maybe"}, "ALERTS", 'got "maybe"'),
         ({"APPROVAL": "maybe"}, "APPROVAL", 'got "maybe"'),
         ({"APPROVAL": "None"}, "APPROVAL", 'got "None"'),
         ({"RUNTIME": "docker"}, "RUNTIME", 'got "docker"'),
@@ -153,7 +169,7 @@ def test_a_secret_is_a_reference(tmp_path: Path, reference: str) -> None:
 @pytest.mark.parametrize("value", ["hunter2", "file:", "env:", "env:2hunter", "generated-hunter2", "", "GENERATED"])
 def test_what_may_be_the_secret_itself_is_not_repeated(tmp_path: Path, value: str) -> None:
     told = refusal(write(tmp_path, SECRET_KEY=value))
-    assert "SECRET_KEY: expected generated, file:PATH or env:NAME" in told
+    assert "SECRET_KEY: expected generated, file:PATH, env:NAME or template:TEXT" in told
     assert "hunter2" not in told
 
 

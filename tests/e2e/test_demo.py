@@ -61,7 +61,10 @@ def test_no_secret_stands_in_a_log(installation: Installation) -> None:
 
 
 def test_nothing_listens_beyond_this_host(installation: Installation) -> None:
-    mine = {int(os.environ[f"SLIPWAY_{name}_PORT"]) for name in ("PREFECT", "DEVELOPMENT", "STAGING", "PRODUCTION")}
+    mine = {
+        int(os.environ[f"SLIPWAY_{name}_PORT"])
+        for name in ("PREFECT", "RECEIVER", "EXPORTER", "DEVELOPMENT", "STAGING", "PRODUCTION")
+    }
     listening = [one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     found = [address for address in listening if address.port in mine]
     assert {address.port for address in found} == mine

@@ -177,3 +177,32 @@ def test_a_signed_payload_that_is_no_object_is_refused(keys: Keys, payload: byte
     }
     with pytest.raises(EvidenceError, match="malformed"):
         keys.verify(envelope)
+
+
+def test_a_key_that_is_named_signs_and_is_trusted_but_never_made(
+    tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Keys(tmp_path / "elsewhere")
+    elsewhere.create()
+    own = keys.sign(STATEMENT)
+    monkeypatch.setenv("SLIPWAY_SIGNING_KEY", str(tmp_path / "elsewhere" / "evidence.key"))
+    signed = keys.sign(STATEMENT)
+    with pytest.raises(EvidenceError, match="trusted key"):
+        keys.verify(signed)
+    keys.create()
+    assert keys.examine(signed)[1] == signed["signatures"][0]["keyid"] != own["signatures"][0]["keyid"]
+    assert keys.verify(own) == STATEMENT
+    monkeypatch.setenv("SLIPWAY_SIGNING_KEY", str(tmp_path / "missing.key"))
+    with pytest.raises(EvidenceError, match="missing.key: no usable signing key"):
+        keys.create()
+    assert not (tmp_path / "missing.key").exists()
+
+
+def test_a_key_that_was_handed_over_signs_and_is_not_shown(tmp_path: Path, keys: Keys) -> None:
+    pem = keys.private.read_bytes()
+    handed = Keys(keys.directory, pem)
+    assert keys.verify(handed.sign(STATEMENT)) == STATEMENT
+    assert "PRIVATE" not in repr(handed)
+    with pytest.raises(EvidenceError) as told:
+        Keys(keys.directory, b"not a key: secret").sign(STATEMENT)
+    assert "secret" not in str(told.value)

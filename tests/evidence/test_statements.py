@@ -7,7 +7,18 @@ import pytest
 
 from evidence.errors import ArtifactError, EvidenceError
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, Promoted, newest_promotion, read_checks, read_promotions, state
+from evidence.statements import (
+    Checked,
+    Kind,
+    Promoted,
+    Scanned,
+    forget_scans,
+    newest_promotion,
+    read_checks,
+    read_promotions,
+    read_scans,
+    state,
+)
 from evidence.store import Store
 from gates.requirements import Check, Outcome
 
@@ -74,6 +85,35 @@ def test_the_newest_checks_count_in_whatever_order_they_were_filed(
         state(store, keys, ONE, "assistant", Kind.CHECKS, both[index])
     found = read_checks(store, keys, ONE)
     assert found and found.checks[0].outcome is Outcome.FAILED
+
+
+def scanned(day: int) -> Scanned:
+    at = datetime(2026, 1, day, tzinfo=UTC)
+    return Scanned(commit="c" * 40, version="v1", branch="main", at=at, run=f"run-{day}", checks=())
+
+
+@pytest.mark.parametrize(("keep", "left"), [(5, [1, 2, 3, 4]), (4, [1, 2, 3, 4]), (2, [3, 4]), (1, [4]), (0, [4])])
+def test_old_scans_are_forgotten_by_when_they_looked_and_the_newest_never_is(
+    store: Store, keys: Keys, keep: int, left: list[int]
+) -> None:
+    for day in (4, 1, 3, 2):  # filed in another order than they looked
+        state(store, keys, ONE, "assistant", Kind.SCANS, scanned(day))
+    state(store, keys, ONE, "assistant", Kind.CHECKS, checked())
+    state(store, keys, TWO, "assistant", Kind.SCANS, scanned(1))
+    assert forget_scans(store, keys, ONE, keep) == 4 - len(left)
+    assert [one.at.day for one in read_scans(store, keys, ONE)] == left
+    assert read_checks(store, keys, ONE) and len(read_scans(store, keys, TWO)) == 1
+    assert forget_scans(store, keys, ONE, keep) == 0
+
+
+def test_with_scans_that_are_not_genuine_nothing_is_forgotten(store: Store, keys: Keys, tmp_path: Path) -> None:
+    stranger = Keys(tmp_path / "stranger")
+    stranger.create()
+    state(store, keys, ONE, "assistant", Kind.SCANS, scanned(1))
+    state(store, stranger, ONE, "assistant", Kind.SCANS, scanned(2))
+    with pytest.raises(EvidenceError, match="not signed by a trusted key"):
+        forget_scans(store, keys, ONE, 1)
+    assert len(store.statement_files(ONE, Kind.SCANS)) == 2
 
 
 def test_a_statement_filed_under_another_digest_is_refused(store: Store, keys: Keys) -> None:

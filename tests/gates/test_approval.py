@@ -74,11 +74,38 @@ def test_nobody_can_answer_when_nobody_is_named() -> None:
         replace(QUESTION, digest="b" * 64),
         replace(QUESTION, policy="q" * 64),
         replace(QUESTION, expires=QUESTION.expires + timedelta(seconds=1)),
+        replace(QUESTION, contracts=("0007",)),
     ],
 )
 def test_the_code_binds_run_environment_digest_policy_and_expiry(other: Question) -> None:
     assert other.code != QUESTION.code
     assert judge_answer(other, YES, EVERYBODY)[0] is Ruling.ASK_AGAIN
+
+
+CONTRACTS = replace(QUESTION, contracts=("0007", "0009"))
+
+
+@pytest.mark.parametrize(
+    ("named", "ruling", "said"),
+    [
+        ("0007, 0009", Ruling.ACCEPTED, "gives up the way back behind migration 0007, 0009"),
+        (" 0009\n0007 ", Ruling.ACCEPTED, "0007"),
+        ("", Ruling.ASK_AGAIN, "write into no_way_back: 0007, 0009"),
+        ("0007", Ruling.ASK_AGAIN, "0009"),
+        ("0007, 0009, 0010", Ruling.ASK_AGAIN, "0009"),
+        ("yes", Ruling.ASK_AGAIN, "0009"),
+    ],
+)
+def test_giving_up_the_way_back_is_approved_by_naming_it(named: str, ruling: Ruling, said: str) -> None:
+    answer = replace(YES, code=CONTRACTS.code, no_way_back=named)
+    got, reason = judge_answer(CONTRACTS, answer, EVERYBODY)
+    assert (got, said in reason) == (ruling, True), reason
+
+
+def test_a_rejection_needs_not_name_it_and_naming_what_is_not_asked_does_not_hold() -> None:
+    no = replace(YES, code=CONTRACTS.code, decision=Decision.REJECT)
+    assert judge_answer(CONTRACTS, no, EVERYBODY)[0] is Ruling.REJECTED
+    assert judge_answer(QUESTION, replace(YES, no_way_back="0007"), EVERYBODY)[0] is Ruling.ASK_AGAIN
 
 
 def test_the_code_is_the_same_when_the_question_is_read_again() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from gates.health import LONGEST_BODY, judge_health
+from gates.condition import Condition
+from gates.health import LONGEST_BODY, condition_of, judge_health
 from gates.verdict import Action
 
 OK, WAIT = Action.PROMOTE, Action.WAIT
@@ -53,3 +54,20 @@ def test_the_reason_says_what_was_answered() -> None:
     assert judge_health("/h", 500, b"no\ndatabase").reason == "/h answered 500: no database"
     assert 'says "unhealthy"' in judge_health("/h", 200, b'{"status": "unhealthy"}').reason
     assert judge_health("/h", 200, b'{"status": "ok"}').reason == "/h answered 200, ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "condition"),
+    [
+        (200, b'{"status": "healthy"}', Condition.HEALTHY),
+        (200, b"alive", Condition.HEALTHY),
+        (200, b"degraded", Condition.HEALTHY),  # no JSON: the code is all there is
+        (200, b'{"status": "Degraded"}', Condition.DEGRADED),
+        (200, b'{"status": "warn"}', Condition.DEGRADED),
+        (200, b'{"status": "unhealthy"}', Condition.UNHEALTHY),
+        (503, b'{"status": "degraded"}', Condition.UNHEALTHY),
+        (200, b"x" * (LONGEST_BODY + 1), Condition.UNHEALTHY),
+    ],
+)
+def test_a_lying_body_is_believed_of_what_serves_too(status: int, body: bytes, condition: Condition) -> None:
+    assert condition_of("/health", status, body).condition is condition

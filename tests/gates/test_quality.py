@@ -2,110 +2,163 @@ from dataclasses import replace
 
 import pytest
 
-from gates.quality import SuiteRun, ToolRun, judge_suite, judge_tool, no_verdict
-from gates.requirements import Outcome
+from gates.findings import Finding, Severity
+from gates.quality import LOOKED, MOST_FINDINGS, READERS, judge_tool, lines_examined, no_verdict, with_findings
+from gates.reports import KIND, Reads, ToolRun
+from gates.requirements import Check, Outcome
 
 PASSED, FAILED, BLIND = Outcome.PASSED, Outcome.FAILED, Outcome.NO_VERDICT
-UNCHANGED = "All done!\n12 files would be left unchanged.\n"
-SUCCESS = "Success: no issues found in 30 source files\n"
-
-
-def ran(name: str, returncode: int, output: str, files: int = 5) -> ToolRun:
-    return ToolRun(name, returncode, output, timed_out=False, files=files, seconds=1.5, version="1.0")
-
-
-@pytest.mark.parametrize(
-    ("run", "outcome"),
-    [
-        (ran("black", 0, UNCHANGED), PASSED),
-        (ran("black", 0, "1 file would be left unchanged.\n"), PASSED),
-        (
-            ran("black", 1, "would reformat a.py\n1 file would be reformatted, 2 files would be left unchanged.\n"),
-            FAILED,
-        ),
-        (ran("black", 123, "Oh no!\n"), BLIND),
-        (ran("black", 123, "error: cannot format a.py: Cannot parse\n" + UNCHANGED), BLIND),
-        (ran("black", 0, "No Python files are present to be formatted. Nothing to do\n"), BLIND),
-        (ran("black", 0, ""), BLIND),  # it says how many files it read; when it says nothing it read none
-        (ran("isort", 0, ""), PASSED),
-        (ran("isort", 0, "", files=0), BLIND),
-        (ran("isort", 0, "WARNING: unable to parse file a.py due to ...\n"), BLIND),
-        (ran("isort", 1, "ERROR: a.py Imports are incorrectly sorted\n"), FAILED),
-        (ran("isort", 0, "ERROR: a.py: unknown encoding: x\n"), BLIND),
-        (ran("flake8", 0, ""), PASSED),
-        (ran("flake8", 0, "", files=0), BLIND),
-        (ran("flake8", 1, "a.py:1:1: F401 'os' imported but unused\n"), FAILED),
-        (ran("flake8", 1, "gone.py:0:1: E902 FileNotFoundError\n"), BLIND),
-        (ran("flake8", 2, "usage: flake8\n"), BLIND),
-        (ran("mypy", 0, SUCCESS), PASSED),
-        (ran("mypy", 0, "Success: no issues found in 0 source files\n"), BLIND),
-        (ran("mypy", 0, "Success: no issues found in 1 source file\n"), PASSED),
-        (ran("mypy", 1, "a.py:1: error: x\nFound 1 error in 1 file (checked 30 source files)\n"), FAILED),
-        (ran("mypy", 2, "a.py:1: error: invalid syntax\n"), BLIND),
-        (ran("mypy", 0, "mypy is up to date\n"), BLIND),
-        (ran("ruff", 0, ""), PASSED),  # a tool that nobody knows: the usual meaning of 0 and 1
-        (ran("ruff", 1, "F401"), FAILED),
-        (ran("ruff", 2, "panic"), BLIND),
-        (ran("ruff", -11, ""), BLIND),
-        (ran("ruff", 137, ""), BLIND),
-        (ran("ruff", 0, "", files=0), BLIND),
-        (replace(ran("mypy", 0, SUCCESS), timed_out=True), BLIND),
-        (replace(ran("mypy", 1, "error"), timed_out=True), BLIND),
-    ],
+CLEAN = ToolRun(
+    name="types",
+    returncode=0,
+    stdout="Success: no issues found in 4 source files\n",
+    tool="mypy 1.0 (the app's)",
+    seconds=1.5,
+    timeout_s=60,
+    tracked={f"{letter}.py": 10 for letter in "abcd"} | {"notes.txt": 5},
 )
-def test_a_tool_is_judged(run: ToolRun, outcome: Outcome) -> None:
-    check = judge_tool(run)
-    assert check.outcome is outcome, check.reason
-    assert check.reason and (check.name, check.tool, check.seconds) == (run.name, "1.0", 1.5)
+BAD = replace(
+    CLEAN, returncode=1, stdout="a.py:1:2: error: no  [misc]\nFound 1 error in 1 file (checked 4 source files)\n"
+)
 
 
-def test_what_was_examined_is_what_the_tool_says_and_not_what_it_was_given() -> None:
-    assert judge_tool(ran("mypy", 0, SUCCESS)).examined == "30 files"
-    mixed = ran("black", 1, "1 file would be reformatted, 2 files would be left unchanged.\n")
-    assert judge_tool(mixed).examined == "3 files"
-    assert judge_tool(ran("flake8", 0, "", files=7)).examined == "7 files"
-
-
-def test_the_reason_is_one_short_line_of_the_output() -> None:
-    assert judge_tool(ran("ruff", 1, "first\n\n  last  \n\n")).reason == "last"
-    assert judge_tool(ran("ruff", 1, "")).reason == "it printed nothing"
-    assert len(judge_tool(ran("ruff", 1, "x" * 10_000)).reason) <= 200
-    blind = judge_tool(ran("flake8", 1, "ok\ngone.py:0:1: E902 FileNotFoundError\nmore\n")).reason
-    assert blind.endswith("gone.py:0:1: E902 FileNotFoundError")
-
-
-SUITE = SuiteRun("unit", 0, timed_out=False, seconds=2.0, tests=10)
+def found_in(files: int) -> str:
+    return f"Success: no issues found in {files} source file{'s' * (files != 1)}\n"
 
 
 @pytest.mark.parametrize(
     ("run", "outcome", "said"),
     [
-        (SUITE, PASSED, "10 passed"),
-        (replace(SUITE, tests=1), PASSED, "1 passed"),
-        (replace(SUITE, skipped=9), PASSED, "1 passed"),
-        (replace(SUITE, skipped=10), BLIND, "ran no test"),
-        (replace(SUITE, skipped=11), BLIND, "ran no test"),
-        (replace(SUITE, tests=0), BLIND, "ran no test"),
-        (replace(SUITE, tests=0, returncode=5), BLIND, "exit code 5"),
-        (replace(SUITE, tests=None), BLIND, "no readable report"),
-        (replace(SUITE, tests=None, returncode=2, last_line="boom"), BLIND, "boom"),
-        (replace(SUITE, failed=1, returncode=1, first_failure="a.b: no"), FAILED, "1 of 10 failed: a.b: no"),
-        (replace(SUITE, failed=1), FAILED, "1 of 10"),  # the report outranks an exit code that says all is well
-        (replace(SUITE, returncode=1), BLIND, "although no test failed"),
-        (replace(SUITE, returncode=-9), BLIND, "exit code -9"),
-        (replace(SUITE, timed_out=True, last_line="test_x"), BLIND, "test_x"),
-        (replace(SUITE, timed_out=True, failed=1), BLIND, "in time"),
+        (CLEAN, PASSED, "clean"),
+        (BAD, FAILED, "1 finding, the first: a.py:1 misc no"),
+        (replace(BAD, returncode=0), FAILED, "1 finding"),  # the report outranks an exit code that says all is well
+        (replace(CLEAN, returncode=1), BLIND, "exit code 1 although its report is clean"),
+        (replace(CLEAN, timed_out=True), BLIND, "did not end within 60 s"),
+        (replace(BAD, timed_out=True), BLIND, "did not end within 60 s"),
+        (replace(CLEAN, returncode=-9), BLIND, "killed by signal 9"),
+        (replace(CLEAN, returncode=137, stderr="Killed"), BLIND, "killed by signal 9: Killed"),
+        (replace(BAD, returncode=139), BLIND, "killed by signal 11"),
+        (replace(BAD, returncode=128), BLIND, "killed by signal 0"),
+        (replace(BAD, returncode=127), BLIND, "exit code 127"),
+        (replace(BAD, returncode=3), BLIND, "exit code 3"),
+        (replace(CLEAN, returncode=2, stderr="usage: mypy"), BLIND, "usage: mypy"),
+        (replace(CLEAN, problem="too big"), BLIND, "too big"),
+        (replace(BAD, problem="too big"), BLIND, "too big"),
+        (replace(CLEAN, stdout=""), BLIND, "printed no summary"),
+        (replace(CLEAN, stdout="\x00\ufffd\x07" * 500), BLIND, "printed no summary"),
+        (replace(CLEAN, stdout=found_in(0)), BLIND, "looked at no file"),
+        (replace(CLEAN, stdout=found_in(1)), BLIND, "looked at only 1 of the 4 files"),
+        (replace(CLEAN, stdout=found_in(2)), PASSED, "clean"),
+        (replace(CLEAN, stdout=found_in(9)), PASSED, "clean"),
+        (replace(CLEAN, tracked={}), PASSED, "clean"),
     ],
 )
-def test_a_suite_is_judged(run: SuiteRun, outcome: Outcome, said: str) -> None:
-    check = judge_suite(run)
+def test_a_tool_is_judged(run: ToolRun, outcome: Outcome, said: str) -> None:
+    check = judge_tool(Reads.MYPY, run).check
     assert check.outcome is outcome and said in check.reason, check.reason
+    assert (check.name, check.tool, check.seconds) == ("types", "mypy 1.0 (the app's)", 1.5)
 
 
-def test_what_a_suite_examined_counts_the_skipped_ones() -> None:
-    assert judge_suite(SUITE).examined == "10 tests"
-    assert judge_suite(replace(SUITE, skipped=3)).examined == "10 tests, 3 skipped"
-    assert judge_suite(replace(SUITE, tests=None)).examined == "0 tests"
+@pytest.mark.parametrize(
+    ("run", "crashed"),
+    [
+        (CLEAN, False),
+        (BAD, False),
+        (replace(CLEAN, timed_out=True), True),
+        (replace(CLEAN, returncode=137), True),
+        (replace(CLEAN, stdout="garbage"), True),
+        (replace(CLEAN, stdout="garbage", problem="too big"), False),
+        (replace(CLEAN, stdout=found_in(1)), False),
+        (replace(CLEAN, returncode=2, stdout="a.py:1: error: x  [syntax]\n"), False),
+    ],
+)
+def test_only_a_crash_is_worth_another_attempt(run: ToolRun, crashed: bool) -> None:
+    assert judge_tool(Reads.MYPY, run).crashed is crashed
+
+
+def test_what_was_examined_is_what_the_tool_says_and_not_what_it_was_given() -> None:
+    assert judge_tool(Reads.MYPY, CLEAN).check.examined == "4 files, 40 lines"
+    few = judge_tool(Reads.MYPY, replace(CLEAN, stdout=found_in(3))).check
+    assert few.examined == "3 files, 30 lines"
+    assert few.notes == ("did not look at 1 of the 4 files that the commit tracks for it",)
+    assert judge_tool(Reads.MYPY, replace(CLEAN, stdout="")).check.examined == ""
+
+
+def test_files_left_out_are_named() -> None:
+    printed = "".join(f"{letter}.py already well formatted, good job.\n" for letter in "abc")
+    run = replace(CLEAN, stdout="", stderr=f"{printed}3 files would be left unchanged.\n")
+    tracked = {f"{letter}.py": 1 for letter in "abcd"}
+    check = judge_tool(Reads.BLACK, replace(run, tracked=tracked)).check
+    assert (check.outcome, check.examined) == (PASSED, "3 files, 3 lines")
+    assert check.notes == ("did not look at 1 of the 4 files that the commit tracks for it: d.py",)
+    assert (
+        judge_tool(Reads.BLACK, replace(run, tracked=tracked | {f"{n}.py": 1 for n in range(2)})).check.outcome
+        is PASSED
+    )
+    many = judge_tool(Reads.BLACK, replace(run, tracked=tracked | {f"{n}.py": 1 for n in range(3)})).check
+    assert many.outcome is BLIND and "3 of the 7" in many.reason
+
+
+@pytest.mark.parametrize("reads", list(Reads))
+def test_every_reading_takes_any_garbage_for_no_verdict(reads: Reads) -> None:
+    assert reads in READERS and reads in KIND
+    tracked = {"a.py": 1, "a.ts": 1, "a.test.ts": 1}
+    for garbage in ("", "\x00" * 100, "\ufffd" * 10_000, "[" * 100_000, "{}", "[]", "null", '{"a": 1}', "Traceback: x"):
+        for code in (1, 2, 3, 101, 137, -11):
+            run = ToolRun("x", code, garbage, garbage, garbage, tracked=tracked)
+            assert judge_tool(reads, run).check.outcome is BLIND, (garbage[:20], code)
+        if reads is not Reads.LINES:  # whose silence is a pass: it has nothing else to say
+            run = ToolRun("x", 0, garbage, garbage, garbage, tracked=tracked)
+            assert judge_tool(reads, run).check.outcome is BLIND, garbage[:20]
+
+
+def test_a_long_line_does_not_take_long() -> None:
+    for reads in Reads:
+        for text in ("a" * 3_000_000, "(" * 3_000_000, "a: " * 1_000_000, "[[" * 1_000_000 + "]"):
+            judge_tool(reads, ToolRun("x", 1, text, text, text))
+
+
+def test_warnings_that_the_tool_tolerates_are_shown_and_pass() -> None:
+    message = '{"ruleId": "x", "severity": 1, "message": "m", "line": 3}'
+    report = f'[{{"filePath": "/source/a.ts", "messages": [{message}]}}]'
+    run = ToolRun("eslint", 0, report=report, tracked={"a.ts": 4})
+    judged = judge_tool(Reads.ESLINT, run)
+    assert judged.check.outcome is PASSED and judged.check.reason == "clean, but for 1 warning"
+    assert [one.severity for one in judged.found] == [Severity.LOW]
+    assert judge_tool(Reads.ESLINT, replace(run, returncode=1)).check.outcome is FAILED
+
+
+def test_findings_are_capped_and_the_rest_is_counted() -> None:
+    one = Finding(tool="t", rule="r", severity=Severity.LOW, message="m", fingerprint="f")
+    check = Check(name="t", outcome=FAILED, reason="r", notes=("first",))
+    assert with_findings(check, (one,) * MOST_FINDINGS).notes == ("first",)
+    capped = with_findings(check, (one,) * (MOST_FINDINGS + 2))
+    assert len(capped.findings) == MOST_FINDINGS and capped.notes == ("first", "2 more findings are not listed")
+
+
+@pytest.mark.parametrize(
+    ("examined", "lines"),
+    [
+        ("1 file, 1 line", 1),
+        ("42 files, 3210 lines", 3210),
+        ("9 tests in 1 file, 117 lines", 117),
+        ("3 files given, 5 lines", 5),
+        ("", None),
+        ("61 tests", None),
+        ("42 files", None),
+        ("some 42 files, 3210 lines", None),
+    ],
+)
+def test_lines_examined_are_read_back(examined: str, lines: int | None) -> None:
+    assert lines_examined(Check(name="x", outcome=PASSED, reason="", examined=examined)) == lines
+
+
+def test_the_exit_codes_of_one_tool_are_not_those_of_another() -> None:
+    assert set(LOOKED) == {Reads.TSC}
+    text = "a.ts(1,2): error TS2322: no\n/source/a.ts\n"
+    run = ToolRun("tsc", 2, text, tracked={"a.ts": 1})
+    assert judge_tool(Reads.TSC, run).check.outcome is FAILED
+    assert judge_tool(Reads.TSC, replace(run, returncode=3)).check.outcome is BLIND
 
 
 def test_what_could_not_run_has_no_verdict() -> None:

@@ -20,6 +20,7 @@ from deployments.ports import free_port
 from evidence.errors import ConfigError, HealthError, ToolError
 from services import traffic, traffic_profile, traffic_setup
 from services.traffic import Traffic
+from services.traffic_clients import Clients
 from services.traffic_probe import Downtime
 from services.traffic_profile import Profile, Request
 from services.traffic_tally import FROM_APP, Latencies, Outcome, classify
@@ -139,8 +140,8 @@ def test_switches_under_traffic_lose_nothing(running: Running, blue: Backend, gr
     ports = {"blue": blue.port, "green": green.port}
     running.router.publish(routing("e1-r0", ports, "blue"))
     kinds = profile({**QUICK, "weight": 8}, SLOW, UPLOAD, streams=(EVENTS, SOCKET))
-    url = f"http://127.0.0.1:{running.router.port}"
-    with Traffic(kinds, url, rate=80, probes={"public": url}).background() as sender:
+    url = f"http://127.0.0.1:{running.router.edge.port}"
+    with Traffic(kinds, url, rate=50, probes={"public": url}).background() as sender:
         eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
         for number in range(1, 6):
             running.router.publish(routing(f"e1-r{number}", ports, ("green", "blue")[number % 2 == 0]))
@@ -157,9 +158,29 @@ def test_switches_under_traffic_lose_nothing(running: Running, blue: Backend, gr
     assert report["probes"]["public"]["downtime_s"] == {"longest": 0, "total": 0}
 
 
+def test_a_connection_is_used_again_unless_its_request_failed(blue: Backend) -> None:
+    async def lend() -> tuple[list[httpx.AsyncClient], httpx.AsyncClient, httpx.AsyncClient]:
+        async with Clients(f"http://127.0.0.1:{blue.port}") as clients:
+            async with clients.one() as first, clients.one() as second:
+                await first.get("/")
+                await second.get("/")
+            async with clients.one() as again:
+                await again.get("/")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01), clients.one() as given_up:
+                    await given_up.get("/slow")
+            async with clients.one() as after:
+                await after.get("/")
+            return [first, second], again, after
+
+    lent, again, after = asyncio.run(lend())
+    assert again is lent[0]  # the last that came back
+    assert lent[0].is_closed and after is lent[1]
+
+
 def test_a_backend_killed_mid_request_is_seen_as_lost(running: Running, blue: Backend) -> None:
     running.router.publish(routing("e1-r1", {"blue": blue.port}, "blue"))
-    url = f"http://127.0.0.1:{running.router.port}"
+    url = f"http://127.0.0.1:{running.router.edge.port}"
     with Traffic(profile(SLOW, streams=(EVENTS, SOCKET)), url, 20, probes={"up": url}).background() as sender:
         eventually(lambda: sender.report()["totals"]["in_flight"] > 5, "requests under way")
         eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
@@ -183,7 +204,7 @@ def test_a_backend_killed_mid_request_is_seen_as_lost(running: Running, blue: Ba
 
 def test_the_apps_own_errors_are_counted_apart(running: Running, blue: Backend) -> None:
     running.router.publish(routing("e1-r1", {"blue": blue.port}, "blue"))
-    sender = Traffic(profile(FAIL), f"http://127.0.0.1:{running.router.port}", 50)
+    sender = Traffic(profile(FAIL), f"http://127.0.0.1:{running.router.edge.port}", 50)
     report = asyncio.run(sender.run(seconds=0.5))
     assert total(report) == {"sent": 25, "app_error": 25}
     assert report["requests"]["fail"]["statuses"] == {"500": 25}
@@ -193,7 +214,7 @@ def test_the_apps_own_errors_are_counted_apart(running: Running, blue: Backend) 
 
 def test_a_router_that_dies_loses_requests_and_streams_come_back(running: Running, blue: Backend) -> None:
     running.router.publish(routing("e1-r1", {"blue": blue.port}, "blue"))
-    url = f"http://127.0.0.1:{running.router.port}"
+    url = f"http://127.0.0.1:{running.router.edge.port}"
     with Traffic(profile(QUICK, streams=(EVENTS, SOCKET)), url, 50, probes={"up": url}).background() as sender:
         eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
         eventually(lambda: sender.report()["probes"]["up"]["good"] > 0, "a good probe")
@@ -312,8 +333,8 @@ def test_latency_counts_from_when_the_request_was_due() -> None:
     request = Request.model_validate(QUICK)
 
     async def late(sender: Traffic) -> None:
-        async with httpx.AsyncClient(base_url=sender.target) as client:
-            await sender._send(client, request, asyncio.get_running_loop().time() - 7)
+        async with Clients(sender.target) as clients:
+            await sender._send(clients, request, asyncio.get_running_loop().time() - 7)
 
     with server(responder(b"HTTP/1.1 204 No Content\r\n\r\n")) as url:
         sender = Traffic(profile(QUICK), url, 1)

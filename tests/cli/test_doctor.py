@@ -1,0 +1,30 @@
+import pytest
+
+from cli.doctor import engine_rows
+from deployments.compose.obstacles import live_restore_problems
+from deployments.engine import Engine
+
+
+def test_an_engine_that_is_away_is_missing_only_where_it_is_needed() -> None:
+    engine = Engine("unix:///nowhere/docker.sock")
+    (needed,) = engine_rows(engine, needed=True, live_restore=False)
+    assert needed.good is False and "does not answer" in needed.move
+    (other,) = engine_rows(engine, needed=False, live_restore=False)
+    assert other.good is None and "optional" in other.sign
+
+
+@pytest.mark.docker
+def test_live_restore_is_told_with_the_way_to_set_it(engine: Engine) -> None:
+    on = engine.info()["LiveRestoreEnabled"]
+    _, noted = engine_rows(engine, needed=True, live_restore=False)
+    _, required = engine_rows(engine, needed=True, live_restore=True)
+    assert noted.found == required.found == ("on" if on else "off")
+    assert noted.warns is not on and noted.good is (True if on else None)
+    assert required.good is bool(on) and not required.warns
+    assert on or '"live-restore": true' in noted.move and "systemctl reload docker" in noted.move
+    assert len(engine_rows(engine, needed=False, live_restore=False)) == 1
+
+
+def test_only_an_engine_that_says_so_keeps_containers_over_its_restart() -> None:
+    assert live_restore_problems({"LiveRestoreEnabled": True}) == []
+    assert live_restore_problems({"LiveRestoreEnabled": False}) and live_restore_problems({})

@@ -1,0 +1,58 @@
+"""Old images go, and nothing that could be needed, on a real engine; old scans go likewise."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from deployments.engine import Engine
+from deployments.home import Home
+from deployments.place import Place
+from deployments.pruning import prune, prune_scans
+from deployments.settings import Target
+from evidence.bundle import read_bundle
+from evidence.signing import Keys
+from evidence.statements import Kind, Scanned, read_scans, state
+from tests.deployments.shop import shop
+from tests.evidence.artifacts import artifact
+
+
+def test_what_may_be_needed_keeps_its_scans_and_the_rest_only_the_newest(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    Keys(home.keys).create()
+    place = Place.open(Target.PRODUCTION, "assistant", home)
+    place.directory.mkdir(parents=True)
+    digests = [artifact(place.store, f"{number}" * 40)[0] for number in range(1, 5)]
+    for digest in digests:
+        for day in (1, 2, 3):
+            at = datetime(2026, 1, day, tzinfo=UTC)
+            seen = Scanned(commit="c" * 40, version="v1", branch="main", at=at, run="r", checks=())
+            state(place.store, place.keys, digest, "assistant", Kind.SCANS, seen)
+    live = {"digest": digests[1], "version": "v2", "commit": "2" * 40, "slot": "blue"}
+    place.journal.append("routed", {"routing": {}, "live": live})
+
+    def days() -> list[list[int]]:
+        return [[one.at.day for one in read_scans(place.store, place.keys, digest)] for digest in digests]
+
+    assert prune_scans([place], newest=1) == 4
+    assert days() == [[3], [1, 2, 3], [3], [1, 2, 3]]  # what is live, and what was built last
+    assert prune_scans([place], newest=1) == 0
+
+
+@pytest.mark.docker
+def test_old_images_go_and_live_warm_and_running_ones_stay(engine: Engine, tmp_path: Path) -> None:
+    with shop(tmp_path, "compose", engine) as made:
+        digests = [made.artifact(f"good {number}") for number in range(4)]
+        for digest in digests[:3]:
+            assert made.release(digest) == ""
+        images = []
+        for digest in digests:
+            image = read_bundle(made.place().store, digest).image
+            assert image
+            images.append(image.id)
+        (said,) = prune([made.place()], newest=1)
+        assert images[0][:19] in said
+        assert [engine.image(image) is not None for image in images] == [False, True, True, True]
+        assert prune([made.place()], newest=1) == []
+        assert made.says() == ["good", "2"]

@@ -1,0 +1,88 @@
+"""Production on a host of its own: its worker takes the runs, the Prefect server and the rest are another host's."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deployments.ports import free_port
+from tests.installation import Installation, wait_for
+
+pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(900)]
+
+
+class Host:
+    """A second host: a home of its own, which shares with the first one the store, and the login of its server."""
+
+    def __init__(self, first: Installation, root: Path) -> None:
+        self.installation = Installation(root)
+        self.environment = {
+            "SLIPWAY_HOME": str(root),
+            "SLIPWAY_POOLS": "prod",
+            "SLIPWAY_PREFECT_URL": first.control.url,
+            "SLIPWAY_STORE": str(first.home.store),
+            **{f"SLIPWAY_{name}_PORT": str(free_port()) for name in ("RECEIVER", "EXPORTER", "PRODUCTION")},
+        }
+        keys, theirs = self.installation.home.keys, first.home.keys
+        (keys / "trusted").mkdir(parents=True)
+        shutil.copy(theirs / "prefect-auth", keys)
+        for file in (theirs / "trusted").iterdir():
+            shutil.copy(file, keys / "trusted")
+
+    @contextmanager
+    def on_it(self) -> Iterator[Installation]:
+        """Type what is typed there."""
+        before = dict(os.environ)
+        os.environ.update(self.environment)
+        try:
+            yield self.installation
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    def type(self, *argv: str) -> str:
+        with self.on_it() as here:
+            done = here.slipway(*argv, timeout_s=300)
+            assert done.returncode == 0, done.stdout + done.stderr
+            return done.stdout
+
+
+@pytest.fixture
+def second(installation: Installation, tmp_path: Path) -> Iterator[Host]:
+    host = Host(installation, tmp_path / "second")
+    installation.control.supervisor.stop("worker-prod", wait_s=60)
+    try:
+        host.type("up")
+        yield host
+    finally:
+        host.type("down")
+        installation.control.supervisor.start("worker-prod", wait_s=60)
+
+
+def test_a_release_runs_on_the_host_of_its_environment(installation: Installation, second: Host) -> None:
+    before = installation.place().ledger()
+    version, digest = installation.new_version()
+    run = installation.release(version)
+    installation.approve(run, 300)
+    assert installation.ended(run, 300)[0] == "Promoted"
+    with second.on_it() as here:
+        ledger = here.place().ledger()
+        assert ledger.live is not None and ledger.live.version.digest == digest
+        assert sorted(here.control.supervisor.states()) == ["exporter", "receiver", "watch", "worker-prod"]
+        assert {one.name for one in (here.root / "environments").iterdir()} == {"production"}
+    assert installation.place().ledger().entries == before.entries  # nothing happened on the first one
+
+    shown = second.type("status")
+    assert version in shown and "staging" not in shown and "answers" in shown
+    wait_for(lambda: bool(page(installation)), "its cockpit is in the first one's UI", 60)
+    assert version in page(installation)
+
+
+def page(installation: Installation) -> str:
+    """Return the second host's cockpit."""
+    wanted = {"artifacts": {"key": {"any_": ["cockpit-prod"]}}}
+    found = installation.api.call("POST", "/artifacts/latest/filter", wanted)
+    return str(found[0]["description"]) if found else ""

@@ -1,0 +1,80 @@
+"""Our own scans on our own repository: nothing blocks, nothing is waived, and nothing is accepted un-run."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from deployments.home import CHECKOUT, Home
+from deployments.pipeline import read_pipeline
+from deployments.runtimes.layout import COMPLETE
+from deployments.scan_reports import read_scans_of
+from evidence.signing import Keys
+from flows.security import security
+from gates.requirements import Outcome
+from services.osv import load, make_app
+from tasks.dependencies import lock_digest, own_tools
+from tasks.scans import SCANS
+from tests.serving import serving
+from tests.tasks.scans.advisories import write_records
+from tests.tasks.scans.test_npm import npm_url as npm_url  # noqa: F401  # a fixture
+
+PIPELINE = CHECKOUT / "config" / "slipway.toml"
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".slipway", ".env", "__pycache__", "node_modules")
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+
+@pytest.fixture
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home that has the scanners, and for our own locks the environment that was made of them to run these tests."""
+    scanners = own_tools("scanners")
+    home = Home(tmp_path / "home")
+    home.create()
+    Keys(home.keys).create()
+    environments = home.cache / "environments"
+    environments.mkdir()
+    (environments / scanners.name).symlink_to(scanners)
+    # Kingfisher's rules, compiled: that takes it longer than the scan.
+    compiled = Home.find().cache / "kingfisher"
+    compiled.mkdir(parents=True, exist_ok=True)
+    (home.cache / "kingfisher").symlink_to(compiled)
+    (Path(sys.prefix) / COMPLETE).touch()
+    pipeline = read_pipeline(PIPELINE)
+    for lock in (pipeline.locks.runtime, pipeline.locks.ci):
+        (environments / lock_digest(CHECKOUT / lock, pipeline.app.python)).symlink_to(sys.prefix)
+    monkeypatch.setenv("SLIPWAY_HOME", str(home.root))
+    return home
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """This checkout; where its history was cut off, or left out, its files as one commit."""
+    asked = ["git", "-C", str(CHECKOUT), "rev-parse", "--is-shallow-repository"]
+    if subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() == "false":
+        return CHECKOUT
+    copy = tmp_path / "slipway"
+    shutil.copytree(CHECKOUT, copy, ignore=NOT_COPIED)
+    subprocess.run(["git", "init", "-q", str(copy)], check=True)
+    return copy
+
+
+def test_our_own_repository_passes_its_own_scans(
+    own_home: Home, repository: Path, tmp_path: Path, npm_url: str, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+) -> None:
+    records = tmp_path / "records"
+    records.mkdir()
+    write_records(records)
+    with serving(make_app(load(records))) as osv_url:
+        monkeypatch.setenv("SLIPWAY_OSV_URL", osv_url)
+        monkeypatch.setenv("SLIPWAY_NPM_AUDIT_URL", npm_url)
+        state = security(working_tree=str(repository), pipeline=str(PIPELINE), return_state=True)
+    (report,) = read_scans_of(own_home, str(state.state_details.flow_run_id))
+    checks = {one.name: one for one in report.scanned.checks if one.name in SCANS}
+    assert {name: (one.outcome, one.reason) for name, one in checks.items() if one.outcome is not Outcome.PASSED} == {}
+    assert state.is_completed() and list(checks) == list(SCANS)
+    assert not report.scanned.waived and not report.scanned.accepted
+    for lock in (*CHECKOUT.glob("requirements/*.lock"), *CHECKOUT.glob("examples/*/*.lock")):
+        assert f"{lock.relative_to(CHECKOUT)}: " in checks["dependency"].examined

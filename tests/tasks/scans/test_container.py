@@ -1,0 +1,188 @@
+import io
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import docker
+from gates.policy import Images, Policy
+from gates.requirements import Check, Outcome
+from tasks.scans.container import Tools, look_at_container
+from tests.corpus import Corpus
+from tests.tasks.scans.commits import FAILURES, commit, program, subject_of
+
+GOOD = 'FROM debian:12.5-slim\nHEALTHCHECK CMD ["true"]\nUSER 10001\n'
+RULES = Policy(images=Images(max_mb=500, setuid=()))
+
+
+def scanned(
+    tmp_path: Path, files: dict[str, str], tools: Tools = Tools(), image: str | None = None, **more: object
+) -> Check:
+    repository = tmp_path / "app"
+    commit(repository, {"a.py": "1\n", **files})
+    subject = subject_of(repository, tmp_path / "work", image=image, scans=more)
+    return look_at_container(subject, RULES, tools)
+
+
+def test_without_dockerfile_and_image_it_is_not_applicable(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {})
+    assert (check.outcome, check.findings) == (Outcome.NOT_APPLICABLE, ())
+
+
+PLANTED = {
+    "latest": ("FROM debian:latest\n", "DL3007"),
+    "root again": (GOOD + "USER root\n", "DL3002"),
+    "sudo": (GOOD + "RUN sudo true\n", "DL3004"),
+    "told to look away": ("# hadolint ignore=DL3007\nFROM debian:latest\n", "DL3007"),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_each_plant_in_a_dockerfile_is_found(tmp_path: Path, corpus: Corpus, name: str) -> None:
+    text, rule = PLANTED[name]
+    check = scanned(tmp_path, {"Dockerfile": text, ".hadolint.yaml": f"ignored: [{rule}]\n"})
+    found = {one.rule for one in check.findings}
+    corpus.record("container", found=int(rule in found), planted=1)
+    assert (check.outcome, rule in found) == (Outcome.PASSED, True)
+
+
+def test_a_clean_dockerfile_raises_nothing(tmp_path: Path, corpus: Corpus) -> None:
+    check = scanned(tmp_path, {"Dockerfile": GOOD})
+    corpus.record("container", found=0, planted=0, false=len(check.findings), clean=1)
+    assert (check.outcome, check.findings, check.examined) == (Outcome.PASSED, (), "1 Dockerfiles")
+
+
+def test_a_dockerfile_that_cannot_be_parsed_is_no_verdict(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"Dockerfile": "FRM x\n"})
+    assert (check.outcome, "cannot parse Dockerfile" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+@pytest.mark.parametrize("failure", [*FAILURES, "is absent"])
+def test_a_hadolint_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+    tool = tmp_path / "hadolint" if failure == "is absent" else program(tmp_path, FAILURES[failure], "hadolint")
+    check = scanned(tmp_path, {"Dockerfile": GOOD}, Tools(hadolint=tool, timeout_s=1))
+    assert (check.outcome, "hadolint" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+def test_an_engine_that_is_not_there_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    check = scanned(tmp_path, {}, image="sha256:" + "a" * 64)
+    assert (check.outcome, "Docker engine" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_trivy_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    tools = Tools(trivy=program(tmp_path, FAILURES[failure], "trivy"), timeout_s=1)
+    check = scanned(tmp_path, {}, tools, "sha256:" + "a" * 64)
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "the image with trivy could not be looked at" in check.reason
+
+
+STATUS = "Package: openssl\nStatus: install ok installed\nVersion: 1.0-1\nArchitecture: amd64\n"
+ROOT_IMAGE = """FROM {base}
+ARG BUILD_TOKEN
+ENV DB_PASSWORD=abcdefgh
+COPY status /var/lib/dpkg/status
+COPY key.pem /app/key.pem
+RUN true $BUILD_TOKEN && cp /bin/true /app/own && chmod 4755 /app/own && ln -s /bin/true /usr/local/bin/gcc
+"""
+CLEAN_IMAGE = 'FROM scratch\nCOPY app /app\nHEALTHCHECK CMD ["/app"]\nUSER 10001\n'
+
+
+@pytest.fixture(scope="module")
+def images(docker_client: docker.DockerClient) -> Iterator[dict[str, str]]:
+    """Two tiny images, built here: one with every fault, one with none."""
+    mark = uuid.uuid4().hex[:8]
+    files = {"status": STATUS, "key.pem": "-----BEGIN " + "PRIVATE KEY-----\n", "app": "x"}
+    base = "debian:bookworm-slim"
+    made = {
+        name: build(docker_client, text, files, f"slipway-test-{mark}-{name}", base)
+        for name, text in {"bad": ROOT_IMAGE.format(base=base), "clean": CLEAN_IMAGE}.items()
+    }
+    yield made
+    for image in made.values():
+        docker_client.images.remove(image, force=True)
+
+
+def build(client: docker.DockerClient, text: str, files: dict[str, str], tag: str, base: str) -> str:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, content in {**files, "Dockerfile": text}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content.encode())
+            archive.addfile(entry, io.BytesIO(content.encode()))
+    context.seek(0)
+    arguments = {"BUILD_TOKEN": "abcdefgh"} if base in text else {}
+    built, _ = client.images.build(
+        fileobj=context, custom_context=True, tag=tag, buildargs=arguments, rm=True, timeout=120
+    )
+    return str(built.id)
+
+
+@pytest.mark.docker
+def test_every_fault_of_a_built_image_is_found_without_running_it(
+    tmp_path: Path, images: dict[str, str], docker_client: docker.DockerClient, corpus: Corpus
+) -> None:
+    check = scanned(tmp_path, {}, image=images["bad"], debian_security_url="http://127.0.0.1:1")
+    wanted = {
+        "container-root",
+        "no-healthcheck",
+        "secret-in-image",
+        "secret-in-history",
+        "secret-file",
+        "setuid",
+        "build-tools",
+        "package-managers",
+    }
+    found = {one.rule for one in check.findings}
+    corpus.record("container", found=len(found & wanted), planted=len(wanted))
+    assert wanted <= found
+    assert "abcdefgh" not in check.model_dump_json()
+    # The archive cannot be reached: that is not "no updates pending".
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "pending security updates could not be looked at" in check.reason
+    assert docker_client.containers.list(all=True, filters={"label": "slipway.scan", "ancestor": images["bad"]}) == []
+
+
+@pytest.mark.docker
+def test_a_clean_image_raises_nothing(tmp_path: Path, images: dict[str, str], corpus: Corpus) -> None:
+    check = scanned(tmp_path, {}, image=images["clean"])
+    corpus.record("container", found=0, planted=0, false=len(check.findings), clean=1)
+    assert (check.outcome, check.findings) == (Outcome.PASSED, ()), check.reason
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        ("open(sys.argv[sys.argv.index('--output') + 1], 'w').write(GOOD); sys.exit(10)", Outcome.PASSED),
+        ("sys.exit(1)", Outcome.NO_VERDICT),
+        ("sys.exit(0)", Outcome.NO_VERDICT),
+        ("open(sys.argv[sys.argv.index('--output') + 1], 'w').write('{}')", Outcome.NO_VERDICT),
+    ],
+)
+def test_trivy_is_asked_where_it_is_installed(
+    tmp_path: Path, images: dict[str, str], body: str, outcome: Outcome
+) -> None:
+    found = '{"VulnerabilityID": "CVE-1", "PkgName": "a", "Severity": "HIGH"}'
+    report = f'GOOD = \'{{"SchemaVersion": 2, "Results": [{{"Target": "a", "Vulnerabilities": [{found}]}}]}}\'\n'
+    tools = Tools(trivy=program(tmp_path, report + body, "trivy"))
+    check = scanned(tmp_path, {}, tools, images["clean"])
+    assert check.outcome is outcome
+    assert [one.rule for one in check.findings] == (["CVE-1"] if outcome is Outcome.PASSED else [])
+
+
+@pytest.mark.docker
+def test_trivy_can_be_required(tmp_path: Path, images: dict[str, str]) -> None:
+    check = scanned(tmp_path, {}, image=images["clean"], require_trivy=True)
+    assert (check.outcome, "require_trivy" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+@pytest.mark.docker
+def test_an_image_that_is_not_there_is_no_verdict(tmp_path: Path, docker_client: docker.DockerClient) -> None:
+    assert docker_client.ping()
+    check = scanned(tmp_path, {}, image="sha256:" + "f" * 64)
+    assert (check.outcome, "engine cannot show the image" in check.reason) == (Outcome.NO_VERDICT, True)

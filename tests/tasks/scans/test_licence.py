@@ -1,0 +1,145 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from deployments.runtimes.layout import COMPLETE
+from gates.licences import Licences
+from gates.requirements import Check, Outcome
+from tasks.dependencies import lock_digest
+from tasks.scans.licence import look_at_licences
+from tasks.scans.spdx import parse_expression
+from tests.corpus import Corpus
+from tests.tasks.scans.commits import Files, commit, subject_of
+
+RULES = Licences(allowed=("MIT", "Apache-2.0"), classifiers={"License :: OSI Approved :: MIT License": "MIT"})
+PYTHON = "3.11"
+PLANTED = {
+    "gpl": "License-Expression: GPL-3.0-only",
+    "and": "License-Expression: MIT AND AGPL-3.0-or-later",
+    "nothing": "",
+    "prose": "License: do what you like",
+    "classifier": "Classifier: License :: OSI Approved :: GNU Affero General Public License v3",
+    "exception": "License-Expression: GPL-2.0-only WITH Classpath-exception-2.0",
+}
+CLEAN = {
+    "mit": "License-Expression: MIT",
+    "or": "License-Expression: GPL-3.0-only OR MIT",
+    "lower": "License-Expression: apache-2.0",
+    "classified": "Classifier: License :: OSI Approved :: MIT License",
+    "text": "License: MIT",
+}
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+
+
+def environment(folder: Path, packages: dict[str, str]) -> Path:
+    site = folder / "lib" / "python3.11" / "site-packages"
+    for name, line in packages.items():
+        (site / f"{name}-1.0.dist-info").mkdir(parents=True)
+        text = f"Metadata-Version: 2.4\nName: {name}\nVersion: 1.0\n{line}\n"
+        (site / f"{name}-1.0.dist-info" / "METADATA").write_text(text)
+    site.mkdir(parents=True, exist_ok=True)
+    (folder / COMPLETE).touch()
+    return folder
+
+
+def scanned(
+    tmp_path: Path, shipped: dict[str, str], others: dict[str, str] | None = None, files: Files | None = None
+) -> Check:
+    lock = "".join(f"{name}==1.0 --hash=sha256:ab\n" for name in shipped)
+    repository = tmp_path / "app"
+    commit(repository, {"requirements.lock": lock, "requirements-dev.lock": lock, **(files or {})})
+    subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", others or {}))
+    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    environment(made, shipped)
+    return look_at_licences(subject, RULES)
+
+
+def test_each_plant_is_found_and_no_clean_twin(tmp_path: Path, corpus: Corpus) -> None:
+    check = scanned(tmp_path, {**PLANTED, **CLEAN})
+    found = {one.package for one in check.findings}
+    corpus.record("licence", len(found & set(PLANTED)), len(PLANTED), len(found & set(CLEAN)), len(CLEAN))
+    assert (check.outcome, found) == (Outcome.PASSED, set(PLANTED))
+    assert check.examined.startswith("11 shipped Python packages and 0 others")
+
+
+def test_what_only_builds_or_tests_is_noted(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"mit": CLEAN["mit"]}, {"gpl": PLANTED["gpl"]})
+    assert check.findings == ()
+    assert check.notes == ("not shipped: gpl 1.0: GPL-3.0-only is not allowed",)
+
+
+def npm(packages: dict[str, object]) -> Files:
+    return {"frontend/package-lock.json": json.dumps({"lockfileVersion": 3, "packages": packages})}
+
+
+def test_npm_packages_are_judged_unless_they_only_build(tmp_path: Path, corpus: Corpus) -> None:
+    lock = npm(
+        {
+            "": {"name": "page", "license": "UNLICENSED"},
+            "node_modules/good": {"version": "1", "license": "MIT"},
+            "node_modules/old": {"version": "1", "license": {"type": "MIT"}},
+            "node_modules/choice": {"version": "1", "license": "(GPL-3.0-only OR MIT)"},
+            "node_modules/@a/bad": {"version": "1", "license": "GPL-3.0-only"},
+            "node_modules/none": {"version": "1"},
+            "node_modules/builds": {"version": "1", "dev": True, "license": "GPL-3.0-only"},
+        }
+    )
+    check = scanned(tmp_path, {"mit": CLEAN["mit"]}, files=lock)
+    found = {one.package for one in check.findings}
+    corpus.record("licence", len(found & {"@a/bad", "none"}), 2, len(found - {"@a/bad", "none"}), 3)
+    assert found == {"@a/bad", "none"}
+    assert "5 shipped npm packages and 1 others" in check.examined
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "garbage", '{"lockfileVersion": 1, "packages": {}}', '{"lockfileVersion": 3, "packages": {}}']
+)
+def test_a_lock_of_npm_that_cannot_be_read_is_no_verdict(tmp_path: Path, text: str) -> None:
+    check = scanned(tmp_path, {"mit": CLEAN["mit"]}, files={"package-lock.json": text})
+    assert check.outcome is Outcome.NO_VERDICT
+
+
+def test_a_package_that_the_lock_names_and_nothing_installed_is_no_verdict(tmp_path: Path) -> None:
+    repository = tmp_path / "app"
+    commit(repository, {"requirements.lock": "mit==1.0\ngone==1.0 ; python_version >= '3'\nwin==1 ; os_name == 'nt'\n"})
+    subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
+    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    environment(made, {"mit": CLEAN["mit"]})
+    check = look_at_licences(subject, RULES)
+    assert (check.outcome, "requirements.lock: gone is not there" in check.reason) == (Outcome.NO_VERDICT, True)
+    assert "win" not in check.reason
+
+
+@pytest.mark.parametrize("line", ["-e ./own", "https://example.com/a.whl", "--index-url x"])
+def test_a_line_that_pins_nothing_is_no_verdict(tmp_path: Path, line: str) -> None:
+    repository = tmp_path / "app"
+    commit(repository, {"requirements.lock": f"{line}\n"})
+    subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
+    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    environment(made, {"mit": CLEAN["mit"]})
+    assert look_at_licences(subject, RULES).outcome is Outcome.NO_VERDICT
+
+
+def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
+    check_environment = environment(tmp_path / "ci", {"mit": ""})
+    (check_environment / "lib/python3.11/site-packages/mit-1.0.dist-info/METADATA").write_bytes(b"\xff\x00garbage")
+    repository = tmp_path / "app"
+    commit(repository, {"requirements.lock": "mit==1.0\n"})
+    subject = subject_of(repository, tmp_path / "work", environment=check_environment)
+    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    environment(made, {"mit": CLEAN["mit"]})
+    check = look_at_licences(subject, RULES)
+    assert (check.outcome, "names no package" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "parses"),
+    [("MIT", True), ("mit OR apache-2.0", True), ("MIT AND", False), ("Own", False), ("(" * 999, False)],
+)
+def test_only_spdx_expressions_parse(text: str, parses: bool) -> None:
+    assert (parse_expression(text) is not None) is parses
