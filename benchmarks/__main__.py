@@ -2,15 +2,18 @@
 
 import os
 import platform
+import statistics
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
 
-from benchmarks import releases, switches
+from benchmarks import alert_chain, checks, containers, releases, reports, scans, switches
 from cli.screen import console, fail, say
-from evidence.errors import SlipwayError
+from deployments.engine import Engine
+from evidence.errors import SlipwayError, ToolError
 
 
 def switches_table(row: dict[str, Any]) -> Table:
@@ -37,18 +40,156 @@ def releases_table(rows: list[releases.Row]) -> Table:
     return table
 
 
-def main() -> int:
-    """Run every benchmark and print its rows; 1 when one could not run. Figures alone never fail it."""
+def checks_table(figures: checks.Figures) -> Table:
+    """Return how long `ci` takes beside the same tools run bare, each ratio with its limit."""
+    table = Table(title="ci of the example", title_justify="left")
+    for heading in ("", "seconds", "limit", "ratio", "limit"):
+        table.add_column(heading, justify="right" if heading else "left")
+    bare_s, cold_s, again, changed = figures.bare_s, figures.cold_s, figures.again, figures.changed
+    rows = (
+        (f"the same tools bare, two at a time (median of {checks.TURNS})", bare_s, "", "", ""),
+        ("ci, nothing remembered, x bare", cold_s, "240", f"{cold_s / bare_s:.3f}", "1.15"),
+        ("  the whole command", figures.typed_s, "", f"{figures.typed_s / bare_s:.3f}", ""),
+        ("ci again, nothing changed, x cold", again.seconds, "", f"{again.seconds / cold_s:.3f}", "0.05"),
+        ("  the whole command", again.typed_s, "", "", ""),
+        ("ci, one unit test added, x cold", changed.seconds, "", f"{changed.seconds / cold_s:.3f}", ""),
+        ("orchestration of one check", figures.task_s, "0.1", "", ""),
+    )
+    for name, seconds, most, ratio, limit in rows:
+        table.add_row(name, f"{seconds:.2f}", most, ratio, limit)
+    return table
+
+
+def scans_table(figures: scans.Figures) -> Table:
+    """Return how long the security scans take, and each in turn would."""
+    table = Table(title="Security scans of the example", title_justify="left")
+    for heading in ("", "seconds", "ratio"):
+        table.add_column(heading, justify="right" if heading else "left")
+    each = sum(figures.each.values())
+    slowest = max(figures.each, key=lambda name: figures.each[name])
+    rows = (
+        ("each scan's own seconds, added up", each, 1.0),
+        ("all seven side by side, nothing remembered (x added up; limit 60 s)", figures.cold_s, figures.cold_s / each),
+        (f"the slowest of them, {slowest}", figures.each[slowest], figures.each[slowest] / each),
+        (
+            "again on the same day, nothing changed (x side by side; limit 3 s)",
+            figures.again_s,
+            figures.again_s / figures.cold_s,
+        ),
+        (f"kingfisher alone on {scans.COMMITS} commits", figures.kingfisher_s, 1.0),
+        (
+            f"secrets in {scans.COMMITS} commits (x kingfisher; limit 3 s)",
+            figures.history_s,
+            figures.history_s / figures.kingfisher_s,
+        ),
+    )
+    for name, seconds, ratio in rows:
+        table.add_row(name, f"{seconds:.2f}", f"{ratio:.3f}")
+    return table
+
+
+def reports_table(figures: reports.Figures) -> Table:
+    """Return how long the delivery report takes over a long journal."""
+    table = Table(title=f"Report over {reports.COUNT:,} releases", title_justify="left")
+    for heading in ("", "seconds"):
+        table.add_column(heading, justify="right" if heading else "left")
+    table.add_row(f"nothing remembered: {figures.entries:,} entries verified (limit 2 s)", f"{figures.first_s:.2f}")
+    table.add_row("again (limit 2 s)", f"{figures.again_s:.2f}")
+    return table
+
+
+def containers_table(figures: containers.Figures) -> Table:
+    """Return what became of the requests while containers were released, Slipway's way beside two others."""
+    title = f"Containers: {containers.RELEASES} releases under load; floor {statistics.median(figures.floor):.2f} s"
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for heading in ("sent", "lost", "not sent", "streams ended", "release, seconds", "beyond the floor"):
+        table.add_column(heading, justify="right")
+    for row in figures.rows:
+        totals = row.report["totals"]
+        counts = (totals["sent"], totals["lost"], totals["not_sent"], row.streams_ended)
+        beyond = row.median - statistics.median(figures.floor)
+        table.add_row(row.name, *map(str, counts), f"{row.median:.2f}", f"{beyond:.2f}")
+    warm, typed = statistics.median(figures.warm), statistics.median(figures.typed)
+    table.caption = f"warm rollback: begun to confirmed {warm:.2f} s, command to confirmed {typed:.2f} s"
+    return table
+
+
+def _engine(what: str) -> bool:
+    """Return whether an engine answers; say what is left out when none does."""
+    try:
+        Engine().info()
+    except ToolError as error:
+        say(f"{what} left out: {error}")
+        return False
+    return True
+
+
+def _alerts() -> None:
+    if _engine("the chain from a fault to the version before is"):
+        say("a demo with monitoring, then faults in the live app ...")
+        console.print(alert_chain.table(alert_chain.run()))
+
+
+def _containers() -> None:
+    if not _engine("releases of containers are"):
+        return
+    say(f"{containers.RELEASES} releases of containers, three ways ...")
+    console.print(containers_table(containers.run()))
+
+
+def _checks() -> None:
+    say("ci, beside the same tools run bare ...")
+    figures = checks.run()
+    console.print(checks_table(figures))
+    say(f"looked again, nothing changed: {', '.join(figures.again.looked) or 'none'}")
+    say(f"looked again, one unit test added: {', '.join(figures.changed.looked) or 'none'}")
+
+
+def _reports() -> None:
+    say("report over a long journal ...")
+    console.print(reports_table(reports.run()))
+
+
+def _scans() -> None:
+    say("security scans ...")
+    console.print(scans_table(scans.run()))
+
+
+def _switches() -> None:
+    say("switches under load ...")
+    console.print(switches_table(switches.run()))
+
+
+def _releases() -> None:
+    say(f"release and rollback, {releases.TIMES} times ...")
+    console.print(releases_table(releases.run()))
+
+
+PARTS = {
+    "reports": _reports,
+    "checks": _checks,
+    "scans": _scans,
+    "switches": _switches,
+    "releases": _releases,
+    "containers": _containers,
+    "alerts": _alerts,
+}
+
+
+def main(wanted: Sequence[str]) -> int:
+    """Run the wanted parts, all by default, and print their rows; 1 when one could not run. Figures never fail it."""
+    if unknown := sorted(set(wanted) - set(PARTS)):
+        fail(f"no part {unknown[0]}, expected any of: {', '.join(PARTS)}")
+        return 2
     began = time.monotonic()
     say(
         f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}"
     )
     try:
-        say("switches under load ...")
-        console.print(switches_table(switches.run()))
-        say(f"release and rollback, {releases.TIMES} times ...")
-        console.print(releases_table(releases.run()))
+        for name in wanted or PARTS:
+            PARTS[name]()
     except SlipwayError as error:
         fail(f"{type(error).__name__}: {error}")
         return 1
@@ -60,4 +201,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,7 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,6 @@ from deployments.place import Place
 from deployments.ports import free_port
 from deployments.probe import await_healthy
 from deployments.rollout import Rollout, stop_slot, version_of
-from deployments.runtimes.process import ProcessRuntime
 from deployments.settings import Target
 from evidence.bundle import Bundle, put_bundle, read_bundle
 from evidence.errors import ConfigError, ToolError
@@ -63,30 +62,31 @@ class Row:
 def run(times: int = TIMES) -> list[Row]:
     """Do it `times` times, the floor and all others in turn, and return the rows. Stops and removes what it made."""
     seconds: dict[str, list[float]] = defaultdict(list)
-    with _place() as place:
+    with opened() as place:
         first = _bundle(place.store, read_pipeline())
-        _release(place, first)
+        release(place, first)
         for _ in range(times):
             seconds[FLOOR].append(_floor(place, first))
-            for step, took in _release(place, _next(place.store, first)).items():
+            for step, took in release(place, _next(place.store, first)).items():
                 seconds[step].append(took)
-            seconds[WARM].append(_roll_back(place))
-            _release(place, _next(place.store, first))
+            seconds[WARM].append(roll_back(place))
+            release(place, _next(place.store, first))
             _cool_down(place)
-            seconds[COLD].append(_roll_back(place))
+            seconds[COLD].append(roll_back(place))
     seconds[TOTAL] = [sum(one) for one in zip(*(seconds[step] for step in STEPS), strict=True)]
     seconds[BEYOND] = [total - floor for total, floor in zip(seconds[TOTAL], seconds[FLOOR], strict=True)]
     return [Row(name, seconds[name]) for name in (FLOOR, *STEPS, TOTAL, BEYOND, WARM, COLD)]
 
 
 @contextmanager
-def _place() -> Iterator[Place]:
-    """Give production in a home of its own, up, on a port of its own, while the block runs."""
+def opened(settings: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """Give production in a home of its own, up, on a port of its own, while the block runs. `settings` override."""
     # A short path: those of unix sockets may not be long.
     before = dict(os.environ)
     home = Home(Path(tempfile.mkdtemp(prefix="slipway-bench-")))
     try:
-        os.environ["SLIPWAY_PRODUCTION_PORT"] = str(free_port())
+        given = {"PORT": str(free_port()), **(settings or {})}
+        os.environ.update({f"SLIPWAY_PRODUCTION_{key}": value for key, value in given.items()})
         place = Place.open(Target.PRODUCTION, read_pipeline().app.name, home)
         home.create()
         place.keys.create()
@@ -146,7 +146,7 @@ def _next(store: Store, digest: str) -> str:
     )
 
 
-def _release(place: Place, digest: str) -> dict[str, float]:
+def release(place: Place, digest: str) -> dict[str, float]:
     """Take a version to the place; return the seconds of each step."""
     with place.lease("benchmark: release") as lease:
         rollout = Rollout.begin(place, lease, version_of(place, digest), "release")
@@ -168,7 +168,7 @@ def _cool_down(place: Place) -> None:
         stop_slot(place, lease, place.ledger().idle_slot)
 
 
-def _roll_back(place: Place) -> float:
+def roll_back(place: Place) -> float:
     """Type the command; return the seconds from there until the router confirmed the switch."""
     known = len(place.journal.entries())
     began = time.time()
@@ -189,7 +189,7 @@ def _roll_back(place: Place) -> float:
 
 def _floor(place: Place, digest: str) -> float:
     """Start the bundle's server bare: no sandbox, supervisor, journal or router; return the seconds until healthy."""
-    installed = ProcessRuntime(place).installed(digest)
+    installed = place.runtime.installed(digest)
     port = free_port()
     command = installed.command(installed.bundle.run.command, port)
     env = {"PATH": os.defpath, "LANG": "C.UTF-8", **place.app_environment(), "PORT": str(port)}

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from deployments.envoy_edge import Edge
 from deployments.ports import free_port
 from deployments.router import Envoy, Routing
 from evidence.errors import SlipwayError, ToolError
@@ -62,19 +63,19 @@ def run(switches: int = SWITCHES, rate: float = RATE) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="switches-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
         ports = {slot: stack.enter_context(_backend(slot, directory)) for slot in SLOTS}
-        router = Envoy(directory / "router", directory / "run", free_port())
+        router = Envoy(directory / "router", directory / "run", Edge(free_port()))
         router.prepare()
         stack.enter_context(running("envoy", router.command(), directory))
         _wait("envoy", router.ready)
         router.publish(Routing("b0", ports, {SLOTS[0]: 100}, None, ""))
         seconds = []
-        with _traffic(router.port, rate, directory) as report:
+        with traffic(router.edge.port, rate, directory) as read:
             for number in range(1, switches + 1):
                 time.sleep(PAUSE_S)
                 weights = {SLOTS[number % 2]: 100}
                 seconds.append(router.publish(Routing(f"b{number}", ports, weights, None, "")))
             time.sleep(PAUSE_S)
-        return _row(json.loads(report.read_text()), seconds)
+        return _row(read(), seconds)
 
 
 def _row(report: dict[str, Any], seconds: list[float]) -> dict[str, Any]:
@@ -126,15 +127,15 @@ def _backend(slot: str, directory: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _traffic(port: int, rate: float, directory: Path) -> Iterator[Path]:
-    """Send traffic from a process of its own while the block runs; the report is final after it."""
+def traffic(port: int, rate: float, directory: Path) -> Iterator[Callable[[], dict[str, Any]]]:
+    """Send traffic from a process of its own while the block runs; gives what reads its report, final after that."""
     profile, report = directory / "traffic.toml", directory / "traffic.json"
     profile.write_text(PROFILE)
     command = [sys.executable, "-m", "services.traffic", "--target", f"http://127.0.0.1:{port}"]
     command += ["--profile", str(profile), "--rate", str(rate), "--report", str(report)]
     with running("traffic", command, directory):
         _wait("traffic", report.exists)
-        yield report
+        yield lambda: dict(json.loads(report.read_text()))
 
 
 def _answers(url: str) -> bool:
