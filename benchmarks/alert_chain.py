@@ -3,11 +3,12 @@ receiver -> Prefect's automation -> rollback. A part of `make bench`, in an inst
 was run. Or on one that runs with monitoring, which people must not use:
 
     SLIPWAY_SCRAPE_SECONDS=2 SLIPWAY_EVALUATION_SECONDS=2 make up MONITORING=1
-    python -m benchmarks.alert_chain [errors latency database]
+    python -m benchmarks.alert_chain [errors latency database database-by-alert]
 
 For each fault it releases a version to production that behaves until it is told otherwise (it approves that release
 itself, and says so), sends traffic, injects the fault, and follows the chain at its own interfaces. The version is
-condemned at the end, as any that was rolled back.
+condemned at the end, as any that was rolled back. `watch` sees a lost database before the alert has waited out its
+20 s; in database-by-alert `watch` is stopped meanwhile, so that the alert must do it.
 """
 
 import os
@@ -16,8 +17,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -31,6 +32,7 @@ from benchmarks.faulty_app import FAULTS, command
 from cli.demo import DEMO_SETTINGS
 from cli.main import load_overrides
 from cli.screen import console, fail, say
+from deployments.control import WATCH
 from deployments.home import Home
 from deployments.ledger import Ledger
 from deployments.monitoring import read_monitoring
@@ -46,6 +48,8 @@ TRAFFIC_PER_S = 20.0
 LOOK_S = 0.1
 LONGEST_S = 600.0
 LIKE = "v2"  # the demo's
+BY_ALERT = "-by-alert"
+CASES = (*FAULTS, f"database{BY_ALERT}")
 OFTEN = {"SLIPWAY_SCRAPE_SECONDS": "2", "SLIPWAY_EVALUATION_SECONDS": "2"}
 HOPS = (
     "Prometheus: the alert is pending",
@@ -123,17 +127,26 @@ class Bench:
         return self.installation.place()
 
     def run(self, fault: str) -> Chain:
-        """Release, break, follow. ToolError when a hop does not come."""
+        """Release, break, follow; `fault` is one of CASES. ToolError when a hop does not come."""
         version, digest = self._release()
         chain = Chain(fault)
-        with Traffic(self.place.url):
+        with Traffic(self.place.url), self._without_watch() if fault.endswith(BY_ALERT) else nullcontext():
             time.sleep(75)  # the alerts judge a minute that is all the version's own
             say(f"{fault}: {version} is live; injecting the fault")
             slot = self.place.ledger().slots[self.place.ledger().live.slot]  # type: ignore[union-attr]
-            began = time.time()
-            self._http.post(f"http://127.0.0.1:{slot.port}/__fault", content=fault.encode()).raise_for_status()
+            began, kind = time.time(), fault.removesuffix(BY_ALERT)
+            self._http.post(f"http://127.0.0.1:{slot.port}/__fault", content=kind.encode()).raise_for_status()
             self._follow(chain, digest, began)
         return chain
+
+    @contextmanager
+    def _without_watch(self) -> Iterator[None]:
+        supervisor = self.installation.control.supervisor
+        supervisor.stop(WATCH)
+        try:
+            yield
+        finally:
+            supervisor.start(WATCH)
 
     def _release(self) -> tuple[str, str]:
         # Not what is live: after the demo's rollback that is older than the schema, and could not be migrated.
@@ -267,7 +280,7 @@ def run(faults: Sequence[str] = ()) -> list[Chain]:
             if done.returncode:
                 raise ToolError(f"slipway {' '.join(words)} ended with {done.returncode}: {done.stdout[-1500:]}")
         bench = Bench(home)
-        return [bench.run(fault) for fault in faults or FAULTS]
+        return [bench.run(fault) for fault in faults or CASES]
     finally:
         installation.slipway("down")
         stack = MonitoringStack(home, read_monitoring())
@@ -303,13 +316,13 @@ def _cell(chain: Chain, hop: str) -> str:
 def main(faults: Sequence[str]) -> int:
     """Run the faults in turn and print the table; 1 when a hop did not come or something else serves at the end."""
     load_overrides()
-    if unknown := set(faults) - set(FAULTS):
-        fail(f"unknown fault {sorted(unknown)[0]}, expected any of: {', '.join(FAULTS)}")
+    if unknown := set(faults) - set(CASES):
+        fail(f"unknown fault {sorted(unknown)[0]}, expected any of: {', '.join(CASES)}")
         return 2
     chains: list[Chain] = []
     try:
         bench = Bench(Home.find())
-        for fault in faults or FAULTS:
+        for fault in faults or CASES:
             chains.append(bench.run(fault))
     except (SlipwayError, AssertionError) as error:
         fail(str(error))

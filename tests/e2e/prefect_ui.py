@@ -70,8 +70,10 @@ class PrefectUi:
         """Press Resume."""
         self.page.get_by_role("button", name="Resume", exact=True).click()
         dialog = self.page.locator(".p-modal")
-        # Until the form is loaded the dialog only asks "Do you want to resume this flow run?".
+        # Until the form is loaded the dialog only asks "Do you want to resume this flow run?". The question, with
+        # the code in it, may be shown after the fields.
         expect(dialog.locator(".schema-form-property").last).to_be_visible()
+        expect(dialog).to_contain_text(CODE)
         return Dialog(self.page, dialog)
 
     def picture(self, name: str) -> None:
