@@ -2,13 +2,15 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from cli.monitoring import stop_monitoring
-from cli.screen import doing, errors, escape
+from cli.monitoring import MONITORING
+from cli.screen import doing
+from cli.stacks import stop_stack
 from deployments.compose.projects import owner, stop_containers
 from deployments.control import Control
 from deployments.home import Home
+from deployments.monitoring import Monitoring
+from deployments.monitoring_stack import MonitoringStack
 from deployments.supervisor import Supervisor
-from evidence.errors import SlipwayError
 
 
 def down() -> None:
@@ -21,21 +23,9 @@ def stop(home: Home) -> None:
     if home.control.exists():
         with doing("control plane stopped"):
             Control(home).supervisor.down()
-    stop_server(home)
-    stop_monitoring(home)
+    stop_stack(Control(home).stack, "the Prefect server's containers")
+    stop_stack(MonitoringStack(home, Monitoring()), MONITORING)
     stop_environments(home)
-
-
-def stop_server(home: Home) -> None:
-    """Stop the Prefect server's containers where there are any. An engine that is away is told, and in nobody's way."""
-    stack = Control(home).stack
-    if not stack.directory.exists():
-        return
-    try:
-        with doing("Prefect server's containers stopped"):
-            stack.down()
-    except SlipwayError as error:
-        errors.print(f"[red]the Prefect server's containers could not be stopped:[/red] {escape(str(error))}")
 
 
 def stop_environments(home: Home) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from cli.screen import console, doing, errors, escape, say
+from cli.stacks import stop_stack
 from deployments.home import Home
-from deployments.monitoring import Monitoring, read_monitoring
+from deployments.monitoring import read_monitoring
 from deployments.monitoring_stack import MonitoringStack
 from deployments.notify import read_notify
 from deployments.place import Place
 from evidence.errors import SlipwayError
+
+MONITORING = "monitoring"
 
 
 def choose_monitoring(home: Home, wanted: bool | None) -> None:
@@ -19,7 +22,7 @@ def choose_monitoring(home: Home, wanted: bool | None) -> None:
     stack = MonitoringStack(home, read_monitoring())
     stack.want(wanted)
     if not wanted:
-        stop_monitoring(home)
+        stop_stack(stack, MONITORING)
 
 
 def start_monitoring(home: Home, places: Sequence[Place]) -> None:
@@ -45,18 +48,6 @@ def start_monitoring(home: Home, places: Sequence[Place]) -> None:
 
 def _names(stack: MonitoringStack) -> list[str]:
     return [getattr(stack.monitoring, one).image for one in ("prometheus", "alertmanager", "loki", "alloy", "grafana")]
-
-
-def stop_monitoring(home: Home) -> None:
-    """Stop it where it was started; figures and logs are kept. An engine that is away is told, and in nobody's way."""
-    stack = MonitoringStack(home, Monitoring())
-    if not stack.directory.exists():
-        return
-    try:
-        with doing("monitoring stopped"):
-            stack.down()
-    except SlipwayError as error:
-        errors.print(f"[red]monitoring could not be stopped:[/red] {escape(str(error))}")
 
 
 def show_monitoring(home: Home) -> bool:
