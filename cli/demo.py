@@ -23,12 +23,13 @@ from cli.screen import console, say
 from cli.story import Story, make_repository, read_story
 from cli.up import start
 from deployments.compose.projects import owner, remove_everything
-from deployments.control import Control, prefect
+from deployments.control import Control
 from deployments.home import CHECKOUT, Home
 from deployments.hosts import POOLS, pools, server_url
 from deployments.pipeline import read_pipeline
 from deployments.place import Place
 from deployments.prefect_api import PrefectApi
+from deployments.prefect_server import prefect
 from deployments.programs import Program
 from deployments.sandbox import Isolation, available
 from deployments.settings import Target

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import httpx
 
-from deployments.control import Control, in_containers, prefect
+from deployments.control import Control
 from deployments.home import CHECKOUT
 from deployments.hosts import POOLS, server_url
+from deployments.prefect_server import prefect
 from evidence.errors import ConfigError, ServerAway, ToolError
 from evidence.store import write_atomically
 
@@ -34,7 +35,7 @@ def await_server(control: Control) -> None:
     deadline = time.monotonic() + START_S
     while not answers(control):
         if time.monotonic() > deadline:
-            said = control.server_log()
+            said = control.server.last_words()
             raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{said}")
         time.sleep(0.1)
 
@@ -67,7 +68,7 @@ def register(control: Control) -> None:
 def _fingerprint(control: Control) -> str:
     """Return a digest of what is registered: it changes with the flows, prefect.yaml and the database."""
     files = [CHECKOUT / "prefect.yaml", *sorted((CHECKOUT / "flows").glob("*.py"))]
-    digest = hashlib.sha256(f"{control.url} {'compose' if in_containers() else 'process'}".encode())
+    digest = hashlib.sha256(f"{control.url} {control.server.kind}".encode())
     for file in files:
         digest.update(file.name.encode() + Path(file).read_bytes())
     return digest.hexdigest()

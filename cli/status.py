@@ -9,7 +9,7 @@ from cli import server
 from cli.monitoring import show_monitoring
 from cli.screen import console, escape
 from deployments.cockpit import FailedRun, failed_runs
-from deployments.control import Control, in_containers
+from deployments.control import Control
 from deployments.home import Home
 from deployments.hosts import targets
 from deployments.overview import Overview, overview
@@ -70,7 +70,7 @@ def _control_plane(control: Control) -> bool:
     for name, state in sorted(states.items()):
         color = "red" if name in missing else "default"
         console.print(f"  {name}: [{color}]{state.state.lower()}[/]" + (f" (pid {state.pid})" if state.pid else ""))
-    if in_containers():
+    if control.server.kind == control.stack.kind:
         _containers(control)
     answering = server.answers(control)
     console.print(f"Prefect server at {control.url}: " + ("answers" if answering else "[red]does not answer[/red]"))

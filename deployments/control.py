@@ -1,7 +1,4 @@
-"""The control plane on this host: Prefect's server, its database, the workers and `watch`, under one supervisor.
-
-Server and database may be containers instead (server_stack.py).
-"""
+"""The control plane on this host: Prefect's server, the workers, `watch` and what listens, under one supervisor."""
 
 import os
 import secrets
@@ -20,15 +17,14 @@ from deployments.monitoring import read_monitoring
 from deployments.notify import read_notify
 from deployments.ports import is_free, who_listens
 from deployments.postgres import Postgres
-from deployments.programs import Program, State
+from deployments.prefect_server import PrefectServer, ServerElsewhere, ServerProcess, prefect
+from deployments.programs import Program
 from deployments.server_stack import ServerStack
 from deployments.settings import read_settings
 from deployments.supervisor import Supervisor
 from evidence.errors import ConfigError, ToolError
 from evidence.store import write_atomically
 
-SERVER = "prefect-server"
-DATABASE = "postgres"
 WATCH = "watch"
 SUITE_DATABASE = "postgres-suites"
 PREFECT_RUNTIME = "SLIPWAY_PREFECT_RUNTIME"
@@ -87,13 +83,21 @@ class Control:
         return Supervisor(self.home.control / "supervisor", self.sockets)
 
     @cached_property
-    def postgres(self) -> Postgres:
-        return Postgres(self.home.control / "postgres", self.sockets)
+    def process(self) -> ServerProcess:
+        """Return the server as a process, whether or not it is used here."""
+        return ServerProcess(self.home, port(), self.supervisor, self.sockets, self._environment)
 
     @cached_property
     def stack(self) -> ServerStack:
         """Return the server's containers, whether or not they are used here."""
         return ServerStack(self.home, port(), Engine())
+
+    @property
+    def server(self) -> PrefectServer:
+        """Return the server that this installation uses. ConfigError: one of its settings is wrong."""
+        if server_url():
+            return ServerElsewhere()
+        return self.stack if in_containers() else self.process
 
     @property
     def url(self) -> str:
@@ -148,68 +152,31 @@ class Control:
         }
 
     def start_server(self) -> None:
-        """Start the Prefect server with its database; it takes some seconds to answer. Safe to repeat. Another host's
-        is used as it is.
+        """Start the supervisor and the Prefect server; it takes some seconds to answer. Safe to repeat.
 
-        The other kind of server is stopped, its data kept. ConfigError when a stranger has the port; ToolError when the
-        containers do not come up.
+        A server of another kind is stopped, its data kept. ConfigError when a stranger has the port; ToolError when
+        something does not come up.
         """
-        if server_url():
-            self.supervisor.up()
-            self.stop_server()
-            return
         was_up = self.supervisor.answers()
         self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
         try:
-            ours = self.stack.running() if in_containers() else self._runs(SERVER)
-            self._refuse_taken_port("prefect", "127.0.0.1", port(), "the Prefect server", ours)
+            self._refuse_taken_port("prefect", "127.0.0.1", port(), "the Prefect server", self.server.running())
         except ConfigError:
             if not was_up:
                 self.supervisor.down()
             raise
-        if in_containers():
-            self._drop_process()
-            self.stack.up(self.auth)
-        else:
-            self._drop_containers()
-            self._start_database()
-            self._start_process()
+        self._stop_servers(but=self.server.kind)
+        self.server.up(self.auth)
 
     def stop_server(self) -> None:
         """Stop the Prefect server and its database, of either kind."""
-        self._drop_process()
-        self._drop_containers()
+        self._stop_servers()
 
-    def _drop_containers(self) -> None:
-        with suppress(ToolError):  # without an engine none of them is in anybody's way
-            self.stack.down()
-
-    def _drop_process(self) -> None:
-        for name in (SERVER, DATABASE):
-            self.supervisor.remove(name)
-
-    def server_log(self) -> str:
-        """Return what the server printed last."""
-        return self.stack.last_words() if in_containers() else self.supervisor.log_tail(SERVER, 15)
-
-    def _start_database(self) -> None:
-        self.postgres.initialise()
-        self.supervisor.run(self.postgres.program(DATABASE, priority=10))
-        self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
-        self.postgres.create_database("prefect", "prefect", extensions=("pg_trgm",))
-
-    def _start_process(self) -> None:
-        database = self.postgres.url("prefect", "prefect", driver="postgresql+asyncpg")
-        env = self._environment() | {
-            "PREFECT_SERVER_API_AUTH_STRING": self.auth,
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-            "PREFECT_SERVER_UI_V2_ENABLED": "false",
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            "PREFECT_UI_API_URL": f"{self.url}/api",
-        }
-        command = (prefect(), "server", "start", "--host", "127.0.0.1", "--port", str(port()))
-        self.supervisor.run(Program(SERVER, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=30))
+    def _stop_servers(self, but: str = "") -> None:
+        for one in (self.process, self.stack):
+            if one.kind != but:
+                with suppress(ToolError):  # without an engine no container is in anybody's way
+                    one.down()
 
     def start_workers(self) -> None:
         """Start a worker for each pool of this host, and `watch`."""
@@ -243,7 +210,7 @@ class Control:
         """
         notify, exporter = read_notify(), read_monitoring().exporter
         for name, one, what in ((RECEIVER, notify.receiver, "webhooks"), (EXPORTER, exporter, "figures")):
-            self._refuse_taken_port(name, one.host, one.port, what, self._runs(name))
+            self._refuse_taken_port(name, one.host, one.port, what, self.supervisor.runs(name))
         env = self._environment()
         if SLACK not in _listeners() and self.supervisor.state(SLACK):
             self.supervisor.remove(SLACK)
@@ -262,10 +229,6 @@ class Control:
                     raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
                 time.sleep(0.1)
 
-    def _runs(self, name: str) -> bool:
-        known = self.supervisor.state(name)
-        return known is not None and known.state in (State.RUNNING, State.STARTING)
-
     def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
         if not ours and not is_free(at, host):
             raise ConfigError(
@@ -277,8 +240,7 @@ class Control:
     def own(self) -> tuple[str, ...]:
         """Return the names of the programs without which the control plane is not whole."""
         listeners = _listeners()
-        server = () if server_url() or in_containers() else (DATABASE, SERVER)
-        return (*server, *(f"worker-{pool}" for pool in pools()), WATCH, *listeners)
+        return (*self.server.programs, *(f"worker-{pool}" for pool in pools()), WATCH, *listeners)
 
 
 def _listeners() -> tuple[str, ...]:
@@ -291,11 +253,6 @@ def _path() -> str:
     git = shutil.which("git")
     own = [str(Path(sys.executable).parent), *STANDARD_PATH]
     return ":".join([*own, str(Path(git).parent)] if git and str(Path(git).parent) not in own else own)
-
-
-def prefect() -> str:
-    """Return the `prefect` command of this environment."""
-    return str(Path(sys.executable).with_name("prefect"))
 
 
 def suite_database(home: Home | None = None) -> Postgres:

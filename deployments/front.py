@@ -11,7 +11,7 @@ from deployments.compose.projects import owner
 from deployments.compose.router import RouterContainer
 from deployments.engine import Engine
 from deployments.ports import is_free, needs_rights, who_listens
-from deployments.programs import Program, State
+from deployments.programs import Program
 from evidence.errors import ConfigError, LeaseHeld, RouterError
 from gates.certificates import ends_soon
 
@@ -81,8 +81,7 @@ class Front:
     def _runs(self) -> bool:
         if self._container and self._container.running():
             return True
-        router = self.place.supervisor.state(ROUTER)
-        return router is not None and router.state in (State.RUNNING, State.STARTING)
+        return self.place.supervisor.runs(ROUTER)
 
     def wait(self) -> None:
         """Wait until the router serves. RouterError with what it said last."""

@@ -31,6 +31,9 @@ class ServerStack:
     port: int
     engine: Engine
 
+    kind = "compose"
+    programs = ()
+
     @property
     def directory(self) -> Path:
         """Return where the secrets lie that the containers read; it is there once the stack was started."""

@@ -151,6 +151,11 @@ class Supervisor:
                 return None
             raise SupervisorError(f"{self.directory}: {name}: {fault.faultString}") from fault
 
+    def runs(self, name: str) -> bool:
+        """Return whether a program runs or starts. SupervisorError: the daemon does not answer."""
+        known = self.state(name)
+        return known is not None and known.state in (State.RUNNING, State.STARTING)
+
     def states(self) -> dict[str, ProgramState]:
         """Return how every program is doing, by name."""
         return {info["name"]: ProgramState.read(info) for info in self._ask("getAllProcessInfo")}

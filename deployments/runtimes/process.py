@@ -19,7 +19,7 @@ from deployments.ledger import Ledger
 from deployments.ports import free_port
 from deployments.postgres import Postgres
 from deployments.process_figures import cpu_s, memory_bytes, tree
-from deployments.programs import Program, State
+from deployments.programs import Program
 from deployments.runtimes.layout import NO_SEED, Installed, Layout, last_line, seed_command
 from evidence.errors import MigrationError, ToolError
 from gates.verification import Usage
@@ -162,9 +162,9 @@ class ProcessRuntime:
 
     def gone(self, slot: str) -> str | None:
         """Return why a slot's process is not running, with its last output; None while it is."""
-        state = self.place.supervisor.state(self.program(slot))
-        if state is not None and state.state in (State.RUNNING, State.STARTING):
+        if self.place.supervisor.runs(self.program(slot)):
             return None
+        state = self.place.supervisor.state(self.program(slot))
         said = self.place.supervisor.log_tail(self.program(slot), 15)
         return f"{state.state if state else 'not declared'}; it said: {self._layout.masked(said)}"
 

@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from deployments.control import SERVER
+from deployments.prefect_server import SERVER
 from deployments.settings import Target
 from evidence.errors import ServerAway
 from services.traffic import Traffic

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.control import DATABASE, SERVER, Control
+from deployments.control import Control
 from deployments.home import Home
 from deployments.hosts import POOLS, pools, server_url, targets
+from deployments.prefect_server import DATABASE, SERVER
 from deployments.settings import Target
 from evidence.errors import ConfigError
 

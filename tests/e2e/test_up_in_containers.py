@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from cli.server import answers
-from deployments.control import SERVER
 from deployments.engine import Engine
 from deployments.ports import free_port, is_free
+from deployments.prefect_server import SERVER
 from deployments.programs import State
 from deployments.server_stack import SERVICES
 from tests.installation import Installation, wait_for

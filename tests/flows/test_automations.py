@@ -13,8 +13,8 @@ from prefect.settings import PREFECT_API_URL
 
 from cli.server import DEPLOY_TIMEOUT_S, create_pools
 from deployments.condition_events import condition_event
-from deployments.control import prefect
 from deployments.home import CHECKOUT
+from deployments.prefect_server import prefect
 from gates.condition import Condition, Look
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
