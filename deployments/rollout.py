@@ -21,7 +21,8 @@ from deployments.place import Place
 from deployments.probe import await_healthy
 from deployments.router import PREVIEW_HEADER, DrainResult, Routing
 from deployments.runtimes import Runtime
-from deployments.runtimes.layout import NO_SEED, Installed
+from deployments.runtimes.layout import Installed
+from deployments.runtimes.one_off import NO_SEED
 from deployments.settings import Strategy
 from deployments.signing_keys import signing_keys
 from evidence.bundle import read_bundle

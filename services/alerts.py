@@ -29,6 +29,7 @@ from gates.alertmanager import Fired, Malformed, read_alerts, runbook_link
 from gates.condition import Condition, Look
 from gates.news import Alert
 from services.bodies import Answered, read_body
+from services.loops import work_off
 
 LARGEST_BYTES = 1_000_000
 # Alertmanager sends a firing alert again and again: the same beginning is the same alert for this long.
@@ -86,13 +87,7 @@ class Alerts:
 
     def run(self, stop: threading.Event) -> None:
         """Tell until `stop` is set."""
-        while not stop.is_set():
-            self.news.clear()
-            try:
-                self.work()
-            except SlipwayError as error:
-                log.error("outbox", error=str(error))
-            self.news.wait(EVERY_S)
+        work_off(self.work, ALERTS, stop, EVERY_S, self.news)
 
     def work(self) -> None:
         """Tell what is due, once. What Prefect does not take is tried again. Raises OutboxError."""

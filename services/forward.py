@@ -16,6 +16,7 @@ from deployments.prefect_api import PrefectApi
 from evidence.errors import SlipwayError
 from gates.webhooks import FINAL, Change, Kind, Run, line_of, superseded
 from services.intake import decode, encode
+from services.loops import work_off
 
 EVERY_S = 1.0
 PATIENCE_S = (1.0, 2.0, 5.0, 15.0, 60.0)
@@ -41,13 +42,7 @@ class Forwarder:
 
     def run(self) -> None:
         """Work until `stop` is set."""
-        while not self.stop.is_set():
-            self.news.clear()
-            try:
-                self.work()
-            except SlipwayError as error:
-                log.error("outbox", error=str(error))
-            self.news.wait(EVERY_S)
+        work_off(self.work, INCOMING, self.stop, EVERY_S, self.news)
 
     def work(self) -> None:
         """Handle everything that is due once. What fails is tried again later. Raises OutboxError."""

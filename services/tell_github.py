@@ -13,7 +13,7 @@ from deployments.home import Home
 from deployments.notify import Notify
 from deployments.outbox import GITHUB, Item, Outbox
 from deployments.references import secret_of
-from evidence.errors import SlipwayError
+from services.loops import work_off
 
 EVERY_S = 1.0
 GIVE_UP = timedelta(hours=24)
@@ -47,13 +47,7 @@ class GitHubTeller:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        wait_s = 0.0
-        while not stop.wait(wait_s):
-            try:
-                wait_s = max(self.work(), EVERY_S)
-            except SlipwayError as error:
-                log.error("outbox", error=str(error))
-                wait_s = EVERY_S
+        work_off(self.work, GITHUB, stop, EVERY_S)
 
     def work(self) -> float:
         """Tell what is due; return the seconds that GitHub wants to be left alone. Raises OutboxError."""

@@ -10,7 +10,7 @@ import structlog
 
 from deployments.outbox import SLACK, Outbox
 from deployments.slack_api import SlackApi, SlackTrouble
-from evidence.errors import SlipwayError
+from services.loops import work_off
 
 EVERY_S = 0.5
 GIVE_UP = timedelta(hours=24)
@@ -32,13 +32,7 @@ class SlackTeller:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        wait_s = 0.0
-        while not stop.wait(wait_s):
-            try:
-                wait_s = max(self.work(), EVERY_S)
-            except SlipwayError as error:
-                log.error("outbox", error=str(error))
-                wait_s = EVERY_S
+        work_off(self.work, SLACK, stop, EVERY_S)
 
     def work(self) -> float:
         """Say what is due; return the seconds that Slack wants to be left alone. Raises OutboxError."""

@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field, ValidationError
 from deployments import sandbox
 from evidence.errors import SourceError
 from gates.coverage import Changed, Unmeasured
+from gates.reports import last_line
 from tasks.dependencies import own_tools
-from tasks.measuring import last_line
 from tasks.source import git, give
 from tasks.workspace import Workspace
 

@@ -19,7 +19,7 @@ from deployments.pipeline import Pipeline
 from deployments.place import Place
 from deployments.ports import LOCAL, free_port
 from deployments.probe import await_healthy
-from deployments.runtimes.layout import Installed, Layout, last_line
+from deployments.runtimes.layout import Installed, Layout
 from deployments.sandbox import Completed, Sandbox
 from deployments.settings import Target
 from evidence.bundle import read_bundle
@@ -28,6 +28,7 @@ from evidence.statements import newest_promotion
 from gates.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
 from gates.migrations import Step, pending
 from gates.quality import no_verdict
+from gates.reports import last_line
 from gates.requirements import Check, Outcome
 from tasks.databases import fresh_database
 from tasks.load_process import running

@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 from deployments import sandbox
 from deployments.pipeline import Coverage, Suite
 from evidence.errors import ToolError
+from gates.reports import last_line
 from tasks import inside
 from tasks.dependencies import own_tools
 from tasks.source import give
@@ -242,10 +243,6 @@ def _told(status: Path, steps: int) -> list[str]:
         told = []
     whole = len(told) == steps
     return [reason[:300] for reason in told] if whole else ["coverage did not say what it did"] * steps
-
-
-def last_line(output: str) -> str:
-    return (output.strip().splitlines() or ["it printed nothing"])[-1][:200]
 
 
 def hand_over(file: Path, target: Path) -> bool:

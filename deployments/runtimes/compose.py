@@ -11,7 +11,7 @@ PROJECT is the setting of that name, else <app>-<environment>. Containers are ou
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +35,10 @@ from deployments.engine import Container, Engine
 from deployments.lease import Lease
 from deployments.ledger import Ledger
 from deployments.ports import free_port
-from deployments.runtimes.layout import NO_SEED, Installed, Layout, last_line, seed_command
+from deployments.runtimes import one_off
+from deployments.runtimes.layout import Installed, Layout
 from evidence.bundle import Image, read_bundle
-from evidence.errors import ArtifactError, ConfigError, MigrationError, SlipwayError, ToolError
+from evidence.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from evidence.store import write_atomically
 from gates.verification import Usage
 
@@ -221,22 +222,12 @@ class ComposeRuntime:
     def migrate(self, installed: Installed, lease: Lease) -> str:
         """Run the artifact's migration in a one-off container of its image, after the shared services are up."""
         self.share(installed)
-        command = installed.bundle.run.migrate
-        if command is None:
-            return "the app has no migrations"
-        ended, said = self._once(installed, command, LOCK_TIMEOUT, self.place.settings.migration_timeout_seconds)
-        if ended:
-            raise MigrationError(f"the migration {ended}: {said[-1500:]}")
-        return last_line(said) or "the migration ran and printed nothing"
+        once = partial(self._once, installed)
+        return one_off.migrate(installed.bundle.run, once, LOCK_TIMEOUT, self.place.settings.migration_timeout_seconds)
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
-        command = seed_command(installed.bundle.run, kind)
-        if command is None:
-            return NO_SEED
-        ended, said = self._once(installed, command, {"SEED": kind}, self.place.settings.seed_timeout_seconds)
-        if ended:
-            raise ToolError(f"the seed {ended}: {said[-1500:]}")
-        return last_line(said) or "the seed ran and printed nothing"
+        once = partial(self._once, installed)
+        return one_off.seed(installed.bundle.run, kind, once, self.place.settings.seed_timeout_seconds)
 
     def _once(
         self, installed: Installed, command: Sequence[str], env: Mapping[str, str], timeout_s: float

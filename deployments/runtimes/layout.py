@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from deployments import sandbox
 from deployments.lease import Lease
-from evidence.bundle import Bundle, Run, link_blobs, read_bundle, verify_bundle
+from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
 from evidence.errors import ArtifactError, ToolError
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 INSTALL_TIMEOUT_S = 300
 COMPLETE = ".complete"
-NO_SEED = "the app names no seed command ([run] seed of config/pipeline.toml)"
 
 
 @dataclass(frozen=True)
@@ -62,16 +61,6 @@ class Installed:
         words = [word.replace("{port}", str(port)) for word in argv]
         python = self.environment(smoke) / "bin" / "python"
         return [str(python)] + words[1:] if words[0] == "python" else words
-
-
-def seed_command(run: Run, kind: str) -> list[str] | None:
-    """Return the command that fills a database with this kind of data, None when the app names none."""
-    return [word.replace("{seed}", kind) for word in run.seed] if run.seed else None
-
-
-def last_line(output: str) -> str:
-    """Return the last line that a program printed."""
-    return (output.strip().splitlines() or [""])[-1]
 
 
 def uv() -> str:

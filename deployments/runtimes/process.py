@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,8 @@ from deployments.ports import free_port
 from deployments.postgres import Postgres
 from deployments.process_figures import cpu_s, memory_bytes, tree
 from deployments.programs import Program
-from deployments.runtimes.layout import NO_SEED, Installed, Layout, last_line, seed_command
-from evidence.errors import MigrationError, ToolError
+from deployments.runtimes import one_off
+from deployments.runtimes.layout import Installed, Layout
 from gates.verification import Usage
 
 if TYPE_CHECKING:
@@ -86,27 +86,15 @@ class ProcessRuntime:
 
         Raises MigrationError when it fails or takes longer than the environment allows.
         """
-        command = installed.bundle.run.migrate
-        if command is None:
-            return "the app has no migrations"
-        timeout_s = self.place.settings.migration_timeout_seconds
-        ended, said = self._once(installed, command, {}, timeout_s, lease)
-        if ended:
-            raise MigrationError(f"the migration {ended}: {said[-1500:]}")
-        return last_line(said) or "the migration ran and printed nothing"
+        once = partial(self._once, installed, lease)
+        return one_off.migrate(installed.bundle.run, once, {}, self.place.settings.migration_timeout_seconds)
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
-        command = seed_command(installed.bundle.run, kind)
-        if command is None:
-            return NO_SEED
-        timeout_s = self.place.settings.seed_timeout_seconds
-        ended, said = self._once(installed, command, {"SEED": kind}, timeout_s, lease)
-        if ended:
-            raise ToolError(f"the seed {ended}: {said[-1500:]}")
-        return last_line(said) or "the seed ran and printed nothing"
+        once = partial(self._once, installed, lease)
+        return one_off.seed(installed.bundle.run, kind, once, self.place.settings.seed_timeout_seconds)
 
     def _once(
-        self, installed: Installed, command: Sequence[str], env: Mapping[str, str], timeout_s: float, lease: Lease
+        self, installed: Installed, lease: Lease, command: Sequence[str], env: Mapping[str, str], timeout_s: float
     ) -> tuple[str, str]:
         """Run a command of the app to its end; return how that was when it was not good, and what it printed."""
         done = sandbox.run(

@@ -16,6 +16,7 @@ from typing import Any
 
 from deployments import sandbox
 from evidence.errors import SlipwayError, ToolError
+from gates.reports import last_line
 from gates.requirements import Check
 from gates.scans import ReportError, Sight, conclude, together
 from tasks.dependencies import own_tools
@@ -190,9 +191,3 @@ def parse_json(raw: bytes, done: sandbox.Completed) -> Any:
     except (ValueError, RecursionError) as error:
         what = "is empty" if not raw.strip() else "is not whole JSON"
         raise ToolError(f"its report {what} (exit code {done.returncode}): {last_line(done.output)}") from error
-
-
-def last_line(output: str) -> str:
-    """Return the last thing a program said, for a person."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it printed nothing"

@@ -5,7 +5,7 @@ import pytest
 
 from deployments.sandbox import Completed
 from evidence.errors import ToolError
-from tasks.scans.tools import Scanner, last_line, parse_json, read_json, scanner
+from tasks.scans.tools import Scanner, parse_json, read_json, scanner
 from tests.tasks.scans.subjects import fake_tool, make_subject
 
 DONE = Completed(1, "first\n\n  the last \n\n", False, False, False, 1.0)
@@ -36,10 +36,6 @@ def test_traps_in_place_of_a_report_are_not_followed_nor_waited_for(tmp_path: Pa
 def test_what_is_not_whole_is_told_with_the_last_words(raw: bytes) -> None:
     with pytest.raises(ToolError, match=r"exit code 1\): the last"):
         parse_json(raw, DONE)
-
-
-def test_a_program_that_said_nothing() -> None:
-    assert last_line("\n \n") == "it printed nothing"
 
 
 def test_only_programs_are_scanners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
