@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.screen import say
+from deployments.control import Control
 from deployments.home import Home
 from deployments.hosts import targets
 from deployments.pipeline import read_pipeline
@@ -18,12 +19,13 @@ def prune(
 ) -> None:
     """Remove old images from the engine, and of old artifacts all signed scans but the newest.
 
-    What is live, warm or the last good one stays, whatever KEEP says.
+    What is live, warm or the last good one stays, whatever KEEP says. Of Prefect's server the present image
+    stays, and what a container uses.
     """
     home, app = Home.find(), read_pipeline().app.name
     places = [Place.open(target, app, home) for target in targets()]
     say(f"{prune_scans(places, keep)} old statements of scans removed")
-    removed = prune_images(places, keep)
+    removed = prune_images(places, keep) + [f"image {name}" for name in Control(home).stack.prune()]
     for line in removed:
         say(f"removed {line}")
     say(f"{len(removed)} images removed")

@@ -215,8 +215,14 @@ class Engine:
         with self._asking(f"tag {image}") as api:
             api.tag(image, name, tag)
 
+    def names(self, name: str) -> list[str]:
+        """Return all images of a name, each as `name:tag`."""
+        with self._asking(f"images {name}") as api:
+            found = api.images(name)
+        return sorted(one for image in found for one in image["RepoTags"] or () if one.rpartition(":")[0] == name)
+
     def remove_image(self, image: str) -> bool:
-        """Remove an image by id with all its names; return whether it went. One that a container uses stays."""
+        """Remove an image by id with all its names, or by a name; return whether it went. Not one in use."""
         with self._asking(f"image {image}") as api:
             if api.containers(all=True, filters={"ancestor": image}):
                 return False

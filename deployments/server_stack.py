@@ -13,6 +13,7 @@ from evidence.errors import ToolError
 from evidence.store import write_atomically
 
 NAME = "prefect-server"
+IMAGE = "slipway-server"
 COMPOSE_FILE = CHECKOUT / "docker" / "docker-compose.server.yml"
 # What the server's image is made of: another content is another image.
 SOURCES = ("docker/server.Dockerfile", "docker/server.sh", "requirements/server.lock")
@@ -53,7 +54,7 @@ class ServerStack:
         digest = hashlib.sha256()
         for name in SOURCES:
             digest.update(name.encode() + b"\0" + (CHECKOUT / name).read_bytes())
-        return f"slipway-server:{digest.hexdigest()[:12]}"
+        return f"{IMAGE}:{digest.hexdigest()[:12]}"
 
     def up(self, auth: str) -> None:
         """Build the image unless it is there, start everything, and wait until it is healthy. Safe to repeat.
@@ -120,6 +121,15 @@ class ServerStack:
         running = [one for one in self.containers() if one.state == "running"]
         for some in (PREFECTS, ("postgres", "redis")):
             self.engine.stop([one for one in running if one.service in some], STOP_S)
+
+    def prune(self) -> list[str]:
+        """Remove the images of earlier content that no container uses; return their names. ToolError: no engine.
+
+        Nothing to do where it never was started.
+        """
+        if not self.directory.exists():
+            return []
+        return [one for one in self.engine.names(IMAGE) if one != self.image and self.engine.remove_image(one)]
 
     def remove(self) -> None:
         """Remove its containers, networks and volumes, the history of runs with them. For tests."""

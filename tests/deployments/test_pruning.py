@@ -5,16 +5,20 @@ from pathlib import Path
 
 import pytest
 
+import docker
 from deployments.engine import Engine
 from deployments.home import Home
 from deployments.place import Place
 from deployments.pruning import prune, prune_scans
+from deployments.server_stack import IMAGE, ServerStack
 from deployments.settings import Target
 from evidence.bundle import read_bundle
 from evidence.signing import Keys
 from evidence.statements import Kind, Scanned, read_scans, state
 from tests.deployments.shop import shop
 from tests.evidence.artifacts import artifact
+
+EMPTY_TAR = b"\0" * 1024
 
 
 def test_what_may_be_needed_keeps_its_scans_and_the_rest_only_the_newest(tmp_path: Path) -> None:
@@ -56,3 +60,25 @@ def test_old_images_go_and_live_warm_and_running_ones_stay(engine: Engine, tmp_p
         assert [engine.image(image) is not None for image in images] == [False, True, True, True]
         assert prune([made.place()], newest=1) == []
         assert made.says() == ["good", "2"]
+
+
+@pytest.mark.docker
+def test_images_of_earlier_servers_go_unless_a_container_uses_them(
+    engine: Engine, docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    stack = ServerStack(Home(tmp_path / "home"), 4200, engine)
+    old, used = f"{IMAGE}:test-old", f"{IMAGE}:test-used"
+    for name in (old, used):
+        tag = name.partition(":")[2]
+        docker_client.api.import_image_from_data(EMPTY_TAR, repository=IMAGE, tag=tag, changes=[f"LABEL test={tag}"])
+    container = docker_client.containers.create(used, ["true"])
+    try:
+        assert stack.prune() == []  # nothing was started from here
+        stack.directory.mkdir(parents=True)
+        assert old in stack.prune()
+        assert engine.image(old) is None and engine.image(used) is not None
+        container.remove()
+        assert used in stack.prune() and engine.image(used) is None
+    finally:
+        for name in (old, used):
+            engine.remove_image(name)
