@@ -26,6 +26,8 @@ from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans,
 CHECKOUT = Path(__file__).resolve().parent.parent
 APP = "assistant"
 APPROVER = "Robin Reviewer"
+# The tests that use the one installation of conftest.py, or break things that others must not see broken.
+TOGETHER = ("tests/e2e/", "tests/chaos/")
 
 
 @dataclass
