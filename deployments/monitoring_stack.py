@@ -16,7 +16,8 @@ import yaml
 
 from deployments import monitoring_files
 from deployments.compose.projects import owner
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from deployments.home import CHECKOUT, Home
 from deployments.monitoring import Monitoring
 from evidence.errors import ToolError

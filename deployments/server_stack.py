@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from deployments.compose.projects import PROJECT, owner
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from deployments.home import CHECKOUT, Home
 from evidence.errors import ToolError
 from evidence.store import write_atomically

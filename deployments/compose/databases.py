@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from deployments.compose.model import Role, Stack
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from evidence.errors import ConfigError, ToolError
 
 LABEL = "slipway.database"

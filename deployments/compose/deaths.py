@@ -2,7 +2,7 @@
 
 import signal
 
-from deployments.engine import Container
+from deployments.containers import Container
 
 RUNNING = ("running", "created")
 

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from deployments.compose.files import Names
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from evidence.errors import ConfigError, ToolError
 from evidence.store import write_atomically
 

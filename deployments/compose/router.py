@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployments import envoy_admin
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from deployments.router import DRAIN_TIME_S, Envoy
 from evidence.errors import ConfigError, RouterError
 

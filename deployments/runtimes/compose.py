@@ -31,7 +31,8 @@ from deployments.compose.obstacles import (
 from deployments.compose.projects import ENGINE_FILE, Projects, owner
 from deployments.compose.reading import read_model
 from deployments.compose.secrets import Secrets
-from deployments.engine import Container, Engine
+from deployments.containers import Container
+from deployments.engine import Engine
 from deployments.lease import Lease
 from deployments.ledger import Ledger
 from deployments.ports import free_port

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deployments.engine import read_usage
+from deployments.containers import read_usage
 
 CPU = {"cpu_usage": {"total_usage": 2_500_000_000}, "online_cpus": 4}
 
