@@ -28,8 +28,9 @@ from deployments.pipeline import Pipeline, read_pipeline
 from deployments.place import Place
 from deployments.ports import free_port
 from deployments.probe import await_healthy
-from deployments.rollout import Rollout, stop_slot, version_of
+from deployments.rollout import Rollout, version_of
 from deployments.settings import Target
+from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
 from evidence.errors import ConfigError, ToolError
 from evidence.store import Store

@@ -2,10 +2,11 @@
 lease is free.
 """
 
-from deployments import rollout
+from deployments import slots
 from deployments.lease import Lease
 from deployments.ledger import Ledger, Operation
 from deployments.place import Place
+from deployments.rollout import Rollout
 from gates.recovery import Facts, Repair, decide
 
 
@@ -39,25 +40,23 @@ def reconcile(place: Place, lease: Lease) -> tuple[Repair, str]:
     if unfinished and repair is Repair.FINISH:
         reason = f"{reason}; {_finish(place, lease, unfinished)}"
     elif unfinished and repair is Repair.RESTORE:
-        said = rollout.restore(place, lease, unfinished.before)
+        said = slots.restore(place, lease, unfinished.before)
         reason = f"{reason}; {said}"
         place.journal.append("end", {"id": unfinished.id, "outcome": "restored", "reason": reason}, lease.epoch)
     elif repair is Repair.REPUBLISH:
         if ledger.live:
-            rollout.ensure_slot(place, lease, ledger.live.slot, ledger.live.version)
-        rollout.republish(place, lease)
+            slots.ensure_slot(place, lease, ledger.live.slot, ledger.live.version)
+        slots.republish(place, lease)
     return repair, reason
 
 
 def _finish(place: Place, lease: Lease, operation: Operation) -> str:
     """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
-    rest = rollout.Rollout(
-        place, lease, operation.version, operation.kind, operation.id, operation.slot, operation.before
-    )
+    rest = Rollout(place, lease, operation.version, operation.kind, operation.id, operation.slot, operation.before)
     live = place.ledger().live
     if live:
-        rollout.ensure_slot(place, lease, live.slot, live.version)
-        rollout.republish(place, lease)
+        slots.ensure_slot(place, lease, live.slot, live.version)
+        slots.republish(place, lease)
     if operation.kind == "rollback" and operation.before:
         rest.condemn(operation.before.version.digest, "rolled back; the rollback was interrupted and finished")
     said = rest.drain()

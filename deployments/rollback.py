@@ -11,7 +11,8 @@ from deployments.lease import Lease
 from deployments.ledger import Ledger
 from deployments.place import Place
 from deployments.recovery import reconcile
-from deployments.rollout import Rollout, ensure_slot, start_slot, version_of
+from deployments.rollout import Rollout, version_of
+from deployments.slots import ensure_slot, start_slot
 from evidence.bundle import verify_bundle
 from evidence.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 from gates.rollback import Refusal, Situation, choose_target, refuse_automatic

@@ -16,17 +16,18 @@ from typing import Any
 from deployments.bake import bake
 from deployments.fitness import Fitness
 from deployments.lease import Lease
-from deployments.ledger import Ledger, Live, Version
+from deployments.ledger import Live, Version
 from deployments.place import Place
 from deployments.probe import await_healthy
-from deployments.router import PREVIEW_HEADER, DrainResult, Routing
+from deployments.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.one_off import NO_SEED
 from deployments.settings import Strategy
 from deployments.signing_keys import signing_keys
+from deployments.slots import live_data, publish, restore, start_slot, stop_slot
 from evidence.bundle import read_bundle
-from evidence.errors import ArtifactError, RestoreError, SlipwayError, ToolError
+from evidence.errors import ArtifactError, SlipwayError, ToolError
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
 from gates.analysis import SlotCounters
@@ -73,7 +74,7 @@ class Rollout:
         rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
         place.preview_secret(renew=True)
         data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(version)}
-        rollout._write("begin", data | {"before": _live_data(ledger.live)})
+        rollout._write("begin", data | {"before": live_data(ledger.live)})
         rollout.first_reading = rollout._reading()
         return rollout
 
@@ -261,117 +262,7 @@ def _migrations(place: Place, digest: str) -> Sequence[Step]:
         return ()
 
 
-def _live_data(live: Live | None) -> dict[str, Any] | None:
-    return {**asdict(live.version), "slot": live.slot} if live else None
-
-
 def _drained(result: DrainResult) -> str:
     if result.clean:
         return f"the old slot had no request left after {result.seconds:.2f} s"
     return f"{result.still_active} requests were still open after {result.seconds:.1f} s and were closed"
-
-
-def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
-    """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
-    not.
-    """
-    runtime = place.runtime
-    installed = runtime.installed(version.digest)
-    stop_slot(place, lease, slot)
-    port = runtime.choose_port()
-    data = {"slot": slot, "digest": version.digest, "port": port}
-    place.journal.append("slot.starting", data, lease.epoch)
-    runtime.start(slot, installed, port)
-    said = await_healthy(
-        f"http://127.0.0.1:{port}",
-        installed.bundle.run.health,
-        place.settings.health_timeout_seconds,
-        place.asking,
-        gone=lambda: runtime.gone(slot),
-    )
-    place.journal.append("slot.started", data, lease.epoch)
-    return said
-
-
-def stop_slot(place: Place, lease: Lease, slot: str) -> None:
-    """Stop what runs in a slot. Safe to repeat."""
-    place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
-    place.runtime.stop(slot)
-    place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
-
-
-def publish(place: Place, lease: Lease, live: Live | None, preview: str | None = None) -> float:
-    """Make the router send all traffic to `live`; return the seconds from written to confirmed.
-
-    The journal's intent comes before, its confirmation after; the singletons follow. Raises RouterError with the old
-    configuration back in force.
-    """
-    ledger: Ledger = place.ledger()
-    routing = Routing(
-        version=f"e{lease.epoch}-{ledger.entries + 1}",
-        ports={name: slot.port for name, slot in ledger.slots.items() if slot.running},
-        weights={live.slot: 100} if live else {},
-        preview_slot=preview,
-        preview_secret=place.preview_secret(),
-    )
-    data = {"routing": routing.to_dict(), "live": _live_data(live)}
-    place.journal.append("routing", data, lease.epoch)
-    seconds = place.router.publish(routing)
-    place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
-    if preview is None:
-        place.runtime.follow(live.version.digest if live else None)
-    return seconds
-
-
-def republish(place: Place, lease: Lease) -> float:
-    """Tell the router again what the journal says is live: after a crash of either."""
-    return publish(place, lease, place.ledger().live)
-
-
-def restore(place: Place, lease: Lease, before: Live | None) -> str:
-    """Make `before` live again: start its slot when it is down, switch, drain and stop the other. Safe to repeat.
-
-    Raises RestoreError, which says what a person must do.
-    """
-    try:
-        place.runtime.wait_ready()
-        return _restore(place, lease, before)
-    except SlipwayError as error:
-        what = f"{before.version} in slot {before.slot}" if before else "the empty state"
-        raise RestoreError(
-            f"{place.name}: could not bring back {what}: {error}; look at `make status`, then docs/operations.md, "
-            "'A restore that failed'"
-        ) from error
-
-
-def _restore(place: Place, lease: Lease, before: Live | None) -> str:
-    ledger = place.ledger()
-    if before is None:
-        publish(place, lease, None)
-        for slot in [name for name, one in ledger.slots.items() if one.running]:
-            stop_slot(place, lease, slot)
-        return "nothing was live before, and nothing is now"
-    ensure_slot(place, lease, before.slot, before.version)
-    seconds = publish(place, lease, before)
-    other = "green" if before.slot == "blue" else "blue"
-    if other in ledger.slots and ledger.slots[other].running:
-        place.router.drain(other, place.settings.drain_seconds)
-        stop_slot(place, lease, other)
-        publish(place, lease, before)
-    return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
-
-
-def ensure_slot(place: Place, lease: Lease, name: str, version: Version) -> None:
-    """Make sure that a version runs healthily in a slot; start it when it does not."""
-    slot = place.ledger().slots.get(name)
-    runtime = place.runtime
-    if slot and slot.running and slot.digest == version.digest and runtime.gone(name) is None:
-        await_healthy(
-            f"http://127.0.0.1:{slot.port}",
-            read_bundle(place.store, version.digest).run.health,
-            place.settings.health_timeout_seconds,
-            place.asking,
-            gone=lambda: runtime.gone(name),
-        )
-    else:
-        start_slot(place, lease, name, version)

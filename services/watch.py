@@ -23,7 +23,7 @@ from deployments.pipeline import read_pipeline
 from deployments.place import Place
 from deployments.prefect_api import PrefectApi
 from deployments.recovery import needs_repair, reconcile
-from deployments.rollout import republish, stop_slot
+from deployments.slots import republish, stop_slot
 from evidence.errors import LeaseHeld, SlipwayError
 from gates.recovery import Repair
 from services.cockpit import Cockpit
