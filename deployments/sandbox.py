@@ -12,33 +12,27 @@ can leave some only below `namespaces`. With the host's network (the default) th
 127.0.0.1 and abstract unix sockets. Memory, processes and disk are not limited here.
 """
 
-import codecs
 import contextlib
 import functools
 import hashlib
 import json
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
 
 from deployments import sandbox_init
+from deployments.launched import Launched, Output, end
 from deployments.marks import carriers, command_line, send
 from evidence.errors import ConfigError, ToolError
 
 APP_UID = 64100
-TERM_WAIT_S = 5.0
-BLOCK_BYTES = 8_000
-BLOCK_S = 0.5
-TICK_S = 0.1
 LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
 EPOCH = "SLIPWAY_EPOCH"
 
@@ -184,22 +178,22 @@ def run(
         os.close(spec_fd)
         os.close(report_write)
     with open(report, "rb") as reasons, contextlib.ExitStack() as stack:
-        stack.callback(_end, process)
+        stack.callback(end, process)
         sink = open(log, "wb") if log else None
         if sink:
             stack.enter_context(sink)
-        watch = _Watch(process, _Output(output_limit_bytes, on_output, sink), started + timeout_s)
-        watch.follow(cancelled)
+        launched = Launched(process, Output(output_limit_bytes, on_output, sink), started + timeout_s)
+        launched.follow(cancelled)
         stack.close()
         reason = reasons.read().decode(errors="replace").strip()
     if reason:
         raise ToolError(f"{argv[0]} was not run: {reason}")
     return Completed(
         returncode=process.returncode,
-        output=watch.output.text(),
-        truncated=watch.output.truncated,
-        timed_out=watch.stopped_for == "timeout",
-        cancelled=watch.stopped_for == "cancelled",
+        output=launched.output.text(),
+        truncated=launched.output.truncated,
+        timed_out=launched.stopped_for == "timeout",
+        cancelled=launched.stopped_for == "cancelled",
         seconds=time.monotonic() - started,
     )
 
@@ -271,119 +265,3 @@ def _launcher(spec: str) -> list[str]:
 
 def _launcher_environment(epoch: str | None) -> dict[str, str]:
     return {"PATH": LAUNCHER_PATH, "LANG": "C.UTF-8"} | ({EPOCH: epoch} if epoch else {})
-
-
-@dataclass
-class _Output:
-    """Takes what a program prints: text in blocks to a listener, bytes to a log, the last of it kept."""
-
-    limit_bytes: int
-    listener: Callable[[str], None] | None
-    sink: IO[bytes] | None
-    total_bytes: int = 0
-    _tail: bytearray = field(default_factory=bytearray)
-    _block: bytearray = field(default_factory=bytearray)
-    _block_since: float = 0.0
-    _decoder: codecs.IncrementalDecoder = field(
-        default_factory=lambda: codecs.getincrementaldecoder("utf-8")("replace")
-    )
-
-    @property
-    def truncated(self) -> bool:
-        return self.total_bytes > self.limit_bytes
-
-    def take(self, data: bytes) -> None:
-        within = data[: max(0, self.limit_bytes - self.total_bytes)]
-        self.total_bytes += len(data)
-        self._tail += data
-        if len(self._tail) > 2 * self.limit_bytes:
-            del self._tail[: -self.limit_bytes]
-        if self.sink:
-            self.sink.write(within)
-        self._block_since = self._block_since if self._block else time.monotonic()
-        self._block += within
-        if len(self._block) >= BLOCK_BYTES:
-            self.flush()
-
-    def flush_if_old(self) -> None:
-        if self._block and time.monotonic() - self._block_since >= BLOCK_S:
-            self.flush()
-
-    def flush(self, *, final: bool = False) -> None:
-        if self.listener and (text := self._decoder.decode(bytes(self._block), final)):
-            self.listener(text)
-        self._block.clear()
-
-    def text(self) -> str:
-        return bytes(self._tail[-self.limit_bytes :]).decode(errors="replace")
-
-
-@dataclass
-class _Watch:
-    """Follows one launcher until it has ended, and stops it when its time is over or nobody wants it any more."""
-
-    process: "subprocess.Popen[bytes]"
-    output: _Output
-    deadline: float
-    stopped_for: str = ""
-    _kill_at: float | None = None
-
-    def follow(self, cancelled: threading.Event | None) -> None:
-        stream = self.process.stdout
-        assert stream is not None  # nosec B101  # for the type checker
-        os.set_blocking(stream.fileno(), False)
-        with selectors.DefaultSelector() as selector, stream:
-            selector.register(stream, selectors.EVENT_READ)
-            while self.process.poll() is None:
-                if selector.get_map():
-                    if selector.select(TICK_S) and not self._drain(stream):
-                        selector.unregister(stream)
-                else:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        self.process.wait(TICK_S)
-                self.output.flush_if_old()
-                self._stop_when_due(cancelled)
-            self._drain(stream)
-        self.output.flush(final=True)
-
-    def _drain(self, stream: IO[bytes]) -> bool:
-        """Take what can be read now, at most 1 MB; return False at the end of the stream."""
-        for _ in range(16):
-            try:
-                data = os.read(stream.fileno(), 65536)
-            except BlockingIOError:
-                return True
-            if not data:
-                return False
-            self.output.take(data)
-        return True
-
-    def _stop_when_due(self, cancelled: threading.Event | None) -> None:
-        now = time.monotonic()
-        if self._kill_at is not None:
-            if now >= self._kill_at + TERM_WAIT_S:
-                self.process.kill()
-            elif now >= self._kill_at:
-                send(self.process.pid, sandbox_init.KILL_TREE)
-        elif now >= self.deadline or (cancelled and cancelled.is_set()):
-            self.stopped_for = "timeout" if now >= self.deadline else "cancelled"
-            self._kill_at = now + TERM_WAIT_S
-            self.process.terminate()
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Leave no tree behind, whatever happens: TERM, 5 s, kill the tree, and the launcher itself if that fails."""
-    try:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(TERM_WAIT_S)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        if process.poll() is None:
-            send(process.pid, sandbox_init.KILL_TREE)
-            try:
-                process.wait(TERM_WAIT_S)
-            finally:
-                process.kill()
-                process.wait()
