@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -37,6 +36,7 @@ from services.measures.journal import JournalMeasure
 from services.measures.limits import LimitMeasure
 from services.measures.machine import CONTROL, MachineMeasure
 from services.measures.prefect import PrefectMeasure
+from services.serving import serve
 from services.targets import Group, app_targets, log_targets, router_targets
 from services.traces import Tracer
 
@@ -134,25 +134,9 @@ def main() -> int:
         loops.append(tracer.run)
     # Daemons: a probe of a service that does not answer must not hold up the end.
     threads = [threading.Thread(target=loop, args=(stop,), daemon=True) for loop in loops]
-    config = uvicorn.Config(
-        exporter.app,
-        host=monitoring.exporter.host,
-        port=monitoring.exporter.port,
-        log_config=None,
-        access_log=False,
-        limit_concurrency=32,
-        timeout_graceful_shutdown=2,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    for thread in threads:
-        thread.start()
     log.info("exporting", address=exporter.address, traces=tracer is not None)
-    try:
-        server.run()  # it takes SIGTERM and SIGINT itself
-    finally:
-        stop.set()
-    return 0 if server.started else 1
+    at = monitoring.exporter
+    return serve(exporter.app, at.host, at.port, concurrency=32, grace_s=2, threads=threads, stop=stop)
 
 
 if __name__ == "__main__":

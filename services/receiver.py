@@ -11,7 +11,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -35,6 +34,7 @@ from services.intake import Intake
 from services.journals import Follower
 from services.logs import configure_logs
 from services.poll import Poller
+from services.serving import serve
 from services.tell_github import GitHubTeller
 
 log = structlog.get_logger("receiver")
@@ -136,28 +136,13 @@ def main() -> int:
     forwarder = Forwarder(notify, outbox, stop)
     intake.on_news = forwarder.news.set
     threads = [threading.Thread(target=forwarder.run), *(threading.Thread(target=one, args=(stop,)) for one in loops)]
-    config = uvicorn.Config(
-        Receiver(notify, secret, intake, alerts).app,
-        host=notify.receiver.host,
-        port=notify.receiver.port,
-        log_config=None,
-        access_log=False,
-        limit_concurrency=64,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=5,
-        server_header=False,
-    )
-    server = uvicorn.Server(config)
-    for thread in threads:
-        thread.start()
+    app, at = Receiver(notify, secret, intake, alerts).app, notify.receiver
     try:
-        server.run()  # it takes SIGTERM and SIGINT itself
+        return serve(app, at.host, at.port, concurrency=64, grace_s=5, threads=threads, stop=stop)
     finally:
-        stop.set()
         forwarder.news.set()
         for thread in threads:
             thread.join()
-    return 0 if server.started else 1
 
 
 if __name__ == "__main__":
