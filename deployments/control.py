@@ -244,8 +244,8 @@ class Control:
 
 
 def _listeners() -> tuple[str, ...]:
-    """Return which of them run here: Slack's where there is a token, and on one host only."""
-    return LISTENERS if read_notify().slack.token and CI in pools() else LISTENERS[:-1]
+    """Return which of them run here: Slack's where there is a token. Each host tells of its own environments."""
+    return LISTENERS if read_notify().slack.token else LISTENERS[:-1]
 
 
 def _path() -> str:

@@ -10,6 +10,8 @@ from gates.findings import Finding
 from gates.messages import Button, Link, Message, Tone, cut, some
 from gates.requirements import GOOD, Check
 
+LONGEST_VALUE = 2000  # of a button, in Slack
+
 
 class Asked(BaseModel):
     """An approval question, as it is put to people and checked when they press a button. `commits` are ready lines.
@@ -71,8 +73,9 @@ def _approve(asked: Asked, what: str) -> Button:
     """Return the button; where the release leaves no way back it says so, and is asked for that by itself."""
     if not asked.contracts:
         return Button(name="approve", text="Approve", value=_value(asked), confirm=f"Release {what}?")
+    value = f"{_value(asked)} {', '.join(asked.contracts)}"[:LONGEST_VALUE]
     sure = f"Release {what}, and give up the way back? {_no_way_back(asked)}"
-    return Button(name="approve", text="Approve, no way back", value=_value(asked), confirm=sure, danger=True)
+    return Button(name="approve", text="Approve, no way back", value=value, confirm=sure, danger=True)
 
 
 def _no_way_back(asked: Asked) -> str:

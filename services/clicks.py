@@ -1,5 +1,6 @@
 """Approve and Reject in Slack: who pressed is looked up in config/approvers.toml by Slack id, and what they said goes
-through the same rules as the form. The run judges it again: this is only the earlier, kinder answer.
+through the same rules as the form. The run judges it again: this is only the earlier, kinder answer. A question of
+another host is not known here: what was pressed is handed to its run, which judges it and asks again if it must.
 """
 
 import hmac
@@ -18,7 +19,7 @@ from evidence.errors import ServerAway
 from gates.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
 from gates.news import Asked
 
-VALUE = re.compile(r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})")
+VALUE = re.compile(r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})(?: ([^\n]+))?")  # as gates/news.py has it
 
 
 class _Part(BaseModel):
@@ -67,25 +68,26 @@ def press(
     if notify.slack.team and (seen.team is None or seen.team.id != notify.slack.team):
         return Said(channel, seen.user.id, "Only members of our own Slack team may answer.")
     known = outbox.recall(f"asked:{value[1]}")
-    if known is None:
-        return Said(channel, seen.user.id, "This question is not known on this host.")
-    asked = Asked.model_validate(known)
-    if asked.run != value[2] or not hmac.compare_digest(asked.code, value[3]):
+    asked = Asked.model_validate(known) if known else None
+    if asked and (asked.run != value[2] or not hmac.compare_digest(asked.code, value[3])):
         return Said(channel, seen.user.id, "This button belongs to another question.")
-    taken, text = _answer(asked, decision, seen.user.id, api, approvers)
-    return Said(channel, seen.user.id, text, taken)
-
-
-def _answer(
-    asked: Asked, decision: Decision, user: str, api: PrefectApi, approvers: Sequence[Approver]
-) -> tuple[bool, str]:
-    person = next((one for one in approvers if one.slack == user), None)
+    person = next((one for one in approvers if one.slack == seen.user.id), None)
     if person is None:
-        return False, f"You ({user}) are not named in config/approvers.toml: nothing was done."
-    comment = f"in Slack, as {user}"
+        said = f"You ({seen.user.id}) are not named in config/approvers.toml: nothing was done."
+        return Said(channel, seen.user.id, said)
     # Where there is no way back the button says so, and asks for that by itself.
-    no_way_back = ", ".join(asked.contracts) if decision is Decision.APPROVE else ""
-    answer = Answer(decision, person.name, asked.code, datetime.now(UTC), comment, no_way_back)
+    no_way_back = (value[4] or "") if decision is Decision.APPROVE else ""
+    answer = Answer(decision, person.name, value[3], datetime.now(UTC), f"in Slack, as {seen.user.id}", no_way_back)
+    if asked and (wrong := _refusal(asked, answer, approvers)):
+        return Said(channel, seen.user.id, wrong)
+    if trouble := _give(value[2], answer, api):
+        return Said(channel, seen.user.id, trouble)
+    what = f"{asked.version} to {asked.environment}." if asked else "the run judges it, and asks again if it must."
+    return Said(channel, seen.user.id, f"Taken: {decision} by {person.name}, {what}", True)
+
+
+def _refusal(asked: Asked, answer: Answer, approvers: Sequence[Approver]) -> str:
+    """Return why an answer does not count, "" when it does."""
     question = Question(
         run=asked.run,
         environment=asked.environment,
@@ -97,14 +99,17 @@ def _answer(
         contracts=asked.contracts,
     )
     ruling, reason = judge_answer(question, answer, approvers)
-    if ruling not in (Ruling.ACCEPTED, Ruling.REJECTED):
-        return False, f"Nothing was done: {reason}."
-    given = {"decision": str(decision), "approver": person.name, "code": asked.code, "comment": comment}
-    given |= {"no_way_back": no_way_back} if no_way_back else {}
+    return "" if ruling in (Ruling.ACCEPTED, Ruling.REJECTED) else f"Nothing was done: {reason}."
+
+
+def _give(run: str, answer: Answer, api: PrefectApi) -> str:
+    """Answer the run; return why that did not work, "" when it did."""
+    given = {"decision": str(answer.decision), "approver": answer.approver, "code": answer.code}
+    given |= {"comment": answer.comment} | ({"no_way_back": answer.no_way_back} if answer.no_way_back else {})
     try:
-        answered = api.call("POST", f"/flow_runs/{asked.run}/resume", {"run_input": given})
+        answered = api.call("POST", f"/flow_runs/{run}/resume", {"run_input": given})
     except ServerAway as error:
-        return False, f"Your answer could not be given, try again: {error}"
+        return f"Your answer could not be given, try again: {error}"
     if answered is None or answered.get("status") != "ACCEPT":
-        return False, "Nothing was done: the run does not wait for an answer any more."
-    return True, f"Taken: {decision} by {person.name}, {asked.version} to {asked.environment}."
+        return "Nothing was done: the run does not wait for an answer any more."
+    return ""

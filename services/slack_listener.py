@@ -1,5 +1,5 @@
 """Slack, both ways: say what waits in the outbox, and take presses of Approve and Reject through Socket Mode, which
-needs no open port.
+needs no open port. Of several hosts each says its own; the one that takes ci's runs takes the presses.
 """
 
 import logging
@@ -21,6 +21,7 @@ from slack_sdk.web import WebClient
 
 from deployments.approvers import read_approvers
 from deployments.home import Home
+from deployments.hosts import CI, pools
 from deployments.notify import Notify, read_notify
 from deployments.outbox import Outbox
 from deployments.prefect_api import PrefectApi
@@ -119,7 +120,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     threads = [threading.Thread(target=SlackTeller(slack, outbox).run, args=(stop,), name="tell")]
-    if app_token:
+    if app_token and CI in pools():  # on one host only: Slack gives each press to any one connection
         listener = Listener(notify, outbox, PrefectApi(), slack, app_token)
         threads.append(threading.Thread(target=listener.run, args=(stop,), name="listen"))
     for thread in threads:

@@ -5,6 +5,7 @@ It refuses what Slack's documentation says that Slack refuses: blocks beyond the
 
 import asyncio
 import json
+import uuid
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from tests.installation import wait_for
 
 TOKEN = "xoxb-for-tests"
 APP_TOKEN = "xapp-for-tests"
@@ -51,6 +54,22 @@ class SlackServer:
         """Return the texts of a thread."""
         found = [self.messages[ts] for ts in self.order]
         return [one["text"] for one in found if one.get("thread_ts") == root["ts"]]
+
+    def newest(self, headline: str) -> dict[str, Any] | None:
+        """Return the newest message that starts a thread and has these words in its headline."""
+        found = [one for one in self.roots if headline in str(one["blocks"][0]["text"]["text"])]
+        return found[-1] if found else None
+
+    def press(self, message: dict[str, Any], user: str) -> str:
+        """Press Approve in a message as somebody; return what they are told."""
+        actions = next(block for block in message["blocks"] if block["type"] == "actions")
+        button = next(one for one in actions["elements"] if one["action_id"] == "approve")
+        pressed = {"type": "button", "action_id": "approve", "value": button["value"]}
+        who = {"user": {"id": user}, "team": {"id": "T1"}, "channel": {"id": CHANNEL}}
+        before = len(self.whispers)
+        self.send(str(uuid.uuid4()), {"type": "block_actions", **who, "actions": [pressed]})
+        wait_for(lambda: len(self.whispers) > before, "an answer to the press", 60)
+        return str(self.whispers[-1]["text"]).replace("\u200b", "")
 
     async def answer(self, request: Request) -> Response:
         method = request.path_params["method"]

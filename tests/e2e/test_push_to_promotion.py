@@ -83,22 +83,6 @@ class Team:
         ]
         return str(states[-1]) if states else ""
 
-    def thread_about(self, headline: str) -> dict[str, Any] | None:
-        """Return the newest message in Slack whose headline has these words."""
-        found = [one for one in self.slack.roots if headline in str(one["blocks"][0]["text"]["text"])]
-        return found[-1] if found else None
-
-    def press(self, message: dict[str, Any], user: str) -> str:
-        """Press Approve as somebody; return what they were told."""
-        actions = next(block for block in message["blocks"] if block["type"] == "actions")
-        button = next(one for one in actions["elements"] if one["action_id"] == "approve")
-        pressed = {"type": "button", "action_id": "approve", "value": button["value"]}
-        who = {"user": {"id": user}, "team": {"id": "T1"}, "channel": {"id": CHANNEL}}
-        before = len(self.slack.whispers)
-        self.slack.send(str(uuid.uuid4()), {"type": "block_actions", **who, "actions": [pressed]})
-        wait_for(lambda: len(self.slack.whispers) > before, "the one who pressed is told", 60)
-        return str(self.slack.whispers[-1]["text"]).replace("\u200b", "")
-
 
 DANA = {"NAME": "Dana Developer", "EMAIL": "dana@example.com"}
 
@@ -162,8 +146,8 @@ def test_a_push_is_checked_released_told_and_promoted_by_the_right_person(team: 
     wait_for(lambda: team.ci_status(commit) == "success", "GitHub knows", 60)
     wait_for(lambda: live(installation, Target.DEVELOPMENT) == commit, "development has it", 240)
 
-    wait_for(lambda: team.thread_about("serves development") is not None, "Slack knows", 60)
-    told = team.thread_about("serves development")
+    wait_for(lambda: team.slack.newest("serves development") is not None, "Slack knows", 60)
+    told = team.slack.newest("serves development")
     assert told is not None and "/runs/flow-run/" in str(told["blocks"])
     wait_for(lambda: any("promoted" in text for text in team.slack.thread(told)), "its thread ends", 60)
     wait_for(lambda: bool(team.github.deployment_statuses), "GitHub has a deployment", 60)
@@ -171,12 +155,12 @@ def test_a_push_is_checked_released_told_and_promoted_by_the_right_person(team: 
 
     asked = installation.release(commit, Target.STAGING)
     wait_for(lambda: installation.state(asked) == "PAUSED", "staging asks", 120)
-    wait_for(lambda: team.thread_about("to staging?") is not None, "Slack asks", 60)
-    question = team.thread_about("to staging?")
+    wait_for(lambda: team.slack.newest("to staging?") is not None, "Slack asks", 60)
+    question = team.slack.newest("to staging?")
     assert question is not None
-    assert "are not named in config/approvers.toml" in team.press(question, "U0STRANGER")
+    assert "are not named in config/approvers.toml" in team.slack.press(question, "U0STRANGER")
     assert installation.state(asked) == "PAUSED" and live(installation, Target.STAGING) != commit
-    assert team.press(question, ROBIN).startswith("Taken: approve by Robin Reviewer")
+    assert team.slack.press(question, ROBIN).startswith("Taken: approve by Robin Reviewer")
     assert installation.ended(asked, 240)[0] == "Promoted"
     assert live(installation, Target.STAGING) == commit
     answers = [

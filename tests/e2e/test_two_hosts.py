@@ -1,6 +1,10 @@
-"""Production on a host of its own: its worker takes the runs, the Prefect server and the rest are another host's."""
+"""Production on a host of its own: its worker takes the runs, the Prefect server and the rest are another host's.
+
+Slack is told of production from there; who presses a button is heard on the first one.
+"""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +14,10 @@ import pytest
 
 from deployments.ports import free_port
 from tests.installation import Installation, wait_for
+from tests.serving import serving
+from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer
 
+ROBIN = "U0EXAMPLE1"  # in config/approvers.toml
 pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(900)]
 
 
@@ -51,7 +58,35 @@ class Host:
 
 
 @pytest.fixture
-def second(installation: Installation, tmp_path: Path) -> Iterator[Host]:
+def slack(installation: Installation, tmp_path: Path) -> Iterator[SlackServer]:
+    """Tell both hosts of a Slack."""
+    server = SlackServer()
+    with serving(server.app) as server.url:
+        for name, token in (("slack", TOKEN), ("app", APP_TOKEN)):
+            (tmp_path / name).write_text(token)
+        config = tmp_path / "notify.toml"
+        config.write_text(
+            f'[slack]\nbase_url = "{server.url}/api/"\ntoken = "file:{tmp_path}/slack"\n'
+            f'app_token = "file:{tmp_path}/app"\nchannel = "{CHANNEL}"\nauthors = false\n'
+        )
+        os.environ["SLIPWAY_NOTIFY"] = str(config)
+        try:
+            up(installation)
+            wait_for(lambda: bool(server.sockets), "Slack's listener connects", 60)
+            yield server
+        finally:
+            del os.environ["SLIPWAY_NOTIFY"]
+            up(installation)
+
+
+def up(installation: Installation) -> None:
+    """Have the programs run with the environment as it is now."""
+    done = installation.slipway("up", timeout_s=400)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def second(installation: Installation, slack: SlackServer, tmp_path: Path) -> Iterator[Host]:
     host = Host(installation, tmp_path / "second")
     installation.control.supervisor.stop("worker-prod", wait_s=60)
     try:
@@ -62,23 +97,35 @@ def second(installation: Installation, tmp_path: Path) -> Iterator[Host]:
         installation.control.supervisor.start("worker-prod", wait_s=60)
 
 
-def test_a_release_runs_on_the_host_of_its_environment(installation: Installation, second: Host) -> None:
+def test_a_release_runs_on_the_host_of_its_environment(
+    installation: Installation, second: Host, slack: SlackServer
+) -> None:
     before = installation.place().ledger()
     version, digest = installation.new_version()
     run = installation.release(version)
-    installation.approve(run, 300)
+    wait_for(lambda: slack.newest(f"Release {version} to production?") is not None, "Slack asks", 120)
+    question = slack.newest(f"Release {version} to production?")
+    assert question is not None
+    assert "are not named in config/approvers.toml" in slack.press(question, "U0STRANGER")
+    assert "the run judges it" in slack.press(question, ROBIN)
     assert installation.ended(run, 300)[0] == "Promoted"
+    wait_for(lambda: slack.newest(f"{version} serves production") is not None, "Slack knows", 60)
     with second.on_it() as here:
         ledger = here.place().ledger()
         assert ledger.live is not None and ledger.live.version.digest == digest
-        assert sorted(here.control.supervisor.states()) == ["exporter", "receiver", "watch", "worker-prod"]
+        assert sorted(here.control.supervisor.states()) == ["exporter", "receiver", "slack", "watch", "worker-prod"]
         assert {one.name for one in (here.root / "environments").iterdir()} == {"production"}
     assert installation.place().ledger().entries == before.entries  # nothing happened on the first one
 
     shown = second.type("status")
-    assert version in shown and "staging" not in shown and "answers" in shown
+    assert version in shown and "answers" in shown and not re.search(r"^. staging\b", shown, re.MULTILINE)
     wait_for(lambda: bool(page(installation)), "its cockpit is in the first one's UI", 60)
     assert version in page(installation)
+
+    report = installation.api.start("report/weekly", {}, f"report-{digest}")
+    assert report is not None
+    assert installation.ended(report, 120)[0] == "Completed"
+    assert (second.installation.root / "reports" / "production.html").exists()
 
 
 def page(installation: Installation) -> str:

@@ -42,7 +42,7 @@ class World:
         self.run = str(prefect.add_run("a" * 40, "PAUSED")["id"])
         self.asked = self.ask()
 
-    def ask(self, expires_s: float = 600, contracts: tuple[str, ...] = ()) -> Asked:
+    def ask(self, expires_s: float = 600, contracts: tuple[str, ...] = (), here: bool = True) -> Asked:
         expires = datetime.now(UTC) + timedelta(seconds=expires_s)
         authors = ("ann@example.com",)
         question = Question(self.run, "production", "d" * 64, "p" * 64, expires, authors, contracts=contracts)
@@ -64,7 +64,8 @@ class World:
             url="http://localhost/run",
             contracts=contracts,
         )
-        self.outbox.remember(f"asked:{asked.mark}", asked.model_dump(mode="json"))
+        if here:
+            self.outbox.remember(f"asked:{asked.mark}", asked.model_dump(mode="json"))
         return asked
 
     def press(self, user: str, action: str = "approve", value: str | None = None, **more: Any) -> dict[str, Any]:
@@ -132,6 +133,18 @@ def test_a_button_that_gives_up_the_way_back_says_so_and_the_answer_names_it(wor
     world.prefect.resumed.clear()
     assert world.send(world.press("U0ROBIN", "reject")).startswith("Taken: reject")
     assert "no_way_back" not in world.prefect.resumed[0][1]
+
+
+def test_a_question_of_another_host_is_handed_to_its_run(world: World) -> None:
+    world.asked = world.ask(contracts=("0007", "0009"), here=False)
+    assert "are not named" in world.send(world.press("U0NOBODY"))
+    assert world.prefect.resumed == []
+    assert (
+        world.send(world.press("U0ROBIN")) == "Taken: approve by Robin, the run judges it, and asks again if it must."
+    )
+    ((run, given),) = world.prefect.resumed
+    assert run == world.run
+    assert (given["approver"], given["code"], given["no_way_back"]) == ("Robin", world.asked.code, "0007, 0009")
 
 
 def test_the_right_person_rejects(world: World) -> None:
