@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,10 +16,10 @@ from deployments.place import Place
 from deployments.prefect_api import PrefectApi
 from deployments.settings import Target
 from evidence.bundle import put_bundle, read_bundle
-from evidence.errors import ServerAway
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans, state
+from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 APP = "assistant"
@@ -135,21 +133,6 @@ class Installation:
     def mark(self, target: Target = Target.PRODUCTION) -> int:
         """Return the journal's last sequence number."""
         return self.place(target).ledger().entries
-
-
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    """Wait until something is so; fail naming it when it is not in time. A server that is busy is asked again."""
-    deadline = time.monotonic() + timeout_s
-    while not _is_so(condition):
-        assert time.monotonic() < deadline, f"waited {timeout_s:g} s in vain until {what}"
-        time.sleep(0.05)
-
-
-def _is_so(condition: Callable[[], bool]) -> bool:
-    try:
-        return condition()
-    except ServerAway:
-        return False
 
 
 def read_json(file: Path) -> Any:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tests.installation import wait_for
+from tests.waiting import wait_for
 
 TOKEN = "xoxb-for-tests"
 APP_TOKEN = "xapp-for-tests"

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from deployments.ports import free_port
-from tests.installation import CHECKOUT, wait_for
+from tests.installation import CHECKOUT
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.gauntlet, pytest.mark.timeout(300)]
 

@@ -16,7 +16,8 @@ from evidence.errors import ServerAway
 from services.traffic import Traffic
 from services.traffic_profile import load
 from services.watch import retire
-from tests.installation import CHECKOUT, Installation, wait_for
+from tests.installation import CHECKOUT, Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 
-from tests.deployments.running import eventually
+from tests.waiting import wait_for
 
 
 class Asking:
@@ -42,7 +42,7 @@ class Asking:
     def more(self, count: int = 10) -> None:
         """Wait until so many more were asked: on a busy machine a change can be faster than a request."""
         until = self.asked + count
-        eventually(lambda: self.asked >= until, f"{count} more requests to {self.url}")
+        wait_for(lambda: self.asked >= until, f"{count} more requests to {self.url}")
 
     def __enter__(self) -> "Asking":
         for thread in self._threads:

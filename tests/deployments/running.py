@@ -3,8 +3,7 @@
 import json
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,16 +13,10 @@ import httpx
 from deployments.envoy_edge import Edge
 from deployments.ports import free_port
 from deployments.router import PREVIEW_HEADER, Envoy, Routing
+from tests.waiting import wait_for
 
 SECRET = "preview-secret-of-the-test"
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-
-
-def eventually(condition: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < until, f"waited 15 s for: {what}"
-        time.sleep(0.02)
 
 
 class Backend(BaseHTTPRequestHandler):
@@ -76,7 +69,7 @@ class Running:
         self.router.prepare()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(self.router.command(), stdout=log, stderr=log)
-        eventually(lambda: self.answers_anything(), f"Envoy to listen; {self.log.read_text()[-500:]}")
+        wait_for(lambda: self.answers_anything(), f"Envoy to listen; {self.log.read_text()[-500:]}")
 
     def answers_anything(self) -> bool:
         try:

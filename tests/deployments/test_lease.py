@@ -19,7 +19,7 @@ from deployments import lease as leases
 from deployments.lease import Holder, held_by, hold, read_holder
 from deployments.marks import carriers
 from evidence.errors import LeaseHeld
-from tests.deployments.running import eventually
+from tests.waiting import wait_for
 
 CHECKOUT = Path(leases.__file__).parent.parent
 ENVIRONMENT = f"test-{os.getpid()}"  # marks of this run's own
@@ -138,7 +138,7 @@ def test_who_only_asks_is_not_in_the_way(file: Path) -> None:
 def test_who_takes_over_from_the_dead_ends_what_it_left(file: Path) -> None:
     with process(RUNNER, file, "release v1") as holder:
         mark = f"{ENVIRONMENT}:1;"
-        eventually(lambda: any(carriers("SLIPWAY_EPOCH", mark)), "the sandbox to carry its epoch")
+        wait_for(lambda: any(carriers("SLIPWAY_EPOCH", mark)), "the sandbox to carry its epoch")
         tree = [psutil.Process(pid) for pid, _ in carriers("SLIPWAY_EPOCH", mark)]
         tree += [child for one in tree for child in one.children(recursive=True)]
         holder.send_signal(signal.SIGKILL)
@@ -146,7 +146,7 @@ def test_who_takes_over_from_the_dead_ends_what_it_left(file: Path) -> None:
         with hold(file, ENVIRONMENT, "next") as lease:
             assert lease.epoch == 2
             assert not list(carriers("SLIPWAY_EPOCH", mark))
-            eventually(lambda: not any(one.is_running() for one in tree), "the sandboxed tree to be gone")
+            wait_for(lambda: not any(one.is_running() for one in tree), "the sandboxed tree to be gone")
 
 
 def test_sandboxes_of_another_epoch_are_left_alone(file: Path) -> None:
@@ -172,7 +172,7 @@ sys.stdin.readline()
     with subprocess.Popen(argv, cwd=CHECKOUT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
         assert started.stdout
         zombie = psutil.Process(int(started.stdout.readline()))
-        eventually(lambda: zombie.status() == psutil.STATUS_ZOMBIE, "the holder to be dead")
+        wait_for(lambda: zombie.status() == psutil.STATUS_ZOMBIE, "the holder to be dead")
         with hold(file, ENVIRONMENT, "next") as lease:
             assert lease.epoch == 2
         started.communicate("\n")
@@ -189,7 +189,7 @@ def test_a_stuck_holder_that_lost_its_lock_is_ended_with_its_group(file: Path) -
         with hold(file, ENVIRONMENT, "next") as lease:
             assert lease.epoch == 5
             assert started.wait(10) == -signal.SIGKILL
-            eventually(lambda: not child.is_running(), "its group to be gone")
+            wait_for(lambda: not child.is_running(), "its group to be gone")
 
 
 def test_a_holder_that_released_is_not_ended(file: Path) -> None:

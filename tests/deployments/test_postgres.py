@@ -5,8 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from deployments.postgres import Postgres
 from deployments.sandbox import Isolation, Sandbox
 from deployments.supervisor import Program, Supervisor
 from evidence.errors import ConfigError, HealthError, ToolError
+from tests.waiting import wait_for
 
 
 @dataclass(frozen=True)
@@ -60,15 +60,6 @@ def postmasters(postgres: Postgres) -> list[psutil.Process]:
         if words and words[0].endswith("/postgres") and str(postgres.data) in words:
             found.append(process)
     return found
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 60) -> bool:
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def connect(site: Site, database: str, owner: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -176,7 +167,7 @@ def test_killed_server_comes_back_with_its_data(site: Site, victim: str) -> None
         connection.execute("INSERT INTO t VALUES (%s)", [victim])
     (server,) = postmasters(site.postgres)
     os.kill(server.pid if victim == "postmaster" else site.supervisor.states()["postgres"].pid, signal.SIGKILL)
-    assert eventually(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, "the server ends")
     site.postgres.wait_ready(60, lambda: site.supervisor.log_tail("postgres"))
     with connect(site, "kept", "kept_owner") as connection:
         assert (victim,) in connection.execute("SELECT victim FROM t").fetchall()
@@ -198,7 +189,10 @@ def test_second_server_on_the_same_cluster_is_refused(site: Site) -> None:
         Program("second", first.command, first.cwd, stop_signal="INT", autorestart=False, start_s=13)
     )
     try:
-        assert eventually(lambda: "another one is running" in site.supervisor.log_tail("second"))
+        wait_for(
+            lambda: "another one is running" in site.supervisor.log_tail("second"),
+            "the second one says why it does not start",
+        )
         assert len(postmasters(site.postgres)) == 1
     finally:
         site.supervisor.remove("second")

@@ -17,7 +17,8 @@ from deployments.locked_exec import TAKEN
 from deployments.ports import free_port
 from deployments.router import PREVIEW_HEADER, Envoy, Routing, envoy_binary
 from evidence.errors import ConfigError, RouterError, ToolError
-from tests.deployments.running import CHECKOUT, SECRET, Running, backend, eventually, routing
+from tests.deployments.running import CHECKOUT, SECRET, Running, backend, routing
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_killed_and_restarted_it_serves_the_same(running: Running, blue: int) ->
     assert running.router.version() is None
     running.start()
     assert running.slot() == "blue"
-    eventually(lambda: running.router.version() == "e1-r1", "the version of before")
+    wait_for(lambda: running.router.version() == "e1-r1", "the version of before")
 
 
 def test_a_second_router_of_the_same_directory_does_not_start(running: Running) -> None:
@@ -262,7 +263,7 @@ def test_counters_are_kept_for_each_slot(running: Running, blue: int, green: int
         buckets = router.counters()["blue"].time_buckets_ms
         return bool(buckets) and buckets[-1] == (float("inf"), 3)
 
-    eventually(complete, "response times of three requests (flushed every second)")
+    wait_for(complete, "response times of three requests (flushed every second)")
     seen = router.counters()
     assert dict(seen["blue"].responses) == {"2xx": 2, "5xx": 1}
     assert dict(seen["green"].responses) == {"2xx": 1}
@@ -282,7 +283,7 @@ def test_a_drain_sees_a_slow_request_and_its_end(
     router.publish(routing("e1-r1", {"blue": blue, "green": green}, "blue"))
     with ThreadPoolExecutor(1) as pool:
         slow = pool.submit(running.get, "/slow")
-        eventually(lambda: router.counters()["blue"].active == 1, "the slow request to arrive")
+        wait_for(lambda: router.counters()["blue"].active == 1, "the slow request to arrive")
         router.publish(routing("e1-r2", {"blue": blue, "green": green}, "green"))
         assert running.slot() == "green"
         late = router.drain("blue", deadline_s=0.5)

@@ -14,8 +14,8 @@ from deployments.runtimes.layout import Installed
 from evidence.bundle import Metrics
 from evidence.errors import ArtifactError, MigrationError, RollbackRefused, ToolError
 from gates.migrations import Kind, Step
-from tests.deployments.running import eventually
 from tests.deployments.shop import Shop, shop
+from tests.waiting import wait_for
 
 RUNTIMES = ["process", pytest.param("compose", marks=pytest.mark.docker)]
 
@@ -50,12 +50,12 @@ def answers(port: int) -> bool:
 def test_a_slot_starts_restarts_on_its_port_and_stops(made: Shop) -> None:
     runtime = made.place().runtime
     _, port = started(made, "good")
-    eventually(lambda: answers(port), "the slot to answer")
+    wait_for(lambda: answers(port), "the slot to answer")
     assert runtime.gone("blue") is None
     first = ask(port)
     assert first["greeting"] == "hello $world" and first["uid"] != 0
     runtime.restart("blue")
-    eventually(lambda: answers(port), "the slot to answer again")
+    wait_for(lambda: answers(port), "the slot to answer again")
     assert runtime.gone("blue") is None
     runtime.stop("blue")
     runtime.stop("blue")  # safe to repeat
@@ -66,8 +66,8 @@ def test_a_slot_starts_restarts_on_its_port_and_stops(made: Shop) -> None:
 def test_a_slot_that_cannot_start_says_why_and_no_secret(made: Shop) -> None:
     started(made, "crash")
     runtime = made.place().runtime
-    eventually(lambda: runtime.gone("blue") is not None, "the slot to be gone")
-    eventually(lambda: "it cannot start" in str(runtime.gone("blue")), "its last words")
+    wait_for(lambda: runtime.gone("blue") is not None, "the slot to be gone")
+    wait_for(lambda: "it cannot start" in str(runtime.gone("blue")), "its last words")
     said = str(runtime.gone("blue"))
     assert "starting with ***" in said
     assert made.place().app_secret("TOKEN", "generated") not in said
@@ -76,7 +76,7 @@ def test_a_slot_that_cannot_start_says_why_and_no_secret(made: Shop) -> None:
 
 def test_a_slot_deaf_to_sigterm_is_stopped_all_the_same(made: Shop) -> None:
     _, port = started(made, "deaf")
-    eventually(lambda: answers(port), "the slot to answer")
+    wait_for(lambda: answers(port), "the slot to answer")
     made.place().runtime.stop("blue")
     assert not answers(port)
 

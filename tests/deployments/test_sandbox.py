@@ -11,16 +11,16 @@ import sys
 import tempfile
 import textwrap
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from deployments import sandbox
+from deployments import launched, sandbox
 from deployments.ports import free_port
 from deployments.sandbox import Completed, Isolation, Network, Sandbox
 from evidence.errors import ConfigError, ToolError
+from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 LEVELS = list(Isolation)[list(Isolation).index(sandbox._probe()) :]
@@ -45,15 +45,6 @@ def python(level: Isolation) -> str:
         if reachable(candidate):
             return str(candidate)
     pytest.skip(f"{own} is closed to other users and the system brings no other")
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def running(token: str) -> list[int]:
@@ -234,7 +225,7 @@ def test_no_daemon_survives(level: Isolation, ground: Path, token: str) -> None:
     """
     done = script(level, ground, code, token)
     assert (done.returncode, done.output) == (0, "leaving\n")
-    assert eventually(lambda: not running(token))
+    wait_for(lambda: not running(token), "its processes end")
 
 
 @every_level
@@ -266,7 +257,7 @@ def test_hanging_app_is_ended(
     level: Isolation, stubborn: bool, ground: Path, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if stubborn:
-        monkeypatch.setattr(sandbox, "TERM_WAIT_S", 0.3)
+        monkeypatch.setattr(launched, "TERM_WAIT_S", 0.3)
     code = """
     import os, signal, sys, time
     if sys.argv[1] == "True":
@@ -279,7 +270,7 @@ def test_hanging_app_is_ended(
     assert done.timed_out and not done.cancelled
     assert done.returncode == (128 + signal.SIGKILL if stubborn else 128 + signal.SIGTERM)
     assert "hanging" in done.output
-    assert eventually(lambda: not running(token))
+    wait_for(lambda: not running(token), "its processes end")
 
 
 @every_level
@@ -304,7 +295,7 @@ def test_exception_of_ours_ends_it(level: Isolation, ground: Path, token: str) -
 
     with pytest.raises(KeyboardInterrupt):
         script(level, ground, "print('up', flush=True); import time; time.sleep(600)", token, on_output=fail)
-    assert eventually(lambda: not running(token))
+    wait_for(lambda: not running(token), "its processes end")
 
 
 @every_level
@@ -395,14 +386,14 @@ def test_server_inside_answers_on_the_host_and_ends_with_its_launcher(level: Iso
         return False
 
     try:
-        assert eventually(answers)
+        wait_for(answers, "it answers")
         if level is Isolation.NAMESPACES:
             # the kernel's promise; below, only the app's first process follows a killed launcher
             launcher.kill()
         else:
             launcher.terminate()
         launcher.wait(20)
-        assert eventually(lambda: not answers())
+        wait_for(lambda: not answers(), "it is ended")
     finally:
         launcher.kill()
         launcher.wait()
@@ -440,7 +431,7 @@ def test_killed_parent_takes_the_app_along(level: Isolation, ground: Path, token
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert eventually(lambda: not running(token))
+    wait_for(lambda: not running(token), "its processes end")
 
 
 @only_namespaces
@@ -485,11 +476,11 @@ def test_an_epoch_is_killed_and_its_neighbour_is_not(level: Isolation, ground: P
     assert sandbox.kill_epoch(names[0]) >= 1
     threads[0].join(20)
     assert ended[names[0]].returncode == 128 + signal.SIGKILL
-    assert eventually(lambda: not running(f"{token}-{names[0]}"))
+    wait_for(lambda: not running(f"{token}-{names[0]}"), "the first one ends")
     assert running(f"{token}-{names[1]}")
     assert sandbox.kill_epoch(f"{token}:") >= 1
     threads[1].join(20)
-    assert eventually(lambda: not running(token))
+    wait_for(lambda: not running(token), "its processes end")
     with pytest.raises(ValueError):
         sandbox.kill_epoch("")
 
@@ -507,7 +498,7 @@ def test_lock_is_held_while_the_app_lives(level: Isolation, ground: Path) -> Non
 
     first = "import time\nopen('first', 'w')\ntime.sleep(1)\nopen('first-ended', 'w')"
     with subprocess.Popen(command(first)) as before:
-        assert eventually((ground / "app" / "first").exists)
+        wait_for((ground / "app" / "first").exists, "the first run begins")
         second = subprocess.run(command("import os; print(os.path.exists('first-ended'))"), capture_output=True)
         assert second.stdout == b"True\n"
         assert before.wait(20) == 0

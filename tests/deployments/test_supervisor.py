@@ -7,7 +7,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +18,9 @@ from deployments.marks import carriers
 from deployments.supervised import MARK
 from deployments.supervisor import Program, State, Supervisor
 from evidence.errors import ConfigError, SupervisorError
+from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def processes(supervisor: Supervisor) -> list[int]:
@@ -74,7 +66,7 @@ def test_up_declare_start_stop_remove(supervisor: Supervisor) -> None:
     state = supervisor.states()["web"]
     assert state.state is State.RUNNING and psutil.pid_exists(state.pid)
     assert abs(state.since - started) < 60
-    assert eventually(lambda: supervisor.log_tail("web") == "up")
+    wait_for(lambda: supervisor.log_tail("web") == "up", "web is up")
     supervisor.stop("web")
     supervisor.stop("web")
     assert supervisor.states()["web"].state is State.STOPPED and not psutil.pid_exists(state.pid)
@@ -120,7 +112,7 @@ def test_crashed_program_comes_back(supervisor: Supervisor) -> None:
     supervisor.start("web")
     first = pid_of(supervisor)
     os.kill(first, signal.SIGKILL)
-    assert eventually(lambda: supervisor.states()["web"].pid not in (0, first))
+    wait_for(lambda: supervisor.states()["web"].pid not in (0, first), "web runs anew")
     supervisor.start("web")
 
 
@@ -183,7 +175,7 @@ def test_signal_reaches_the_program(supervisor: Supervisor) -> None:
     supervisor.declare(program(code))
     supervisor.start("web")
     supervisor.signal("web", signal.SIGUSR1)
-    assert eventually(lambda: "heard" in supervisor.log_tail("web"))
+    wait_for(lambda: "heard" in supervisor.log_tail("web"), "web heard the signal")
 
 
 def test_down_stops_later_priorities_first_and_leaves_nothing(supervisor: Supervisor, tmp_path: Path) -> None:
@@ -203,7 +195,7 @@ def test_down_stops_later_priorities_first_and_leaves_nothing(supervisor: Superv
         declared = program(code, name=name, priority=priority)
         supervisor.declare(replace(declared, command=(*declared.command, str(tmp_path / "ended"), name)))
         supervisor.start(name)
-        assert eventually(lambda: supervisor.log_tail(name) == "up")
+        wait_for(lambda: supervisor.log_tail(name) == "up", f"{name} is up")
     assert len(processes(supervisor)) == 7
     supervisor.down()
     assert (tmp_path / "ended").read_text().split() == ["worker", "router", "database"]
@@ -217,7 +209,7 @@ def test_program_that_ignores_its_stop_signal_is_killed(supervisor: Supervisor) 
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up'); time.sleep(600)"
     supervisor.declare(program(code, stop_wait_s=1))
     supervisor.start("web")
-    assert eventually(lambda: supervisor.log_tail("web") == "up")
+    wait_for(lambda: supervisor.log_tail("web") == "up", "web is up")
     with pytest.raises(SupervisorError, match="still STOPPING"):
         supervisor.stop("web", wait_s=0)
     supervisor.stop("web")
@@ -277,7 +269,7 @@ def test_what_a_killed_daemon_left_is_ended_before_a_new_one_starts(supervisor: 
     left = [pid_of(supervisor), pid_of(supervisor, "other")]
     daemon = psutil.Process(left[0]).ppid()
     os.kill(daemon, signal.SIGKILL)
-    assert eventually(lambda: daemon not in processes(supervisor))
+    wait_for(lambda: daemon not in processes(supervisor), "the daemon ends")
     assert supervisor.socket.exists(), "the socket and the pid file are stale now"
     assert not supervisor.answers()
     assert sorted(processes(supervisor)) == sorted(left), "they run on meanwhile"

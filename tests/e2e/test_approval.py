@@ -8,7 +8,8 @@ from cli import runs
 from deployments.home import CHECKOUT
 from deployments.settings import Target
 from evidence.bundle import Run
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from deployments.programs import State
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(600)]
 

@@ -9,7 +9,8 @@ import pytest
 
 from deployments.prefect_server import prefect
 from tests.e2e.prefect_ui import PrefectUi, browser_window, chromium
-from tests.installation import APPROVER, CHECKOUT, Installation, wait_for
+from tests.installation import APPROVER, CHECKOUT, Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 

@@ -7,7 +7,8 @@ import pytest
 
 from cli import runs
 from tests.e2e.test_hostile_app import git
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 

@@ -17,7 +17,8 @@ from deployments.home import CHECKOUT
 from deployments.monitoring_stack import MonitoringStack
 from tests.deployments.grafana import Dashboard
 from tests.deployments.test_monitoring_stack import with_free_ports
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.docker, pytest.mark.timeout(600)]
 CONFIG = CHECKOUT / "config" / "monitoring"

@@ -13,9 +13,10 @@ import pytest
 from deployments.settings import Target
 from tests.github_server import TOKEN as GITHUB_TOKEN
 from tests.github_server import GitHubServer
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
 from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(1500)]
 ROBIN = "U0EXAMPLE1"  # in config/approvers.toml

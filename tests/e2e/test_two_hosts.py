@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from deployments.ports import free_port
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
 from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer
+from tests.waiting import wait_for
 
 ROBIN = "U0EXAMPLE1"  # in config/approvers.toml
 pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(900)]

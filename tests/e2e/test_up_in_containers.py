@@ -14,7 +14,8 @@ from deployments.ports import free_port, is_free
 from deployments.prefect_server import SERVER
 from deployments.programs import State
 from deployments.server_stack import SERVICES
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(1200)]
 PORTS = ("PREFECT", "RECEIVER", "EXPORTER", "DEVELOPMENT", "STAGING", "PRODUCTION")

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.installation import Installation, wait_for
+from tests.installation import Installation
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
 

@@ -18,10 +18,10 @@ from gates.news import Asked, asked_message
 from gates.slack_blocks import blocks
 from services import slack_listener
 from services.slack_listener import Listener
-from tests.deployments.running import eventually
 from tests.prefect_server import PrefectServer, a_home, prefect_server
 from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer, html, refusal
+from tests.waiting import wait_for
 
 ROBIN = Approver("Robin", ("robin@example.com",), ("staging", "production"), slack="U0ROBIN")
 SASHA = Approver("Sasha", ("sasha@example.com",), ("staging",), slack="U0SASHA")
@@ -80,7 +80,7 @@ class World:
         """Send a press through Socket Mode; return what the one who pressed was told."""
         before = len(self.slack.whispers)
         self.slack.send(envelope or str(uuid.uuid4()), payload)
-        eventually(lambda: len(self.slack.whispers) > before, "an answer to the press")
+        wait_for(lambda: len(self.slack.whispers) > before, "an answer to the press")
         return str(self.slack.whispers[-1]["text"].replace("\u200b", ""))
 
 
@@ -96,7 +96,7 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             made = World(directory, server, prefect, api)
             thread = threading.Thread(target=made.listener.run, args=(stop,), daemon=True)
             thread.start()
-            eventually(lambda: bool(server.sockets), "the Socket Mode connection")
+            wait_for(lambda: bool(server.sockets), "the Socket Mode connection")
             yield made
             stop.set()
             thread.join(15)
@@ -197,7 +197,7 @@ def test_too_late_changes_nothing(world: World) -> None:
 def test_an_envelope_that_comes_twice_counts_once(world: World) -> None:
     world.send(world.press("U0ROBIN"), envelope="the-same")
     world.slack.send("the-same", world.press("U0ROBIN"))
-    eventually(lambda: world.slack.acknowledged.count("the-same") == 2, "both are acknowledged")
+    wait_for(lambda: world.slack.acknowledged.count("the-same") == 2, "both are acknowledged")
     world.send(world.press("U0NOBODY"))
     assert len(world.prefect.resumed) == 1
 
@@ -217,7 +217,7 @@ def test_what_is_no_press_is_acknowledged_and_left_alone(world: World) -> None:
     world.slack.send("2", {"type": "block_actions", "user": "U0ROBIN", "actions": 5})
     world.slack.send("3", world.press("U0ROBIN", "approve") | {"actions": []})
     world.slack.send("4", {"text": "hi"}, kind="events_api")
-    eventually(lambda: len(world.slack.acknowledged) == 4, "all are acknowledged")
+    wait_for(lambda: len(world.slack.acknowledged) == 4, "all are acknowledged")
     world.send(world.press("U0NOBODY"))
     assert world.prefect.resumed == []
 
@@ -231,7 +231,7 @@ def test_a_slack_that_does_not_let_us_in_is_asked_again(tmp_path: Path, monkeypa
         made = World(tmp_path, server, prefect, api)
         thread = threading.Thread(target=made.listener.run, args=(stop,), daemon=True)
         thread.start()
-        eventually(lambda: bool(server.sockets), "the Socket Mode connection")
+        wait_for(lambda: bool(server.sockets), "the Socket Mode connection")
         stop.set()
         thread.join(15)
         assert not thread.is_alive()
@@ -239,7 +239,7 @@ def test_a_slack_that_does_not_let_us_in_is_asked_again(tmp_path: Path, monkeypa
 
 def test_the_connection_comes_back_when_slack_hangs_up(world: World) -> None:
     world.slack.hang_up()
-    eventually(lambda: bool(world.slack.sockets), "another connection")
+    wait_for(lambda: bool(world.slack.sockets), "another connection")
     assert world.send(world.press("U0ROBIN")).startswith("Taken")
 
 

@@ -24,7 +24,8 @@ from services.traffic_clients import Clients
 from services.traffic_probe import Downtime
 from services.traffic_profile import Profile, Request
 from services.traffic_tally import FROM_APP, Latencies, Outcome, classify
-from tests.deployments.running import CHECKOUT, Running, eventually, routing
+from tests.deployments.running import CHECKOUT, Running, routing
+from tests.waiting import wait_for
 
 QUICK = {"name": "quick", "path": "/"}
 SLOW = {"name": "slow", "path": "/slow"}
@@ -56,7 +57,7 @@ class Backend:
             self.process = subprocess.Popen(
                 command, cwd=CHECKOUT, env={**os.environ, "BACKEND_NAME": name}, stdout=log, stderr=log
             )
-        eventually(self.answers, f"{name} to answer")
+        wait_for(self.answers, f"{name} to answer")
 
     @property
     def url(self) -> str:
@@ -142,7 +143,7 @@ def test_switches_under_traffic_lose_nothing(running: Running, blue: Backend, gr
     kinds = profile({**QUICK, "weight": 8}, SLOW, UPLOAD, streams=(EVENTS, SOCKET))
     url = f"http://127.0.0.1:{running.router.edge.port}"
     with Traffic(kinds, url, rate=50, probes={"public": url}).background() as sender:
-        eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
+        wait_for(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
         for number in range(1, 6):
             running.router.publish(routing(f"e1-r{number}", ports, ("green", "blue")[number % 2 == 0]))
             threading.Event().wait(0.4)
@@ -182,13 +183,13 @@ def test_a_backend_killed_mid_request_is_seen_as_lost(running: Running, blue: Ba
     running.router.publish(routing("e1-r1", {"blue": blue.port}, "blue"))
     url = f"http://127.0.0.1:{running.router.edge.port}"
     with Traffic(profile(SLOW, streams=(EVENTS, SOCKET)), url, 20, probes={"up": url}).background() as sender:
-        eventually(lambda: sender.report()["totals"]["in_flight"] > 5, "requests under way")
-        eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
-        eventually(lambda: sender.report()["probes"]["up"]["good"] > 2, "good probes")
+        wait_for(lambda: sender.report()["totals"]["in_flight"] > 5, "requests under way")
+        wait_for(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
+        wait_for(lambda: sender.report()["probes"]["up"]["good"] > 2, "good probes")
         blue.kill()
-        eventually(lambda: sender.report()["totals"]["lost"] > 5, "lost requests")
-        eventually(lambda: sender.report()["streams"]["events"]["refused"] > 0, "a refused stream")
-        eventually(lambda: sender.report()["probes"]["up"]["down_since"] is not None, "downtime")
+        wait_for(lambda: sender.report()["totals"]["lost"] > 5, "lost requests")
+        wait_for(lambda: sender.report()["streams"]["events"]["refused"] > 0, "a refused stream")
+        wait_for(lambda: sender.report()["probes"]["up"]["down_since"] is not None, "downtime")
     report = sender.report()
     assert not report["clean"]
     assert report["totals"]["app_error"] == 0
@@ -216,14 +217,14 @@ def test_a_router_that_dies_loses_requests_and_streams_come_back(running: Runnin
     running.router.publish(routing("e1-r1", {"blue": blue.port}, "blue"))
     url = f"http://127.0.0.1:{running.router.edge.port}"
     with Traffic(profile(QUICK, streams=(EVENTS, SOCKET)), url, 50, probes={"up": url}).background() as sender:
-        eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
-        eventually(lambda: sender.report()["probes"]["up"]["good"] > 0, "a good probe")
+        wait_for(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "all streams")
+        wait_for(lambda: sender.report()["probes"]["up"]["good"] > 0, "a good probe")
         running.kill()
-        eventually(lambda: sender.report()["totals"]["lost"] > 0, "lost requests")
-        eventually(lambda: sender.report()["probes"]["up"]["down_since"] is not None, "downtime")
+        wait_for(lambda: sender.report()["totals"]["lost"] > 0, "lost requests")
+        wait_for(lambda: sender.report()["probes"]["up"]["down_since"] is not None, "downtime")
         running.start()
-        eventually(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "streams again")
-        eventually(lambda: bool(sender.report()["probes"]["up"]["intervals"]), "the end of the downtime")
+        wait_for(lambda: sum(s["open"] for s in sender.report()["streams"].values()) == 3, "streams again")
+        wait_for(lambda: bool(sender.report()["probes"]["up"]["intervals"]), "the end of the downtime")
     report = sender.report()
     assert "ConnectError" in " ".join(lost["what"] for lost in report["lost"])
     assert report["streams"]["events"]["reopened"] == 2
@@ -295,7 +296,7 @@ def test_a_request_under_way_at_the_end_is_abandoned_not_lost(monkeypatch: pytes
     monkeypatch.setattr(traffic, "STOP_WAIT_S", 0.1)
     with server(responder(b"", close=False)) as url:
         with Traffic(profile(QUICK), url, 20).background() as sender:
-            eventually(lambda: sender.report()["totals"]["in_flight"] >= 3, "requests under way")
+            wait_for(lambda: sender.report()["totals"]["in_flight"] >= 3, "requests under way")
     report = sender.report()
     assert report["totals"]["abandoned"] == report["totals"]["sent"]
     assert report["totals"]["in_flight"] == 0
@@ -349,7 +350,7 @@ def test_a_stream_that_the_server_ends_is_opened_again() -> None:
     answer = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n: hello\n\n"
     with server(responder(answer)) as url:
         with Traffic(profile(streams=({**EVENTS, "connections": 1},)), url, 1).background() as sender:
-            eventually(lambda: sender.report()["streams"]["events"]["reopened"] >= 2, "the third life")
+            wait_for(lambda: sender.report()["streams"]["events"]["reopened"] >= 2, "the third life")
     counts = sender.report()["streams"]["events"]
     assert counts["broken"] == counts["refused"] == 0
     assert counts["ended_cleanly"] >= 2
@@ -511,7 +512,7 @@ def test_sigterm_ends_it_with_a_final_report(tmp_path: Path, blue: Backend) -> N
     def under_way() -> bool:
         return path.exists() and json.loads(path.read_text())["totals"]["ok"] > 20
 
-    eventually(under_way, "the report to be rewritten")
+    wait_for(under_way, "the report to be rewritten")
     assert json.loads(path.read_text())["finished"] is False
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=20)
