@@ -16,10 +16,9 @@ from deployments.ports import free_port
 from tests.corpus import Corpus
 from tests.docker_engine import docker_client as docker_client  # noqa: F401  # a fixture
 from tests.docker_engine import engine as engine  # noqa: F401  # a fixture
-from tests.installation import CHECKOUT, TOGETHER, Installation
+from tests.installation import CHECKOUT, Installation
 
-# The order in which tests run: quick ones first, so that a broken build is told early; of those that use the one
-# installation, the ones that break things last.
+# The order in which tests run: quick ones first, so that a broken build is told early; the ones that break things last.
 LATE = ("stack", "browser", "chaos")
 
 
@@ -37,16 +36,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sort by how late a test must run; the order is kept otherwise.
-
-    Files that need an engine come after the installation: they mostly wait, and do so beside the demo that makes it.
-    """
-    patient = {item.path for item in items if item.get_closest_marker("docker")}
+    """Sort by how late a test must run; the order is kept otherwise."""
 
     def lateness(item: pytest.Item) -> int:
-        if item.nodeid.startswith(TOGETHER):
-            return 1 + max((LATE.index(mark.name) for mark in item.iter_markers() if mark.name in LATE), default=0)
-        return 1 + len(LATE) if item.path in patient else 0
+        return max((LATE.index(mark.name) + 1 for mark in item.iter_markers() if mark.name in LATE), default=0)
 
     items.sort(key=lateness)
 

@@ -24,8 +24,6 @@ from tests.waiting import wait_for
 CHECKOUT = Path(__file__).resolve().parent.parent
 APP = "assistant"
 APPROVER = "Robin Reviewer"
-# The tests that use the one installation of conftest.py, or break things that others must not see broken.
-TOGETHER = ("tests/e2e/", "tests/chaos/")
 
 
 @dataclass
