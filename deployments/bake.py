@@ -13,11 +13,12 @@ PROBES_AT_ONCE = 10
 
 def bake(
     place: Place, slot: str, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
-) -> Verdict:
+) -> tuple[Verdict, int]:
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
-    counted apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes.
+    counted apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. Returns
+    the verdict, and how many of our own probes failed.
     """
     settings = place.settings
     limits = Limits(settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio)
@@ -36,9 +37,8 @@ def bake(
         if verdict.action is Action.ROLL_BACK or (
             verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds
         ):
-            return verdict
+            return verdict, failed
         if elapsed >= settings.bake_max_seconds and verdict.action is Action.WAIT:
-            return Verdict(
-                Action.ROLL_BACK, f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
-            )
+            reason = f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
+            return Verdict(Action.ROLL_BACK, reason), failed
         time.sleep(LOOK_EVERY_S)

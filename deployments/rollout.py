@@ -35,6 +35,8 @@ from gates.downtime import exceeded
 from gates.migrations import Step, pending, unsafe
 from gates.verdict import Action, Verdict
 
+NOTICED_S = 0.3
+
 
 def version_of(place: Place, digest: str) -> Version:
     """Return an artifact's digest, version and commit together."""
@@ -166,13 +168,21 @@ class Rollout:
         """Watch the router's figures for the new version until they allow a judgement, and journal it."""
         with self.step("bake"):
             began = datetime.now(UTC)
-            verdict = bake(self.place, self.slot, self.installed.bundle.run.health[0], self.baseline)
-            if verdict.action is Action.ROLL_BACK and (death := self.runtime.gone(self.slot)):
+            verdict, failed = bake(self.place, self.slot, self.installed.bundle.run.health[0], self.baseline)
+            if verdict.action is Action.ROLL_BACK and (death := self._death(failed > 0)):
                 verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
             elif verdict.action is Action.ROLL_BACK and (why := self.runtime.renewed(self.slot, began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
             self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
             return verdict
+
+    def _death(self, silent: bool) -> str | None:
+        """Return why the slot's process is gone. Of one that died just now its keeper learns a moment later."""
+        death = self.runtime.gone(self.slot)
+        if death is None and silent:
+            time.sleep(NOTICED_S)
+            death = self.runtime.gone(self.slot)
+        return death
 
     def drain(self) -> str:
         """Let the old slot finish its requests, then close what is still open there at the deadline: streams, mostly.
