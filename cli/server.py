@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from deployments import tls
 from deployments.control import Control
 from deployments.home import CHECKOUT
 from deployments.hosts import POOLS, server_url
@@ -25,7 +26,7 @@ ZOMBIES = "runs whose process is gone are Crashed"
 def answers(control: Control) -> bool:
     """Say whether the server answers, and reaches its database."""
     try:
-        return httpx.get(f"{control.url}/api/ready", timeout=5).status_code == 200
+        return httpx.get(f"{control.url}/api/ready", timeout=5, verify=tls.context()).status_code == 200
     except httpx.HTTPError:
         return False
 

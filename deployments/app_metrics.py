@@ -6,6 +6,7 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from deployments import tls
 from evidence.errors import ToolError
 
 TIMEOUT_S = 5.0
@@ -35,7 +36,7 @@ def _page(url: str) -> str:
     body = b""
     deadline = time.monotonic() + TIMEOUT_S
     try:
-        with httpx.stream("GET", url, timeout=TIMEOUT_S, trust_env=False) as answer:
+        with httpx.stream("GET", url, timeout=TIMEOUT_S, trust_env=False, verify=tls.context()) as answer:
             if answer.status_code != 200:
                 raise ToolError(f"{url} answered {answer.status_code}")
             for chunk in answer.iter_bytes():

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import yaml
 
-from deployments import monitoring_files
+from deployments import monitoring_files, tls
 from deployments.compose.projects import owner
 from deployments.containers import Container
 from deployments.engine import Engine
@@ -184,7 +184,8 @@ class MonitoringStack:
     def answers(self, service: str) -> bool:
         """Return whether a service says that it is ready."""
         try:
-            return httpx.get(self.url(service) + READY[service], timeout=2, trust_env=False).status_code == 200
+            answer = httpx.get(self.url(service) + READY[service], timeout=2, trust_env=False, verify=tls.context())
+            return answer.status_code == 200
         except httpx.HTTPError:
             return False
 

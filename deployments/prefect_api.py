@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from deployments import tls
 from deployments.control import Control
 from deployments.home import Home
 from evidence.errors import ServerAway
@@ -37,7 +38,14 @@ class PrefectApi:
         """Return the decoded answer, None for "not found"."""
         user, _, password = (self._auth or self.control.auth).partition(":")
         try:
-            answer = httpx.request(method, f"{self.url}/api{path}", json=body, auth=(user, password), timeout=TIMEOUT_S)
+            answer = httpx.request(
+                method,
+                f"{self.url}/api{path}",
+                json=body,
+                auth=(user, password),
+                timeout=TIMEOUT_S,
+                verify=tls.context(),
+            )
         except httpx.HTTPError as error:
             raise ServerAway(
                 f"the Prefect server does not answer at {self.url} ({type(error).__name__}); start it: make up"

@@ -6,14 +6,13 @@ from typing import Protocol
 
 import httpx
 
+from deployments import tls
 from evidence.errors import HealthError
 from gates.condition import Condition, Look
 from gates.health import LONGEST_BODY, condition_of, judge_health
 from gates.verdict import Action, Verdict
 
 TIMEOUT_S = 3.0
-# Made once: it takes longer than most requests, and would be part of every time that is measured here.
-CONTEXT = httpx.create_ssl_context()
 # Of what serves: slower than TIMEOUT_S is DEGRADED, and only this long without an answer is as bad as none. A busy host
 # must not look like a bad version.
 PATIENCE_S = 10.0
@@ -68,7 +67,7 @@ def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s:
 
 def _client(timeout_s: float) -> httpx.Client:
     # What is asked is on this host: a proxy of the environment has no business in between.
-    return httpx.Client(verify=CONTEXT, timeout=timeout_s, trust_env=False)
+    return httpx.Client(verify=tls.context(), timeout=timeout_s, trust_env=False)
 
 
 def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:

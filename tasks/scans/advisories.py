@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
+from deployments import tls
 from deployments.pipeline import Scans
 from evidence.errors import ToolError
 from tasks.scans.osv import ECOSYSTEM, Record, affects, newest
@@ -112,7 +113,7 @@ class Source:
         """Ask, and read at most LARGEST_ANSWER_BYTES within `timeout_s` altogether, however slowly they come."""
         until = time.monotonic() + timeout_s
         try:
-            with httpx.stream(method, self.url + path, json=body, timeout=timeout_s) as answer:
+            with httpx.stream(method, self.url + path, json=body, timeout=timeout_s, verify=tls.context()) as answer:
                 raw = bytearray()
                 for piece in answer.iter_bytes():
                     raw += piece
