@@ -197,7 +197,7 @@ class Control:
                 "--type",
                 "process",
             )
-            if pool == CI:  # what is checked must not take the processor from what serves on the same host
+            if pool == CI:  # what is checked yields to what serves; how far: docs/security.md, Resources
                 command = ("nice", "-n", "10", *command)
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")

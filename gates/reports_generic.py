@@ -16,7 +16,6 @@ RULE = (
     re.compile(r"^(?:error|warning)\[([\w-]+)\]"),
     re.compile(r"[\[(]([\w-]+)[\])]$"),
 )
-ENTRY_LIMIT = 1_000_000
 
 
 class _Text(BaseModel):

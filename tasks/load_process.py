@@ -19,7 +19,6 @@ from deployments.process_figures import cpu_s, memory_bytes, tree
 from deployments.sandbox import Completed, Isolation, Sandbox
 
 SAMPLE_S = 0.25
-LAUNCHER_S = 5.0
 
 
 class Sample(NamedTuple):

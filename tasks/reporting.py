@@ -9,8 +9,6 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from gates.requirements import Check, Outcome
-from gates.verdict import Action, Verdict
-from tasks.source import Source
 
 # Not emoji: a browser without an emoji font shows those as empty boxes.
 SIGN = {
@@ -39,17 +37,6 @@ def checks_table(checks: Sequence[Check]) -> str:
             f"{one.seconds:.1f} |"
         )
     return "\n".join(rows)
-
-
-def checks_page(source: Source, digest: str, checks: Sequence[Check], verdict: Verdict) -> str:
-    """Return the page of one `ci` run."""
-    good = verdict.action is Action.PROMOTE
-    headline = "Everything passed" if good else f"Not good: {cell(verdict.reason)}"
-    return (
-        f"# {headline}\n\n{cell(source.version)}, commit `{source.commit}` on {cell(source.branch or 'no branch')}: "
-        f"{cell(source.history[0].subject)} ({cell(source.history[0].author)})\n\n"
-        f"Artifact `{digest}`\n\n{checks_table(checks)}\n"
-    )
 
 
 def show(key: str, markdown: str, description: str) -> None:
