@@ -16,20 +16,18 @@ from prefect.logging import get_run_logger
 from deployments import sandbox
 from deployments.masking import masked, secret_values
 from deployments.pipeline import Pipeline
-from deployments.place import Place
 from deployments.ports import LOCAL, free_port
 from deployments.probe import await_healthy
 from deployments.runtimes.layout import Installed, Layout
 from deployments.sandbox import Completed, Sandbox
-from deployments.settings import Target
 from evidence.bundle import read_bundle
 from evidence.errors import SlipwayError, ToolError
-from evidence.statements import newest_promotion
 from gates.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
 from gates.migrations import Step, pending
 from gates.quality import no_verdict
 from gates.reports import last_line
 from gates.requirements import Check, Outcome
+from tasks.base import LiveVersion, live_version
 from tasks.databases import fresh_database
 from tasks.load_process import running
 from tasks.workspace import Looked, Workspace, tool_path
@@ -37,27 +35,6 @@ from tasks.workspace import Looked, Workspace, tool_path
 MIGRATION_S = 300
 START_S = 60
 SMOKE_S = 120
-# By rank: what users have now is asked first.
-RANKED = (Target.PRODUCTION, Target.STAGING, Target.DEVELOPMENT)
-
-
-@dataclass(frozen=True)
-class LiveVersion:
-    """What serves in the highest environment that has anything."""
-
-    place: Place
-    digest: str
-
-
-def live_version(app: str) -> LiveVersion | None:
-    """Return what is live by this host's journals, else by the promotions that the store has of other hosts."""
-    for target in RANKED:
-        place = Place.open(target, app)
-        if live := place.ledger().live:
-            return LiveVersion(place, live.version.digest)
-        if promoted := newest_promotion(place.store, place.keys, place.name):
-            return LiveVersion(place, promoted[0])
-    return None
 
 
 @task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
