@@ -43,6 +43,11 @@ class Home:
         return self.root / "work"
 
     @property
+    def cores(self) -> Path:
+        """Return the queue for the host's cores (deployments/cores.py)."""
+        return self.root / "cores"
+
+    @property
     def control(self) -> Path:
         return self.root / "control"
 

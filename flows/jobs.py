@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from evidence.errors import SlipwayError
 from gates.quality import no_verdict
 from gates.requirements import GOOD, Check, Outcome
+from tasks.cores import with_wait_noted
 from tasks.results import Memory
 from tasks.workspace import Looked, Workspace
 
@@ -116,7 +117,7 @@ class _Running:
             self.workspace.cancelled.set()
         if job.key and set(job.must_leave) <= set(looked.files):
             self.memory.keep(job.key, looked)
-        self._found(job.name, looked)
+        self._found(job.name, with_wait_noted(looked))
         self._make_what_is_due()
 
     def _found(self, name: str, looked: Looked) -> None:

@@ -13,6 +13,7 @@ from deployments.pipeline import Pipeline, Suite, read_pipeline
 from evidence.errors import ConfigError, SlipwayError
 from gates.requirements import judge_checks
 from gates.verdict import Action
+from tasks.cores import with_wait_noted
 from tasks.coverage import run_coverage
 from tasks.coverage_page import coverage_page
 from tasks.dependencies import make_environment
@@ -79,4 +80,4 @@ def _run(pipeline: Pipeline, chosen: dict[str, Suite], workspace: Workspace) -> 
     together = {name: start(name) for name, one in chosen.items() if not one.alone}
     found = {name: future.result() for name, future in together.items()}
     found |= {name: start(name).result() for name, one in chosen.items() if one.alone}
-    return {name: found[name] for name in chosen}
+    return {name: with_wait_noted(found[name]) for name in chosen}

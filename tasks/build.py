@@ -18,6 +18,7 @@ from evidence.bundle import Bundle, Image, Metrics, put_bundle
 from evidence.errors import ToolError
 from evidence.store import Store
 from gates.migrations import Step
+from tasks.cores import core
 from tasks.dependencies import download_wheels
 from tasks.node_packages import npm
 from tasks.source import give
@@ -51,19 +52,20 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
         downloads.mkdir(parents=True)
         give(downloads, Sandbox(available()).owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
-    for command in step.commands:
-        done = workspace.run(
-            name,
-            [*npm(), *command[1:]] if command[0] == "npm" else list(command),
-            env,
-            step.timeout_seconds,
-            writable=(downloads,),
-            read_only=(node.parent,) if node else (),
-            directory=step.directory,
-        )
-        if done.returncode or done.timed_out:
-            ended = "did not end in time" if done.timed_out else f"ended with {done.returncode}"
-            raise ToolError(f"build step {step.name}: {' '.join(command)} {ended}: {done.output.strip()[-600:]}")
+    with core(name, workspace.cancelled):
+        for command in step.commands:
+            done = workspace.run(
+                name,
+                [*npm(), *command[1:]] if command[0] == "npm" else list(command),
+                env,
+                step.timeout_seconds,
+                writable=(downloads,),
+                read_only=(node.parent,) if node else (),
+                directory=step.directory,
+            )
+            if done.returncode or done.timed_out:
+                ended = "did not end in time" if done.timed_out else f"ended with {done.returncode}"
+                raise ToolError(f"build step {step.name}: {' '.join(command)} {ended}: {done.output.strip()[-600:]}")
     _keep(step, source, kept)
     return kept
 

@@ -6,6 +6,7 @@ Between migration and switch the old code serves on the new schema, and after a 
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -28,6 +29,7 @@ from gates.quality import no_verdict
 from gates.reports import last_line
 from gates.requirements import Check, Outcome
 from tasks.base import LiveVersion, live_version
+from tasks.cores import on_a_core
 from tasks.databases import fresh_database
 from tasks.load_process import running
 from tasks.workspace import Looked, Workspace, tool_path
@@ -44,14 +46,18 @@ def run_compatibility(pipeline: Pipeline, workspace: Workspace, steps: tuple[Ste
     `steps` are the commit's migrations, judged; None when nobody could. Not applicable without a live version or a
     pending migration.
     """
+    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, steps))
+    get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)
+    return looked
+
+
+def _look(pipeline: Pipeline, workspace: Workspace, steps: Sequence[Step] | None) -> Looked:
     began = monotonic()
     try:
         check = look_at_compatibility(pipeline, workspace, steps)
     except SlipwayError as error:
         check = no_verdict(NAME, str(error))
-    check = check.model_copy(update={"seconds": round(monotonic() - began, 2)})
-    get_run_logger().info("%s: %s: %s", NAME, check.outcome, check.reason)
-    return Looked(check)
+    return Looked(check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
 
 
 def look_at_compatibility(pipeline: Pipeline, workspace: Workspace, steps: Sequence[Step] | None) -> Check:

@@ -7,7 +7,7 @@ import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from evidence.errors import SlipwayError
 from gates.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
 from gates.quality import no_verdict
 from tasks.changed_lines import look_at_changes
+from tasks.cores import on_a_core
 from tasks.measuring import app_settings, carry_out, denominator, hand_over, measured, write_config
 from tasks.workspace import Looked, Workspace
 
@@ -64,7 +65,7 @@ def run_coverage(pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Pa
 
     Files: `coverage` (`Seen` as JSON, for the page), `html` (coverage.py's own pages, as a zip).
     """
-    looked = look_at_coverage(pipeline, workspace, data)
+    looked = on_a_core(NAME, workspace, partial(look_at_coverage, pipeline, workspace, data))
     get_run_logger().info("coverage: %s: %s", looked.check.outcome, looked.check.reason)
     return looked
 

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments.home import CHECKOUT, Home
-from deployments.runtimes.layout import interpreter, make_venv, once
+from deployments.runtimes.layout import interpreter, make_venv
 from evidence.errors import ConfigError, ToolError
+from tasks.cores import once_on_a_core
 
 DOWNLOAD_TIMEOUT_S = 600
 
@@ -37,7 +39,11 @@ def locked_environment(lock: Path, python: str) -> Path:
     """Return the environment like `make_environment`, inside of another task."""
     home = Home.find()
     directory = home.cache / "environments" / lock_digest(lock, python)
-    once(directory, lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"))
+    once_on_a_core(
+        f"environment {lock.name}",
+        directory,
+        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"),
+    )
     return directory
 
 
@@ -48,10 +54,7 @@ def own_tools(group: Literal["scanners", "quality", "load", "services"]) -> Path
     """
     lock = CHECKOUT / "requirements" / f"{group}.lock"
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    home = Home.find()
-    directory = home.cache / "environments" / lock_digest(lock, python)
-    once(directory, lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"))
-    return directory
+    return locked_environment(lock, python)
 
 
 @task(name="wheels", task_run_name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
@@ -62,7 +65,7 @@ def download_wheels(lock: Path, python: str) -> Path:
     """
     log = get_run_logger()
     directory = Home.find().cache / "wheels" / lock_digest(lock, python)
-    once(directory, lambda: _download(lock, python, directory))
+    once_on_a_core(f"wheels {lock.name}", directory, partial(_download, lock, python, directory))
     log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)
     return directory
 

@@ -16,6 +16,7 @@ from deployments.settings import Target, read_settings
 from evidence.bundle import Image
 from evidence.errors import ConfigError, ToolError
 from tasks.build import ImageBuilt, lay_over
+from tasks.cores import core
 from tasks.dependencies import download_wheels
 from tasks.docker_blocks import engine_address, registry_login
 from tasks.workspace import Workspace
@@ -46,7 +47,8 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     tag = workspace.source.commit[:12]
     words = _build_words(pipeline, workspace, wanted, context) + ["-t", f"{name}:{tag}", str(context)]
     epoch = {"SOURCE_DATE_EPOCH": str(_commit_time(workspace.source.archive))}
-    code, output, errors = engine.run(words, epoch, wanted.timeout_seconds)
+    with core("image", workspace.cancelled):
+        code, output, errors = engine.run(words, epoch, wanted.timeout_seconds)
     if code:
         raise ToolError(f"the image could not be built: {(errors or output).strip()[-1500:]}")
     found = engine.image(f"{name}:{tag}")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import time
 
@@ -31,6 +32,7 @@ from gates.histograms import Estimate, increase, quantile
 from gates.performance import NAME, compare_load, judge_load
 from gates.quality import no_verdict
 from gates.requirements import Check, Outcome
+from tasks.cores import on_a_core
 from tasks.databases import database_process
 from tasks.dependencies import own_tools
 from tasks.load_figures import Measured, as_json, baseline_of, figures, limits_of, notes_on, read_baselines, run_time_s
@@ -155,8 +157,13 @@ def run_load(performance: Performance, workspace: Workspace, run: Run, baseline:
     """Run the load test and return its check, with files "page" (Markdown), "plot" (PNG) and "baseline" (JSON, what
     to remember of a good run). `baseline` are the last good runs on main, newest first. Safe to repeat.
 
-    What keeps it from looking (no health, no locustfile, a damaged record) is `no verdict`.
+    It takes all cores of the host. What keeps it from looking (no health, no locustfile, a damaged record) is
+    `no verdict`.
     """
+    return on_a_core("load test", workspace, partial(_look, performance, workspace, run, baseline), alone=True)
+
+
+def _look(performance: Performance, workspace: Workspace, run: Run, baseline: Sequence[Record]) -> Looked:
     started = time()
     try:
         source = workspace.check_directory(NAME)

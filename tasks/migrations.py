@@ -8,6 +8,7 @@ from evidence.errors import ToolError
 from gates.linters import migrations_in
 from gates.migrations import Step, judge_migration
 from gates.scans import ReportError
+from tasks.cores import core
 from tasks.dependencies import own_tools
 from tasks.scans.migrations import alembic_sql, run_squawk
 from tasks.workspace import Workspace
@@ -22,7 +23,8 @@ def judge_migrations(workspace: Workspace) -> tuple[Step, ...] | None:
     if not (workspace.check_directory(NAME) / "alembic.ini").is_file():
         return None
     try:
-        return judge_steps(workspace)
+        with core(NAME, workspace.cancelled):
+            return judge_steps(workspace)
     except (ToolError, ReportError) as error:
         get_run_logger().warning("the migrations could not be judged: %s", error)
         return None

@@ -8,9 +8,10 @@ import uuid
 from pathlib import Path
 
 from deployments.home import Home
-from deployments.runtimes.layout import once, share_read_only
+from deployments.runtimes.layout import share_read_only
 from deployments.sandbox import Sandbox, available
 from evidence.errors import ToolError
+from tasks.cores import once_on_a_core
 from tasks.source import give
 from tasks.workspace import Workspace, node_directory, tool_path
 
@@ -26,7 +27,7 @@ def node_packages(workspace: Workspace, source: Path, directory: str) -> Path:
     sandbox. ToolError when it cannot be made.
     """
     kept = Home.find().cache / "environments" / f"node-{_digest(source / directory, directory)}"
-    once(kept, lambda: _install(workspace, directory, kept))
+    once_on_a_core("npm ci", kept, lambda: _install(workspace, directory, kept), workspace.cancelled)
     return kept / "node_modules"
 
 

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -16,6 +17,7 @@ from evidence.errors import SlipwayError
 from gates.quality import Judged, judge_tool, no_verdict, with_findings
 from gates.reports import Reads, ToolRun
 from gates.requirements import Check, Outcome
+from tasks.cores import on_a_core
 from tasks.node_packages import link_packages, node_packages
 from tasks.reporting import cell, show
 from tasks.tool_caches import ToolCache
@@ -45,7 +47,7 @@ def run_quality(name: str, tool: Tool, workspace: Workspace) -> Looked:
 
     A tool that crashed or hung is run again `tool.retries` times; one that found something is not.
     """
-    looked = look(name, tool, workspace)
+    looked = on_a_core(name, workspace, partial(look, name, tool, workspace))
     check = looked.check
     log = get_run_logger()
     log.info("%s: %s: %s (%s; %s)", name, check.outcome, check.reason, check.examined or "nothing", check.tool)

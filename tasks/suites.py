@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from prefect import task
@@ -16,6 +17,7 @@ from evidence.errors import SlipwayError
 from gates.quality import no_verdict
 from gates.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
 from tasks.contention import Contention
+from tasks.cores import on_a_core
 from tasks.junit import read_report
 from tasks.log_blocks import CONTROL
 from tasks.measuring import INSIDE, Measuring, collect, measure, measured
@@ -40,7 +42,8 @@ def run_suite(
     pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
     `benchmarks` (pytest-benchmark's report) and `contention` (the share of the machine that others used meanwhile).
     """
-    looked = look_at_suite(name, suite, workspace, coverage, before)
+    look = partial(look_at_suite, name, suite, workspace, coverage, before)
+    looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)
     log = get_run_logger()
     for note in looked.check.notes:
         log.warning("%s: %s", name, note)

@@ -21,10 +21,14 @@ from tasks.source import Source, give
 
 @dataclass(frozen=True)
 class Looked:
-    """What a check came to, and the files that it leaves for others by name ("coverage", "junit", "sarif", ...)."""
+    """What a check came to, and the files that it leaves for others by name ("coverage", "junit", "sarif", ...).
+
+    `waited_s` are the seconds that other runs made it wait for a core.
+    """
 
     check: Check
     files: Mapping[str, Path] = field(default_factory=dict)
+    waited_s: float = 0
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from gates.requirements import Check
 from gates.security import Rules, covered, judge_scan, waivable
 from gates.security_score import score_check, security_score
 from gates.waivers import judge_waivers
+from tasks.cores import on_a_core
 from tasks.scans import SCANS, Subject
 from tasks.source import Source
 from tasks.workspace import Looked
@@ -47,7 +48,7 @@ def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
     """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
     log = get_run_logger()
     try:
-        looked = scanner(subject)
+        looked = on_a_core(f"scan {name}", subject.workspace, partial(scanner, subject))
     except Exception as error:  # pylint: disable=broad-except
         # A scan reads what others wrote: what its parser did not foresee must neither pass nor hide the other scans.
         log.exception("%s: could not look", name)
