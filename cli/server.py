@@ -2,23 +2,21 @@
 
 import hashlib
 import os
-import subprocess
 import time
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 
+from cli.deploy import create_deployments, read_deployments
 from deployments import tls
 from deployments.control import Control
 from deployments.home import CHECKOUT
 from deployments.hosts import POOLS, server_url
-from deployments.prefect_server import prefect
-from evidence.errors import ConfigError, ServerAway, ToolError
+from evidence.errors import ConfigError, ServerAway
 from evidence.store import write_atomically
 
 START_S = 90
-DEPLOY_TIMEOUT_S = 180
 HEARTBEAT_LOST = timedelta(seconds=90)
 ZOMBIES = "runs whose process is gone are Crashed"
 
@@ -53,17 +51,29 @@ def register(control: Control) -> None:
                 f"the server at {control.url} knows no deployment release/prod; first on its host: make up"
             )
         return
-    stamp = control.home.control / "registered"
-    wanted = _fingerprint(control)
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and _known(control):
+    stamp, wanted = _stamp(control), _fingerprint(control)
+    if _registered(stamp) == wanted and _known(control):
         return
     create_pools()
-    argv = [prefect(), "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S, check=False)
-    if done.returncode:
-        raise ToolError(f"prefect deploy failed: {(done.stdout + done.stderr)[-2000:]}")
+    create_deployments(read_deployments())
     _create_automation()
     write_atomically(stamp, wanted.encode())
+
+
+def preload(control: Control) -> None:
+    """Load Prefect and the flows when `register` will need them: it takes seconds, in which the server may start."""
+    if not server_url() and _registered(_stamp(control)) != _fingerprint(control):
+        os.environ.update(control.client_environment())
+        read_deployments()
+
+
+def _stamp(control: Control) -> Path:
+    return control.home.control / "registered"
+
+
+def _registered(stamp: Path) -> str:
+    """Return the fingerprint of what was registered last, "" when nothing was."""
+    return stamp.read_text(encoding="utf-8") if stamp.exists() else ""
 
 
 def _fingerprint(control: Control) -> str:

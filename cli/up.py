@@ -53,9 +53,11 @@ def start(home: Home) -> list[Place]:
             raised = [pool.submit(_raise, place) for place in places]
             control.start_server()
             troubles = [error for error in (one.exception() for one in raised) if error]
+        loaded = pool.submit(server.preload, control)
         suites = pool.submit(suite_database, home) if CI in pools() else None
         with doing("Prefect server"):
             server.await_server(control)
+            loaded.result()
             if suites:
                 suites.result()
     with doing("work pools, deployments, workers, watch and the webhook receiver"):

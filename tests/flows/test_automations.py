@@ -1,7 +1,5 @@
 """What prefect.yaml's triggers start, on a real Prefect server: rollbacks, and only those that an event wants."""
 
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +9,9 @@ import httpx
 import pytest
 from prefect.settings import PREFECT_API_URL
 
-from cli.server import DEPLOY_TIMEOUT_S, create_pools
+from cli.deploy import create_deployments, read_deployments
+from cli.server import create_pools
 from deployments.condition_events import condition_event
-from deployments.home import CHECKOUT
-from deployments.prefect_server import prefect
 from gates.condition import Condition, Look
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
@@ -30,10 +27,7 @@ def deployed(prefect_server: None) -> str:
     url = PREFECT_API_URL.value()
     assert url
     create_pools()
-    env = {**os.environ, "PREFECT_API_URL": url, "PYTHONPATH": str(CHECKOUT)}
-    argv = [prefect(), "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=DEPLOY_TIMEOUT_S)
-    assert done.returncode == 0, done.stdout + done.stderr
+    create_deployments(read_deployments())
     return url
 
 

@@ -1,0 +1,95 @@
+"""Create the deployments of `prefect.yaml` in this process, as `prefect deploy --all` would in one of its own."""
+
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from deployments.home import CHECKOUT
+from evidence.errors import ConfigError, ToolError
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
+
+AT_ONCE = 4
+
+
+def read_deployments(file: Path = CHECKOUT / "prefect.yaml") -> "Sequence[RunnerDeployment]":
+    """Return what the file describes; loads every flow, which takes seconds but needs no server.
+
+    PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. ConfigError:
+    the file says something that is not understood here.
+    """
+    found = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
+    version = _commit()
+    try:
+        return [_read(one, version) for one in found]
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"{file}: deployments: {type(error).__name__}: {error}") from error
+
+
+def _read(described: dict[str, Any], version: str | None) -> "RunnerDeployment":
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.flows import load_flow_from_entrypoint
+    from prefect.runner.storage import LocalStorage
+
+    left = dict(described)
+    entrypoint, pool, cron = left.pop("entrypoint"), left.pop("work_pool"), left.pop("schedules", [])
+    flow = load_flow_from_entrypoint(str(CHECKOUT / entrypoint))
+    name = left.pop("name")
+    triggers = [
+        {"name": f"{name}__automation_{number}", **one} for number, one in enumerate(left.pop("triggers", []), 1)
+    ]
+    # A deployment without schedules names none: what a person added in the UI stays.
+    schedules = [
+        DeploymentScheduleCreate(schedule=CronSchedule(cron=one["cron"], timezone=one["timezone"]), slug=one["slug"])
+        for one in cron
+    ]
+    made = RunnerDeployment(
+        name=name,
+        flow_name=flow.name,
+        entrypoint=entrypoint,
+        version=version,
+        work_pool_name=pool["name"],
+        job_variables=pool["job_variables"],
+        storage=LocalStorage(path=str(CHECKOUT)),
+        triggers=triggers,
+        tags=left.pop("tags"),
+        description=left.pop("description"),
+        parameters=left.pop("parameters", {}),
+        **({"schedules": schedules} if schedules else {}),
+    )
+    if left:
+        raise ValueError(f"{flow.name}/{name}: {', '.join(sorted(left))} is not understood here")
+    made._set_defaults_from_flow(flow)
+    return made
+
+
+def _commit() -> str | None:
+    """Return the first eight digits of the checkout's commit, None where it is no git repository."""
+    argv = ["git", "rev-parse", "--short=8", "HEAD"]
+    try:
+        said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
+    except OSError:
+        return None
+    return said.stdout.strip() or None
+
+
+def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:
+    """Create or update them on the server, a few at a time. Safe to repeat. ToolError names the first refused."""
+    from prefect.client.schemas.objects import VersionInfo
+
+    def create(one: "RunnerDeployment") -> None:
+        # Named here, else Prefect asks git several times for each, in whatever directory this is.
+        one.apply(version_info=VersionInfo(type="prefect:simple", version=one.version or ""))
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for one, done in [(one, threads.submit(copy_context().run, create, one)) for one in wanted]:
+            if error := done.exception():
+                raise ToolError(f"the deployment {one.flow_name}/{one.name} was not created: {error}") from error
