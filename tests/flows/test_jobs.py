@@ -10,6 +10,8 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from deployments.cores import Claim, Cores
+from deployments.home import Home
 from deployments.sandbox import Isolation, Sandbox, run
 from evidence.errors import ToolError
 from evidence.results import Results
@@ -17,9 +19,11 @@ from evidence.signing import Keys
 from evidence.store import Store
 from flows.jobs import Job, Later, run_jobs
 from gates.requirements import Check, Outcome
+from tasks.cores import on_a_core
 from tasks.results import Memory
 from tasks.source import Source
 from tasks.workspace import Looked, Workspace
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -226,3 +230,63 @@ def test_fail_fast_skips_what_would_come_later(memory: Memory, workspace: Worksp
     later = [Later(("unit",), lambda found: [job("coverage", lambda: passed("coverage"))])]
     found = outcomes([job("unit", lambda: failed("unit"))], memory, workspace, fail_fast=True, later=later)
     assert found["coverage"].outcome is Outcome.SKIPPED
+
+
+def test_a_wait_for_other_runs_is_noted_in_the_run_that_waited_and_not_remembered(
+    memory: Memory, workspace: Workspace
+) -> None:
+    jobs = [job("unit", lambda: Looked(passed("unit").check, waited_s=12.4), key="a" * 64)]
+    first, again = (outcomes(jobs, memory, workspace)["unit"] for _ in range(2))
+    assert first.notes == ("waited for a core: 12 s, while other runs used them",)
+    assert (again.source_run, again.notes) == ("this-run", ())
+
+
+def test_checks_of_a_run_take_a_core_each_and_name_their_run(
+    memory: Memory, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    monkeypatch.setenv("SLIPWAY_CORES", "2")
+    together, most = threading.Barrier(2, timeout=60), []
+
+    def look(name: str) -> Looked:
+        together.wait()  # two at a time, or this breaks
+        claims = [Claim.model_validate_json(file.read_text()) for file in Home.find().cores.glob("*.claim")]
+        most.append(len([claim for claim in claims if claim.run]))
+        together.wait()
+        return passed(name)
+
+    jobs = [job(name, partial(on_a_core, name, workspace, partial(look, name))) for name in ("a", "b", "c", "d")]
+    found = outcomes(jobs, memory, workspace, workers=2)
+    assert [one.outcome for one in found.values()] == [Outcome.PASSED] * 4
+    assert [one.notes for one in found.values()] == [()] * 4
+    assert most == [2] * 4
+
+
+def test_fail_fast_ends_what_waits_for_other_runs(
+    memory: Memory, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
+    queue = Home.find().cores
+
+    def bad() -> Looked:
+        wait_for(lambda: len(list(queue.glob("*.claim"))) == 2, "the other check queues")
+        return failed("bad")
+
+    jobs = [
+        job("waits", partial(on_a_core, "waits", workspace, lambda: passed("waits"))),
+        job("bad", bad),
+    ]
+    held, let_go = threading.Event(), threading.Event()
+
+    def other_run() -> None:
+        with Cores(queue, 2).take(Claim(what="load test", run="another", alone=True)):
+            held.set()
+            let_go.wait(60)
+
+    other = threading.Thread(target=other_run, daemon=True)
+    other.start()
+    assert held.wait(60)
+    found = outcomes(jobs, memory, workspace, fail_fast=True)
+    let_go.set()
+    other.join(60)
+    assert [found[name].outcome for name in ("waits", "bad")] == [Outcome.SKIPPED, Outcome.FAILED]
