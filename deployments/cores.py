@@ -21,7 +21,7 @@ from evidence.errors import ConfigError, ToolError
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
-LOOK_EVERY_S = 0.03
+LOOK_EVERY_S = 0.03  # for each claim that must go first
 NAMED = 3  # how many of those that are waited for are named
 
 
@@ -118,13 +118,14 @@ class Cores:
 
     def _await_turn(self, number: int, mine: Claim, tell: Callable[[str], None], cancelled: threading.Event) -> float:
         waited_s, told = 0.0, False
-        while ahead := waits_for(mine, self._earlier(number), self.count):
+        while ahead := waits_for(mine, earlier := self._earlier(number), self.count):
             began = time.monotonic()
             others = [one for one in ahead if one.of_another(mine)]
             if others and not told:
                 tell(f"waits for {mine.wanted}: {_named(others)}")
                 told = True
-            if cancelled.wait(LOOK_EVERY_S):
+            # Who is far back looks less often: looking costs as much as there are earlier claims.
+            if cancelled.wait(LOOK_EVERY_S * max(1, len(earlier) - self.count + 1)):
                 raise ToolError(f"cancelled while it waited for {mine.wanted}")
             waited_s += time.monotonic() - began if others else 0
         if told:
