@@ -9,6 +9,7 @@ from types import MappingProxyType
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 
+from deployments.cores import host_cores
 from evidence.errors import SlipwayError
 from gates.quality import no_verdict
 from gates.requirements import GOOD, Check, Outcome
@@ -52,8 +53,10 @@ def run_jobs(
     """Return what every job came to, by name, in the order given. A job that raises comes to `no verdict`.
 
     What `expected` (seconds by name) says takes longest is started first, and before it what nobody knows. With
-    `fail_fast` the first that does not pass ends the others: they come to `skipped`, which passes nothing.
+    `fail_fast` the first that does not pass ends the others: they come to `skipped`, which passes nothing. Each job
+    takes its core, or all, of the host by itself (tasks/cores.py). ConfigError when their number is wrong.
     """
+    host_cores()  # told once here, not by every job
     return _Running(memory, workspace, fail_fast, list(later), expected).all(jobs)
 
 
@@ -71,10 +74,14 @@ class _Running:
     stopped_by: str = ""
 
     def all(self, jobs: Sequence[Job]) -> dict[str, Looked]:
-        self._take(jobs)
-        while self._start():
-            ended = next(as_completed(list(self.running)))
-            self._end(self.running.pop(ended), ended)
+        try:
+            self._take(jobs)
+            while self._start():
+                ended = next(as_completed(list(self.running)))
+                self._end(self.running.pop(ended), ended)
+        except BaseException:
+            self.workspace.cancelled.set()  # interrupted: nothing may go on, or wait for a core, in its threads
+            raise
         return {name: self.found[name] for name in self.order}
 
     def _take(self, jobs: Sequence[Job]) -> None:

@@ -13,7 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from deployments.cores import Claim, Cores
 from deployments.home import Home
 from deployments.sandbox import Isolation, Sandbox, run
-from evidence.errors import ToolError
+from evidence.errors import ConfigError, ToolError
 from evidence.results import Results
 from evidence.signing import Keys
 from evidence.store import Store
@@ -290,3 +290,33 @@ def test_fail_fast_ends_what_waits_for_other_runs(
     let_go.set()
     other.join(60)
     assert [found[name].outcome for name in ("waits", "bad")] == [Outcome.SKIPPED, Outcome.FAILED]
+
+
+def test_an_interrupted_run_ends_what_still_runs(memory: Memory, workspace: Workspace) -> None:
+    begun = threading.Event()
+
+    def endless() -> Looked:
+        begun.set()
+        assert workspace.cancelled.wait(60)
+        return passed("endless")
+
+    def quick() -> Looked:
+        begun.wait(60)
+        return passed("quick")
+
+    def interrupted(found: Mapping[str, Looked]) -> list[Job]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(
+            [job("endless", endless), job("quick", quick)], memory, workspace, later=[Later(("quick",), interrupted)]
+        )
+    assert workspace.cancelled.is_set()
+
+
+def test_a_wrong_number_of_cores_ends_the_run_before_any_job(
+    memory: Memory, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_CORES", "0")
+    with pytest.raises(ConfigError, match="SLIPWAY_CORES"):
+        outcomes([job("unit", lambda: passed("unit"))], memory, workspace)
