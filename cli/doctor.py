@@ -12,6 +12,7 @@ from cli import server
 from cli.screen import console, escape
 from deployments.compose.obstacles import live_restore_problems
 from deployments.control import Control, in_containers, port
+from deployments.cores import host_cores
 from deployments.engine import Engine
 from deployments.home import Home
 from deployments.hosts import server_url, targets
@@ -22,7 +23,7 @@ from deployments.ports import is_free, who_listens
 from deployments.router import envoy_binary
 from deployments.sandbox import Isolation, available
 from deployments.settings import read_settings
-from evidence.errors import SlipwayError
+from evidence.errors import ConfigError, SlipwayError
 
 LEAST_DISK_GB = 2
 
@@ -49,7 +50,7 @@ def doctor() -> None:
     """Show what this machine has and lacks, and the next move. Exits 1 when something needed is missing."""
     home = Home.find()
     findings = [_python(), _git(), _node(), _envoy(), _isolation(), _disk(home), _keys(home), *_ports(home), *_docker()]
-    findings.append(_monitoring(home))
+    findings += [cores_row(), _monitoring(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
@@ -101,6 +102,14 @@ def _isolation() -> Finding:
         False,
         "allow user namespaces, or run as root; else set REQUIRED_ISOLATION (docs/security.md says what that means)",
     )
+
+
+def cores_row() -> Finding:
+    """Return how many checks may be at work at once."""
+    try:
+        return Finding("cores for checks", str(host_cores()), True)
+    except ConfigError as error:
+        return Finding("cores for checks", str(error), False, "set it to such a number, or leave it out")
 
 
 def _disk(home: Home) -> Finding:

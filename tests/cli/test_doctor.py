@@ -1,6 +1,6 @@
 import pytest
 
-from cli.doctor import engine_rows
+from cli.doctor import cores_row, engine_rows
 from deployments.compose.obstacles import live_restore_problems
 from deployments.engine import Engine
 
@@ -28,3 +28,10 @@ def test_live_restore_is_told_with_the_way_to_set_it(engine: Engine) -> None:
 def test_only_an_engine_that_says_so_keeps_containers_over_its_restart() -> None:
     assert live_restore_problems({"LiveRestoreEnabled": True}) == []
     assert live_restore_problems({"LiveRestoreEnabled": False}) and live_restore_problems({})
+
+
+def test_the_cores_for_checks_are_told_and_so_is_a_wrong_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_CORES", "3")
+    assert (cores_row().found, cores_row().good) == ("3", True)
+    monkeypatch.setenv("SLIPWAY_CORES", "0")
+    assert cores_row().good is False and "SLIPWAY_CORES" in cores_row().found
