@@ -140,7 +140,8 @@ class Performance(_Section):
     the name of the app's Prometheus histogram of query times, in seconds. Fewer than `min_requests` requests are no
     verdict, fewer than `min_samples` on a side no comparison with earlier runs; nor are differences below
     `regression_floor_seconds`.
-    The two about benchmarks hold for the medians of pytest-benchmark.
+    `max_benchmark_regression_percent` holds for the medians of pytest-benchmark against the base version's, measured in
+    pairs; pairs are added until each is decided or `compare_seconds` are spent (0: no comparison).
     """
 
     locustfile: str = Field(min_length=1)
@@ -164,8 +165,8 @@ class Performance(_Section):
     max_regression_percent: float = Field(25, gt=0)
     regression_floor_seconds: float = Field(0.01, ge=0)
     min_samples: int = Field(200, ge=10)
-    max_benchmark_regression_percent: float = Field(50, gt=0)
-    min_benchmark_rounds: int = Field(20, ge=5)
+    max_benchmark_regression_percent: float = Field(25, gt=0)
+    compare_seconds: float = Field(60, ge=0)
 
 
 class Scans(_Section):

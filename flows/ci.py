@@ -128,7 +128,7 @@ def _look(
     suites, scans = suite_jobs(pipeline, workspace, past), scan_jobs(subject, now)
     jobs: list[Job] = [*suites, *scans, *quality_jobs(pipeline, workspace)]
     jobs += [*compatibility_jobs(pipeline, workspace, migrations), *load_jobs(pipeline, workspace, past)]
-    later, expected = adding_up(pipeline, workspace, suites, past), expected_seconds(Home.find())
+    later, expected = adding_up(pipeline, workspace, suites), expected_seconds(Home.find())
     looked = run_jobs(jobs, memory, workspace, fail_fast, later, expected)
     checks = [looked[job.name].check for job in scans]
     return Found(looked, judge(subject, memory.run, checks, now, oldest_look(scans, looked, memory, now)))

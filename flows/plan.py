@@ -9,7 +9,8 @@ from deployments.pipeline import Pipeline
 from flows.jobs import Job, Later
 from gates.compatibility import NAME
 from gates.migrations import Step
-from tasks.benchmarks import run_benchmarks
+from tasks.base import find_base
+from tasks.benchmarks import DECIDED, benchmarks_key, run_benchmarks
 from tasks.compatibility import run_compatibility
 from tasks.coverage import run_coverage
 from tasks.history import Past
@@ -83,22 +84,24 @@ def coverage_jobs(
     return [Job("coverage", partial(run_coverage.submit, pipeline, workspace, data), key)]
 
 
-def benchmark_jobs(pipeline: Pipeline, past: Past, found: Mapping[str, Looked]) -> list[Job]:
-    """Return the job that compares the micro-benchmarks with earlier runs; none when no suite has any."""
+def benchmark_jobs(pipeline: Pipeline, workspace: Workspace, found: Mapping[str, Looked]) -> list[Job]:
+    """Return the job that compares the micro-benchmarks with the base version's, alone on the machine; none when no
+    suite has any. What was inconclusive is not remembered.
+    """
     suites = [name for name, suite in pipeline.suites.items() if suite.benchmarks]
-    limits = pipeline.performance
-    if not suites or limits is None:
+    if not suites or pipeline.performance is None:
         return []
-    left = found[suites[0]].files
-    percent, rounds = limits.max_benchmark_regression_percent, limits.min_benchmark_rounds
-    return [Job("benchmarks", partial(run_benchmarks.submit, left, percent, rounds, past.benchmarks))]
+    base = find_base(pipeline, workspace.source)
+    submit = partial(run_benchmarks.submit, pipeline, suites[0], found[suites[0]], workspace, base)
+    key = benchmarks_key(pipeline, suites[0], workspace, base)
+    return [Job("benchmarks", submit, key, alone=True, must_leave=(DECIDED,))]
 
 
-def adding_up(pipeline: Pipeline, workspace: Workspace, suites: list[Job], past: Past) -> list[Later]:
+def adding_up(pipeline: Pipeline, workspace: Workspace, suites: list[Job]) -> list[Later]:
     """Return what is judged as soon as what it judges is there: coverage, and the micro-benchmarks."""
     together = tuple(name for name, suite in pipeline.suites.items() if not suite.alone)
     benchmarks = tuple(name for name, suite in pipeline.suites.items() if suite.benchmarks)
     return [
         Later(together, partial(coverage_jobs, pipeline, workspace, suites)),
-        Later(benchmarks, partial(benchmark_jobs, pipeline, past)),
+        Later(benchmarks, partial(benchmark_jobs, pipeline, workspace)),
     ]

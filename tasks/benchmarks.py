@@ -1,122 +1,114 @@
-"""pytest-benchmark's report of a suite: `--benchmark-json=PATH` on its command line."""
+"""The micro-benchmarks' check: this commit's against the base version's, measured in pairs, alone on the machine."""
 
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from prefect.logging import get_run_logger
 
-from evidence.errors import ToolError
-from evidence.history import Record
-from gates.benchmarks import NAME, Benchmark, Benchmarks, judge_benchmarks
+from deployments.pipeline import Pipeline, Suite
+from evidence.errors import ConfigError, SlipwayError, SourceError
+from gates.benchmarks import NAME, Paired, judge_benchmarks, not_compared
 from gates.quality import no_verdict
-from gates.requirements import Check, Outcome
-from tasks.contention import MOST_BY_OTHERS
-from tasks.load_figures import this_machine
-from tasks.untrusted import open_untrusted
-from tasks.workspace import Looked
+from gates.requirements import Outcome
+from tasks.base import Base, NoBase
+from tasks.benchmark_pairs import Comparing, Failed, Side
+from tasks.benchmark_report import read_medians
+from tasks.results import inputs_digest, result_key
+from tasks.source import Source, tracked
+from tasks.workspace import Looked, Workspace
 
-LARGEST_REPORT_BYTES = 100_000_000
-
-
-class _Stats(BaseModel):
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    median: float = Field(gt=0)
-    iqr: float = Field(ge=0)
-    rounds: int = Field(ge=1)
-    min: float | None = Field(None, ge=0)
+# The file that a result leaves when each benchmark was decided: without it the result is not remembered.
+DECIDED = "decided"
+CANDIDATE = "this commit"
 
 
-class _Extra(BaseModel):
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    slipway_pace_s: float | None = Field(None, gt=0)  # tasks/inside/slipway_pace.py
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    fullname: Annotated[str, Field(min_length=1, max_length=500)]
-    stats: _Stats
-    extra_info: _Extra = _Extra()  # the app's own entries are none of ours
+def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: Base | NoBase) -> str:
+    """Return what a comparison with a base is remembered under; "" without one."""
+    limits = pipeline.performance
+    if isinstance(base, NoBase) or limits is None:
+        return ""
+    figures = (limits.max_benchmark_regression_percent, limits.compare_seconds)
+    wanted = pipeline.suites[suite]
+    parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest)
+    return result_key(NAME, workspace.source, wanted.inputs, *parts)
 
 
-class _Python(BaseModel):
-    python_implementation: Annotated[str, Field(max_length=50)]
-    python_version: Annotated[str, Field(max_length=50)]
+@task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
+def run_benchmarks(pipeline: Pipeline, suite: str, looked: Looked, workspace: Workspace, base: Base | NoBase) -> Looked:
+    """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's. Safe to repeat.
 
-
-class _Report(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    benchmarks: Annotated[tuple[_Entry, ...], Field(max_length=2000)]
-    machine_info: _Python
-    version: str
-
-
-def read_benchmarks(report: Path) -> Benchmarks:
-    """Return what a report holds, with this machine's name. ToolError when it is absent, no file, too big, malformed
-    or names a benchmark twice.
+    Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
     """
-    with open_untrusted(report, LARGEST_REPORT_BYTES, "pytest-benchmark's report") as content:
-        text = content.read()
+    began, log = monotonic(), get_run_logger()
+    found = look_at_benchmarks(pipeline, suite, looked, workspace, base, log.info)
+    for note in found.check.notes:
+        log.info("%s: %s", NAME, note)
+    return replace(found, check=found.check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
+
+
+def look_at_benchmarks(
+    pipeline: Pipeline,
+    suite: str,
+    looked: Looked,
+    workspace: Workspace,
+    base: Base | NoBase,
+    tell: Callable[[str], None],
+) -> Looked:
+    """Do what `run_benchmarks` does, without a run around it. `tell` gets a line after each pair."""
+    if looked.check.outcome is not Outcome.PASSED or NAME not in looked.files:
+        return Looked(no_verdict(NAME, f"the suite {suite} did not pass, or left no report of its benchmarks"))
     try:
-        found = _Report.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ToolError(f"pytest-benchmark's report cannot be read: {where} {first['msg']}"[:300]) from error
-    benchmarks = {
-        one.fullname: Benchmark(
-            median=one.stats.median,
-            iqr=one.stats.iqr,
-            rounds=one.stats.rounds,
-            fastest=one.stats.min,
-            pace_s=one.extra_info.slipway_pace_s,
-        )
-        for one in found.benchmarks
-    }
-    if len(benchmarks) < len(found.benchmarks):
-        raise ToolError("pytest-benchmark's report names a benchmark twice")
-    python = f"{found.machine_info.python_implementation} {found.machine_info.python_version}"
-    return Benchmarks(machine=f"{this_machine()}, {python}"[:300], benchmarks=benchmarks)
+        if not read_medians(looked.files[NAME]):
+            return Looked(no_verdict(NAME, "the report holds no benchmark"))
+        return _compare(pipeline, suite, workspace, base, tell)
+    except Failed as error:
+        if error.version == CANDIDATE and not error.disturbed:
+            return Looked(no_verdict(NAME, f"{error}, when run again beside the base's"))
+        return Looked(not_compared(f"inconclusive: {error}" if error.disturbed else str(error)))
+    except SlipwayError as error:
+        return Looked(no_verdict(NAME, str(error)))
 
 
-def check_benchmarks(report: Path, max_percent: float, min_rounds: int, records: Sequence[Record]) -> Check:
-    """Return the check of a report against the last good runs on main, newest first (history, kind "benchmarks")."""
-    try:
-        now = read_benchmarks(report)
-    except ToolError as error:
-        return no_verdict(NAME, str(error))
-    return judge_benchmarks(now, _earlier(records), max_percent, min_rounds)
+def _compare(
+    pipeline: Pipeline, name: str, workspace: Workspace, base: Base | NoBase, tell: Callable[[str], None]
+) -> Looked:
+    suite, limits = pipeline.suites[name], pipeline.performance
+    if limits is None:
+        raise ConfigError("config/pipeline.toml: a suite has benchmarks = true, and there is no [performance] to hold")
+    if isinstance(base, NoBase):
+        return Looked(not_compared(base.reason))
+    if _nothing_changed(pipeline, suite, workspace.source, base):
+        return Looked(not_compared(f"nothing that the suite {name} depends on differs from {base.version}"))
+    other = base.for_checks(pipeline, workspace)
+    if isinstance(other, NoBase):
+        return Looked(not_compared(other.reason))
+    shutil.rmtree(workspace.root / NAME, ignore_errors=True)
+    sides = Side(base.version, other), Side(CANDIDATE, workspace)
+    percent = limits.max_benchmark_regression_percent
+    found = Comparing(suite, *sides, percent, limits.compare_seconds, tell).run()
+    files = {DECIDED: _kept(found, workspace.root / f"{NAME}.json")} if found.conclusive else {}
+    return Looked(judge_benchmarks(found, percent), files)
 
 
-def _earlier(records: Sequence[Record]) -> list[Benchmarks]:
-    found = []
-    for record in records:
-        try:
-            found.append(Benchmarks.model_validate(dict(record.data)))
-        except ValidationError:
-            continue
-    return found
-
-
-@task(name="benchmarks", task_run_name="benchmarks", cache_policy=NO_CACHE)
-def run_benchmarks(left: Mapping[str, Path], max_percent: float, min_rounds: int, records: Sequence[Record]) -> Looked:
-    """Judge the benchmarks among the files that a suite left, against earlier runs' (newest first).
-
-    Measured on a machine that others kept busy they are told as inconclusive, and leave nothing to compare with.
+def _nothing_changed(pipeline: Pipeline, suite: Suite, source: Source, base: Base) -> bool:
+    """Return whether the base has the same files that the suite depends on, and the same environment. When in doubt,
+    no.
     """
-    if "benchmarks" not in left:
-        return Looked(no_verdict(NAME, "the suite left no report of its benchmarks"))
-    others = json.loads(left["contention"].read_text(encoding="utf-8")) if "contention" in left else 0.0
-    if others > MOST_BY_OTHERS:
-        reason = (
-            f"inconclusive: others used {others:.0%} of the machine meanwhile, at most {MOST_BY_OTHERS:.0%} allowed"
-        )
-        return Looked(Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=reason))
-    return Looked(check_benchmarks(left["benchmarks"], max_percent, min_rounds, records), {NAME: left["benchmarks"]})
+    try:
+        other = replace(source, files=tracked(source.repository, base.bundle.commit))
+    except SourceError:
+        return False
+    inputs = (*suite.inputs, f"/{pipeline.locks.ci}")
+    same = inputs_digest(source, inputs) == inputs_digest(other, inputs)
+    return same and base.bundle.python == pipeline.app.python
+
+
+def _kept(found: Paired, file: Path) -> Path:
+    file.write_text(json.dumps(found.model_dump(mode="json")), encoding="utf-8")
+    return file

@@ -15,15 +15,13 @@ from evidence.errors import SlipwayError
 from evidence.history import Record, recall, remember
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.benchmarks import benchmark_data
-from gates.requirements import GOOD, Outcome
-from tasks.benchmarks import read_benchmarks
+from gates.requirements import Outcome
 from tasks.coverage import figures
 from tasks.load_figures import baseline_data
 from tasks.source import Source
 from tasks.workspace import Looked
 
-TESTS, COVERAGE, LOAD, BENCHMARKS, CHECKS = "tests", "coverage", "load", "benchmarks", "checks"
+TESTS, COVERAGE, LOAD, CHECKS = "tests", "coverage", "load", "checks"
 
 
 @dataclass(frozen=True)
@@ -33,12 +31,11 @@ class Past:
     tests: Mapping[str, frozenset[str]]
     coverage: Sequence[Record]
     load: Sequence[Record]
-    benchmarks: Sequence[Record]
 
 
 def recall_past(app: App) -> Past:
     """Return all that a run is compared with."""
-    return Past(past_tests(app), past_coverage(app), _recall(app, LOAD), _recall(app, BENCHMARKS))
+    return Past(past_tests(app), past_coverage(app), _recall(app, LOAD))
 
 
 def remember_run(app: App, source: Source, run: str, found: Mapping[str, Looked]) -> None:
@@ -49,10 +46,6 @@ def remember_run(app: App, source: Source, run: str, found: Mapping[str, Looked]
         remember_suites(app, source, run, found)
         if "load" in found and found["load"].check.outcome is Outcome.PASSED and "baseline" in found["load"].files:
             _remember(app, source, run, LOAD, baseline_data(found["load"].files["baseline"]))
-        if BENCHMARKS in found and found[BENCHMARKS].check.outcome in GOOD and found[BENCHMARKS].files:
-            _remember(
-                app, source, run, BENCHMARKS, benchmark_data(read_benchmarks(found[BENCHMARKS].files[BENCHMARKS]))
-            )
         outcomes = {name: [str(one.check.outcome), one.check.seconds] for name, one in found.items()}
         _remember(app, source, run, CHECKS, outcomes)
     except (SlipwayError, OSError) as error:

@@ -2,9 +2,11 @@
 
 import json
 import shutil
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,7 +18,6 @@ from deployments.sandbox import Completed
 from evidence.errors import SlipwayError
 from gates.quality import no_verdict
 from gates.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
-from tasks.contention import Contention
 from tasks.cores import on_a_core
 from tasks.junit import read_report
 from tasks.log_blocks import CONTROL
@@ -40,7 +41,7 @@ def run_suite(
 
     With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
     pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
-    `benchmarks` (pytest-benchmark's report) and `contention` (the share of the machine that others used meanwhile).
+    `benchmarks` (pytest-benchmark's report).
     """
     look = partial(look_at_suite, name, suite, workspace, coverage, before)
     looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)
@@ -74,13 +75,10 @@ class _Looking:
     coverage: Coverage | None
     notes: list[str] = field(default_factory=list)
     source: Path = Path()
-    others: float = 0.0
 
     def look(self, before: frozenset[str] | None) -> Looked:
         self.source = self.workspace.check_directory(self.name)
-        moment = Contention.now()
         run, report = self._attempt("junit.xml")
-        self.others = moment.by_others()
         flaky = self._repeat(run)
         names = sorted(by_name(run.cases or ()))
         if run.cases is not None:
@@ -93,9 +91,9 @@ class _Looking:
         report = self.workspace.scratch(self.name) / report_name
         with suite_services(self.name, self.suite, self.workspace) as services:
             measuring = self._measuring()
-            environment = self._environment(services, measuring, only)
+            environment = suite_environment(self.suite, services, only, measuring.environment)
             words = ["-p", "slipway_only"] if only else self._benchmark_options()
-            read_only = (*services.read_only, *measuring.read_only, *(only or ()), *self._pace())
+            read_only = (*services.read_only, *measuring.read_only, *(only or ()))
             done = self.workspace.run(
                 self.name,
                 [*measuring.argv, *REPORT_OPTIONS, *words, f"--junitxml={report}"],
@@ -126,32 +124,12 @@ class _Looking:
         return self.workspace.scratch(self.name) / "benchmarks.json"
 
     def _benchmark_options(self) -> list[str]:
-        return ["-p", "slipway_pace", f"--benchmark-json={self._benchmarks}"] if self.suite.benchmarks else []
-
-    def _pace(self) -> tuple[Path, ...]:
-        """Return the folder of the plugin that tells how fast this machine was; nothing without benchmarks."""
-        folder = self.workspace.root / self.name / "pace"
-        if not self.suite.benchmarks:
-            return ()
-        folder.mkdir(exist_ok=True)
-        shutil.copy(INSIDE / "slipway_pace.py", folder)
-        return (folder,)
+        return [f"--benchmark-json={self._benchmarks}"] if self.suite.benchmarks else []
 
     def _measuring(self) -> Measuring:
         if self.coverage is None or not measured(self.suite, self.coverage):
             return Measuring(self.workspace.argv(self.suite.command), {}, ())
         return measure(self.name, self.suite, self.coverage, self.workspace, self.source)
-
-    def _environment(self, services: Services, measuring: Measuring, only: tuple[Path, Path] | None) -> dict[str, str]:
-        environment = {**self.suite.environment, **services.environment, **measuring.environment}
-        paths = [measuring.environment.get("PYTHONPATH"), self.suite.environment.get("PYTHONPATH")]
-        if only:
-            environment["SLIPWAY_ONLY"] = str(only[1])
-            paths.insert(0, str(only[0]))
-        paths += map(str, self._pace())
-        if any(paths):
-            environment["PYTHONPATH"] = ":".join(filter(None, paths))
-        return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
     def _note_truncation(self, done: Completed) -> None:
         if done.truncated:
@@ -164,12 +142,8 @@ class _Looking:
         for retry in range(1, self.suite.retries + 1):
             if not waiting:
                 break
-            folder = self.workspace.root / self.name / f"retry-{retry}"
-            folder.mkdir()
-            shutil.copy(INSIDE / "slipway_only.py", folder)
-            names = folder / "only.json"
-            names.write_text(json.dumps(waiting), encoding="utf-8")
-            again, _ = self._attempt(f"junit-retry-{retry}.xml", (folder, names))
+            chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
+            again, _ = self._attempt(f"junit-retry-{retry}.xml", chosen)
             if again.timed_out or again.returncode not in (0, 1):
                 self.notes.append(f"retry {retry} did not come to its end")
                 continue
@@ -185,8 +159,7 @@ class _Looking:
             listed.write_text(json.dumps(names), encoding="utf-8")
             files |= {"junit": report, "tests": listed}
         if self.suite.benchmarks and self._benchmarks.is_file():
-            files |= {"benchmarks": self._benchmarks, "contention": self.workspace.root / self.name / "contention.json"}
-            files["contention"].write_text(json.dumps(self.others), encoding="utf-8")
+            files["benchmarks"] = self._benchmarks
         if measured(self.suite, self.coverage):
             data, why = collect(self.name, self.workspace, self.source)
             if data:
@@ -194,6 +167,32 @@ class _Looking:
             else:
                 self.notes.append(f"coverage: {why}")
         return files
+
+
+def choose_tests(folder: Path, names: Collection[str]) -> tuple[Path, Path]:
+    """Return a new folder with the plugin `slipway_only`, and the file in it that names the tests that are to run."""
+    folder.mkdir(parents=True)
+    shutil.copy(INSIDE / "slipway_only.py", folder)
+    listed = folder / "only.json"
+    listed.write_text(json.dumps(sorted(names)), encoding="utf-8")
+    return folder, listed
+
+
+def suite_environment(
+    suite: Suite,
+    services: Services,
+    chosen: tuple[Path, Path] | None = None,
+    measuring: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return the variables that a suite is run with; `chosen` comes from `choose_tests`, `measuring` from coverage."""
+    environment = {**suite.environment, **services.environment, **measuring}
+    paths = [measuring.get("PYTHONPATH"), suite.environment.get("PYTHONPATH")]
+    if chosen:
+        environment["SLIPWAY_ONLY"] = str(chosen[1])
+        paths.insert(0, str(chosen[0]))
+    if any(paths):
+        environment["PYTHONPATH"] = ":".join(filter(None, paths))
+    return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _telling_line(output: str) -> str:

@@ -51,6 +51,13 @@ def test_ten_lines_are_enough(tmp_path: Path) -> None:
     assert pipeline.locks.shipped == ("requirements.lock",)
 
 
+def test_what_speed_is_held_against_has_defaults(tmp_path: Path) -> None:
+    limits = read_pipeline(write(tmp_path, SOUND + '[performance]\nlocustfile = "l.py"\n')).performance
+    assert limits and (limits.max_benchmark_regression_percent, limits.compare_seconds) == (25, 60)
+    never = read_pipeline(write(tmp_path, SOUND + '[performance]\nlocustfile = "l.py"\ncompare_seconds = 0\n'))
+    assert never.performance and never.performance.compare_seconds == 0
+
+
 def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
     pipeline = read_pipeline(write(tmp_path, SOUND.replace("[run]", 'smoke = "smoke.lock"\n[run]')))
     assert pipeline.locks.shipped == ("requirements.lock", "smoke.lock")
@@ -90,6 +97,11 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
             "[run]",
             '[quality.unit]\ncommand = ["p"]\n[suites.unit]\ncommand = ["p"]\n[run]',
             "the file as a whole: Value error, unit names both a quality tool and a suite",
+        ),
+        (
+            "[run]",
+            '[performance]\nlocustfile = "l.py"\ncompare_seconds = -1\n[run]',
+            "performance.compare_seconds: got '-1'",
         ),
         ("[app]", "[sutes.unit]\n[app]", "sutes: got"),
     ],

@@ -44,7 +44,7 @@ class Bench:
             source = read_working_tree.fn(self.repository, directory)
         tree = source.lay_out(directory / "tree", 0)
         workspace = Workspace(directory, source, Path("/environments/of-the-lock"))
-        past = Past({}, [], [], [])
+        past = Past({}, [], [])
         subject = Subject(self.pipeline, workspace, tree, source.repository)
         suites = suite_jobs(self.pipeline, workspace, past)
         others = [*quality_jobs(self.pipeline, workspace), *load_jobs(self.pipeline, workspace, past)]
