@@ -138,10 +138,10 @@ class Performance(_Section):
     `locustfile` is the app's; Slipway sets users, ramp (`spawn_rate` users a second) and duration. `database` and
     `redis` give the app fresh ones of its own, `environment` goes to the app and to the locustfile. `query_metric` is
     the name of the app's Prometheus histogram of query times, in seconds. Fewer than `min_requests` requests are no
-    verdict, fewer than `min_samples` on a side no comparison with earlier runs; nor are differences below
-    `regression_floor_seconds`.
-    `max_benchmark_regression_percent` holds for the medians of pytest-benchmark against the base version's, measured in
-    pairs; pairs are added until each is decided or `compare_seconds` are spent (0: no comparison).
+    verdict. Differences below `regression_floor_seconds` are not judged.
+    `max_benchmark_regression_percent` holds for the medians of pytest-benchmark against the base version's.
+    Figures of speed are compared with those of the base version, measured in turn in the same run; pairs are added
+    until all is decided or `compare_seconds` are spent (0: no comparison).
     """
 
     locustfile: str = Field(min_length=1)
@@ -163,8 +163,7 @@ class Performance(_Section):
     max_cpu_percent: float = Field(80, gt=0)
     max_error_rate: float = Field(0.01, ge=0, le=1)
     max_regression_percent: float = Field(25, gt=0)
-    regression_floor_seconds: float = Field(0.01, ge=0)
-    min_samples: int = Field(200, ge=10)
+    regression_floor_seconds: float = Field(0.001, ge=0)
     max_benchmark_regression_percent: float = Field(25, gt=0)
     compare_seconds: float = Field(60, ge=0)
 

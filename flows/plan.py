@@ -15,6 +15,7 @@ from tasks.compatibility import run_compatibility
 from tasks.coverage import run_coverage
 from tasks.history import Past
 from tasks.load import run_load
+from tasks.load_pairs import base_for_load
 from tasks.measuring import measured
 from tasks.quality import run_quality
 from tasks.results import result_key
@@ -61,7 +62,9 @@ def load_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]
         return []
     parts = (wanted.model_dump(), pipeline.run.model_dump(), workspace.environment.name)
     key = result_key("load", workspace.source, wanted.inputs, *parts)
-    return [Job("load", partial(run_load.submit, wanted, workspace, pipeline.run, past.load), key, alone=True)]
+    find = partial(base_for_load, pipeline, workspace)
+    submit = partial(run_load.submit, wanted, workspace, pipeline.run, find, past.load)
+    return [Job("load", submit, key, alone=True, must_leave=("comparison",))]
 
 
 def compatibility_jobs(pipeline: Pipeline, workspace: Workspace, migrations: Judged) -> list[Job]:

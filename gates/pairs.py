@@ -66,24 +66,25 @@ class Compared(BaseModel):
         return f"{self.ratio:.2f} times as long as {base}{between}, {pairs}"
 
 
-def compare_pairs(pairs: Sequence[Pair], max_percent: float, floor_s: float = 0) -> Compared:
+def compare_pairs(pairs: Sequence[Pair], max_percent: float, floor_s: float = 0, figures: int = 1) -> Compared:
     """Hold the candidate against the base: it may take `max_percent` longer.
 
     A median that is less than `floor_s` above the base's is never SLOWER. The finding is that of the latest look
-    (LOOKS) that the pairs suffice for; the ratio is that of all pairs.
+    (LOOKS) that the pairs suffice for; the ratio is that of all pairs. When one check compares several `figures`, they
+    share the error of SLOWER (Bonferroni).
     """
     logs = [math.log(pair.candidate / pair.base) for pair in pairs]
     look = max((number for number in LOOKS if number <= len(pairs)), default=0)
-    finding = _finding(logs[:look], math.log1p(max_percent / 100))
+    finding = _finding(logs[:look], math.log1p(max_percent / 100), SLOWER_P / figures)
     if finding is Finding.SLOWER and _above_s(pairs[:look]) < floor_s:
         finding = Finding.UNDECIDED
     return Compared(finding=finding, pairs=len(pairs), **_estimate(logs))
 
 
-def _finding(logs: Sequence[float], limit: float) -> Finding:
+def _finding(logs: Sequence[float], limit: float, slower_p: float) -> Finding:
     if not logs:
         return Finding.UNDECIDED
-    if _p(logs, limit, "greater") <= SLOWER_P:
+    if _p(logs, limit, "greater") <= slower_p:
         return Finding.SLOWER
     return Finding.WITHIN if _p(logs, limit, "less") <= WITHIN_P else Finding.UNDECIDED
 

@@ -1,4 +1,4 @@
-"""What a load test comes to: each figure against its limit, the comparison with earlier runs, and a score."""
+"""What a load test comes to: each figure against its limit, the comparison with the base version, and a score."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,19 +6,16 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel, ConfigDict, Field
 
 from gates.histograms import Estimate
-from gates.regression import Comparison, Interval, compare
+from gates.load_pairs import Versus, versus_measures, versus_notes
 from gates.requirements import Bound, Check, Measure, Outcome
 
 NAME = "load"
 API_P95, QUERY_P95, MEMORY, CPU, ERRORS = "API p95", "query p95", "memory", "CPU", "error rate"
-REGRESSION = "API p95 against earlier runs"
 # Without one of these there is no score.
 SCORED = (API_P95, MEMORY, CPU, ERRORS)
 SCORE_TARGET = 90.0
-# More of the machine than this share used by others: then latencies are not the app's own, and are not compared.
-MOST_OTHERS = 0.25
-# How many earlier runs show how much runs differ by themselves; more would let one bad day hide a regression.
-COMPARED_RUNS = 5
+# How an inconclusive check ends its reason: what a person can do about it.
+AGAIN = "start ci again when the machine is quiet"
 
 
 @dataclass(frozen=True)
@@ -31,27 +28,18 @@ class Limits:
     cpu_cores: float
     max_cpu_percent: float
     max_error_rate: float
-    max_regression_percent: float
-    regression_floor_s: float
-    min_samples: int
     min_requests: int
     query_metric: str = ""
 
 
-class Baseline(BaseModel):
-    """What is kept of a good run, to compare later ones with. `load` and `machine` must be the same for that.
-
-    `quantiles_s` are for the plot, by percent; `others` is the share of the machine that other processes used.
-    """
+class Trend(BaseModel):
+    """What is kept of a good run, for the picture of a later one and for nothing else: `quantiles_s` by percent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: int = Field(1, ge=1, le=1)
+    format: int = Field(2, ge=2, le=2)
     load: str = Field(max_length=300)
     machine: str = Field(max_length=300)
-    others: float = Field(ge=0)
-    p95: Interval
-    median: Interval
     requests_per_second: float = Field(ge=0)
     memory_mb: float | None = None
     cpu_percent: float | None = None
@@ -63,7 +51,9 @@ class Figures:
     """What one load test measured. `p95_s` is over all requests, failed and unfinished ones included.
 
     A figure that could not be had is None; `reasons` says why, by measure. `cpu_percent` is of the allowance, while
-    all users were there. `user_errors` are exceptions of the locustfile itself.
+    all users were there. `user_errors` are exceptions of the locustfile itself. Of the `failed`, `late` had taken at
+    least `max_api_p95_s`: a busy machine alone can do that. `disturbed` is why figures of time are not to be believed
+    (gates/contention.py), "" when they are.
     """
 
     requests: int
@@ -78,6 +68,8 @@ class Figures:
     first_user_error: str = ""
     first_failure: str = ""
     reasons: dict[str, str] = field(default_factory=dict)
+    late: int = 0
+    disturbed: str = ""
 
     @property
     def error_rate(self) -> float | None:
@@ -114,13 +106,13 @@ def _query_time(seen: Figures, limits: Limits) -> tuple[float | None, str]:
     return estimate.value, ""
 
 
-def judge_load(seen: Figures, limits: Limits, comparison: Comparison) -> Check:
-    """Return the check. A limit that is not kept fails it; a figure that is missing, too few requests, or a load that
-    was not the stated one is `no verdict`. An inconclusive comparison is neither, and stands in the notes.
+def judge_load(seen: Figures, limits: Limits, versus: Versus) -> Check:
+    """Return the check. A limit that is not kept fails it, and so does being slower than the base; a figure that is
+    missing, too few requests, or a load that was not the stated one is `no verdict`. So is a figure of time beyond its
+    limit that was taken while others disturbed it: production must not get what nobody could judge. An inconclusive
+    comparison is neither, and stands in the notes.
     """
-    measures = load_measures(seen, limits)
-    if comparison.measure:
-        measures = (*measures, comparison.measure)
+    measures = (*load_measures(seen, limits), *versus_measures(versus))
     outcome, reason = _outcome(seen, limits, measures)
     return Check(
         name=NAME,
@@ -129,21 +121,45 @@ def judge_load(seen: Figures, limits: Limits, comparison: Comparison) -> Check:
         examined=f"{seen.requests} requests by {seen.users} users",
         tool="locust",
         measures=measures,
-        notes=(comparison.note, *_notes(seen, limits)),
+        notes=(*versus_notes(versus), *_notes(seen, limits)),
     )
 
 
+def look_again(seen: Figures, limits: Limits) -> bool:
+    """Return whether only a second look, in a quiet moment, can tell: others disturbed this one, and it shows."""
+    if not seen.disturbed:
+        return False
+    return seen.requests < limits.min_requests or bool(_excused(seen, limits, load_measures(seen, limits)))
+
+
 def _outcome(seen: Figures, limits: Limits, measures: Sequence[Measure]) -> tuple[Outcome, str]:
-    broken = [str(one) for one in measures if one.holds is False]
-    blind = _blind(seen, limits)
     few = seen.requests < limits.min_requests
+    excused = _excused(seen, limits, measures)
+    broken = [str(one) for one in measures if one.holds is False and one not in excused]
+    blind = _blind(seen, limits)
     if broken and not few:
         failure = f" (first: {seen.first_failure})" if seen.failed and seen.first_failure else ""
         return Outcome.FAILED, "; ".join(broken) + failure
     unknown = [str(one) for one in measures if one.holds is None and not few]
-    if blind or unknown:
-        return Outcome.NO_VERDICT, "; ".join([*blind, *broken, *unknown])
+    unsure = _unsure(seen, excused)
+    if blind or unknown or unsure:
+        return Outcome.NO_VERDICT, "; ".join([*unsure, *blind, *broken, *unknown])
     return Outcome.PASSED, "; ".join(f"{one.name} {one.value:.3g}{one.unit}" for one in measures)
+
+
+def _excused(seen: Figures, limits: Limits, measures: Sequence[Measure]) -> list[Measure]:
+    """Return the figures of time whose broken limit says nothing, since others disturbed them."""
+    if not seen.disturbed:
+        return []
+    at_once = (seen.failed - seen.late) / seen.requests if seen.requests else 0.0
+    timed = [API_P95, QUERY_P95, *([ERRORS] if at_once <= limits.max_error_rate else [])]
+    return [one for one in measures if one.holds is False and one.name in timed]
+
+
+def _unsure(seen: Figures, excused: Sequence[Measure]) -> list[str]:
+    if not excused:
+        return []
+    return [f"inconclusive: {'; '.join(map(str, excused))}, while {seen.disturbed}; {AGAIN}"]
 
 
 def _blind(seen: Figures, limits: Limits) -> list[str]:
@@ -172,35 +188,12 @@ def _notes(seen: Figures, limits: Limits) -> list[str]:
     return notes
 
 
-def compare_load(now: Baseline | None, earlier: Sequence[Baseline], limits: Limits) -> Comparison:
-    """Compare with earlier good runs, newest first, of the same load on the same machine; else inconclusive."""
-
-    def inconclusive(why: str) -> Comparison:
-        return Comparison(measure=None, note=f"{REGRESSION}: inconclusive: {why}")
-
-    if now is None or now.p95.count < limits.min_samples:
-        count = now.p95.count if now else 0
-        return inconclusive(f"{count} requests, need {limits.min_samples}" if count else "too few requests")
-    if now.others > MOST_OTHERS:
-        return inconclusive(f"other processes used {now.others:.0%} of the machine, at most {MOST_OTHERS:.0%} allowed")
-    alike = [one for one in earlier if (one.load, one.machine) == (now.load, now.machine)]
-    usable = [one.p95 for one in alike if one.p95.count >= limits.min_samples and one.others <= MOST_OTHERS]
-    if earlier and not alike:
-        differs = "machine" if earlier[0].load == now.load else "load"
-        return inconclusive(f"the earlier runs had another {differs}")
-    if earlier and not usable:
-        return inconclusive("the earlier runs had too few requests, or a busy machine")
-    return compare(
-        REGRESSION, now.p95, usable[:COMPARED_RUNS], limits.max_regression_percent, limits.regression_floor_s
-    )
-
-
 def performance_score(measures: Sequence[Measure]) -> float | None:
     """Return how much room the app has, from 0 (at or over every limit) to 100 (at most half of every limit used).
 
     The mean, over p95, memory, CPU, error rate and, when the app names its histogram, query p95, of
     `100 * min(1, max(0, 2 * (1 - value / limit)))`. A limit of 0 scores 100 when kept exactly, else 0. The comparison
-    with earlier runs has a gate and no part in it. None when a figure is missing (docs/performance-score.md).
+    with the base has a gate and no part in it. None when a figure is missing (docs/performance-score.md).
     """
     scored = {one.name: one for one in measures if one.name in (*SCORED, QUERY_P95)}
     if any(name not in scored for name in SCORED):

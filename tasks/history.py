@@ -17,7 +17,7 @@ from evidence.signing import Keys
 from evidence.store import Store
 from gates.requirements import Outcome
 from tasks.coverage import figures
-from tasks.load_figures import baseline_data
+from tasks.load_figures import trend_data
 from tasks.source import Source
 from tasks.workspace import Looked
 
@@ -44,8 +44,8 @@ def remember_run(app: App, source: Source, run: str, found: Mapping[str, Looked]
         return
     try:
         remember_suites(app, source, run, found)
-        if "load" in found and found["load"].check.outcome is Outcome.PASSED and "baseline" in found["load"].files:
-            _remember(app, source, run, LOAD, baseline_data(found["load"].files["baseline"]))
+        if "load" in found and found["load"].check.outcome is Outcome.PASSED and "trend" in found["load"].files:
+            _remember(app, source, run, LOAD, trend_data(found["load"].files["trend"]))
         outcomes = {name: [str(one.check.outcome), one.check.seconds] for name, one in found.items()}
         _remember(app, source, run, CHECKS, outcomes)
     except (SlipwayError, OSError) as error:

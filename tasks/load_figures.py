@@ -1,4 +1,4 @@
-"""From what was recorded and sampled to figures that can be judged, compared and remembered."""
+"""From what was recorded and sampled to figures that can be judged, and drawn beside later ones."""
 
 import hashlib
 import json
@@ -15,9 +15,10 @@ from pydantic import ValidationError
 
 from deployments.pipeline import Performance
 from evidence.history import Record
+from gates.contention import Waited, disturbed
 from gates.histograms import Estimate
-from gates.performance import CPU, MEMORY, QUERY_P95, Baseline, Figures, Limits
-from gates.regression import nearest_rank, quantile_interval
+from gates.performance import CPU, MEMORY, QUERY_P95, Figures, Limits, Trend
+from gates.regression import nearest_rank
 from tasks.load_process import Sample
 from tasks.load_records import Recorded, Request
 
@@ -34,7 +35,7 @@ SHOWN_SLOW = 5
 @dataclass(frozen=True)
 class Measured:
     """One load test, raw. `load_before` is the machine's load average (1 minute) before it; `query_p95` is None when
-    there is none, and `query_reason` says why.
+    there is none, and `query_reason` says why. `waited` is how much others kept it waiting meanwhile.
     """
 
     recorded: Recorded
@@ -42,6 +43,7 @@ class Measured:
     load_before: float
     query_p95: Estimate | None = None
     query_reason: str = ""
+    waited: Sequence[Waited] = ()
     processors: int = field(default_factory=lambda: os.cpu_count() or 1)
 
     @property
@@ -79,9 +81,6 @@ def limits_of(performance: Performance) -> Limits:
         cpu_cores=performance.cpu_cores,
         max_cpu_percent=performance.max_cpu_percent,
         max_error_rate=performance.max_error_rate,
-        max_regression_percent=performance.max_regression_percent,
-        regression_floor_s=performance.regression_floor_seconds,
-        min_samples=performance.min_samples,
         min_requests=performance.min_requests,
         query_metric=performance.query_metric,
     )
@@ -105,6 +104,8 @@ def figures(measured: Measured, performance: Performance) -> Figures:
         user_errors=ending.user_errors,
         first_user_error=ending.first_user_error,
         first_failure=ending.first_failure,
+        late=sum(not one.good and one.milliseconds >= 1000 * performance.max_api_p95_seconds for one in requests),
+        disturbed=disturbed(measured.waited) or "",
         reasons={
             QUERY_P95: measured.query_reason,
             MEMORY: "no process of the app could be looked at",
@@ -113,20 +114,16 @@ def figures(measured: Measured, performance: Performance) -> Figures:
     )
 
 
-def baseline_of(measured: Measured, performance: Performance, locustfile: Path) -> Baseline | None:
-    """Return what is kept of this run, to compare with and to be compared with; None when it has too few requests."""
+def trend_of(measured: Measured, performance: Performance, locustfile: Path) -> Trend | None:
+    """Return what is kept of this run, for the picture of later ones; None without a request or a look at its use."""
     latencies = measured.latencies_s
-    p95, median = quantile_interval(latencies, 0.95), quantile_interval(latencies, 0.5)
     used = measured.used()
-    if p95 is None or median is None or used is None:
+    if not latencies or used is None:
         return None
     memory = max((one.memory_bytes for one in measured.samples), default=0)
-    return Baseline(
+    return Trend(
         load=stated_load(performance, locustfile),
         machine=this_machine(),
-        others=used[2] / measured.processors,
-        p95=p95,
-        median=median,
         requests_per_second=len(latencies)
         / (measured.recorded.ending.stopped_at - measured.recorded.ending.started_at),
         memory_mb=memory / MB,
@@ -136,7 +133,7 @@ def baseline_of(measured: Measured, performance: Performance, locustfile: Path) 
 
 
 def stated_load(performance: Performance, locustfile: Path) -> str:
-    """Return in words which load it was; two runs of the same words can be compared."""
+    """Return in words which load it was."""
     digest = hashlib.sha256(locustfile.read_bytes()).hexdigest()[:12]
     return (
         f"{performance.users} users at {performance.spawn_rate:g} a second for {performance.duration_seconds:g} s, "
@@ -156,20 +153,20 @@ def this_machine() -> str:
     return f"{os.cpu_count()} x {model or 'unknown processor'}, {platform.machine()}, {memory_gb} GB"[:300]
 
 
-def read_baselines(records: Sequence[Record]) -> list[Baseline]:
+def read_trends(records: Sequence[Record]) -> list[Trend]:
     """Return the earlier runs that can be read, newest first; a record of another format is none."""
     found = []
     for record in records:
         try:
-            found.append(Baseline.model_validate(dict(record.data)))
+            found.append(Trend.model_validate(dict(record.data)))
         except ValidationError:
             continue
     return found
 
 
-def baseline_data(file: Path) -> Mapping[str, Any]:
-    """Return what to remember (evidence/history, kind "load") from a check's file "baseline"."""
-    return Baseline.model_validate_json(file.read_bytes()).model_dump(mode="json")
+def trend_data(file: Path) -> Mapping[str, Any]:
+    """Return what to remember (evidence/history, kind "load") from a check's file "trend"."""
+    return Trend.model_validate_json(file.read_bytes()).model_dump(mode="json")
 
 
 def notes_on(measured: Measured, performance: Performance) -> list[str]:
@@ -178,6 +175,8 @@ def notes_on(measured: Measured, performance: Performance) -> list[str]:
     average = measured.load_before
     if average > BUSY_BEFORE * measured.processors:
         notes.append(f"the machine was busy before: load average {average:.2f} on {measured.processors} processors")
+    if why := disturbed(measured.waited):
+        notes.append(f"{why}: its own times are shorter")
     used = measured.used()
     if used:
         _, load, others = used
@@ -205,9 +204,9 @@ def by_endpoint(requests: Sequence[Request]) -> dict[str, list[float]]:
     return {name: sorted(latencies) for name, latencies in sorted(found.items())}
 
 
-def as_json(baseline: Baseline) -> str:
-    """Return the file "baseline" of a check."""
-    return json.dumps(baseline.model_dump(mode="json"), sort_keys=True)
+def as_json(trend: Trend) -> str:
+    """Return the file "trend" of a check."""
+    return json.dumps(trend.model_dump(mode="json"), sort_keys=True)
 
 
 def run_time_s(performance: Performance) -> int:

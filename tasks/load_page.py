@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployments.pipeline import Performance
-from gates.performance import SCORE_TARGET, Baseline, performance_score
+from gates.load_pairs import REGRESSION, Versus, finding_of, versus_notes
+from gates.performance import SCORE_TARGET, Trend, performance_score
 from gates.regression import nearest_rank
 from gates.requirements import Check
 from tasks.load_figures import KEPT_PERCENTS, MB, Measured, by_endpoint
@@ -19,7 +20,7 @@ COLOURS = 64
 SHADES = ((0.5, "#1b9e77"), (0.95, "#d95f02"), (0.99, "#7570b3"))
 
 
-def draw_load(measured: Measured, performance: Performance, earlier: Sequence[Baseline]) -> bytes:
+def draw_load(measured: Measured, performance: Performance, earlier: Sequence[Trend]) -> bytes:
     """Return a PNG: latency and requests over time, latencies by percentile (the last good run behind), memory and
     processor over time, with their limits.
     """
@@ -71,7 +72,7 @@ def _bins(measured: Measured) -> tuple[float, dict[int, list[float]], float]:
     return start, {number: sorted(bins[number]) for number in sorted(bins)}, width_s
 
 
-def _draw_percentiles(axes: Any, measured: Measured, earlier: Sequence[Baseline]) -> None:
+def _draw_percentiles(axes: Any, measured: Measured, earlier: Sequence[Trend]) -> None:
     latencies = measured.latencies_s
     places = [_place(percent) for percent in KEPT_PERCENTS]
     if latencies:
@@ -134,8 +135,8 @@ def _draw_resources(axes: Any, measured: Measured, performance: Performance) -> 
     axes.legend(lines, [str(one.get_label()) for one in lines], loc="center right", fontsize="small")
 
 
-def load_page(check: Check, measured: Measured, plot: bytes) -> str:
-    """Return the run's page: the verdict, each measure with its limit and margin, the picture, each endpoint."""
+def load_page(check: Check, measured: Measured, versus: Versus, plot: bytes) -> str:
+    """Return the run's page: verdict, each measure with its limit and margin, the picture, the pairs, each endpoint."""
     score = performance_score(check.measures)
     shown = (
         f"{score:.1f} of 100, wanted more than {SCORE_TARGET:g}" if score is not None else "none: a figure is missing"
@@ -145,7 +146,8 @@ def load_page(check: Check, measured: Measured, plot: bytes) -> str:
     return (
         f"## {SIGN[check.outcome]} Load test: {check.outcome}\n\n{cell(check.reason)}\n\n{cell(check.examined)}. "
         f"Score: {shown}.\n\n{_measures(check)}\n\n![Latency, percentiles, memory and processor](data:image/png;base64,"
-        f"{picture})\n\n{notes}\n\n### By endpoint\n\n{_endpoints(measured)}\n"
+        f"{picture})\n\n{notes}\n\n### Against the base\n\n{_pairs(versus)}\n\n"
+        f"### By endpoint\n\n{_endpoints(measured)}\n"
     )
 
 
@@ -157,6 +159,23 @@ def _measures(check: Check) -> str:
         margin = "–" if one.margin is None else f"{one.margin:.4g}{one.unit}"
         rows.append(f"| {cell(one.name)} | {value} | {cell(one.bound)} {one.limit:g}{one.unit} | {margin} | {sign} |")
     return "\n".join(rows)
+
+
+def _pairs(versus: Versus) -> str:
+    """Return what each figure's pairs came to, and the pairs of the p95."""
+    if not versus.figures:
+        return cell(" ".join(versus_notes(versus)))
+    rows = ["| figure | base ms | candidate ms | ratio | between | pairs | |", "|---|---:|---:|---:|---:|---:|---|"]
+    for one in versus.figures:
+        seen = one.compared
+        ratio = "–" if seen.ratio is None else f"{seen.ratio:.2f}"
+        between = "–" if seen.low is None or seen.high is None else f"{seen.low:.2f} to {seen.high:.2f}"
+        times = f"{1000 * one.base_s:.1f} | {1000 * one.candidate_s:.1f}"
+        found = finding_of(one, versus.rules)
+        rows.append(f"| {cell(one.name)} | {times} | {ratio} | {between} | {seen.pairs} | {cell(found)} |")
+    pairs = next((one.pairs for one in versus.figures if one.name == REGRESSION), ())
+    each = ", ".join(f"{1000 * pair.base:.1f}/{1000 * pair.candidate:.1f}" for pair in pairs)
+    return "\n".join(rows) + f"\n\nBase {cell(versus.base)}. p95 of each pair, base/candidate in ms: {each or 'none'}."
 
 
 def _endpoints(measured: Measured) -> str:

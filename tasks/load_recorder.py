@@ -5,12 +5,19 @@
     {"requests": 1, "users": 10, "started_at": 1764000000.0, "full_load_at": 1764000002.0, "stopped_at": 1764000015.0,
      "user_errors": 0, "first_user_error": "", "first_failure": ""}                           one line, the last
 
-The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there.
+The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there,
+but for the schedule that lies beside this file.
+
+With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
+next one. Each line is then written at once, and the time of a request's start is that of the monotonic clock.
 """
 
+import importlib.util
 import json
 import os
+import random
 import time
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -20,13 +27,28 @@ from locust.contrib.fasthttp import FastHttpSession
 
 MOST_NAMES = 200
 LONGEST_TEXT = 200
+# Who waited for a window does not ask in its first moment, all at once, but within this many seconds.
+SPREAD_S = 0.2
+
+
+def read_schedule(words: str) -> Any:
+    """Return the side and its schedule."""
+    spec = importlib.util.spec_from_file_location("slipway_schedule", Path(__file__).with_name("slipway_schedule.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.read_schedule(words)
 
 
 class Recorder:
     """Writes lines as things happen; what cannot be told apart any more (too many names) is put together."""
 
-    def __init__(self, path: str) -> None:
-        self.file = open(path, "w", encoding="utf-8", buffering=1 << 16)
+    def __init__(self, path: str, schedule: str = "") -> None:
+        self.side = ""
+        self.schedule: Any = None
+        if schedule:
+            self.side, self.schedule = read_schedule(schedule)
+        self.file = open(path, "w", encoding="utf-8", buffering=1 if schedule else 1 << 16)
         self.names: set[str] = set()
         self.requests = 0
         self.user_errors = 0
@@ -80,12 +102,19 @@ class Recorder:
             self.first_failure = f"{request_type} {name}: {exception}"[:LONGEST_TEXT]
         self.count(started, str(request_type), str(name), response_time, not exception)
 
+    def hold(self) -> None:
+        """Wait for the next window of this side, when there is a schedule."""
+        while self.schedule and (wait_s := self.schedule.wait_s(self.side, time.monotonic())):
+            gevent.sleep(wait_s + random.uniform(0, SPREAD_S))
+
     def count(self, started: float, method: str, name: str, milliseconds: float, good: bool) -> None:
         name = name[:LONGEST_TEXT]
         if name not in self.names and len(self.names) >= MOST_NAMES:
             name = "(others)"
         self.names.add(name)
         self.requests += 1
+        if self.schedule:
+            started += time.monotonic() - time.time()
         self.write([started, method[:20], name, milliseconds, good])
 
     def unfinished(self, method: Any, name: Any, started: float) -> None:
@@ -117,13 +146,14 @@ class Recorder:
         self.file.close()
 
 
-def count_unfinished(recorder: Recorder, session: Any) -> None:
-    """Have a client tell of requests that were still waiting when locust ended its users: it reports none itself, and
-    an app that hangs would look like one that was asked little.
+def follow(recorder: Recorder, session: Any) -> None:
+    """Have a client keep to the schedule, and tell of requests that were still waiting when locust ended its users: it
+    reports none itself, and an app that hangs would look like one that was asked little.
     """
     original = session.request
 
     def request(self: Any, method: Any, url: Any, name: Any = None, *arguments: Any, **words: Any) -> Any:
+        recorder.hold()
         started = time.time()
         try:
             return original(self, method, url, name, *arguments, **words)
@@ -135,9 +165,9 @@ def count_unfinished(recorder: Recorder, session: Any) -> None:
 
 
 def install() -> None:
-    recorder = Recorder(os.environ["SLIPWAY_REQUESTS"])
+    recorder = Recorder(os.environ["SLIPWAY_REQUESTS"], os.environ.get("SLIPWAY_SCHEDULE", ""))
     for session in (HttpSession, FastHttpSession):
-        count_unfinished(recorder, session)
+        follow(recorder, session)
     events.init.add_listener(recorder.start)
     events.test_stopping.add_listener(recorder.stopping)
     events.spawning_complete.add_listener(recorder.all_there)

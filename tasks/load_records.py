@@ -7,6 +7,8 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from evidence.errors import ToolError
+from gates.load_pairs import Asked
+from tasks.load_schedule import Schedule
 from tasks.untrusted import open_untrusted
 
 LARGEST_FILE_BYTES = 50_000_000
@@ -89,6 +91,29 @@ def read_requests(
         raise ToolError(f"locust's record is cut short or damaged near line {max(number, 1)}: {said}") from error
     _check(requests, ending, window, run_time_s)
     return Recorded(requests, ending)
+
+
+def read_windows(file: Path, side: str, schedule: Schedule, pairs: range) -> list[Asked]:
+    """Return what a side has been asked so far in its windows of these pairs, while locust still writes. ToolError when
+    the record is too big or malformed.
+    """
+    found: list[Asked] = []
+    try:
+        for line in [one for one in _lines(file) if one.endswith(b"\n")][1:]:
+            if line.startswith(b"{"):  # the ending
+                break
+            one = REQUEST.validate_json(line, strict=True)
+            pair = schedule.pair_at(side, one.at)
+            if pair is not None and pair in pairs:
+                found.append(Asked(pair, f"{one.method} {one.name}", one.milliseconds / 1000, one.good))
+    except ValidationError as error:
+        raise ToolError(f"locust's record is damaged: {error.errors()[0]['msg']}") from error
+    return found
+
+
+def begun(file: Path) -> bool:
+    """Return whether locust has begun to ask, by its record."""
+    return file.exists() and any(True for _ in _lines(file))
 
 
 def _lines(file: Path) -> Iterator[bytes]:

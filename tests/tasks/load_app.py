@@ -1,16 +1,17 @@
-"""The app of the load tests: plain ASGI on uvicorn. LOAD_MODE says what is wrong with it."""
+"""The app of the load tests: plain ASGI on uvicorn. The file `mode` beside it says what is wrong with it."""
 
 import asyncio
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import uvicorn
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-MODE = os.environ.get("LOAD_MODE", "healthy")
+MODE = Path(__file__).with_name("mode").read_text()
 REGISTRY = CollectorRegistry()
 QUERIES = Histogram("db_seconds", "Queries", ["table"], buckets=(0.01, 0.1, 0.5, 1), registry=REGISTRY)
 HELPERS = {
@@ -18,7 +19,7 @@ HELPERS = {
     "busy": "while True: pass",
     "fork": "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(120))",
 }
-SLEEPS = {"slow": 0.4, "slower": 0.3}
+SLEEPS = {"slow": 0.4, "slower": 0.15, "slow by half": 0.1}
 counted = 0
 
 

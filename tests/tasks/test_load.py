@@ -20,11 +20,14 @@ from deployments.home import Home
 from deployments.pipeline import Performance
 from evidence.bundle import Run
 from evidence.history import Record
-from gates.performance import API_P95, CPU, ERRORS, MEMORY, QUERY_P95, REGRESSION
+from gates.load_pairs import REGRESSION
+from gates.performance import API_P95, CPU, ERRORS, MEMORY, QUERY_P95
 from gates.requirements import Check, Outcome
+from tasks.base import NoBase
 from tasks.dependencies import own_tools
 from tasks.load import run_load
-from tasks.load_figures import baseline_data
+from tasks.load_figures import trend_data
+from tasks.load_pairs import OldVersion
 from tasks.source import Source
 from tasks.workspace import Looked, Workspace
 
@@ -64,19 +67,17 @@ class Lab:
         mode: str = "healthy",
         locustfile: str = LOCUSTFILE,
         run: Run = RUN,
-        baseline: tuple[Record, ...] = (),
+        base: str = "",
+        earlier: tuple[Record, ...] = (),
         cancelled: threading.Event | None = None,
         **settings: object,
     ) -> Looked:
-        root = self.directory / uuid.uuid4().hex[:8]
-        (root / "tree" / "load tests").mkdir(parents=True)
-        shutil.copy(APP, root / "tree" / "app.py")
-        if locustfile:
-            (root / "tree" / "load tests" / "locustfile.py").write_text(locustfile)
-        with tarfile.open(root / "source.tar", "w") as archive:
-            archive.add(root / "tree", ".")
-        source = Source("0" * 40, "1", "main", (), root / "source.tar")
-        environment = {"LOAD_MODE": mode, "LOAD_SECRET": SECRET, "LOAD_MARK": self.mark}
+        """Test the app in a mode, against the same app in the mode `base` ("": there is no base)."""
+        workspace = self.workspace(mode, locustfile, cancelled or threading.Event())
+        old = (
+            OldVersion("v1", run, self.workspace(base, "", workspace.cancelled)) if base else NoBase("nothing is live")
+        )
+        environment = {"LOAD_SECRET": SECRET, "LOAD_MARK": self.mark}
         performance = Performance.model_validate(
             {
                 "locustfile": "load tests/locustfile.py",
@@ -84,14 +85,25 @@ class Lab:
                 "spawn_rate": 50,
                 "duration_seconds": 3,
                 "min_requests": 20,
-                "min_samples": 120,
                 "query_metric": "db_seconds",
                 "environment": environment,
                 **settings,
             }
         )
-        workspace = Workspace(root, source, Path(sys.prefix), cancelled or threading.Event())
-        return run_load.fn(performance, workspace, run, baseline)
+        return run_load.fn(performance, workspace, run, lambda: old, earlier)
+
+    def workspace(self, mode: str, locustfile: str, cancelled: threading.Event) -> Workspace:
+        """Return a workspace with a version of the app that runs in the mode."""
+        root = self.directory / uuid.uuid4().hex[:8]
+        (root / "tree" / "load tests").mkdir(parents=True)
+        shutil.copy(APP, root / "tree" / "app.py")
+        (root / "tree" / "mode").write_text(mode)
+        if locustfile:
+            (root / "tree" / "load tests" / "locustfile.py").write_text(locustfile)
+        with tarfile.open(root / "source.tar", "w") as archive:
+            archive.add(root / "tree", ".")
+        source = Source("0" * 40, "1", "main", (), root / "source.tar")
+        return Workspace(root, source, Path(sys.prefix), cancelled)
 
     def left(self) -> list[psutil.Process]:
         found = []
@@ -132,22 +144,46 @@ def test_a_healthy_app_passes_with_every_figure(lab: Lab) -> None:
     assert SECRET not in page
 
 
-def remembered(looked: Looked) -> tuple[Record, ...]:
-    data = baseline_data(looked.files["baseline"])
-    return (Record("load", "main", "0" * 40, "run", datetime.now(UTC), data),)
-
-
-def test_slower_than_the_last_good_run_fails_and_faster_passes(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gates.performance.MOST_OTHERS", 100)  # the tests' machine is rarely alone
-    calm = LOCUSTFILE.replace("0.05", "0.15")
-    fast = lab.run(locustfile=calm, users=20, duration_seconds=4)
+def test_slower_than_the_base_fails_and_as_fast_does_not(lab: Lab) -> None:
+    asked: dict[str, object] = {"locustfile": LOCUSTFILE, "users": 10, "duration_seconds": 2, "compare_seconds": 90}
+    slow = lab.run("slower", base="slow by half", **asked)
+    assert slow.check.outcome is Outcome.FAILED, slow.check
+    assert broken(slow.check)[0] == REGRESSION and "slower, by more than 25 %" in slow.check.notes[0]
+    assert "times as long as v1" in slow.files["page"].read_text() and "comparison" in slow.files
+    fast = lab.run("slow by half", base="slower", **asked)
     assert fast.check.outcome is Outcome.PASSED, fast.check
-    assert "inconclusive: no earlier run" in fast.check.notes[0]
-    slow = lab.run("slower", calm, baseline=remembered(fast), users=20, duration_seconds=4)
-    assert (slow.check.outcome, broken(slow.check)) == (Outcome.FAILED, [REGRESSION]), slow.check
-    again = lab.run(locustfile=calm, baseline=remembered(slow), users=20, duration_seconds=4)
-    assert again.check.outcome is Outcome.PASSED, again.check
-    assert [one.holds for one in again.check.measures if one.name == REGRESSION] == [True]
+    assert [one.holds for one in fast.check.measures if one.name == REGRESSION] == [True]
+
+
+@pytest.mark.parametrize(
+    ("base", "seconds", "reason"),
+    [
+        ("", 20, "not applicable: nothing is live"),
+        ("healthy", 0, "not applicable: performance.compare_seconds is 0"),
+        ("exit", 20, "not applicable: v1: "),
+        ("die", 20, "not applicable: v1: the app ended under the load: it ended with exit code 3"),
+        ("errors", 20, "not applicable: v1 answered "),
+    ],
+)
+def test_a_base_that_cannot_be_asked_is_no_reason_to_fail(lab: Lab, base: str, seconds: int, reason: str) -> None:
+    looked = lab.run(base=base, duration_seconds=2, compare_seconds=seconds)
+    assert looked.check.outcome is Outcome.PASSED, looked.check
+    assert reason in looked.check.notes[0]
+    assert REGRESSION not in {one.name for one in looked.check.measures}
+    assert "comparison" in looked.files and SECRET not in str(looked.check)
+
+
+def test_too_little_time_to_compare_is_inconclusive_and_not_remembered(lab: Lab) -> None:
+    looked = lab.run(base="healthy", duration_seconds=2, compare_seconds=3)
+    assert looked.check.outcome is Outcome.PASSED, looked.check
+    assert "inconclusive" in looked.check.notes[0]
+    assert "comparison" not in looked.files
+
+
+def test_an_earlier_run_is_in_the_picture_only(lab: Lab) -> None:
+    first = lab.run(duration_seconds=2)
+    record = Record("load", "main", "0" * 40, "run", datetime.now(UTC), trend_data(first.files["trend"]))
+    assert lab.run("slow by half", earlier=(record,), duration_seconds=2).check.outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,20 @@ import pytest
 
 from deployments.pipeline import Performance
 from evidence.history import Record
+from gates.contention import Waited
+from gates.load_pairs import Asked, Rules, Versus, compare_sides
 from gates.performance import load_measures
 from gates.requirements import Check, Outcome
 from tasks.load_figures import (
     Measured,
     as_json,
-    baseline_data,
-    baseline_of,
     figures,
     limits_of,
     notes_on,
-    read_baselines,
+    read_trends,
     stated_load,
+    trend_data,
+    trend_of,
 )
 from tasks.load_page import draw_load, load_page
 from tasks.load_process import Sample
@@ -73,17 +75,17 @@ def test_few_samples_give_no_processor_time(count: int, known: bool) -> None:
     assert (figures(replace(MEASURED, samples=within), PERFORMANCE).cpu_percent is not None) is known
 
 
-def test_a_baseline_survives_being_remembered(tmp_path: Path) -> None:
+def test_a_trend_survives_being_remembered(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text("x")
-    made = baseline_of(MEASURED, PERFORMANCE, tmp_path / "locustfile.py")
+    made = trend_of(MEASURED, PERFORMANCE, tmp_path / "locustfile.py")
     assert made is not None
-    assert made.p95.count == 200 and made.p95.low < 0.19 < made.p95.high
-    (tmp_path / "baseline").write_text(as_json(made))
-    assert (tmp_path / "baseline").stat().st_size < 5000
-    data = baseline_data(tmp_path / "baseline")
+    assert made.quantiles_s["95"] == pytest.approx(0.19)
+    (tmp_path / "trend").write_text(as_json(made))
+    assert (tmp_path / "trend").stat().st_size < 5000
+    data = trend_data(tmp_path / "trend")
     record = Record("load", "main", "0" * 40, "run", datetime.now(UTC), data)
-    foreign = replace(record, data={"format": 9})
-    assert read_baselines([foreign, record]) == [made]
+    foreign = replace(record, data={"format": 1})
+    assert read_trends([foreign, record]) == [made]
 
 
 def test_another_locustfile_or_ramp_is_another_load(tmp_path: Path) -> None:
@@ -96,10 +98,16 @@ def test_another_locustfile_or_ramp_is_another_load(tmp_path: Path) -> None:
     assert first != stated_load(PERFORMANCE.model_copy(update={"users": 3}), one)
 
 
-def test_too_few_requests_make_no_baseline(tmp_path: Path) -> None:
+def test_without_a_request_there_is_no_trend(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text("x")
-    few = replace(MEASURED, recorded=Recorded(REQUESTS[:116], ENDING))
-    assert baseline_of(few, PERFORMANCE, tmp_path / "locustfile.py") is None
+    none = replace(MEASURED, recorded=Recorded([], ENDING))
+    assert trend_of(none, PERFORMANCE, tmp_path / "locustfile.py") is None
+
+
+@pytest.mark.parametrize(("milliseconds", "good", "late"), [(1999, False, 0), (2000, False, 1), (2000, True, 0)])
+def test_a_failed_request_that_took_too_long_is_late(milliseconds: float, good: bool, late: int) -> None:
+    one = Request(1005.0, "GET", "/slow", milliseconds, good)
+    assert figures(replace(MEASURED, recorded=Recorded([*REQUESTS, one], ENDING)), PERFORMANCE).late == late
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,8 @@ def test_too_few_requests_make_no_baseline(tmp_path: Path) -> None:
         (replace(MEASURED, load_before=1.01), "the machine was busy before: load average 1.01 on 2 processors"),
         (replace(MEASURED, samples=samples(machine=1.29)), ""),
         (replace(MEASURED, samples=samples(machine=1.31)), "other processes used 0.51 of 2 processors"),
+        (replace(MEASURED, waited=[Waited(0.25, "PSI")]), ""),
+        (replace(MEASURED, waited=[Waited(0.5, "PSI")]), "others kept it waiting up to 50% of the time (PSI)"),
         (replace(MEASURED, samples=samples(load=0.79)), ""),
         (replace(MEASURED, samples=samples(load=0.81)), "locust itself used 81% of a processor"),
     ],
@@ -127,15 +137,20 @@ def test_an_endpoint_slow_by_itself_is_told() -> None:
 
 def test_the_page_shows_the_picture_and_outside_text_cannot_break_it(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text("x")
-    made = baseline_of(MEASURED, PERFORMANCE, tmp_path / "locustfile.py")
+    made = trend_of(MEASURED, PERFORMANCE, tmp_path / "locustfile.py")
     picture = draw_load(MEASURED, PERFORMANCE, [made] if made else [])
     assert picture.startswith(b"\x89PNG") and len(picture) < 200_000
     measures = load_measures(figures(MEASURED, PERFORMANCE), limits_of(PERFORMANCE))
     check = Check(name="load", outcome=Outcome.PASSED, reason="a | b", measures=measures, notes=("<b>",))
-    page = load_page(check, MEASURED, picture)
+    rules = Rules(max_percent=25, floor_s=0.001, max_error_rate=0.01)
+    asked = [Asked(window, "GET /|x", 0.1, True) for window in range(5) for _ in range(10)]
+    page = load_page(check, MEASURED, compare_sides("v|1", asked, asked, rules), picture)
     assert "data:image/png;base64,iVBORw0KGgo" in page
     assert r"| GET /\|x | 200 | 1 | 100.0 | 190.0 | 198.0 |" in page
     assert r"\<b\>" in page
+    assert r"| GET /\|x \(median\) | 100.0 | 100.0 | 1.00 | 1.00 to 1.00 | 5 | within 25 % |" in page
+    assert r"Base v\|1. p95 of each pair, base/candidate in ms: 100.0/100.0, " in page
+    assert r"not applicable\: no base" in load_page(check, MEASURED, Versus(rules=rules, reason="no base"), picture)
 
 
 def test_a_test_without_a_request_has_a_picture_too() -> None:

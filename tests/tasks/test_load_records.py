@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from evidence.errors import ToolError
+from gates.load_pairs import Asked
 from tasks import load_records
-from tasks.load_records import read_requests
+from tasks.load_records import begun, read_requests, read_windows
+from tasks.load_schedule import BASE, Schedule
 
 HEADER = {"format": 1, "users": 2, "spawn_rate": 5.0, "run_time": 10, "runner": "LocalRunner"}
 ROW = [1005.0, "GET", "/x", 12.5, True]
@@ -103,3 +105,27 @@ def test_only_a_file_of_limited_size_is_read(file: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(load_records, "LARGEST_FILE_BYTES", size - 1)
     with pytest.raises(ToolError, match=f"has {size} bytes"):
         read(file)
+
+
+# The base's windows of pairs 0, 1 and 2 are 1000 to 1001, 1006 to 1007 and 1008 to 1009.
+SCHEDULE = Schedule(1000.0, 1.0, 1.0)
+
+
+def test_what_is_asked_in_windows_is_read_while_locust_still_writes(file: Path) -> None:
+    assert not begun(file)
+    rows = [[at, "GET", "/x", 250, True] for at in (999.9, 1000.0, 1000.9, 1001.0, 1003.0, 1006.2, 1008.5)]
+    write(file, HEADER, *rows)
+    with file.open("a") as more:
+        more.write('[1008.6, "GET", "/half')
+    assert begun(file)
+    found = read_windows(file, BASE, SCHEDULE, range(0, 2))
+    assert found == [Asked(0, "GET /x", 0.25, True)] * 2 + [Asked(1, "GET /x", 0.25, True)]
+    assert [one.window for one in read_windows(file, BASE, SCHEDULE, range(2, 9))] == [2]
+
+
+def test_an_ending_ends_the_windows_and_garbage_is_refused(file: Path) -> None:
+    write(file, HEADER, [1000.5, "GET", "/x", 1, False], ENDING)
+    assert read_windows(file, BASE, SCHEDULE, range(1)) == [Asked(0, "GET /x", 0.001, False)]
+    write(file, HEADER, [1000.5, "GET"])
+    with pytest.raises(ToolError, match="locust's record is damaged"):
+        read_windows(file, BASE, SCHEDULE, range(1))
