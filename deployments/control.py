@@ -12,7 +12,7 @@ from pathlib import Path
 
 from deployments.engine import Engine
 from deployments.home import CHECKOUT, Home
-from deployments.hosts import CI, pools, server_url, targets
+from deployments.hosts import pools, server_url, targets
 from deployments.monitoring import read_monitoring
 from deployments.notify import read_notify
 from deployments.ports import is_free, who_listens
@@ -197,8 +197,6 @@ class Control:
                 "--type",
                 "process",
             )
-            if pool == CI:  # what is checked yields to what serves; how far: docs/security.md, Resources
-                command = ("nice", "-n", "10", *command)
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=45, priority=40))
         watch = (sys.executable, "-m", "services.watch")
         self.supervisor.run(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))

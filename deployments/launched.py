@@ -77,11 +77,16 @@ class Launched:
     process: "subprocess.Popen[bytes]"
     output: Output
     deadline: float
+    exceeding: Callable[[int], str] = lambda launcher: ""
     stopped_for: str = ""
+    exceeded: str = ""
     _kill_at: float | None = None
 
     def follow(self, cancelled: threading.Event | None) -> None:
-        """Return once it has ended; `stopped_for` says whether that was our doing: "timeout" or "cancelled"."""
+        """Return once it has ended; `stopped_for` says if that was our doing: "timeout", "cancelled", or "exceeded".
+
+        `exceeding` is asked again and again with the launcher's process id; what it answers ends the tree at once.
+        """
         stream = self.process.stdout
         assert stream is not None  # nosec B101  # for the type checker
         os.set_blocking(stream.fileno(), False)
@@ -122,6 +127,10 @@ class Launched:
             self.stopped_for = "timeout" if now >= self.deadline else "cancelled"
             self._kill_at = now + TERM_WAIT_S
             self.process.terminate()
+        elif why := self.exceeding(self.process.pid):
+            self.stopped_for, self.exceeded = "exceeded", why
+            self._kill_at = now
+            send(self.process.pid, sandbox_init.KILL_TREE)
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from deployments.home import CHECKOUT, Home
+from deployments.shares import Shares
 from evidence.bundle import Command, Run
 from evidence.errors import ConfigError
 from gates.policy import Allowed
@@ -31,6 +32,8 @@ class App(_Section):
     """Which app, and where its commits come from.
 
     What `ci` finds out on `protected` branches every other run may rely on; other branches only on their own.
+    `app_memory_mb` (million bytes) and `app_processes` (threads count) are the most that one program of a check may
+    use, with all that it starts: a suite, a tool, a build step, the app of a load test.
     """
 
     # Also the name of its database and of that database's role, hence no dash.
@@ -39,6 +42,13 @@ class App(_Section):
     branch: str = "main"
     protected: tuple[str, ...] = ("main", "develop")
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
+    app_memory_mb: int = Field(4096, ge=256, le=1_000_000)
+    app_processes: int = Field(512, ge=64, le=100_000)
+
+    @property
+    def shares(self) -> Shares:
+        """Return what one program of a check may use."""
+        return Shares(self.app_memory_mb, self.app_processes)
 
 
 class Locks(_Section):

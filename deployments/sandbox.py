@@ -2,14 +2,14 @@
 
 Three levels, the best one that this host permits:
 
-    namespaces  its own root (system programs, what was bound, a private /tmp), its own processes; as root uid 64100
-    uid         root without the right to unshare (most containers): uid 64100 and a clean environment; the host's
+    namespaces  its own root (system programs, what was bound, a private /tmp), its own processes; as root another uid
+    uid         root without the right to unshare (most containers): another uid and a clean environment; the host's
                 world-readable files and processes are in sight, and so are unix sockets that anyone may open
     none        a clean environment and its own session; whatever we may read, the app may read
 
 On every level the app's processes end with the launcher (sandbox_init.py); a launcher that is itself killed with KILL
 can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
-127.0.0.1 and abstract unix sockets. Memory, processes and disk are not limited here.
+127.0.0.1 and abstract unix sockets. A check's memory, processes and processor are limited (shares.py); disk is not.
 """
 
 import contextlib
@@ -30,9 +30,13 @@ from pathlib import Path
 from deployments import sandbox_init
 from deployments.launched import Launched, Output, end
 from deployments.marks import carriers, command_line, send
+from deployments.shares import Hold, Shares, held
 from evidence.errors import ConfigError, ToolError
 
-APP_UID = 64100
+APP_UID = 64100  # what serves
+CHECK_UID = 64101  # what is checked: the number of its processes is limited, and must not count what serves
+# RLIMIT_NPROC counts all checks that run at the time.
+CHECKS_AT_ONCE = 4
 LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
 EPOCH = "SLIPWAY_EPOCH"
 
@@ -58,6 +62,7 @@ class Sandbox:
 
     The caller makes `writable` directories belong to `owner()`. `uid` is who the program runs as when we are root.
     `lock` is a file that stays locked while any process of the program lives; the launcher waits 10 s for it.
+    `shares` are the limits of a check's program, which yields to what serves; only `run` heeds them. None: it serves.
     Below `namespaces` the binds have no effect: the file modes decide.
     """
 
@@ -67,6 +72,7 @@ class Sandbox:
     network: Network = Network.HOST
     uid: int = APP_UID
     lock: Path | None = None
+    shares: Shares | None = None
 
     def owner(self) -> int:
         """Return the uid (and gid) that the program has on the host."""
@@ -78,7 +84,8 @@ class Sandbox:
 class Completed:
     """How a program ended. `returncode` is 128+n after signal n; `output` is the last of stdout and stderr together.
 
-    `truncated`: more came than the limit, and `output` lacks the beginning, the log the end.
+    `truncated`: more came than the limit, and `output` lacks the beginning, the log the end. `exceeded` says which of
+    its shares it used up ("used more than 512 processes"), "" for none: whatever it ended with, that is a failure.
     """
 
     returncode: int
@@ -87,6 +94,35 @@ class Completed:
     timed_out: bool
     cancelled: bool
     seconds: float
+    exceeded: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it came to no good end of its own."""
+        return bool(self.returncode or self.timed_out or self.exceeded)
+
+    @property
+    def how(self) -> str:
+        """Return how it ended, as what follows a program's name."""
+        if self.exceeded:
+            return self.exceeded
+        return f"did not end within {self.seconds:.0f} s" if self.timed_out else f"ended with {self.returncode}"
+
+
+def for_check(
+    shares: Shares,
+    *,
+    read_only: tuple[Path, ...] = (),
+    writable: tuple[Path, ...] = (),
+    network: Network = Network.HOST,
+) -> Sandbox:
+    """Return the sandbox of a check's program, on the best level of this host."""
+    return Sandbox(available(), read_only, writable, network, uid=CHECK_UID, shares=shares)
+
+
+def check_owner() -> int:
+    """Return the uid to which what a check may write must belong."""
+    return Sandbox(available(), uid=CHECK_UID).owner()
 
 
 def available() -> Isolation:
@@ -154,7 +190,55 @@ def run(
     Raises ToolError when the sandbox could not be built or `argv` is not there to be run.
     """
     started = time.monotonic()
-    spec = _spec(argv, cwd=cwd, env=env, sandbox=sandbox)
+    with contextlib.ExitStack() as stack:
+        hold = _hold(sandbox, stack)
+        process, report = _start(argv, _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold), epoch)
+        reasons = stack.enter_context(open(report, "rb"))
+        stack.callback(end, process)
+        sink = stack.enter_context(open(log, "wb")) if log else None
+        launched = Launched(process, Output(output_limit_bytes, on_output, sink), started + timeout_s)
+        if hold:
+            launched.exceeding = hold.exceeded
+        launched.follow(cancelled)
+        end(process)
+        exceeded = launched.exceeded or (hold.counted() if hold else "")
+        reason = reasons.read().decode(errors="replace").strip()
+    if reason:
+        raise ToolError(f"{argv[0]} was not run: {reason}")
+    return Completed(
+        returncode=process.returncode,
+        output=launched.output.text(),
+        truncated=launched.output.truncated,
+        timed_out=launched.stopped_for == "timeout",
+        cancelled=launched.stopped_for == "cancelled",
+        seconds=time.monotonic() - started,
+        exceeded=exceeded,
+    )
+
+
+def _hold(sandbox: Sandbox, stack: contextlib.ExitStack) -> Hold | None:
+    if sandbox.shares is None:
+        return None
+    try:
+        return stack.enter_context(held(sandbox.shares))
+    except (OSError, LookupError) as error:
+        raise ToolError(f"no control group for a check can be made: {error}") from error
+
+
+def _held_spec(hold: Hold | None) -> dict[str, object]:
+    """Return what the launcher needs to know of a check's shares."""
+    if hold is None:
+        return {}
+    return {
+        "groups": hold.entries,
+        "yields": True,
+        "processes": CHECKS_AT_ONCE * hold.shares.processes,
+        "memory_bytes": hold.shares.memory_bytes,
+    }
+
+
+def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the launcher; return it and a descriptor from which a failed setup's reason can be read."""
     report, report_write = os.pipe()
     spec |= {"parent": os.getpid(), "report_fd": report_write}
     spec_fd = os.memfd_create("sandbox")
@@ -177,25 +261,7 @@ def run(
     finally:
         os.close(spec_fd)
         os.close(report_write)
-    with open(report, "rb") as reasons, contextlib.ExitStack() as stack:
-        stack.callback(end, process)
-        sink = open(log, "wb") if log else None
-        if sink:
-            stack.enter_context(sink)
-        launched = Launched(process, Output(output_limit_bytes, on_output, sink), started + timeout_s)
-        launched.follow(cancelled)
-        stack.close()
-        reason = reasons.read().decode(errors="replace").strip()
-    if reason:
-        raise ToolError(f"{argv[0]} was not run: {reason}")
-    return Completed(
-        returncode=process.returncode,
-        output=launched.output.text(),
-        truncated=launched.output.truncated,
-        timed_out=launched.stopped_for == "timeout",
-        cancelled=launched.stopped_for == "cancelled",
-        seconds=time.monotonic() - started,
-    )
+    return process, report
 
 
 def kill_epoch(epoch_prefix: str) -> int:

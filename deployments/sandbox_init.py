@@ -43,6 +43,11 @@ SETUP_FAILED = 97
 # Asks a launcher to kill the whole tree at once. A real-time signal, since apps give the others a meaning of their own.
 KILL_TREE = signal.SIGRTMAX
 LOCK_WAIT_S = 10.0
+# In place of a SPEC: the program is one of ours, and only yields.
+YIELD = "yield:"
+CHECK_OOM_ADJ, YIELDING_OOM_ADJ = 900, 300
+# Not more, and not SCHED_IDLE: beside a few busy programs of others a check would then come to no end.
+NICE = 10
 
 # <linux/sched.h>, <linux/mount.h>, <linux/prctl.h>: the same numbers on every architecture.
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER = 0x00020000, 0x08000000, 0x10000000
@@ -118,7 +123,11 @@ class Bind:
 
 @dataclass
 class Spec:
-    """What deployments/sandbox.py asks for; every path is absolute. `uid` None keeps ours."""
+    """What deployments/sandbox.py asks for; every path is absolute. `uid` None keeps ours.
+
+    `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
+    `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
+    """
 
     isolation: str
     env: dict[str, str]
@@ -131,6 +140,11 @@ class Spec:
     parent: int | None = None
     report_fd: int | None = None
     lock: str | None = None
+    groups: list[str] = field(default_factory=list)
+    yields: bool = False
+    processes: int | None = None
+    memory_bytes: int | None = None
+    entries: list[int] = field(default_factory=list)
 
 
 # ---- system calls
@@ -227,11 +241,11 @@ def build_root(spec: Spec) -> None:
     mount("tmpfs", TMP + NEW, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
     _call("pivot_root", os.fsencode(TMP), os.fsencode(TMP + OLD), about=TMP)
     os.chdir("/")
-    _build_devices()
+    _build_devices(spec)
     os.mkdir(NEW + "/proc")
     mount("proc", NEW + "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     os.mkdir(NEW + TMP)
-    mount("tmpfs", NEW + TMP, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    mount("tmpfs", NEW + TMP, "tmpfs", MS_NOSUID | MS_NODEV, _scratch_options(spec))
     for path, target in links.items():
         os.makedirs(os.path.dirname(NEW + path), exist_ok=True)
         os.symlink(target, NEW + path)
@@ -255,7 +269,11 @@ def _group(spec: Spec) -> int:
     return os.getegid() if spec.gid is None else spec.gid
 
 
-def _build_devices() -> None:
+def _scratch_options(spec: Spec) -> str:
+    return "mode=1777" + (f",size={spec.memory_bytes}" if spec.memory_bytes else "")
+
+
+def _build_devices(spec: Spec) -> None:
     os.mkdir(NEW + "/dev")
     for name in DEVICES:
         if os.path.exists(f"{OLD}/dev/{name}"):
@@ -264,7 +282,7 @@ def _build_devices() -> None:
     for name, target in DEVICE_LINKS.items():
         os.symlink(target, f"{NEW}/dev/{name}")
     os.mkdir(NEW + SHM)
-    mount("tmpfs", NEW + SHM, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    mount("tmpfs", NEW + SHM, "tmpfs", MS_NOSUID | MS_NODEV, _scratch_options(spec))
     os.mkdir(NEW + "/dev/pts")
     pts = "newinstance,ptmxmode=0666,mode=0620"
     mount("devpts", NEW + "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, pts)
@@ -399,6 +417,61 @@ def kill_descendants() -> None:
         time.sleep(0.01)
 
 
+def take_place(spec: Spec) -> None:
+    """Enter the groups that the app is limited in, and step behind what serves. Raises SetupError when it cannot."""
+    for descriptor in spec.entries:
+        try:
+            os.write(descriptor, b"0")
+        except OSError as error:
+            raise SetupError(f"cannot enter its control group: {error.strerror}") from error
+    if spec.yields:
+        prctl(PR_SET_DUMPABLE, 1)  # else the files below are root's; what we hold is the app's own
+        step_back(CHECK_OOM_ADJ)
+    if spec.processes is not None and spec.uid is not None:
+        resource.setrlimit(resource.RLIMIT_NPROC, (spec.processes, spec.processes))
+
+
+def step_back(oom_score_adj: int) -> None:
+    """Weigh a ninth of what serves, also where Linux weighs sessions, and be among the first to be ended for want of
+    memory. What this kernel does not have is left out; who may not raise priorities cannot undo it.
+    """
+    for file, value in (("autogroup", NICE), ("oom_score_adj", oom_score_adj)):
+        for _ in range(5):  # a user's changes of autogroups are at least 0.1 s apart
+            try:
+                with open(f"/proc/self/{file}", "w", encoding="ascii") as opened:
+                    opened.write(str(value))
+            except BlockingIOError:
+                time.sleep(0.1)
+                continue
+            except OSError:
+                pass
+            break
+    os.nice(NICE)
+
+
+def yielding_command(entry: str, command: list[str]) -> list[str]:
+    """Return the command that runs one of our own behind what serves; `entry` is the `cgroup.procs` of its group."""
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{YIELD}{entry}", "--", *command]
+
+
+def become_yielding(entry: str, command: list[str]) -> NoReturn:
+    """Become a program of ours, as ourselves, in a session of its own. What cannot be had of it is left out."""
+    if os.getpgrp() != os.getpid():
+        os.setsid()
+    try:
+        if entry:
+            with open(entry, "w", encoding="ascii") as group:
+                group.write("0")
+    except OSError:
+        pass
+    step_back(YIELDING_OOM_ADJ)
+    try:
+        os.execvp(command[0], command)  # nosec B606
+    except OSError as error:
+        tell(f"cannot run {command[0]}: {error.strerror}", None)
+        os._exit(127)
+
+
 def become_app(spec: Spec, command: list[str]) -> NoReturn:
     """Give up every privilege and become the app's program. Raises SetupError when it cannot be started."""
     launcher = os.getppid()
@@ -408,6 +481,7 @@ def become_app(spec: Spec, command: list[str]) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o022)
+    take_place(spec)
     if spec.uid is not None:
         os.setgroups([])
         os.setresgid(_group(spec), _group(spec), _group(spec))
@@ -539,6 +613,8 @@ def close_others(kept: set[int | None]) -> None:
 
 
 def main(arguments: list[str]) -> NoReturn:
+    if len(arguments) > 2 and arguments[0].startswith(YIELD):
+        become_yielding(arguments[0].removeprefix(YIELD), arguments[2:])
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if len(arguments) < 3 or arguments[1] != "--":
         tell("usage: sandbox_init.py SPEC -- program argument...", None)
@@ -557,6 +633,7 @@ def main(arguments: list[str]) -> NoReturn:
     def work() -> int:
         if spec.lock is not None:
             hold_lock(spec.lock)
+        spec.entries = [os.open(group, os.O_WRONLY | os.O_CLOEXEC) for group in spec.groups]
         return run(spec, arguments[2:])
 
     guarded(spec, work)

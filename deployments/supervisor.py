@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from deployments import supervised
+from deployments import sandbox_init, shares, supervised
 from deployments.marks import carriers, command_line, send
 from deployments.programs import AT_REST, Program, ProgramState, State, ini_value
 from deployments.supervisor_rpc import BAD_NAME, NOT_RUNNING, Fault, call
@@ -56,11 +56,16 @@ class Supervisor:
         Raises SupervisorError with the daemon's last log lines when it does not come up.
         """
         with self._locked():
-            if self.answers() or self._await_silent_daemon():
-                return
-            self._end_leftovers()
-            self._write_configuration()
-            self._start_daemon()
+            if not (self.answers() or self._await_silent_daemon()):
+                self._end_leftovers()
+                self._write_configuration()
+                self._start_daemon()
+            self._put_first()
+
+    def _put_first(self) -> None:
+        """Put the daemon and all that it runs before the checks of this host; what it starts later inherits that."""
+        for daemon in self._daemons():
+            shares.protect([daemon, *sandbox_init.descendants(daemon)])
 
     def answers(self) -> bool:
         """Return whether the daemon is there and not about to end."""

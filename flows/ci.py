@@ -98,7 +98,12 @@ def ci(
             memory = open_memory(pipeline, source, root / "remembered", refresh)
             tree = source.lay_out(root / "tree", os.geteuid())
             wheels = [download_wheels.submit(tree / lock, pipeline.app.python) for lock in pipeline.locks.shipped]
-            workspace = Workspace(root, source, make_environment(tree / pipeline.locks.ci, pipeline.app.python))
+            workspace = Workspace(
+                root,
+                source,
+                make_environment(tree / pipeline.locks.ci, pipeline.app.python),
+                shares=pipeline.app.shares,
+            )
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]
             migrations = judge_migrations.submit(workspace)
             past = recall_past(pipeline.app)

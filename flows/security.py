@@ -166,7 +166,7 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
             environment = make_environment(lock, pipeline.app.python)
     except SlipwayError as error:
         get_run_logger().warning("the app's environment cannot be made: %s", error)
-    workspace = Workspace(root, source, environment)
+    workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
     return Subject(pipeline, workspace, workspace.lend(tree), source.repository)
 
 

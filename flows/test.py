@@ -54,7 +54,7 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
             source = fetch_source(pipeline.app, commit, root)
             tree = source.lay_out(root / "locks", os.geteuid())
             environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python)
-            workspace = Workspace(root, source, environment)
+            workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
             found = _run(pipeline, chosen, workspace)
             page = f"# {cell(source.version)}: {', '.join(chosen)}\n\n{suites_page(found)}\n"
             if suite == "all" and pipeline.coverage:

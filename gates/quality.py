@@ -46,7 +46,11 @@ class Judged:
 def judge_tool(reads: Reads, run: ToolRun) -> Judged:
     """Judge a tool by its report. A crash, a time-out, a file that it could not look at, a report that is absent,
     garbage, or at odds with the exit code, and too little looked at are `no verdict`, never a pass.
+    What passed a limit of its own has failed.
     """
+    if run.exceeded:
+        failed = Check(name=run.name, outcome=Outcome.FAILED, reason=f"{run.exceeded} and was stopped", tool=run.tool)
+        return Judged(failed.model_copy(update={"seconds": run.seconds, "notes": run.notes}))
     crash = _crash(run)
     report = Report(unread=crash) if crash else READERS[reads](run)
     outcome, reason = _outcome(reads, run, report)

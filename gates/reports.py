@@ -53,7 +53,8 @@ class ToolRun:
     in the source; `source` is where that lay, `directory` where in it the tool ran.
 
     `report` is its report file's text, None without one. `problem` says why its verdict cannot count whatever it
-    found: a report too big to be read, a limit that the app's settings turn off. `timeout_s` is what it was given.
+    found: a report too big to be read, a limit that the app's settings turn off. `timeout_s` is what it was given,
+    `exceeded` the limit that it passed ("used more than 512 processes"), "" for none.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ToolRun:
     report: str | None = None
     timed_out: bool = False
     timeout_s: float = 0
+    exceeded: str = ""
     seconds: float = 0
     tool: str = ""
     source: str = "/source"

@@ -39,7 +39,7 @@ class Case:
 class SuiteRun:
     """How a suite ended. `returncode` is 128+n after signal n. `cases` come from its JUnit report, None: there is none
     that can be read; `counted` and `failures` are how many tests and failures the report itself counts. `limit_s` is
-    its time-out.
+    its time-out, `exceeded` the limit that it passed ("used more than 512 processes"), "" for none.
     """
 
     name: str
@@ -52,6 +52,7 @@ class SuiteRun:
     last_line: str = ""
     limit_s: float = 0
     cancelled: bool = False
+    exceeded: str = ""
 
 
 def judge_suite(run: SuiteRun, flaky: Mapping[str, int] | None = None, notes: Sequence[str] = ()) -> Check:
@@ -83,6 +84,8 @@ def judge_suite(run: SuiteRun, flaky: Mapping[str, int] | None = None, notes: Se
 
 
 def _outcome(run: SuiteRun, tests: int, failed: Sequence[Case], skipped: int, flaky: int) -> tuple[Outcome, str]:
+    if run.exceeded and not run.cancelled:
+        return Outcome.FAILED, f"{run.exceeded} and was stopped; its last line: {run.last_line or 'none'}"
     if stopped := _stopped(run):
         return Outcome.NO_VERDICT, stopped
     if failed:

@@ -13,7 +13,7 @@ from prefect.logging import get_run_logger
 
 from deployments.home import Home
 from deployments.pipeline import BuildStep, Pipeline
-from deployments.sandbox import Sandbox, available
+from deployments.sandbox import check_owner
 from evidence.bundle import Bundle, Image, Metrics, put_bundle
 from evidence.errors import ToolError
 from evidence.store import Store
@@ -50,7 +50,7 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     downloads = Home.find().cache / "downloads" / step.name
     if not downloads.exists():
         downloads.mkdir(parents=True)
-        give(downloads, Sandbox(available()).owner())
+        give(downloads, check_owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
     with core(name, workspace.cancelled):
         for command in step.commands:
@@ -63,9 +63,8 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
                 read_only=(node.parent,) if node else (),
                 directory=step.directory,
             )
-            if done.returncode or done.timed_out:
-                ended = "did not end in time" if done.timed_out else f"ended with {done.returncode}"
-                raise ToolError(f"build step {step.name}: {' '.join(command)} {ended}: {done.output.strip()[-600:]}")
+            if done.failed:
+                raise ToolError(f"build step {step.name}: {' '.join(command)} {done.how}: {done.output.strip()[-600:]}")
     _keep(step, source, kept)
     return kept
 

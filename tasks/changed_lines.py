@@ -50,8 +50,8 @@ def look_at_changes(name: str, workspace: Workspace, lcov: Path, files: list[str
     argv = [str(tools / "bin" / "diff-cover"), str(lcov), "--diff-file", str(scratch / "changes.diff")]
     argv += ["--format", f"json:{target}"]
     done = workspace.run(name, argv, {}, TIMEOUT_S, read_only=(tools,), log=f"{name}-changes.log")
-    if done.timed_out or done.returncode:
-        return Unmeasured(reason=f"diff-cover ended with {done.returncode}: {last_line(done.output)}")
+    if done.failed:
+        return Unmeasured(reason=f"diff-cover {done.how}: {last_line(done.output)}")
     return read_changes(target, files, added)
 
 
@@ -70,7 +70,7 @@ def _make_repository(source: Path) -> None:
     """Give diff-cover the repository that it looks for, though it reads nothing from it."""
     if not (source / ".git").exists():
         git("init", "-q", "--template=", str(source))
-        give(source / ".git", sandbox.Sandbox(sandbox.available()).owner())
+        give(source / ".git", sandbox.check_owner())
 
 
 def read_changes(file: Path, files: list[str], added: int) -> Changed | Unmeasured:

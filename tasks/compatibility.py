@@ -110,13 +110,13 @@ class _Trial:
         """Make the schema that the live version has. ToolError: then nothing was tried."""
         if command := self.installed.bundle.run.migrate:
             done = self._as_before(self.installed.command(command), environment, MIGRATION_S)
-            if done.timed_out or done.returncode:
+            if done.failed:
                 raise ToolError(f"the live version's own migration {self._how(done, environment)}")
 
     def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
         argv = self.workspace.argv(self.pipeline.run.migrate or ())
         done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible)
-        if done.timed_out or done.returncode:
+        if done.failed:
             raise _Bad(f"the migration {self._how(done, environment)}")
 
     def _serve(self, environment: Mapping[str, str]) -> str:
@@ -140,7 +140,7 @@ class _Trial:
             return "it is healthy; it names no smoke tests"
         env = {"BASE_URL": url, "SMOKE_HEADERS": "{}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = self._as_before(self.installed.command(command, smoke=True), env, SMOKE_S)
-        if done.timed_out or done.returncode:
+        if done.failed:
             raise _Bad(f"its smoke tests: {self._how(done, {})}")
         return f"its smoke tests: {last_line(done.output).strip('= ')}"
 
@@ -158,11 +158,11 @@ class _Trial:
     def _box(self) -> Sandbox:
         installed = self.installed
         shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
-        return Sandbox(sandbox.available(), read_only=tuple(dict.fromkeys(shared)))
+        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)))
 
     def _how(self, done: Completed, environment: Mapping[str, str]) -> str:
         said = masked(" ".join(done.output.strip().splitlines()[-3:]), secret_values(environment))
-        return f"{'did not end in time' if done.timed_out else f'ended with {done.returncode}'}: {said[-400:]}"
+        return f"{done.how}: {said[-400:]}"
 
 
 def _ended(done: Completed | None) -> str | None:

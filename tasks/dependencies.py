@@ -13,6 +13,7 @@ from prefect.logging import get_run_logger
 
 from deployments.home import CHECKOUT, Home
 from deployments.runtimes.layout import interpreter, make_venv
+from deployments.shares import yielding
 from evidence.errors import ConfigError, ToolError
 from tasks.cores import once_on_a_core
 
@@ -42,7 +43,7 @@ def locked_environment(lock: Path, python: str) -> Path:
     once_on_a_core(
         f"environment {lock.name}",
         directory,
-        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv"),
+        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", yielding),
     )
     return directory
 
@@ -78,7 +79,7 @@ def _download(lock: Path, python: str, directory: Path) -> None:
     argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
     argv += ["-r", str(lock)]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+        done = subprocess.run(yielding(argv), capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s") from error
     if done.returncode:

@@ -11,7 +11,7 @@ from deployments import sandbox
 from deployments.masking import masked, secret_values
 from deployments.pipeline import Performance, Suite
 from deployments.probe import await_healthy
-from deployments.sandbox import Completed, Sandbox
+from deployments.sandbox import Completed
 from evidence.bundle import Run
 from evidence.errors import SlipwayError, ToolError
 from gates.performance import NAME
@@ -64,16 +64,16 @@ class LoadTest:
             return
         argv = self.workspace.argv(self.run.migrate)
         done = self.workspace.run(NAME, argv, self.app_environment(), MIGRATION_S, read_only=self.services.read_only)
-        if done.returncode or done.timed_out:
-            raise ToolError(f"the migration {how(done)}: {self.masked(done.output)}")
+        if done.failed:
+            raise ToolError(f"the migration {done.how}: {self.masked(done.output)}")
 
     @contextmanager
     def app(self, port: int, lifetime_s: float) -> Iterator[Background]:
         """Run the app while the block runs, and for as long under load at most."""
         words = tuple(word.replace("{port}", str(port)) for word in self.run.command)
         scratch = self.workspace.scratch(NAME)
-        box = Sandbox(
-            sandbox.available(),
+        box = sandbox.for_check(
+            self.workspace.shares,
             read_only=(self.workspace.environment, *self.services.read_only),
             writable=(self.source, scratch),
         )
@@ -92,8 +92,8 @@ class LoadTest:
         shutil.copyfile(RECORDER, recorder)
         shutil.copyfile(RECORDER.with_name("load_schedule.py"), recorder.with_name("slipway_schedule.py"))
         scratch = self.records.parent
-        box = Sandbox(
-            sandbox.available(),
+        box = sandbox.for_check(
+            self.workspace.shares,
             read_only=(tools, self.workspace.lend(recorder.parent), loading.source),
             writable=(scratch,),
         )
@@ -124,12 +124,12 @@ class LoadTest:
         if self.workspace.cancelled.is_set():
             raise ToolError("cancelled")
         ended = app.ended
-        return f"it {how(ended)}; it said: {self.masked(ended.output)}" if ended else None
+        return f"it {ended.how}; it said: {self.masked(ended.output)}" if ended else None
 
     def check_locust(self, done: Completed) -> None:
         """Raise ToolError when locust did not end well."""
-        if done.returncode or done.timed_out or done.cancelled:
-            raise ToolError(f"locust {how(done)}: {self.masked(done.output)}")
+        if done.failed or done.cancelled:
+            raise ToolError(f"locust {done.how}: {self.masked(done.output)}")
 
     def masked(self, output: str) -> str:
         """Return the last words of what was printed, without the secrets that the app was given."""
@@ -183,11 +183,6 @@ def prepared(performance: Performance, workspace: Workspace, run: Run) -> Iterat
 
 class AppEnded(SlipwayError):
     """The app ended while it was under load: that is found out, and bad."""
-
-
-def how(done: Completed) -> str:
-    """Return in words how a program ended."""
-    return "did not end in time" if done.timed_out else f"ended with exit code {done.returncode}"
 
 
 def _base(environment: Path, home: Path) -> dict[str, str]:

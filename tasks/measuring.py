@@ -228,10 +228,8 @@ def carry_out(name: str, workspace: Workspace, config: Path, steps: Sequence[Map
         read_only=(config.parent, *tool.read_only),
         log=f"{name}-coverage.log",
     )
-    if done.timed_out:
-        return [f"coverage did not end within {TIMEOUT_S} s"] * len(steps)
-    if done.returncode:
-        return [f"coverage ended with {done.returncode}: {last_line(done.output)}"] * len(steps)
+    if done.failed:
+        return [f"coverage {done.how}: {last_line(done.output)}"] * len(steps)
     return _told(status, len(steps))
 
 
@@ -250,5 +248,5 @@ def hand_over(file: Path, target: Path) -> bool:
     if file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST_DATA_BYTES:
         return False
     shutil.copyfile(file, target)
-    give(target.parent, sandbox.Sandbox(sandbox.available()).owner())
+    give(target.parent, sandbox.check_owner())
     return True

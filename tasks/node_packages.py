@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deployments.home import Home
 from deployments.runtimes.layout import share_read_only
-from deployments.sandbox import Sandbox, available
+from deployments.sandbox import check_owner
 from evidence.errors import ToolError
 from tasks.cores import once_on_a_core
 from tasks.source import give
@@ -70,7 +70,7 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
     downloads = Home.find().cache / "downloads" / "npm"
     if not downloads.exists():
         downloads.mkdir(parents=True, exist_ok=True)
-        give(downloads, Sandbox(available()).owner())
+        give(downloads, check_owner())
     node = node_directory()
     done = workspace.run(
         name,
@@ -81,9 +81,8 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
         read_only=(node.parent,) if node else (),
         directory=directory,
     )
-    if done.returncode or done.timed_out:
-        ended = f"did not end within {INSTALL_TIMEOUT_S} s" if done.timed_out else f"ended with {done.returncode}"
-        raise ToolError(f"{directory}: npm ci {ended}: {done.output.strip()[-600:]}")
+    if done.failed:
+        raise ToolError(f"{directory}: npm ci {done.how}: {done.output.strip()[-600:]}")
     if modules.is_symlink() or not (modules / ".package-lock.json").is_file():
         raise ToolError(f"{directory}: npm ci installed nothing: package.json names no packages")
     kept.mkdir(parents=True)
@@ -103,7 +102,7 @@ def link_packages(packages: Path, folder: Path) -> Path:
     modules.mkdir()
     for entry in packages.iterdir():
         (modules / entry.name).symlink_to(entry)
-    give(modules, Sandbox(available()).owner())
+    give(modules, check_owner())
     return modules
 
 

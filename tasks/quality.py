@@ -173,6 +173,7 @@ def _tool_run(
         report=texts["report"],
         timed_out=done.timed_out,
         timeout_s=tool.timeout_seconds,
+        exceeded=done.exceeded,
         seconds=round(done.seconds, 2),
         tool=setting.program.label,
         source=str(setting.source),

@@ -116,6 +116,7 @@ class _Looking:
             last_line=_telling_line(masked(done.output[-20_000:], secrets)),
             limit_s=self.suite.timeout_seconds,
             cancelled=done.cancelled,
+            exceeded=done.exceeded,
         )
         return run, report
 
@@ -138,13 +139,15 @@ class _Looking:
     def _repeat(self, run: SuiteRun) -> dict[str, int]:
         """Repeat the failed tests that are known to be flaky, each time in a new process; return which passed when."""
         flaky: dict[str, int] = {}
-        waiting = [] if run.timed_out or run.cancelled else to_repeat(run.cases or (), self.suite.known_flaky)
+        waiting = (
+            [] if run.timed_out or run.cancelled or run.exceeded else to_repeat(run.cases or (), self.suite.known_flaky)
+        )
         for retry in range(1, self.suite.retries + 1):
             if not waiting:
                 break
             chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
             again, _ = self._attempt(f"junit-retry-{retry}.xml", chosen)
-            if again.timed_out or again.returncode not in (0, 1):
+            if again.timed_out or again.exceeded or again.returncode not in (0, 1):
                 self.notes.append(f"retry {retry} did not come to its end")
                 continue
             passed = _passed(again.cases or ())

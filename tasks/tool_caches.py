@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from deployments.home import Home
-from deployments.sandbox import Sandbox, available
+from deployments.sandbox import check_owner
 from tasks.source import Source, give
 
 LARGEST_CACHE_BYTES = 1_000_000_000
@@ -33,7 +33,7 @@ class ToolCache:
         except (OSError, shutil.Error):  # there is none yet, or another run is just replacing it
             shutil.rmtree(directory, ignore_errors=True)
             directory.mkdir(parents=True)
-        give(directory, Sandbox(available()).owner())
+        give(directory, check_owner())
 
     def take_back(self, directory: Path) -> None:
         """Keep what the tool left there for the next run. Of two that end together one is kept."""

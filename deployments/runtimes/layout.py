@@ -85,7 +85,14 @@ def interpreter(version: str) -> str:
     return found.stdout.strip()
 
 
-def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cache: Path) -> None:
+def make_venv(
+    directory: Path,
+    python: str,
+    lock: Path,
+    wheels: Path | None,
+    cache: Path,
+    run: Callable[[list[str]], list[str]] = list,
+) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
     With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to
@@ -106,24 +113,24 @@ def make_venv(directory: Path, python: str, lock: Path, wheels: Path | None, cac
     for argv in steps:
         try:
             done = subprocess.run(
-                argv, env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+                run(argv), env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired as error:
             raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
         if done.returncode:
             raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
-    compile_bytecode(python, directory / "lib")
+    compile_bytecode(python, directory / "lib", run)
     share_read_only(directory)
 
 
-def compile_bytecode(python: str, directory: Path) -> None:
+def compile_bytecode(python: str, directory: Path, run: Callable[[list[str]], list[str]] = list) -> None:
     """Compile what lies in a directory, by the base interpreter and without `site`.
 
     The environment's own interpreter would run whatever a wheel's .pth file says, as us and outside the sandbox.
     What does not compile is left as it is.
     """
     argv = [python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)]
-    subprocess.run(argv, capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
+    subprocess.run(run(argv), capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
 
 
 def once(directory: Path, make: Callable[[], None]) -> None:

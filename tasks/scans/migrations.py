@@ -104,7 +104,7 @@ def alembic_sql(workspace: Workspace, name: str, folder: str) -> str:
     argv = workspace.argv(("python", "-u", "-c", TO_SQL, str(out)))
     env = {"DATABASE_URL": NO_DATABASE, "PYTHONDONTWRITEBYTECODE": "1"}
     done = workspace.run(name, argv, env, ALEMBIC_TIMEOUT_S, directory=folder)
-    if done.timed_out or done.returncode:
+    if done.failed:
         last = (done.output.strip().splitlines() or ["it said nothing"])[-1][:200]
         raise ToolError(f"alembic made no SQL without a database ({last}); let env.py heed context.is_offline_mode()")
     return read_output(out, "alembic").decode(errors="replace")

@@ -135,8 +135,8 @@ class Scanner:
             [str(self.program), *arguments],
             cwd=cwd or self.scratch,
             env={"PATH": tool_path(), "LANG": "C.UTF-8", "HOME": str(self.scratch), **reached, **self.env},
-            sandbox=sandbox.Sandbox(
-                level,
+            sandbox=sandbox.for_check(
+                self.workspace.shares,
                 read_only=(self._environment(), *self.reads, *authorities.values()),
                 writable=(self.scratch,),
                 network=sandbox.Network.LOOPBACK if alone else sandbox.Network.HOST,
@@ -146,6 +146,8 @@ class Scanner:
         )
         if done.timed_out:
             raise ToolError(f"{self.program.name} did not end within {self.timeout_s:g} s")
+        if done.exceeded:
+            raise ToolError(f"{self.program.name} {done.exceeded}")
         if done.cancelled:
             raise ToolError(f"{self.program.name} was stopped")
         return done

@@ -8,7 +8,7 @@ from prefect.logging import disable_run_logger
 from deployments.home import CHECKOUT
 from deployments.pipeline import Tool
 from deployments.runtimes.layout import COMPLETE, share_read_only
-from deployments.sandbox import Sandbox, available
+from deployments.sandbox import check_owner
 from evidence.errors import ToolError
 from gates.requirements import Check, Outcome
 from tasks.node_packages import node_packages
@@ -177,7 +177,7 @@ def test_packages_are_installed_once_for_a_lock_and_cannot_be_written(tmp_path: 
         made = (packages.parent / COMPLETE).stat().st_mtime_ns
         again = node_packages(*laid_out(tmp_path / "b", environment, {**PAGE, "frontend/x.ts": "x\n"}), "frontend")
         assert again == packages and (packages.parent / COMPLETE).stat().st_mtime_ns == made
-        owner = Sandbox(available()).owner()
+        owner = check_owner()
         for file in (packages, packages / "react", packages / "react" / "package.json"):
             assert os.geteuid() != 0 or file.stat().st_uid != owner
         assert not (packages / "react" / "package.json").stat().st_mode & 0o222

@@ -1,0 +1,219 @@
+"""Hostile programs of a check against its shares, in every way that this host permits; what serves is beside them."""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import textwrap
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deployments import sandbox, sandbox_init, shares
+from deployments.ports import free_port
+from deployments.sandbox import Completed, Sandbox
+from deployments.shares import Groups, Hold, Shares, Way, held
+from tasks.load_process import running
+from tests.deployments.test_sandbox import python
+from tests.waiting import wait_for
+
+WAYS = list(Way)[list(Way).index(shares.best()) :]
+every_way = pytest.mark.parametrize("way", [Way.PRIORITIES, *(way for way in WAYS[:1] if way is not Way.PRIORITIES)])
+
+BOMB = """
+import os
+while True:
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+SPIN = """
+import subprocess, sys
+spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) for _ in range(4)]
+print("spinning", flush=True)
+spinning[0].wait()
+"""
+ALLOCATE = "x = b'x' * 20_000_000_000"
+STANDING = """
+import json, os
+read = lambda name: open(f"/proc/self/{name}").read().split()
+print(json.dumps({"nice": os.nice(0), "oom": read("oom_score_adj"), "cgroup": read("cgroup"), "uid": os.getuid()}))
+"""
+
+
+def run(code: str, way: Way, *, timeout_s: float = 240, memory_mb: int = 256, processes: int = 64) -> Completed:
+    level = sandbox.available()
+    box = Sandbox(level, uid=sandbox.CHECK_UID, shares=Shares(memory_mb, processes, way))
+    argv = [python(level), "-c", textwrap.dedent(code)]
+    return sandbox.run(argv, cwd=Path("/"), env={"PATH": "/usr/bin:/bin"}, sandbox=box, timeout_s=timeout_s)
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Iterator[str]:
+    """A small HTTP server in the sandbox of what serves; its address."""
+    port = free_port()
+    level = sandbox.available()
+    argv = [python(level), "-m", "http.server", "--bind", "127.0.0.1", str(port)]
+    directory = Path(tempfile.mkdtemp(prefix="serving-"))
+    directory.chmod(0o755)
+    box = Sandbox(level, read_only=(directory,))
+    log = tmp_path / "server.log"
+    with running(argv, cwd=directory, env={"PATH": "/usr/bin:/bin"}, box=box, timeout_s=900, log=log) as server:
+        url = f"http://127.0.0.1:{port}/"
+        wait_for(lambda: answers(url), "the server answers")
+        yield url
+        assert server.ended is None, "what serves was ended"
+    directory.rmdir()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
+        return bool(answer.status == 200)
+    return False
+
+
+@every_way
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        pytest.param(BOMB, "used more than 64 processes", id="fork bomb"),
+        pytest.param(ALLOCATE, "used more than 256 MB of memory", id="20 GB"),
+    ],
+)
+def test_what_passes_its_limit_is_ended_and_what_serves_answers_on(
+    code: str, told: str, way: Way, serving: str
+) -> None:
+    done = run(code, way)
+    assert (done.exceeded, done.timed_out, done.failed) == (told, False, True)
+    assert done.how == told
+    assert answers(serving)
+
+
+@every_way
+def test_four_spinning_processes_leave_what_serves_answering(way: Way, serving: str) -> None:
+    heard: list[bool] = []
+    level = sandbox.available()
+    box = Sandbox(level, uid=sandbox.CHECK_UID, shares=Shares(1024, 64, way))
+
+    def ask(_: str) -> None:
+        heard.extend(answers(serving) for _ in range(20))
+        raise InterruptedError("seen enough")
+
+    with pytest.raises(InterruptedError):
+        sandbox.run(
+            [python(level), "-c", SPIN],
+            cwd=Path("/"),
+            env={"PATH": "/usr/bin:/bin"},
+            sandbox=box,
+            timeout_s=300,
+            on_output=ask,
+        )
+    assert heard == [True] * 20
+
+
+@every_way
+def test_a_check_within_its_limits_is_left_alone_and_yields(way: Way) -> None:
+    done = run(STANDING, way)
+    assert (done.returncode, done.exceeded, done.failed) == (0, "", False)
+    told = json.loads(done.output)
+    assert told["oom"] == ["900"]
+    assert told["nice"] >= sandbox_init.NICE
+    assert any("slipway-check-" in line for line in told["cgroup"]) is (way is not Way.PRIORITIES)
+    if os.geteuid() == 0 and sandbox.available() is not sandbox.Isolation.NONE:
+        assert told["uid"] == sandbox.CHECK_UID != sandbox.APP_UID
+
+
+def test_groups_are_gone_afterwards_and_so_are_those_of_killed_runs() -> None:
+    if shares.best() is Way.PRIORITIES:
+        pytest.skip("this host lets us make no groups")
+    with held(Shares()) as hold:
+        parents = {group.parent for group in hold.groups}
+        stale = [parent / "slipway-check-4194305-00ff" for parent in parents]  # beyond the largest process id
+        for group in stale:
+            group.mkdir()
+        with held(Shares()) as other:
+            assert not any(group.exists() for group in stale)
+            assert all(group.exists() for group in (*hold.groups, *other.groups))
+    assert not any(group.exists() for group in (*hold.groups, *other.groups))
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Path:
+    """A group as files: what the kernel would offer for v2."""
+    group = tmp_path / "slipway-check-1-ab"
+    group.mkdir()
+    for name in ("cpu.idle", "cpu.weight", "memory.max", "memory.oom.group", "memory.swap.max", "pids.max"):
+        (group / name).write_text("")
+    return group
+
+
+def test_v2_limits_memory_processes_and_the_processor(fake: Path) -> None:
+    place = Groups(Way.GROUPS_V2, fake.parent, fake.parent)
+    shares._limit(place, fake.name, Shares(300, 64))
+    told = {file.name: file.read_text() for file in fake.iterdir()}
+    assert told == {
+        "cpu.idle": "1",
+        "cpu.weight": "",
+        "memory.max": "300000000",
+        "memory.oom.group": "1",
+        "memory.swap.max": "0",
+        "pids.max": "64",
+    }
+
+
+def test_v2_without_idle_groups_has_the_least_weight(fake: Path) -> None:
+    (fake / "cpu.idle").unlink()
+    shares._make_idle(fake)
+    assert (fake / "cpu.weight").read_text() == "1"
+
+
+def test_a_group_without_a_processor_controller_is_no_way(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="no processor controller"):
+        shares._make_idle(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("memory.events", "low 0\noom_kill 0\n", ""),
+        ("memory.events", "low 0\noom_kill 1\n", "used more than 300 MB of memory"),
+        ("pids.events", "max 0\n", ""),
+        ("pids.events", "max 3\n", "used more than 64 processes"),
+        ("other", "", ""),
+    ],
+)
+def test_what_the_kernel_refused_is_told(fake: Path, file: str, content: str, told: str) -> None:
+    (fake / file).write_text(content)
+    assert Hold(Shares(300, 64), (fake,), Way.GROUPS_V2).counted() == told
+
+
+@pytest.mark.parametrize("trouble", [OSError("read-only"), LookupError("no such hierarchy")])
+def test_without_groups_there_are_priorities(monkeypatch: pytest.MonkeyPatch, trouble: Exception) -> None:
+    def nowhere(_: Way) -> Groups:
+        raise trouble
+
+    shares.best.cache_clear()
+    monkeypatch.setattr(shares, "_find", nowhere)
+    try:
+        assert shares.best() is Way.PRIORITIES
+        assert shares.yielding_entry() == ""
+    finally:
+        shares.best.cache_clear()
+
+
+def test_our_own_programs_can_yield(capfd: pytest.CaptureFixture[str]) -> None:
+    pid = os.spawnv(os.P_NOWAIT, sys.executable, shares.yielding([sys.executable, "-c", STANDING]))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    told = capfd.readouterr().out
+    assert '"oom": ["300"]' in told
+    assert ("slipway-yielding" in told) is (shares.best() is not Way.PRIORITIES)
+
+
+def test_a_yielding_program_that_is_not_there_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    pid = os.spawnv(os.P_NOWAIT, sys.executable, shares.yielding(["/no/such/program"]))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 127
+    assert "cannot run /no/such/program" in capfd.readouterr().err
