@@ -36,12 +36,12 @@ def _read(described: dict[str, Any], version: str | None) -> "RunnerDeployment":
     from prefect.client.schemas.actions import DeploymentScheduleCreate
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.deployments.runner import RunnerDeployment
-    from prefect.flows import load_flow_from_entrypoint
+    from prefect.flows import Flow, load_flow_from_entrypoint
     from prefect.runner.storage import LocalStorage
 
     left = dict(described)
     entrypoint, pool, cron = left.pop("entrypoint"), left.pop("work_pool"), left.pop("schedules", [])
-    flow = load_flow_from_entrypoint(str(CHECKOUT / entrypoint))
+    flow: Flow[..., Any] = load_flow_from_entrypoint(str(CHECKOUT / entrypoint))
     name = left.pop("name")
     triggers = [
         {"name": f"{name}__automation_{number}", **one} for number, one in enumerate(left.pop("triggers", []), 1)

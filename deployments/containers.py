@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from docker.errors import NotFound
-
 from gates.verification import Usage
 
 GO_DIRECTORY = 1 << 31  # Go's os.ModeDir, in which the engine tells modes
@@ -81,11 +79,18 @@ def read_usage(service: str, said: Mapping[str, Any], given: Mapping[str, Any], 
     )
 
 
+def errors() -> Any:
+    """Return the SDK's errors. It is imported when an engine is asked: most of our processes never ask one."""
+    import docker.errors
+
+    return docker.errors
+
+
 def file_at(api: Any, container: str, path: str, largest: int, depth: int = 4) -> bytes | None:
     """Return a file of a container, up to `depth` links followed; None: absent, no file, or larger than that."""
     try:
         chunks, about = api.get_archive(container, path)
-    except NotFound:
+    except errors().NotFound:
         return None
     if about.get("linkTarget") and depth:
         target = str(PurePosixPath(path).parent / about["linkTarget"])

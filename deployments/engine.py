@@ -12,11 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
-
-import docker
-from deployments.containers import Container, file_at, read_usage
+from deployments.containers import Container, errors, file_at, read_usage
 from evidence.errors import ToolError
 from gates.verification import Usage
 
@@ -49,6 +45,8 @@ class Engine:
 
     @cached_property
     def _client(self) -> Any:
+        import docker
+
         return docker.DockerClient(base_url=self.host or "unix:///var/run/docker.sock", timeout=API_TIMEOUT_S)
 
     @contextmanager
@@ -56,9 +54,10 @@ class Engine:
         """Yield the API; ToolError says whether the engine is away or refused."""
         try:
             yield self._client.api
-        except APIError as error:
+        except errors().APIError as error:
             raise ToolError(f"the Docker engine at {self.name}: {what}: {error.explanation or error}") from error
-        except (DockerException, requests.RequestException, OSError) as error:
+        # OSError: that is what the exceptions of requests, with which the SDK asks, are
+        except (errors().DockerException, OSError) as error:
             raise ToolError(
                 f"the Docker engine at {self.name} does not answer ({what}): {str(error)[:300]}; "
                 "start it (systemctl start docker), or correct DOCKER_HOST"
@@ -86,7 +85,7 @@ class Engine:
         with self._asking(f"image {reference}") as api:
             try:
                 return dict(api.inspect_image(reference))
-            except ImageNotFound:
+            except errors().ImageNotFound:
                 return None
 
     def files_of(self, image: str, paths: Sequence[str], largest: int) -> dict[str, bytes]:
@@ -143,7 +142,7 @@ class Engine:
                 return False
             try:
                 api.remove_image(image, force=True)  # it may have several names
-            except ImageNotFound:
+            except errors().ImageNotFound:
                 return False
         return True
 
@@ -155,7 +154,7 @@ class Engine:
             for one in api.containers(all=True, filters=wanted):
                 try:
                     found.append(Container.read(api.inspect_container(one["Id"])))
-                except NotFound:
+                except errors().NotFound:
                     continue
         return sorted(found, key=lambda container: container.name)
 
@@ -164,7 +163,7 @@ class Engine:
         with self._asking(f"container {name}") as api:
             try:
                 return Container.read(api.inspect_container(name))
-            except NotFound:
+            except errors().NotFound:
                 return None
 
     def last_death(self, container: Container) -> Container:
@@ -184,7 +183,7 @@ class Engine:
             try:
                 said = api.stats(container.id, stream=False, one_shot=True)
                 given = api.inspect_container(container.id)["HostConfig"]
-            except NotFound as error:
+            except errors().NotFound as error:
                 raise ToolError(f"{container.name} is gone") from error
         return read_usage(container.service, said, given, time.monotonic())
 
@@ -193,7 +192,7 @@ class Engine:
         with self._asking(f"log of {container.name}") as api:
             try:
                 said = api.logs(container.id, tail=lines, stdout=True, stderr=True)
-            except NotFound:
+            except errors().NotFound:
                 return ""
         return bytes(said).decode(errors="replace")[-LONGEST_LOG:].strip()
 
@@ -220,11 +219,13 @@ class Engine:
 
     def _each(self, containers: Sequence[Container], act: Any, wait_s: float, what: str) -> None:
         def one(container: Container) -> None:
+            import docker
+
             client = docker.APIClient(base_url=self.host or None, timeout=wait_s + API_TIMEOUT_S, version="auto")
             with self._asking(f"{what} {container.name}"):
                 try:
                     act(client, container)
-                except NotFound:
+                except errors().NotFound:
                     pass  # gone already, which is what was wanted
                 finally:
                     client.close()
@@ -246,7 +247,7 @@ class Engine:
             for one in api.networks(filters={"label": [f"{key}={value}" for key, value in labels.items()]}):
                 try:
                     api.remove_network(one["Id"])
-                except APIError:
+                except errors().APIError:
                     continue
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
@@ -254,7 +255,7 @@ class Engine:
         with self._asking(f"volume {name}") as api:
             try:
                 api.inspect_volume(name)
-            except NotFound:
+            except errors().NotFound:
                 api.create_volume(name, labels=dict(labels))
 
     def volumes(self, labels: Mapping[str, str]) -> list[str]:
@@ -269,7 +270,7 @@ class Engine:
             with self._asking("volumes") as api:
                 try:
                     api.remove_volume(name)
-                except APIError:
+                except errors().APIError:
                     continue
 
     def run(self, words: Sequence[str], env: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:

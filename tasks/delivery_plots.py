@@ -1,20 +1,19 @@
 """The plots of the delivery report, as SVG for the page and PNG for Slack. Text takes the colour around it."""
 
+from __future__ import annotations
+
 import io
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from typing import TYPE_CHECKING, Any
 
 from gates.delivery import CI, FAILURES, LEAD, RESTORE, duration, median
 from tasks.delivery import Report
+
+# matplotlib takes half a second to import, and every command and flow process would: each plot imports what it needs.
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 GOOD, BAD, ACCENT, TARGET = "#2a9d8f", "#d1495b", "#3b7dd8", "#e9a23b"
 INK = "#123456"  # replaced by currentColor
@@ -41,11 +40,14 @@ STYLE: Any = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
-Draw = Callable[[Axes, Report], bool]
+Draw = Callable[["Axes", Report], bool]
 
 
 def svg(report: Report, draw: Draw) -> str:
     """Return a plot as inline SVG, "" when there is nothing to draw."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({**STYLE, "svg.hashsalt": draw.__name__}):
         figure = Figure(figsize=SIZE)
         if not draw(figure.subplots(), report):
@@ -65,6 +67,10 @@ def svg(report: Report, draw: Draw) -> str:
 
 def png(report: Report) -> bytes:
     """Return the first two plots as one picture."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     with mpl.rc_context({**STYLE, **dict.fromkeys(("text.color", "xtick.color", "ytick.color"), "#333333")}):
         figure = Figure(figsize=(8, 5.4), facecolor="white")
         FigureCanvasAgg(figure)
@@ -80,6 +86,8 @@ def png(report: Report) -> bytes:
 
 def deployments(axes: Axes, report: Report) -> bool:
     """Draw how many deployments there were each day or week, failed ones apart."""
+    from matplotlib.ticker import MaxNLocator
+
     edges = _edges(report)
     good = _counts([one.at for one in report.deployments if not one.failed], edges)
     bad = _counts([one.at for one in report.deployments if one.failed], edges)
@@ -123,7 +131,7 @@ def failure_rate(axes: Axes, report: Report) -> bool:
     )
     axes.step(_days([at for at, _ in shares]), [share * 100 for _, share in shares], color=BAD, where="post")
     axes.set_ylim(0, max(12.0, *(share * 110 for _, share in shares)) if shares else 12)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} %"))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
     _target(axes, FAILURES.limit * 100, FAILURES.text)
     _dates(axes, report)
     return bool(shares)
@@ -202,6 +210,8 @@ def _counts(times: Sequence[datetime], edges: Sequence[datetime]) -> list[int]:
 
 
 def _dates(axes: Axes, report: Report) -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
     axes.set_xlim(*_days([report.since, report.until]))
     locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
@@ -230,7 +240,7 @@ def _seconds(axes: Axes, report: Report, limit: float, text: str) -> None:
     low, high = axes.get_ylim()
     axes.set_yticks([tick for tick in ticks if low <= tick <= high])
     axes.set_yticks([], minor=True)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(value)))
+    axes.yaxis.set_major_formatter(lambda value, _: _tick(value))
     _target(axes, limit, text)
     _dates(axes, report)
 

@@ -12,8 +12,6 @@ import httpx
 from prefect.blocks.core import Block
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
-from prefect_docker.credentials import DockerRegistryCredentials
-from prefect_docker.host import DockerHost
 
 from deployments.engine import LOGIN_FILE
 from deployments.pipeline import ImageBuild, Pipeline
@@ -31,6 +29,8 @@ def engine_address(wanted: ImageBuild) -> str:
     """Return where images are built: the address in the block, "" without one. ConfigError: there is no such block."""
     if not wanted.engine_block:
         return ""
+    from prefect_docker.host import DockerHost  # with it come workers and the SDK: for whom has a block only
+
     return str(_load(DockerHost, wanted.engine_block, "engine_block").base_url or "")
 
 
@@ -64,6 +64,8 @@ def lend_login(place: Place, pipeline: Pipeline) -> None:
 
 def _login(wanted: ImageBuild) -> str:
     """Return a docker configuration with the registry's login. ConfigError: no such block, or another registry's."""
+    from prefect_docker.credentials import DockerRegistryCredentials
+
     block = _load(DockerRegistryCredentials, wanted.registry_block, "registry_block")
     registry, of = wanted.registry.split("/")[0], _host(block.registry_url)
     if registry != of and not {registry, of} <= set(HUB_NAMES):

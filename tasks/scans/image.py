@@ -5,11 +5,8 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-import requests
-from docker.errors import DockerException
-
-import docker
 from evidence.errors import ToolError
 from gates.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
 from gates.scans import read_report
@@ -35,6 +32,8 @@ class Image:
 
 def read_image(name: str) -> Image:
     """Read an image by digest or name. ToolError when engine or image are not there, or the export breaks off."""
+    import docker  # by what looks at an image only
+
     try:
         client = docker.APIClient(version="auto", timeout=ENGINE_TIMEOUT_S, **docker.utils.kwargs_from_env())
         try:
@@ -43,13 +42,13 @@ def read_image(name: str) -> Image:
             return Image(inspected, history, _exported(client, inspected.Id))
         finally:
             client.close()
-    except (DockerException, requests.RequestException) as error:
+    except (docker.errors.DockerException, OSError) as error:
         raise ToolError(f"the Docker engine cannot show the image: {str(error)[:300]}") from error
     except tarfile.TarError as error:
         raise ToolError(f"the image's files could not be read to their end: {error}") from error
 
 
-def _exported(client: docker.APIClient, image: str) -> FileSystem:
+def _exported(client: Any, image: str) -> FileSystem:
     container = client.create_container(image, command=NEVER, network_disabled=True, labels={"slipway.scan": "export"})
     try:
         with tarfile.open(fileobj=_Stream(client.export(container["Id"])), mode="r|") as archive:
