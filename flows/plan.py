@@ -14,12 +14,14 @@ from tasks.benchmarks import DECIDED, benchmarks_key, run_benchmarks
 from tasks.compatibility import run_compatibility
 from tasks.coverage import run_coverage
 from tasks.history import Past
+from tasks.import_closure import suite_digest
 from tasks.load import run_load
 from tasks.load_pairs import base_for_load
 from tasks.measuring import measured
 from tasks.quality import run_quality
-from tasks.results import result_key
+from tasks.results import key_of, matching, result_key
 from tasks.suites import run_suite
+from tasks.syntax import code_digest
 from tasks.workspace import Looked, Workspace
 
 Judged = PrefectFuture[tuple[Step, ...] | None]
@@ -45,11 +47,15 @@ def suite_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job
         Job(
             name,
             partial(run_suite.submit, name, suite, workspace, coverage=coverage, before=past.tests.get(name)),
-            result_key(
-                name, workspace.source, suite.inputs, suite.model_dump(), coverage and coverage.covers, environment
+            key_of(
+                name,
+                suite_digest(workspace.source, suite, measured(suite, coverage)),
+                suite.model_dump(),
+                coverage and coverage.covers,
+                environment,
             ),
             alone=suite.alone,
-            must_leave=("coverage",) if coverage and measured(suite, coverage) else (),
+            must_leave=("coverage", "lines") if measured(suite, coverage) else (),
         )
         for name, suite in pipeline.suites.items()
     ]
@@ -61,7 +67,8 @@ def load_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]
     if wanted is None:
         return []
     parts = (wanted.model_dump(), pipeline.run.model_dump(), workspace.environment.name)
-    key = result_key("load", workspace.source, wanted.inputs, *parts)
+    source = workspace.source
+    key = key_of("load", code_digest(source, matching(source, wanted.inputs), measured=False), *parts)
     find = partial(base_for_load, pipeline, workspace)
     submit = partial(run_load.submit, wanted, workspace, pipeline.run, find, past.load)
     return [Job("load", submit, key, alone=True, must_leave=("comparison",))]
@@ -80,11 +87,13 @@ def coverage_jobs(
         return []
     files = {job.name: found[job.name].files for job in suites if job.name in found}
     data = {name: left["coverage"] for name, left in files.items() if "coverage" in left}
+    lines = {name: left["lines"] for name, left in files.items() if "lines" in left}
     limits = {name: (suite.covers, suite.min_coverage) for name, suite in pipeline.suites.items()}
     keys = sorted(job.key for job in suites)
     parts = (pipeline.coverage.model_dump(), limits, keys, sorted(data), workspace.source.parent)
-    key = result_key("coverage", workspace.source, pipeline.coverage.covers, *parts)
-    return [Job("coverage", partial(run_coverage.submit, pipeline, workspace, data), key)]
+    covers = [*pipeline.coverage.covers, *(glob for suite in pipeline.suites.values() for glob in suite.covers)]
+    key = result_key("coverage", workspace.source, covers, *parts)
+    return [Job("coverage", partial(run_coverage.submit, pipeline, workspace, data, lines), key)]
 
 
 def benchmark_jobs(pipeline: Pipeline, workspace: Workspace, found: Mapping[str, Looked]) -> list[Job]:

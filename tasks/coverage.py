@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from prefect import task
@@ -17,17 +18,19 @@ from prefect.logging import get_run_logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deployments.pipeline import Coverage, Pipeline
-from evidence.errors import SlipwayError
+from evidence.errors import SlipwayError, ToolError
 from gates.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
 from gates.quality import no_verdict
 from tasks.changed_lines import look_at_changes
 from tasks.cores import on_a_core
 from tasks.measuring import app_settings, carry_out, denominator, hand_over, measured, write_config
+from tasks.syntax import LINES, lines_of, moved_lines
 from tasks.workspace import Looked, Workspace
 
 NAME = "coverage"
 LARGEST_REPORT_BYTES = 100_000_000
 LARGEST_HTML_BYTES = 300_000_000
+NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 
 class _Summary(BaseModel):
@@ -60,17 +63,22 @@ class Seen(BaseModel):
 
 
 @task(name="coverage", task_run_name="coverage", cache_policy=NO_CACHE)
-def run_coverage(pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Path]) -> Looked:
+def run_coverage(
+    pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Path], lines: Mapping[str, Path] = NOTHING
+) -> Looked:
     """Judge coverage from each suite's combined data. Safe to repeat.
 
+    `lines` are the suites' files of that name: data of an earlier run are moved to where the same lines are now.
     Files: `coverage` (`Seen` as JSON, for the page), `html` (coverage.py's own pages, as a zip).
     """
-    looked = on_a_core(NAME, workspace, partial(look_at_coverage, pipeline, workspace, data))
+    looked = on_a_core(NAME, workspace, partial(look_at_coverage, pipeline, workspace, data, lines))
     get_run_logger().info("coverage: %s: %s", looked.check.outcome, looked.check.reason)
     return looked
 
 
-def look_at_coverage(pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Path]) -> Looked:
+def look_at_coverage(
+    pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Path], lines: Mapping[str, Path] = NOTHING
+) -> Looked:
     """Do what `run_coverage` does, without a run around it."""
     if pipeline.coverage is None:
         return Looked(no_verdict(NAME, "config/pipeline.toml has no [coverage]"))
@@ -78,7 +86,7 @@ def look_at_coverage(pipeline: Pipeline, workspace: Workspace, data: Mapping[str
     shutil.rmtree(workspace.root / NAME, ignore_errors=True)
     try:
         looking = _Looking(pipeline, pipeline.coverage, workspace)
-        seen, html = looking.look(data)
+        seen, html = looking.look(data, lines)
     except SlipwayError as error:
         return Looked(no_verdict(NAME, str(error)))
     judged = judge_coverage(looking.limits, seen.total, seen.suites, seen.changed)
@@ -112,8 +120,9 @@ class _Looking:
         }
         return Limits(self.coverage.min_total, suites, self.coverage.min_changed)
 
-    def look(self, data: Mapping[str, Path]) -> tuple[Seen, Path | None]:
+    def look(self, data: Mapping[str, Path], lines: Mapping[str, Path]) -> tuple[Seen, Path | None]:
         there = {name: file for name in self.expected if (file := self._take(name, data)) is not None}
+        self._move(there, lines)
         files = {name: self._files(self.pipeline.suites[name].covers or self.coverage.covers) for name in there}
         lacking = [name for name in self.expected if name not in there]
         steps = [self._step("json", name, f"{name}.json", files[name]) for name in there]
@@ -141,6 +150,21 @@ class _Looking:
     def _take(self, name: str, data: Mapping[str, Path]) -> Path | None:
         target = self.out / f"{name}.data"
         return target if name in data and hand_over(data[name], target) else None
+
+    def _move(self, there: Mapping[str, Path], lines: Mapping[str, Path]) -> None:
+        """Move the data of suites that earlier runs measured to where the lines are now. Raises ToolError."""
+        now = lines_of(self.workspace.source)
+        moves = {
+            name: moved_lines(LINES.validate_json(lines[name].read_bytes()), now) for name in there if name in lines
+        }
+        moves = {name: moved for name, moved in moves.items() if moved}
+        steps = []
+        for name, moved in moves.items():
+            before = there[name].rename(self.out / f"{name}.before")
+            steps.append({"move": str(before), "to": str(there[name]), "lines": moved})
+        told = carry_out(NAME, self.workspace, self.config, steps) if steps else []
+        if trouble := [f"coverage data of {name}: {why}" for name, why in zip(moves, told, strict=True) if why]:
+            raise ToolError(trouble[0])
 
     def _step(self, kind: str, name: str, target: str, files: list[str]) -> dict[str, Any]:
         return {kind: str(self.out / target), "data": str(self.out / f"{name}.data"), "files": files}

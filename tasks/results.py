@@ -52,10 +52,10 @@ def rules_digest() -> str:
     return digest.hexdigest()
 
 
-def inputs_digest(source: Source, globs: Sequence[str]) -> str:
-    """Return a digest of the commit's files that match the globs (gitignore's syntax)."""
+def matching(source: Source, globs: Sequence[str]) -> list[str]:
+    """Return the commit's files that match the globs (gitignore's syntax), sorted."""
     chosen = pathspec.GitIgnoreSpec.from_lines(globs)
-    return files_digest(source, [path for path in source.files if chosen.match_file(path)])
+    return sorted(path for path in source.files if chosen.match_file(path))
 
 
 def files_digest(source: Source, paths: Iterable[str]) -> str:
@@ -64,15 +64,15 @@ def files_digest(source: Source, paths: Iterable[str]) -> str:
     Every .gitattributes comes along: it decides what `git archive` leaves out and how it writes the rest.
     """
     attributes = [path for path in source.files if path.rpartition("/")[2] == ".gitattributes"]
-    matching = sorted({*paths, *attributes})
-    return hashlib.sha256("\0".join(f"{path}\0{source.files[path]}" for path in matching).encode()).hexdigest()
+    chosen = sorted({*paths, *attributes})
+    return hashlib.sha256("\0".join(f"{path}\0{source.files[path]}" for path in chosen).encode()).hexdigest()
 
 
 def result_key(name: str, source: Source, globs: Sequence[str], *parts: Any) -> str:
     """Return what a check's result is kept under: name, the inputs that the globs name, and `parts` that also decide it
     (its configuration, the digest of the environment that it runs in, a day).
     """
-    return key_of(name, inputs_digest(source, globs), *parts)
+    return key_of(name, files_digest(source, matching(source, globs)), *parts)
 
 
 def key_of(name: str, inputs: str, *parts: Any) -> str:

@@ -23,6 +23,7 @@ from tasks.junit import read_report
 from tasks.log_blocks import CONTROL
 from tasks.measuring import INSIDE, Measuring, collect, measure, measured
 from tasks.services import Services, suite_services
+from tasks.syntax import LINES, lines_of
 from tasks.workspace import Looked, Workspace
 
 # Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
@@ -41,7 +42,7 @@ def run_suite(
 
     With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
     pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
-    `benchmarks` (pytest-benchmark's report).
+    `lines` (of the Python that was measured, as `lines_of` has them) and `benchmarks` (pytest-benchmark's report).
     """
     look = partial(look_at_suite, name, suite, workspace, coverage, before)
     looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)
@@ -166,7 +167,8 @@ class _Looking:
         if measured(self.suite, self.coverage):
             data, why = collect(self.name, self.workspace, self.source)
             if data:
-                files["coverage"] = data
+                files |= {"coverage": data, "lines": self.workspace.root / self.name / "lines.json"}
+                files["lines"].write_bytes(LINES.dump_json(lines_of(self.workspace.source)))
             else:
                 self.notes.append(f"coverage: {why}")
         return files
