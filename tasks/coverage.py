@@ -24,7 +24,7 @@ from gates.quality import no_verdict
 from tasks.changed_lines import look_at_changes
 from tasks.cores import on_a_core
 from tasks.measuring import app_settings, carry_out, denominator, hand_over, measured, write_config
-from tasks.syntax import LINES, lines_of, moved_lines
+from tasks.syntax import lines_of, moved_lines, read_lines
 from tasks.workspace import Looked, Workspace
 
 NAME = "coverage"
@@ -154,9 +154,7 @@ class _Looking:
     def _move(self, there: Mapping[str, Path], lines: Mapping[str, Path]) -> None:
         """Move the data of suites that earlier runs measured to where the lines are now. Raises ToolError."""
         now = lines_of(self.workspace.source)
-        moves = {
-            name: moved_lines(LINES.validate_json(lines[name].read_bytes()), now) for name in there if name in lines
-        }
+        moves = {name: moved_lines(read_lines(lines[name]), now) for name in there if name in lines}
         moves = {name: moved for name, moved in moves.items() if moved}
         steps = []
         for name, moved in moves.items():

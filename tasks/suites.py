@@ -23,7 +23,7 @@ from tasks.junit import read_report
 from tasks.log_blocks import CONTROL
 from tasks.measuring import INSIDE, Measuring, collect, measure, measured
 from tasks.services import Services, suite_services
-from tasks.syntax import LINES, lines_of
+from tasks.syntax import lines_of, write_lines
 from tasks.workspace import Looked, Workspace
 
 # Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
@@ -168,7 +168,7 @@ class _Looking:
             data, why = collect(self.name, self.workspace, self.source)
             if data:
                 files |= {"coverage": data, "lines": self.workspace.root / self.name / "lines.json"}
-                files["lines"].write_bytes(LINES.dump_json(lines_of(self.workspace.source)))
+                write_lines(files["lines"], lines_of(self.workspace.source))
             else:
                 self.notes.append(f"coverage: {why}")
         return files

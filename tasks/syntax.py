@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from evidence.errors import ToolError
 from tasks import inside
 from tasks.source import Source
 
@@ -105,6 +106,21 @@ def lines_of(source: Source) -> dict[str, Lines]:
     """Return the lines of each Python file of the commit, by path."""
     modules = read_syntax(source.archive).modules
     return {path: Lines(shape=module.shape, lines=module.lines) for path, module in modules.items()}
+
+
+def write_lines(file: Path, lines: Mapping[str, Lines]) -> None:
+    """Write the lines for a later run."""
+    file.write_bytes(LINES.dump_json(dict(lines)))
+
+
+def read_lines(file: Path) -> dict[str, Lines]:
+    """Return what `write_lines` wrote. Raises ToolError."""
+    try:
+        return LINES.validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise ToolError(
+            f"the lines that a suite was measured by cannot be read: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def moved_lines(before: Mapping[str, Lines], now: Mapping[str, Lines]) -> dict[str, list[tuple[int, int]]]:

@@ -1,6 +1,7 @@
 """Real suites under coverage in the real sandbox, judged on real data: each gate failing, and its twin passing."""
 
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -340,3 +341,63 @@ def test_of_the_apps_settings_only_what_shows_its_code_is_taken(tmp_path: Path, 
 def test_settings_that_cannot_be_read_are_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
     assert app_settings(tmp_path) == {}
+
+
+MOVED = '''"""Shop."""
+
+
+def used(of):  # pragma: no cover once
+    if of:
+        return "yes"
+    return "no"
+
+
+class Till:
+    def open(self):
+        return [
+            used(True),
+        ]
+
+
+def unused():
+    return "unused"
+'''
+
+
+@pytest.mark.parametrize(
+    ("changed", "like_measured"),
+    [
+        (MOVED.replace("def ", "# a comment\n\n\ndef ").replace("# a comment\n\n\ndef open", "def open"), True),
+        (MOVED.replace("            used", "            # inside\n            used"), True),
+        (MOVED.replace('    return "no"', '    other = 1\n    return "no"'), False),
+    ],
+)
+def test_data_of_an_earlier_run_are_moved_to_where_the_lines_are(app: App, changed: str, like_measured: bool) -> None:
+    """Told of another run's data, coverage says what it says when it measures anew; nothing when the code is another."""
+    plan = pipeline({"unit": {}}, min_total=50)
+    test = "from shop.a import Till\n\n\ndef test_a():\n    Till().open()\n"
+    app.commit({"shop/__init__.py": "", "shop/a.py": MOVED, "tests/unit/test_a.py": test})
+    _, found = run_suites(app, plan)
+    kept = {name: Path(shutil.copy(found["unit"].files[name], app.root.parent)) for name in ("coverage", "lines")}
+
+    app.commit({"shop/a.py": changed})
+    workspace, anew = run_suites(app, plan)
+    measured = read_seen(look_at_coverage(plan, workspace, data_of(anew)))
+    looked = look_at_coverage(plan, workspace, {"unit": kept["coverage"]}, {"unit": kept["lines"]})
+    recalled = read_seen(looked)
+    assert measured and recalled
+    assert (recalled.total == measured.total) == like_measured
+    if not like_measured:
+        assert looked.check.outcome is Outcome.FAILED
+        assert value(looked.check, TOTAL) == 0
+
+
+def test_lines_that_were_spoilt_on_the_way_are_no_verdict(app: App, tmp_path: Path) -> None:
+    plan = pipeline({"unit": {}})
+    app.commit({**SHOP, "tests/unit/test_a.py": calls("a", *TEN)})
+    workspace, found = run_suites(app, plan)
+    for text in ("", "[]", '{"shop/a.py": {"shape": 1}}'):
+        lines = tmp_path / "lines.json"
+        lines.write_text(text)
+        check = look_at_coverage(plan, workspace, data_of(found), {"unit": lines}).check
+        assert (check.outcome, "lines" in check.reason) == (Outcome.NO_VERDICT, True), text
