@@ -22,6 +22,7 @@ from tasks.cores import core
 from tasks.dependencies import download_wheels
 from tasks.node_packages import npm
 from tasks.source import give
+from tasks.tool_caches import writers
 from tasks.workspace import Workspace, node_directory, tool_path
 
 
@@ -37,17 +38,19 @@ class ImageBuilt:
 def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     """Run one build step in the sandbox; return a folder that holds its outputs. ToolError when it fails.
 
-    Kept by the content of its inputs: a commit that does not touch them builds nothing.
+    Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
+    than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
     """
     log = get_run_logger()
     name = f"build-{step.name}"
     source = workspace.check_directory(name)
-    kept = Home.find().cache / "builds" / _inputs_digest(step, source)
+    mark = writers(workspace.source)
+    kept = Home.find().cache / "builds" / mark / _inputs_digest(step, source)
     if kept.exists():
         log.info("%s: unchanged inputs, built before", step.name)
         return kept
     node = node_directory()
-    downloads = Home.find().cache / "downloads" / step.name
+    downloads = Home.find().cache / "downloads" / mark / step.name
     if not downloads.exists():
         downloads.mkdir(parents=True)
         give(downloads, check_owner())

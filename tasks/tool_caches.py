@@ -13,6 +13,14 @@ from tasks.source import Source, give
 LARGEST_CACHE_BYTES = 1_000_000_000
 
 
+def writers(source: Source) -> str:
+    """Return a mark of those whose code may have written something: the signable commits of one branch, or the others
+    that bear its name.
+    """
+    scope = source.branch if source.signable else f"unsigned: {source.branch}"
+    return hashlib.sha256(scope.encode()).hexdigest()[:16]
+
+
 class ToolCache:
     """The cache of one tool in one environment, for the commits of one branch.
 
@@ -21,9 +29,7 @@ class ToolCache:
     """
 
     def __init__(self, name: str, environment: Path, source: Source) -> None:
-        scope = source.branch if source.signable else f"unsigned: {source.branch}"
-        mark = hashlib.sha256(scope.encode()).hexdigest()[:16]
-        self.kept = Home.find().cache / "tools" / environment.name / name / mark
+        self.kept = Home.find().cache / "tools" / environment.name / name / writers(source)
 
     def lend(self, directory: Path) -> None:
         """Put a copy of the cache, or an empty folder, where the tool will look for it. Safe to repeat and to race."""

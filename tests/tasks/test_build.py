@@ -1,13 +1,19 @@
 import hashlib
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.logging import disable_run_logger
 
 from deployments.pipeline import BuildStep
+from deployments.sandbox import Completed
 from evidence.errors import ToolError
-from tasks.build import _archive, _inputs_digest, _keep
+from tasks.build import _archive, _inputs_digest, _keep, run_build_step
+from tasks.source import Source
+from tasks.workspace import Workspace
 
 STEP = BuildStep(name="frontend", commands=(("npm", "ci"),), inputs=("frontend", "a b"), outputs=("app/static",))
 
@@ -59,6 +65,35 @@ def test_every_change_of_the_inputs_is_built(tmp_path: Path, change: str) -> Non
     else:
         step = STEP.model_copy(update={"commands": (("npm", "install"),)})
     assert _inputs_digest(step, two) != _inputs_digest(STEP, one)
+
+
+@pytest.mark.parametrize(
+    ("later", "builds"),
+    [({}, 1), ({"commit": "d" * 40}, 1), ({"branch": "feature"}, 2), ({"signable": False}, 2)],
+)
+def test_what_a_strangers_commit_built_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: dict[str, Any], builds: int
+) -> None:
+    """Of the same inputs: a build may read a file above them, such as a configuration of its tools."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
+    built = []
+
+    class Building(Workspace):
+        def check_directory(self, name: str) -> Path:
+            return tree(self.root / name)
+
+        def run(self, *_: Any, **__: Any) -> Completed:
+            built.append(self.source.branch)
+            (self.root / "build-frontend" / "app" / "static").mkdir()
+            (self.root / "build-frontend" / "app" / "static" / "index.html").write_text("page")
+            return Completed(0, "", truncated=False, timed_out=False, cancelled=False, seconds=1.0)
+
+    source = Source("c" * 40, "v1", "main", (), Path("source.tar"))
+    outputs = set()
+    for turn, one in enumerate((source, replace(source, **later))):
+        with disable_run_logger():
+            outputs.add(run_build_step.fn(STEP, Building(tmp_path / str(turn), one, tmp_path)))
+    assert (len(built), len(outputs)) == (builds, builds)
 
 
 def test_an_input_that_the_commit_lacks_is_named(tmp_path: Path) -> None:
