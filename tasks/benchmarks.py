@@ -12,14 +12,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments.pipeline import Pipeline, Suite
-from evidence.errors import ConfigError, SlipwayError, SourceError
+from evidence.errors import ConfigError, SlipwayError
 from gates.benchmarks import NAME, Paired, judge_benchmarks, not_compared
 from gates.quality import no_verdict
 from gates.requirements import Outcome
 from tasks.base import Base, NoBase
 from tasks.benchmark_pairs import Comparing, Failed, Side
 from tasks.benchmark_report import read_medians
-from tasks.results import inputs_digest, result_key
+from tasks.cores import on_a_core
+from tasks.import_closure import suite_digest
+from tasks.results import files_digest, key_of, matching
 from tasks.source import Source, tracked
 from tasks.workspace import Looked, Workspace
 
@@ -36,20 +38,28 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
     figures = (limits.max_benchmark_regression_percent, limits.compare_seconds)
     wanted = pipeline.suites[suite]
     parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest)
-    return result_key(NAME, workspace.source, wanted.inputs, *parts)
+    return key_of(NAME, suite_digest(workspace.source, wanted, by_lines=False), *parts)
 
 
 @task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
 def run_benchmarks(pipeline: Pipeline, suite: str, looked: Looked, workspace: Workspace, base: Base | NoBase) -> Looked:
     """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's. Safe to repeat.
 
+    It takes all cores of the host.
+
     Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
     """
-    began, log = monotonic(), get_run_logger()
-    found = look_at_benchmarks(pipeline, suite, looked, workspace, base, log.info)
+    log = get_run_logger()
+
+    def look() -> Looked:
+        began = monotonic()
+        found = look_at_benchmarks(pipeline, suite, looked, workspace, base, log.info)
+        return replace(found, check=found.check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
+
+    found = on_a_core(NAME, workspace, look, alone=True)
     for note in found.check.notes:
         log.info("%s: %s", NAME, note)
-    return replace(found, check=found.check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
+    return found
 
 
 def look_at_benchmarks(
@@ -97,16 +107,21 @@ def _compare(
 
 
 def _nothing_changed(pipeline: Pipeline, suite: Suite, source: Source, base: Base) -> bool:
-    """Return whether the base has the same files that the suite depends on, and the same environment. When in doubt,
+    """Return whether all that the suite depends on means the same in the base, in the same environment. When in doubt,
     no.
     """
     try:
-        other = replace(source, files=tracked(source.repository, base.bundle.commit))
-    except SourceError:
+        files = tracked(source.repository, base.bundle.commit)
+        other = replace(source, files=files, archive=base.place.store.blob(base.bundle.source))
+        here, there = (_depends_on(pipeline, suite, one) for one in (source, other))
+    except SlipwayError:
         return False
-    inputs = (*suite.inputs, f"/{pipeline.locks.ci}")
-    same = inputs_digest(source, inputs) == inputs_digest(other, inputs)
-    return same and base.bundle.python == pipeline.app.python
+    return here == there and base.bundle.python == pipeline.app.python
+
+
+def _depends_on(pipeline: Pipeline, suite: Suite, source: Source) -> tuple[str, str]:
+    lock = files_digest(source, matching(source, [f"/{pipeline.locks.ci}"]))
+    return lock, suite_digest(source, suite, by_lines=False)
 
 
 def _kept(found: Paired, file: Path) -> Path:
