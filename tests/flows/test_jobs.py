@@ -246,7 +246,7 @@ def test_checks_of_a_run_take_a_core_each_and_name_their_run(
 ) -> None:
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path))
     monkeypatch.setenv("SLIPWAY_CORES", "2")
-    together, most = threading.Barrier(2, timeout=60), []
+    together, most = threading.Barrier(2, timeout=250), []
 
     def look(name: str) -> Looked:
         together.wait()  # two at a time, or this breaks
@@ -269,7 +269,7 @@ def test_fail_fast_ends_what_waits_for_other_runs(
     queue = Home.find().cores
 
     def bad() -> Looked:
-        wait_for(lambda: len(list(queue.glob("*.claim"))) == 2, "the other check queues")
+        wait_for(lambda: len(list(queue.glob("*.claim"))) == 2, "the other check queues", timeout_s=250)
         return failed("bad")
 
     jobs = [
@@ -281,7 +281,7 @@ def test_fail_fast_ends_what_waits_for_other_runs(
     def other_run() -> None:
         with Cores(queue, 2).take(Claim(what="load test", run="another", alone=True)):
             held.set()
-            let_go.wait(60)
+            let_go.wait(280)
 
     other = threading.Thread(target=other_run, daemon=True)
     other.start()
@@ -297,7 +297,7 @@ def test_an_interrupted_run_ends_what_still_runs(memory: Memory, workspace: Work
 
     def endless() -> Looked:
         begun.set()
-        assert workspace.cancelled.wait(60)
+        assert workspace.cancelled.wait(250)
         return passed("endless")
 
     def quick() -> Looked:

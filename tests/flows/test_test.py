@@ -1,5 +1,6 @@
 """`test/suite` as it is run: on a real repository, through a real Prefect server."""
 
+import threading
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,11 +10,14 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 
-from deployments.home import CHECKOUT
+from deployments.cores import Claim, Cores
+from deployments.home import CHECKOUT, Home
 from deployments.pipeline import Pipeline
 from flows import test as module
+from tasks import cores
 from tests.tasks.small_app import App, pipeline
 from tests.tasks.test_coverage import SHOP, TEN, calls
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 LOCK = (CHECKOUT / "examples" / "assistant" / "requirements-dev.lock").read_text()
@@ -83,3 +87,24 @@ def test_a_suite_that_is_not_there_is_told(shop: App, monkeypatch: pytest.Monkey
     state = run(monkeypatch, plan(shop), suite="e2e")
     assert state.is_failed()
     assert state.message == "ConfigError: config/pipeline.toml: suites: there is no suite e2e"
+
+
+def test_a_suite_that_waits_for_another_run_says_so_on_its_page(
+    shop: App, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(monkeypatch, plan(shop), suite="unit")  # makes the environment, which would be what waits
+    monkeypatch.setattr(cores, "SHORTEST_NOTED_S", 1e-9)
+    queue, held = Home.find().cores, threading.Event()
+
+    def other_run() -> None:
+        with Cores(queue, 1).take(Claim(what="load test", run="another", alone=True)):
+            held.set()
+            wait_for(lambda: len(list(queue.glob("*.claim"))) == 2, "the suite queues", timeout_s=250)
+
+    other = threading.Thread(target=other_run, daemon=True)
+    other.start()
+    assert held.wait(60)
+    state = run(monkeypatch, plan(shop), suite="unit")
+    other.join(60)
+    assert state.is_completed(), state.message
+    assert "waited for a core" in page(state)
