@@ -10,12 +10,13 @@ from prefect.logging import disable_run_logger
 from cli.story import make_repository, read_story
 from deployments.home import CHECKOUT
 from deployments.pipeline import Pipeline, read_pipeline
-from flows.plan import coverage_jobs, load_jobs, quality_jobs, suite_jobs
+from flows.plan import benchmark_jobs, coverage_jobs, load_jobs, quality_jobs, suite_jobs
 from flows.scan_jobs import scan_jobs
 from gates.quality import no_verdict
+from tasks.base import NoBase
 from tasks.history import Past
 from tasks.scans import Subject
-from tasks.source import git
+from tasks.source import Source, git
 from tasks.working_tree import read_working_tree
 from tasks.workspace import Looked, Workspace
 
@@ -104,3 +105,16 @@ def test_nothing_looks_again_at_the_same_files(bench: Bench) -> None:
     assert bench.keys() == bench.keys()
     bench.append("README.md", "\nchanged\n")
     assert bench.keys() == bench.keys(), "uncommitted changes, looked at twice"
+
+
+def test_benchmarks_are_compared_alone_and_remembered_only_when_each_was_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.plan.find_base", lambda pipeline, source: NoBase("nothing is live yet"))
+    pipeline = read_pipeline()
+    workspace = Workspace(tmp_path, Source("c" * 40, "v1", "main", (), tmp_path), tmp_path)
+    found = {name: Looked(no_verdict(name, "not run")) for name in SUITES}
+    (job,) = benchmark_jobs(pipeline, workspace, found)
+    assert (job.name, job.alone, job.must_leave, job.key) == ("benchmarks", True, ("decided",), "")
+    assert benchmark_jobs(pipeline.model_copy(update={"performance": None}), workspace, found) == []
+    assert benchmark_jobs(pipeline.model_copy(update={"suites": {}}), workspace, found) == []
