@@ -7,7 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from gates.pairs import Compared, Finding, Pair, compare_pairs
-from gates.regression import nearest_rank
+from gates.quantiles import nearest_rank
 from gates.requirements import Bound, Measure
 
 REGRESSION = "API p95 against the base"

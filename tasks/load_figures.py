@@ -18,7 +18,7 @@ from evidence.history import Record
 from gates.contention import Waited, disturbed
 from gates.histograms import Estimate
 from gates.performance import CPU, MEMORY, QUERY_P95, Figures, Limits, Trend
-from gates.regression import nearest_rank
+from gates.quantiles import nearest_rank
 from tasks.load_process import Sample
 from tasks.load_records import Recorded, Request
 

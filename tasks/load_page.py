@@ -9,7 +9,7 @@ from typing import Any
 from deployments.pipeline import Performance
 from gates.load_pairs import REGRESSION, Versus, finding_of, versus_notes
 from gates.performance import SCORE_TARGET, Trend, performance_score
-from gates.regression import nearest_rank
+from gates.quantiles import nearest_rank
 from gates.requirements import Check
 from tasks.load_figures import KEPT_PERCENTS, MB, Measured, by_endpoint
 from tasks.reporting import SIGN, cell
