@@ -33,8 +33,10 @@ SPREAD_S = 0.2
 
 def read_schedule(words: str) -> Any:
     """Return the side and its schedule."""
-    spec = importlib.util.spec_from_file_location("slipway_schedule", Path(__file__).with_name("slipway_schedule.py"))
-    assert spec and spec.loader
+    file = Path(__file__).with_name("slipway_schedule.py")
+    spec = importlib.util.spec_from_file_location("slipway_schedule", file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no module")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.read_schedule(words)
@@ -105,7 +107,7 @@ class Recorder:
     def hold(self) -> None:
         """Wait for the next window of this side, when there is a schedule."""
         while self.schedule and (wait_s := self.schedule.wait_s(self.side, time.monotonic())):
-            gevent.sleep(wait_s + random.uniform(0, SPREAD_S))
+            gevent.sleep(wait_s + random.uniform(0, SPREAD_S))  # nosec B311  # no secret
 
     def count(self, started: float, method: str, name: str, milliseconds: float, good: bool) -> None:
         name = name[:LONGEST_TEXT]
