@@ -18,10 +18,12 @@ import typer
 from cli import runs
 from cli.demo_table import Row, expectations, print_table
 from cli.down import stop, stop_environments
+from cli.progress import Board
 from cli.runtime import choose_runtime
 from cli.screen import console, say
 from cli.story import Story, make_repository, read_story
 from cli.up import start
+from cli.warm import needed, warming
 from deployments.compose.projects import owner, remove_everything
 from deployments.control import Control
 from deployments.home import CHECKOUT, Home
@@ -58,6 +60,7 @@ class Demo:
     story: Story
     approver: str | None
     api: PrefectApi
+    board: Board
     rows: list[Row] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
 
@@ -67,7 +70,8 @@ class Demo:
 
     def ci(self, version: str) -> None:
         """Check and build one version. ToolError when that fails: nothing after it would mean anything."""
-        ended = runs.follow(self.api, runs.start(self.api, "ci/push", commit=version), f"ci {version}", CI_TIMEOUT_S)
+        run = runs.start(self.api, "ci/push", commit=version)
+        ended = runs.follow(self.api, run, f"ci {version}", CI_TIMEOUT_S, board=self.board)
         if ended.state != "Completed":
             raise ToolError(
                 f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}"
@@ -78,7 +82,7 @@ class Demo:
         parameters = {"version": version} if version else {}
         what = f"release {label} to {target.value}"
         run = runs.start(self.api, f"release/{target.short}", **parameters)
-        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver)
+        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver, self.board)
         self.rows.append(Row(what, target.value, expected, ended))
 
     def begun(self, target: Target, version: str) -> bool:
@@ -97,7 +101,8 @@ class Demo:
         _wait_until(lambda: self._newest("rollback") != known)
         run = self._newest("rollback") or ""
         what = "rollback of production by hand"
-        self.rows.append(Row(what, "production", "RolledBack", runs.follow(self.api, run, what, RELEASE_TIMEOUT_S)))
+        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, board=self.board)
+        self.rows.append(Row(what, "production", "RolledBack", ended))
 
     def _newest(self, flow: str) -> str | None:
         wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
@@ -126,9 +131,11 @@ def demo(
     try:
         told = read_story(story)
         begin_anew(home, told)
-        start(home)
-        teller = Demo(home, told, None if approve_me else "Robin Reviewer", PrefectApi(Control(home)), began=began)
-        good = _tell(teller)
+        board, approver = Board(), None if approve_me else "Robin Reviewer"
+        pipeline = read_pipeline()
+        with warming(needed(Path(pipeline.app.repository), pipeline), board):
+            start(home)
+            good = _tell(Demo(home, told, approver, PrefectApi(Control(home)), board, began=began))
     except KeyboardInterrupt:
         say("interrupted: stopping everything that the demo started")
         stop(home)
@@ -176,17 +183,19 @@ def _tell(demo: Demo) -> bool:
     with ThreadPoolExecutor(max_workers=4) as pool:
         demo.chapter(f"ci of {first.name}")
         demo.ci(first.name)
-        later = pool.submit(_both, demo, second.name, third.name)
         demo.chapter(f"{first.name} goes to staging, production and development, where nothing is live yet")
         demo.release(Target.STAGING, first.name, "Promoted", first.name)
         development = pool.submit(demo.release, Target.DEVELOPMENT, first.name, "Promoted", first.name)
         demo.release(Target.PRODUCTION, None, "Promoted", first.name)
         _wait(development)
         with _traffic(demo) as report:
+            # Not beside the releases before: on two cores both would take longer than one after the other.
             demo.chapter(
-                f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out"
+                f"traffic on production: {RATE} a second, whatever the answers; ci of {second.name} and {third.name}"
             )
-            _wait(later)
+            demo.ci(second.name)
+            demo.ci(third.name)
+            demo.chapter(f"{second.name} goes out")
             demo.release(Target.STAGING, second.name, "Promoted", second.name)
             production = pool.submit(demo.release, Target.PRODUCTION, None, second.expected, second.name)
             _wait_until(lambda: demo.begun(Target.PRODUCTION, second.name) or production.done())
@@ -197,11 +206,6 @@ def _tell(demo: Demo) -> bool:
             demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
             demo.roll_back()
     return _conclude(demo, json.loads(report.read_text(encoding="utf-8")))
-
-
-def _both(demo: Demo, *versions: str) -> None:
-    for version in versions:
-        demo.ci(version)
 
 
 def _wait(future: Future[None]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from cli.progress import ENDED, Board, Steps
 from cli.screen import say
 from deployments.prefect_api import PrefectApi
 from evidence.errors import ServerAway, ToolError
@@ -15,7 +16,6 @@ POLL_S = 0.5
 PATIENCE_S = 60.0
 CODE = re.compile(r"code \*\*([0-9a-f]{4}-[0-9a-f]{4})\*\*")
 T = TypeVar("T")
-FINAL = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,27 @@ def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
     return run
 
 
-def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None = None) -> Ended:
+def follow(
+    api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None = None, board: Board | None = None
+) -> Ended:
     """Wait for a run's end; answer its questions as `approver`, or leave them to a person in the UI when None.
 
-    ToolError after `timeout_s`; a person's thinking is not counted.
+    What it does meanwhile is told on the board. ToolError after `timeout_s`; a person's thinking is not counted.
     """
+    steps = Steps(api, run)
+    with (board or Board()).line(what) as tell:
+        return _followed(api, run, what, timeout_s, approver, lambda: tell(steps.words()))
+
+
+def _followed(
+    api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None, tell: Callable[[], None]
+) -> Ended:
     begin = time.monotonic()
     asked = ""
     while True:
         found = _patiently(lambda: api.call("GET", f"/flow_runs/{run}"))
         kind, state = found["state_type"], found["state"]
-        if kind in FINAL:
+        if kind in ENDED:
             seconds = time.monotonic() - begin
             say(f"    {what}: {state['name']} after {seconds:.1f} s: {(state['message'] or '')[:160]}")
             return Ended(run, state["name"], state["message"] or "", seconds)
@@ -58,6 +68,7 @@ def follow(api: PrefectApi, run: str, what: str, timeout_s: float, approver: str
             raise ToolError(
                 f"{what} did not end within {timeout_s:.0f} s (it is {state['name']}); see {run_url(api, run)}"
             )
+        tell()
         time.sleep(POLL_S)
 
 

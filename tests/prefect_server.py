@@ -26,6 +26,7 @@ class PrefectServer:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
+        self.tasks: list[dict[str, Any]] = []
         self.states: list[tuple[str, dict[str, Any]]] = []
         self.resumed: list[tuple[str, dict[str, Any]]] = []
         self.blocks: dict[str, dict[str, Any]] = {}
@@ -58,6 +59,8 @@ class PrefectServer:
             return self._keep(path, body)
         if path == "flow_runs/filter":
             return JSONResponse(self.runs[body.get("offset", 0) :][: body["limit"]])
+        if path == "task_runs/filter":
+            return JSONResponse(self.tasks)
         if path.startswith("work_pools/"):
             return JSONResponse(self.workers.get(path.split("/")[1], []))
         if path.startswith("block_types/"):
