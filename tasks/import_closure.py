@@ -25,6 +25,9 @@ JUDGES_TEXT = re.compile(
 TAKES_PLUGINS = ("PYTEST_PLUGINS", "PYTEST_ADDOPTS", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONHOME")
 PLUGIN = re.compile(r"(?:-p[ =]?|pytest_plugins\W+)([\w.]+)")
 ENTRY_POINT = "pytest11"
+OPTIONS = re.compile(r"addopts\W*=(.*?)(?=\n\s*\n|\n\[|\n[\w\"-]+\s*=|\Z)", re.DOTALL)
+LINKS = ("120000", "160000")
+UNREADABLE = (".zip", ".egg", ".whl", ".pyc", ".pyd", ".pyz", ".pth", ".so", ".pyx")
 MARKER = "__init__.py"
 
 
@@ -45,7 +48,7 @@ def suite_files(source: Source, suite: Suite) -> list[str]:
     syntax = read_syntax(source.archive)
     texts = _texts(suite, syntax)
     roots = _roots(suite, source.files)
-    if not roots or ENTRY_POINT in "".join(texts) or any(name in suite.environment for name in TAKES_PLUGINS):
+    if not roots or _hides_imports(source.files) or _takes_more(suite, texts, source.files):
         return named
     tree = _Tree(source.files)
     roots += [path for text in texts for word in PLUGIN.findall(text) for path in tree.named(word)]
@@ -83,6 +86,20 @@ def _roots(suite: Suite, files: Mapping[str, str]) -> list[str]:
         found += [path for path in below if path.endswith(".py")]
     above = {str(folder / "conftest.py") for path in found for folder in PurePosixPath(path).parents}
     return found + sorted(above & set(files))
+
+
+def _hides_imports(files: Mapping[str, str]) -> bool:
+    """Return whether the commit has folders under two names, or code that is not to be read."""
+    return any(about.startswith(LINKS) or path.endswith(UNREADABLE) for path, about in files.items())
+
+
+def _takes_more(suite: Suite, texts: Sequence[str], files: Mapping[str, str]) -> bool:
+    """Return whether settings or variables give pytest, or Python for it, more than the command names."""
+    if any(ENTRY_POINT in text for text in texts) or any(name in suite.environment for name in TAKES_PLUGINS):
+        return True
+    places = {*files, *(str(folder) for path in files for folder in PurePosixPath(path).parents)} - {"."}
+    options = [word for text in texts for value in OPTIONS.findall(text) for word in re.findall(r"[\w./@-]+", value)]
+    return any(word.startswith("@") or word.strip("./") in places for word in options)
 
 
 def _reached(roots: Sequence[str], tree: "_Tree", modules: Mapping[str, Module]) -> set[str] | None:

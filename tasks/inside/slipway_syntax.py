@@ -25,14 +25,15 @@ from typing import Any, Optional
 LARGEST_BYTES = 2_000_000
 # How a module loads what no import statement names: each by one of these.
 LOADERS = frozenset(
-    "asyncio.create_subprocess_exec asyncio.create_subprocess_shell celery cloudpickle code codeop ctypes dill django "
-    "imp importlib joblib jsonpickle multiprocessing nox pexpect pickle pkg_resources pkgutil plumbum pluggy pty "
+    "archunitpython celery cloudpickle code codeop ctypes dill django grimp imp importlib importlinter joblib "
+    "jsonpickle multiprocessing nox pexpect pickle pkg_resources pkgutil plumbum pluggy pty pytest_archon pytestarch "
     "runpy scrapy sh shelve site stevedore subprocess zipimport".split()
 )
 LOADING_NAMES = frozenset(
     "__import__ __loader__ __path__ __spec__ compile create_subprocess_exec create_subprocess_shell eval exec execfile "
-    "fork forkpty globals import_module import_string importorskip load_module meta_path modules path_hooks popen "
-    "posix_spawn posix_spawnp pytester run_module run_path runpytest spawn_main system testdir".split()
+    "fork forkpty globals import_module import_string importorskip load_module load_object locate meta_path modules "
+    "path_hooks popen posix_spawn posix_spawnp pytester resolve_name run_module run_path runpytest spawn_main system "
+    "testdir".split()
 )
 LOADING_PREFIXES = ("execl", "execv", "spawnl", "spawnv")
 # How a test looks at the text of a file, comments included, or at the number of a line.
@@ -52,14 +53,15 @@ OPENING_NAMES = frozenset(("open", "read_bytes", "read_text"))
 TEXT_WORDS = re.compile(
     r"\.pyw?\b|lineno|\bgetsource|(^|[;&|/]\s*)"
     r"(black|isort|flake8|ruff|pylint|mypy|pyright|bandit|semgrep|pycodestyle|pydocstyle|pyflakes|vulture|codespell|"
-    r"compileall|py_compile|tokenize|doctest|make|tox|nox|pre-commit|git|grep|wc|cat|tar|diff|find|sh|bash|coverage)"
+    r"compileall|py_compile|tokenize|doctest|make|tox|nox|pre-commit|uv|pip|pipx|git|grep|wc|cat|tar|diff|find|sh|bash|"
+    r"coverage)"
     r"(\s.*)?$",
     re.MULTILINE,
 )
 # Where pytest's options may stand.
 SETTINGS = ("pyproject.toml", "pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "setup.cfg", "tox.ini")
 # What may name a module or a file: assistant.main:app, tests/unit, settings.
-NAMING = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".env", ".txt", ".xml", ".properties")
+NAMING = (".ini", ".cfg", ".conf", ".toml", ".yaml", ".yml", ".json", ".env", ".txt", ".xml", ".mako")
 NAMED = re.compile(r"[A-Za-z_][\w.]*")
 WORD = re.compile(r"[A-Za-z_][\w./-]{0,200}(:[\w.]+)?")
 
@@ -132,7 +134,8 @@ def look(content: bytes) -> Optional[dict[str, Any]]:
             return None
         content.decode("utf-8")
         tree = ast.parse(content)
-        meaning = hashlib.sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).hexdigest()
+        started_by = content.split(b"\n", 1)[0] if content.startswith(b"#!") else b""
+        meaning = hashlib.sha256(started_by + ast.dump(tree).encode("utf-8", "surrogatepass")).hexdigest()
         seen = Seen()
         seen.visit(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError, Warning):

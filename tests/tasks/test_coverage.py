@@ -373,7 +373,7 @@ def unused():
     ],
 )
 def test_data_of_an_earlier_run_are_moved_to_where_the_lines_are(app: App, changed: str, like_measured: bool) -> None:
-    """Told of another run's data, coverage says what it says when it measures anew; nothing when the code differs."""
+    """Of another run's data coverage says what it says when it measures anew; of other code it says nothing."""
     plan = pipeline({"unit": {}}, min_total=50)
     test = "from shop.a import Till\n\n\ndef test_a():\n    Till().open()\n"
     app.commit({"shop/__init__.py": "", "shop/a.py": MOVED, "tests/unit/test_a.py": test})

@@ -149,6 +149,12 @@ def test_only_a_command_whose_meaning_is_known_leaves_anything_out(
         ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = "-p shop.c"\n', {"shop/c.py"}),
         ("logging.ini", "class = shop.c.Handler\n", {"shop/c.py"}),
         ("deploy/settings.yaml", "handler: shop.deep.e\n", UNREACHED),
+        ("pytest.ini", "[pytest]\naddopts = -q\n  tests/other\nlog_level = INFO\n", UNREACHED),
+        ("pytest.ini", "[pytest]\naddopts = --pyargs shop\n", UNREACHED),
+        ("pytest.ini", "[pytest]\naddopts = @more.txt\n", UNREACHED),
+        ("pytest.ini", "[pytest]\naddopts = -q\ntestpaths = tests/other\n", set()),
+        ("pyproject.toml", '[tool.pytest.ini_options]\naddopts = ["-q", "tests/other"]\n', UNREACHED),
+        ("vendor.zip", "PK", UNREACHED),
         ("setup.cfg", "[options.entry_points]\npytest11 = x\n", UNREACHED),
     ],
 )
@@ -160,6 +166,11 @@ def test_settings_name_modules_too(tmp_path: Path, name: str, text: str, reached
 def test_a_suite_never_depends_on_more_than_its_inputs_name(tmp_path: Path) -> None:
     found = suite_files(commit(tmp_path, APP), suite(inputs=["shop/**", "tests/data.json"]))
     assert found == ["shop/__init__.py", "shop/a.py", "shop/b.py", "tests/data.json"]
+
+
+def test_a_folder_of_two_names_leaves_nothing_out(tmp_path: Path) -> None:
+    source = commit(tmp_path, APP | {"lib": "shop"}, {"lib": "120000"})
+    assert set(suite_files(source, suite())) == set(source.files)
 
 
 def test_a_module_that_hides_another_is_reached(tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ def digests(root: Path, content: str | bytes, **others: str | bytes) -> tuple[st
         ((b"1,", b"1.0,"), True, True),
         ((b"price(of)", b"price(of: int)"), True, True),
         ((b"import os", b"import sys"), True, True),
+        ((b'"""Shop."""', b'#!/bin/sh\n"""Shop."""'), True, True),
         ((b"import os", b"from __future__ import annotations"), True, True),
     ],
 )
