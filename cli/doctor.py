@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli import server
 from cli.screen import console, escape
+from deployments import shares
 from deployments.compose.obstacles import live_restore_problems
 from deployments.control import Control, in_containers, port
 from deployments.cores import host_cores
@@ -49,8 +50,8 @@ class Finding:
 def doctor() -> None:
     """Show what this machine has and lacks, and the next move. Exits 1 when something needed is missing."""
     home = Home.find()
-    findings = [_python(), _git(), _node(), _envoy(), _isolation(), _disk(home), _keys(home), *_ports(home), *_docker()]
-    findings += [cores_row(), _monitoring(home)]
+    findings = [_python(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row(), _disk(home), _keys(home)]
+    findings += [*_ports(home), *_docker(), _monitoring(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
@@ -110,6 +111,17 @@ def cores_row() -> Finding:
         return Finding("cores for checks", str(host_cores()), True)
     except ConfigError as error:
         return Finding("cores for checks", str(error), False, "set it to such a number, or leave it out")
+
+
+def _shares() -> Finding:
+    """Tell how what is checked is held back, and whether what serves is kept from being ended for want of memory."""
+    way = shares.best()
+    protected = shares.may_protect_memory()
+    found = f"{way}; what serves is {'the last' if protected else 'not the last'} to be ended for want of memory"
+    if way is shares.Way.PRIORITIES:
+        move = "let Slipway make control groups: a systemd scope with Delegate=yes, or root"
+        return Finding("checks yield to what serves", found, True, move, warns=True)
+    return Finding("checks yield to what serves", found, True, "" if protected else "needs CAP_SYS_RESOURCE")
 
 
 def _disk(home: Home) -> Finding:

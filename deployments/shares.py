@@ -23,10 +23,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-import psutil
-
 from deployments import sandbox_init
-from deployments.process_figures import memory_bytes
 
 LOOK_S = 0.25
 REMOVE_S = 2.0
@@ -127,7 +124,8 @@ class Hold:
         limit = self.shares.memory_bytes
         if sum(one.resident_bytes for one in seen.values()) <= limit:  # counts shared pages often: the sum is the most
             return ""
-        return self._memory if memory_bytes(_processes(seen)) > limit else ""
+        shared_out = sum(_memory_bytes(pid, one.resident_bytes) for pid, one in seen.items())
+        return self._memory if shared_out > limit else ""
 
     def _calm(self, seen: "dict[int, _Process]") -> None:
         """Have each session that the program made yield too: Linux may weigh sessions, whatever runs in them."""
@@ -161,10 +159,16 @@ class _Process:
         return cls(int(words[3]), int(words[17]), int(words[21]) * PAGE_BYTES) if len(words) > 21 else None
 
 
-def _processes(pids: "dict[int, _Process]") -> Iterator[psutil.Process]:
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            yield psutil.Process(pid)
+def _memory_bytes(pid: int, resident_bytes: int) -> int:
+    """Return a process's share of memory (PSS: shared pages count once); what is resident where that is denied."""
+    try:
+        rolled_up = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    except ProcessLookupError:
+        return 0
+    except OSError:
+        return resident_bytes
+    found = re.search(r"^Pss:\s+(\d+) kB", rolled_up, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 @contextlib.contextmanager
@@ -256,7 +260,7 @@ def _protect(pid: int, entry: Path | None) -> bool:
         if entry:
             _write(entry, str(pid))
         _write(Path(f"/proc/{pid}/oom_score_adj"), str(SERVING_OOM_ADJ))
-    except ProcessLookupError:
+    except (ProcessLookupError, FileNotFoundError):  # it has ended
         return True
     except OSError:
         return False

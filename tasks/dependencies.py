@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 
 from deployments import environments
 from deployments.environments import Tools, lock_digest
+from deployments.shares import best
 from tasks.cores import once_on_a_core
 
 __all__ = ["download_wheels", "lock_digest", "locked_environment", "make_environment", "own_tools"]
@@ -18,7 +19,7 @@ def make_environment(lock: Path, python: str) -> Path:
     """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
     log = get_run_logger()
     directory = locked_environment(lock, python)
-    log.info("the environment for %s is ready", lock.name)
+    log.info("the environment for %s is ready; checks yield to what serves by: %s", lock.name, best())
     return directory
 
 

@@ -217,3 +217,56 @@ def test_a_yielding_program_that_is_not_there_is_told(capfd: pytest.CaptureFixtu
     pid = os.spawnv(os.P_NOWAIT, sys.executable, shares.yielding(["/no/such/program"]))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 127
     assert "cannot run /no/such/program" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("more", "told"), [(0, ""), (1, "used more than 1 processes")])
+def test_processes_are_counted_up_to_the_limit(monkeypatch: pytest.MonkeyPatch, more: int, told: str) -> None:
+    monkeypatch.setattr(sandbox_init, "descendants", lambda _: [os.getpid()] * 1 + [os.getppid()] * more)
+    monkeypatch.setattr(shares._Process, "read", lambda _: shares._Process(os.getsid(0), 1, 0))
+    monkeypatch.setattr(Hold, "_calm", lambda *_: None)
+    assert Hold(Shares(300, 1)).exceeded(os.getpid()) == told
+
+
+@pytest.mark.parametrize(("more_bytes", "told"), [(0, ""), (1, "used more than 300 MB of memory")])
+def test_memory_is_added_up_to_the_limit(monkeypatch: pytest.MonkeyPatch, more_bytes: int, told: str) -> None:
+    monkeypatch.setattr(sandbox_init, "descendants", lambda _: [os.getpid()])
+    monkeypatch.setattr(shares._Process, "read", lambda _: shares._Process(os.getsid(0), 1, 300_000_000 + more_bytes))
+    monkeypatch.setattr(shares, "_memory_bytes", lambda _, resident_bytes: resident_bytes)
+    monkeypatch.setattr(Hold, "_calm", lambda *_: None)
+    assert Hold(Shares(300, 64)).exceeded(os.getpid()) == told
+
+
+def test_a_process_that_is_gone_uses_nothing() -> None:
+    assert shares._Process.read(4194305) is None  # beyond the largest process id
+
+
+def test_what_is_checked_is_never_put_first() -> None:
+    if shares.best() is Way.PRIORITIES:
+        pytest.skip("this host lets us make no groups")
+    pid = os.spawnv(os.P_NOWAIT, "/bin/sleep", ["sleep", "60"])
+    try:
+        with held(Shares()) as hold:
+            for entry in hold.entries:
+                shares._write(Path(entry), str(pid))
+            shares.protect([pid])
+            assert "slipway-serving" not in Path(f"/proc/{pid}/cgroup").read_text()
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+            pid = 0
+    finally:
+        if pid:
+            os.kill(pid, 9)
+            os.waitpid(pid, 0)
+
+
+def test_what_serves_is_put_first() -> None:
+    if shares.best() is Way.PRIORITIES:
+        pytest.skip("this host lets us make no groups")
+    pid = os.spawnv(os.P_NOWAIT, "/bin/sleep", ["sleep", "60"])
+    try:
+        assert shares.protect([pid]) is shares.may_protect_memory()
+        assert "slipway-serving" in Path(f"/proc/{pid}/cgroup").read_text()
+    finally:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    assert shares.protect([pid])  # gone: there is nothing left to do
