@@ -16,7 +16,7 @@ from deployments.hosts import POOLS, server_url
 from evidence.errors import ConfigError, ServerAway
 from evidence.store import write_atomically
 
-START_S = 90
+START_S = 300
 HEARTBEAT_LOST = timedelta(seconds=90)
 ZOMBIES = "runs whose process is gone are Crashed"
 

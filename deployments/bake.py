@@ -3,7 +3,7 @@
 import time
 
 from deployments.place import Place
-from deployments.probe import look
+from deployments.probe import ask
 from gates.analysis import Limits, Probes, SlotCounters, judge_step, observe
 from gates.verdict import Action, Verdict
 
@@ -17,7 +17,8 @@ def bake(
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
-    counted apart. Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. Returns
+    counted apart; one without an answer in time makes us wait for more, several in a row are as bad as a failed one.
+    Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. Returns
     the verdict, and how many of our own probes failed.
     """
     settings = place.settings
@@ -25,20 +26,20 @@ def bake(
     before = observe(*baseline) if baseline else None
     start = time.monotonic()
     first = place.router.counters().get(slot, SlotCounters())
-    sent = failed = 0
+    probes = Probes()
     while True:
         elapsed = time.monotonic() - start
-        due = int(elapsed * settings.bake_probes_per_second) - sent
+        due = int(elapsed * settings.bake_probes_per_second) - probes.sent
         for _ in range(min(due, PROBES_AT_ONCE)):  # a slow service is looked at less often, not judged later
-            sent += 1
-            failed += look(place.url, probe_path, place.asking).action is not Action.PROMOTE
-        seen = observe(first, place.router.counters().get(slot, SlotCounters()), Probes(sent, failed))
+            asked = ask(place.url, probe_path, place.asking)
+            probes = probes.after(good=asked.good, late=asked.late)
+        seen = observe(first, place.router.counters().get(slot, SlotCounters()), probes)
         verdict = judge_step(seen, limits, before)
         if verdict.action is Action.ROLL_BACK or (
             verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds
         ):
-            return verdict, failed
+            return verdict, probes.failed
         if elapsed >= settings.bake_max_seconds and verdict.action is Action.WAIT:
             reason = f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
-            return Verdict(Action.ROLL_BACK, reason), failed
+            return Verdict(Action.ROLL_BACK, reason), probes.failed
         time.sleep(LOOK_EVERY_S)

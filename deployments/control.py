@@ -33,7 +33,7 @@ RECEIVER = "receiver"
 EXPORTER = "exporter"
 SLACK = "slack"
 MODULES = {RECEIVER: "services.receiver", EXPORTER: "services.exporter", SLACK: "services.slack_listener"}
-LISTENS_S = 30
+LISTENS_S = 120
 LISTENERS = (RECEIVER, EXPORTER, SLACK)  # Slack's last: without a token it is left out
 # What our programs may inherit from the shell of whoever types `make up`.
 INHERITED = (

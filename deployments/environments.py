@@ -13,8 +13,8 @@ from deployments.runtimes.layout import interpreter, make_venv, once
 from deployments.shares import yielding
 from evidence.errors import ConfigError, ToolError
 
-DOWNLOAD_TIMEOUT_S = 600
-# How a directory is made once: what it is, where, and by what. A check takes a core of the host for it (tasks/cores.py).
+DOWNLOAD_TIMEOUT_S = 1800
+# How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/cores.py).
 Once = Callable[[str, Path, Callable[[], None]], None]
 Tools = Literal["scanners", "quality", "load", "services"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deployments.place import Place
 
 ROUTER = "router"
-START_S = 15
+START_S = 60
 
 
 class Front:

@@ -13,6 +13,7 @@ from typing import IO
 
 from deployments import sandbox_init
 from deployments.marks import send
+from deployments.patience import Patience
 
 TERM_WAIT_S = 5.0
 BLOCK_BYTES = 8_000
@@ -76,7 +77,7 @@ class Launched:
 
     process: "subprocess.Popen[bytes]"
     output: Output
-    deadline: float
+    patience: Patience
     exceeding: Callable[[int], str] = lambda launcher: ""
     stopped_for: str = ""
     exceeded: str = ""
@@ -123,8 +124,8 @@ class Launched:
                 self.process.kill()
             elif now >= self._kill_at:
                 send(self.process.pid, sandbox_init.KILL_TREE)
-        elif now >= self.deadline or (cancelled and cancelled.is_set()):
-            self.stopped_for = "timeout" if now >= self.deadline else "cancelled"
+        elif (over := self.patience.over()) or (cancelled and cancelled.is_set()):
+            self.stopped_for = "timeout" if over else "cancelled"
             self._kill_at = now + TERM_WAIT_S
             self.process.terminate()
         elif why := self.exceeding(self.process.pid):

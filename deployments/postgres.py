@@ -97,7 +97,7 @@ class Postgres:
             priority=priority,
         )
 
-    def wait_ready(self, timeout_s: float = 20, log_tail: Callable[[], str] | None = None) -> None:
+    def wait_ready(self, timeout_s: float = 60, log_tail: Callable[[], str] | None = None) -> None:
         """Wait until the server accepts the superuser; raise HealthError with its last answer and its log."""
         until = time.monotonic() + timeout_s
         while True:
@@ -326,7 +326,7 @@ class Postgres:
             dbname=database,
             user=SUPERUSER,
             password=self._password(SUPERUSER),
-            connect_timeout=5,
+            connect_timeout=60,
             autocommit=True,
         ) as connection:
             yield connection

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
 
 from deployments import tls
+from deployments.patience import START_S, Patience
 from evidence.errors import HealthError
 from gates.condition import Condition, Look
 from gates.health import LONGEST_BODY, condition_of, judge_health
@@ -16,6 +18,7 @@ TIMEOUT_S = 3.0
 # Of what serves: slower than TIMEOUT_S is DEGRADED, and only this long without an answer is as bad as none. A busy host
 # must not look like a bad version.
 PATIENCE_S = 10.0
+MOST_TRIES = 3
 
 
 class Alive(Protocol):
@@ -28,12 +31,34 @@ class _Silent(Exception):
     """No answer that could be judged; the message says why."""
 
 
+class _Late(_Silent):
+    """The answer did not come, or did not end, in time."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asking once gave. `late`: no answer in time, which a busy host does to a good version too."""
+
+    verdict: Verdict
+    late: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Say whether it was answered, and well."""
+        return self.verdict.action is Action.PROMOTE
+
+
 def look(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Verdict:
     """Ask once. No answer is WAIT; at most 64 kB of the body are read, for at most `TIMEOUT_S`."""
+    return ask(base_url, path, headers).verdict
+
+
+def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Asked:
+    """Ask once, as `look` does, and tell an answer that was late from one that was refused or bad."""
     try:
-        return judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S))
+        return Asked(judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S)))
     except _Silent as silent:
-        return Verdict(Action.WAIT, str(silent))
+        return Asked(Verdict(Action.WAIT, str(silent)), isinstance(silent, _Late))
 
 
 def examine(base_url: str, path: str, headers: Mapping[str, str] | None = None, patience_s: float = PATIENCE_S) -> Look:
@@ -59,8 +84,10 @@ def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s:
                 if len(body) > LONGEST_BODY:
                     break
                 if time.monotonic() > deadline:  # httpx's own timeout is for each piece, and pieces may drip
-                    raise _Silent(f"{path} did not end its answer within {timeout_s:g} s")
+                    raise _Late(f"{path} did not end its answer within {timeout_s:g} s")
             return answer.status_code, body
+    except httpx.TimeoutException as error:
+        raise _Late(f"{path}: {type(error).__name__} after {timeout_s:g} s") from error
     except httpx.HTTPError as error:
         raise _Silent(f"{path}: {type(error).__name__}: {error}") from error
 
@@ -71,10 +98,15 @@ def _client(timeout_s: float) -> httpx.Client:
 
 
 def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:
-    """Ask once; return the seconds to the end of the answer, and whether it was a good one."""
+    """Ask, at most `MOST_TRIES` times while the answer is late; return the seconds from the first asking to the end of
+    the answer, and whether it was a good one.
+    """
     began = time.monotonic()
-    verdict = look(base_url, path, headers)
-    return time.monotonic() - began, verdict.action is Action.PROMOTE
+    for _ in range(MOST_TRIES):
+        asked = ask(base_url, path, headers)
+        if not asked.late:
+            break
+    return time.monotonic() - began, asked.good
 
 
 def await_healthy(
@@ -84,10 +116,10 @@ def await_healthy(
     headers: Mapping[str, str] | None = None,
     gone: Alive = lambda: None,
 ) -> str:
-    """Return what the paths answered once all of them are good. HealthError after `timeout_s`, or when the process
-    died.
+    """Return what the paths answered once all of them are good. HealthError at once when the process died, else after
+    `timeout_s` seconds in which the machine had a processor for it (see `Patience`).
     """
-    deadline = time.monotonic() + timeout_s
+    patience = Patience(timeout_s, blind_s=START_S)
     pause = 0.05
     while True:
         verdicts = [look(base_url, path, headers) for path in paths]
@@ -96,7 +128,7 @@ def await_healthy(
             raise HealthError(f"the new process is gone: {death}")
         if not bad:
             return "; ".join(verdict.reason for verdict in verdicts)
-        if time.monotonic() >= deadline:
+        if patience.over():
             raise HealthError(f"not healthy after {timeout_s:g} s: {bad}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.5)

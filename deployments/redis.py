@@ -18,7 +18,7 @@ from deployments import sandbox
 from deployments.ports import LOCAL, free_port
 from evidence.errors import ToolError
 
-READY_S = 10.0
+READY_S = 60.0
 PORT_TRIES = 3
 MEMORY = "256mb"
 

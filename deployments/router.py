@@ -19,7 +19,7 @@ from evidence.errors import ConfigError, RouterError, ToolError
 from gates.analysis import SlotCounters
 
 PREVIEW_HEADER = envoy.PREVIEW_HEADER
-CONFIRM_DEADLINE_S = 5.0
+CONFIRM_DEADLINE_S = 60.0
 CONFIRM_POLL_S = 0.002
 # Envoy's confirmation is its main thread's word: a worker was seen to send one request to the old slot just after it.
 SETTLE_S = 0.25

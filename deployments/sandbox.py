@@ -30,6 +30,7 @@ from pathlib import Path
 from deployments import sandbox_init
 from deployments.launched import Launched, Output, end
 from deployments.marks import carriers, command_line, send
+from deployments.patience import Patience
 from deployments.shares import Hold, Shares, held
 from evidence.errors import ConfigError, ToolError
 
@@ -185,7 +186,7 @@ def run(
     """Run a program to its end and return how it ended; never through a shell, stdin is empty.
 
     `on_output` gets blocks of text (each 0.5 s or 8 kB) and `log` bytes, both until `output_limit_bytes`. After
-    `timeout_s`, on `cancelled` and on an exception of ours (`on_output`'s included) the whole tree gets TERM and 5 s
+    `timeout_s` (what its processes waited for a processor not counted), on `cancelled` and on an exception of ours (`on_output`'s included) the whole tree gets TERM and 5 s
     later KILL; when this process is killed, the tree is killed. `epoch` marks the launcher for `kill_epoch`.
     Raises ToolError when the sandbox could not be built or `argv` is not there to be run.
     """
@@ -196,7 +197,7 @@ def run(
         reasons = stack.enter_context(open(report, "rb"))
         stack.callback(end, process)
         sink = stack.enter_context(open(log, "wb")) if log else None
-        launched = Launched(process, Output(output_limit_bytes, on_output, sink), started + timeout_s)
+        launched = Launched(process, Output(output_limit_bytes, on_output, sink), Patience(timeout_s, process.pid))
         if hold:
             launched.exceeding = hold.exceeded
         launched.follow(cancelled)

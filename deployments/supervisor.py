@@ -34,7 +34,8 @@ from evidence.errors import ConfigError, SupervisorError
 
 __all__ = ["Program", "ProgramState", "State", "Supervisor"]
 
-START_WAIT_S = 20.0
+# a busy host starts things slowly; what has ended is noticed at once
+START_WAIT_S = 60.0
 POLL_S = 0.1
 # from a program's KILL to its end: a container of processes, or a busy host, takes its time
 KILLED_WITHIN_S = 10.0
@@ -100,7 +101,7 @@ class Supervisor:
         if state is not None and state.state in AT_REST:
             self.start(program.name)
 
-    def start(self, name: str, wait_s: float = 15) -> None:
+    def start(self, name: str, wait_s: float = START_WAIT_S) -> None:
         """Start a program and wait until it is up; one that runs is left alone. Raises SupervisorError with its log."""
         asked = False
         until = time.monotonic() + wait_s

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from gates.verdict import Action, Verdict
 
 FEWEST_TO_BLAME = 10  # below this, one unlucky request is not a rate yet; it keeps the version from being promoted
+LATE_TO_BLAME = 5  # probes in a row without an answer in time: fewer may be the host's doing
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,25 @@ class SlotCounters:
 
 @dataclass(frozen=True)
 class Probes:
-    """Our own requests in the window, which the router counted too: how many, and how many of them failed (5xx)."""
+    """Our own requests in the window, which the router counted too: how many, and how many of them failed (5xx).
+
+    `late` got no answer in time, which a busy host does to a good version too; the newest `late_in_a_row` of them
+    stand at the end.
+    """
 
     sent: int = 0
     failed: int = 0
+    late: int = 0
+    late_in_a_row: int = 0
+
+    def after(self, *, good: bool, late: bool) -> "Probes":
+        """Return these and one more."""
+        return Probes(
+            sent=self.sent + 1,
+            failed=self.failed + (not good and not late),
+            late=self.late + late,
+            late_in_a_row=self.late_in_a_row + 1 if late else 0,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,6 +110,8 @@ def judge_step(seen: Observation, limits: Limits, baseline: Observation | None =
     """
     if seen.probes.failed:
         return Verdict(Action.ROLL_BACK, f"{seen.probes.failed} of {seen.probes.sent} probes failed")
+    if seen.probes.late_in_a_row >= LATE_TO_BLAME:
+        return Verdict(Action.ROLL_BACK, f"{seen.probes.late_in_a_row} probes in a row got no answer in time")
     if seen.errors and seen.error_rate > limits.max_error_rate:
         if seen.requests < min(FEWEST_TO_BLAME, limits.min_requests):
             return Verdict(Action.WAIT, f"{seen.errors} of only {seen.requests} requests failed")
@@ -102,7 +120,9 @@ def judge_step(seen: Observation, limits: Limits, baseline: Observation | None =
             f"error rate {seen.error_rate:.2%} ({seen.errors} of {seen.requests} requests) exceeds "
             f"{limits.max_error_rate:.2%}",
         )
-    known = seen.requests + seen.probes.sent
+    if seen.probes.late_in_a_row:
+        return Verdict(Action.WAIT, f"{seen.probes.late} of {seen.probes.sent} probes got no answer in time")
+    known = seen.requests + seen.probes.sent - seen.probes.late
     if known < limits.min_requests or seen.p95_s is None:
         return Verdict(Action.WAIT, f"{known} requests, need {limits.min_requests} to judge")
     slow = _too_slow(seen.p95_s, limits, baseline)

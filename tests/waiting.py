@@ -6,7 +6,7 @@ from collections.abc import Callable
 from evidence.errors import ServerAway
 
 
-def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 300) -> None:
     """Wait until something is so; fail naming it when it is not in time. A server that is busy is asked again."""
     deadline = time.monotonic() + timeout_s
     while not _is_so(condition):

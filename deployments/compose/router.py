@@ -14,7 +14,7 @@ from deployments.router import DRAIN_TIME_S, Envoy
 from evidence.errors import ConfigError, RouterError
 
 START_TIMEOUT_S = 60
-SERVES_TIMEOUT_S = 15
+SERVES_TIMEOUT_S = 60
 POLL_S = 0.1
 FIRST_FREE_PORT = 1024
 MARK = "slipway.router"

@@ -25,7 +25,7 @@ from evidence.errors import ArtifactError, ToolError
 if TYPE_CHECKING:
     from deployments.place import Place
 
-INSTALL_TIMEOUT_S = 300
+INSTALL_TIMEOUT_S = 1800
 COMPLETE = ".complete"
 
 

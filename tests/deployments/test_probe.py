@@ -8,7 +8,7 @@ import pytest
 
 from deployments import probe
 from deployments.ports import free_port
-from deployments.probe import await_healthy, examine, look
+from deployments.probe import ask, await_healthy, examine, look, timed
 from evidence.errors import HealthError
 from gates.condition import Condition
 from gates.verdict import Action
@@ -141,8 +141,29 @@ def test_what_was_answered_is_judged(url: str, path: str, action: Action, said: 
 @pytest.mark.parametrize("path", ["/hang", "/drip"])
 def test_an_answer_that_does_not_end_is_given_up(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.4)
-    verdict = look(url, path)
-    assert verdict.action is Action.WAIT and verdict.reason.startswith(path)
+    asked = ask(url, path)
+    assert asked.late and asked.verdict.action is Action.WAIT and asked.verdict.reason.startswith(path)
+
+
+@pytest.mark.parametrize("path", ["/good", "/bad", "/lie", "/short"])
+def test_an_answer_that_came_is_not_late(url: str, path: str) -> None:
+    asked = ask(url, path)
+    assert not asked.late and asked.good is (path == "/good")
+
+
+def test_a_refused_connection_is_not_late() -> None:
+    asked = ask(f"http://127.0.0.1:{free_port()}", "/good")
+    assert not asked.late and not asked.good
+
+
+@pytest.mark.parametrize(("path", "good", "times"), [("/good", True, 1), ("/bad", False, 1), ("/hang", False, 3)])
+def test_a_late_answer_is_asked_for_again(
+    app: Server, url: str, path: str, good: bool, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path == "/hang":
+        monkeypatch.setattr(probe, "TIMEOUT_S", 0.2)
+    assert timed(url, path, {})[1] is good
+    assert len(app.RequestHandlerClass.asked) == times  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -192,7 +213,8 @@ def test_the_preview_header_is_sent(app: Server, url: str) -> None:
     assert app.RequestHandlerClass.headers_seen == ["secret", None]  # type: ignore[attr-defined]
 
 
-def test_all_paths_must_be_good(app: Server, url: str) -> None:
+def test_all_paths_must_be_good(app: Server, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "START_S", 0.0)  # hosts that do not tell how busy they are give a start a minute
     assert await_healthy(url, ["/good", "/good?x"], 5) == "/good answered 200, healthy; /good?x answered 200, healthy"
     with pytest.raises(HealthError) as told:
         await_healthy(url, ["/good", "/bad", "/lie"], 0.2)

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from gates.analysis import FEWEST_TO_BLAME, Limits, Observation, Probes, SlotCounters, judge_step, observe
+from gates.analysis import (
+    FEWEST_TO_BLAME,
+    LATE_TO_BLAME,
+    Limits,
+    Observation,
+    Probes,
+    SlotCounters,
+    judge_step,
+    observe,
+)
 from gates.verdict import Action
 
 LIMITS = Limits(min_requests=50, max_error_rate=0.02, max_p95_s=2.0, max_p95_ratio=3.0, noise_floor_s=0.25)
@@ -39,6 +48,14 @@ def counted(ok: int, bad: int = 0, buckets: tuple[tuple[float, int], ...] = ()) 
         # probes
         (replace(GOOD, probes=Probes(100, 1)), Action.ROLL_BACK),
         (replace(GOOD, requests=0, probes=Probes(1, 1)), Action.ROLL_BACK),
+        # probes without an answer in time: in a row (both sides), answered since, too few answered (both sides)
+        (replace(GOOD, probes=Probes(100, 0, 1, 1)), Action.WAIT),
+        (replace(GOOD, probes=Probes(100, 0, 4, LATE_TO_BLAME - 1)), Action.WAIT),
+        (replace(GOOD, probes=Probes(100, 0, 5, LATE_TO_BLAME)), Action.ROLL_BACK),
+        (replace(GOOD, probes=Probes(100, 0, 9, 0)), Action.PROMOTE),
+        (replace(GOOD, probes=Probes(100, 1, 1, 1)), Action.ROLL_BACK),
+        (replace(GOOD, requests=0, probes=Probes(51, 0, 1, 0)), Action.PROMOTE),
+        (replace(GOOD, requests=0, probes=Probes(50, 0, 1, 0)), Action.WAIT),
         # response time: at the limit, above it, beyond the last bucket, none
         (replace(GOOD, p95_s=2.0), Action.PROMOTE),
         (replace(GOOD, p95_s=2.001), Action.ROLL_BACK),
@@ -50,6 +67,13 @@ def test_a_step_is_judged(seen: Observation, action: Action) -> None:
     verdict = judge_step(seen, LIMITS)
     assert verdict.action is action, verdict.reason
     assert verdict.reason
+
+
+def test_probes_are_counted_one_by_one() -> None:
+    probes = Probes().after(good=True, late=False).after(good=False, late=True).after(good=False, late=True)
+    assert probes == Probes(sent=3, failed=0, late=2, late_in_a_row=2)
+    assert probes.after(good=False, late=False) == Probes(sent=4, failed=1, late=2, late_in_a_row=0)
+    assert probes.after(good=True, late=False) == Probes(sent=4, failed=0, late=2, late_in_a_row=0)
 
 
 def test_few_required_requests_lower_what_is_enough_to_blame() -> None:

@@ -12,5 +12,6 @@ export default defineConfig({
   plugins: [react()],
   build: { outDir: "../assistant/static", emptyOutDir: true, rolldownOptions: { output } },
   server: { proxy: { "/api": "http://127.0.0.1:8000" } },
-  test: { environment: "jsdom" },
+  // Milliseconds: what takes longer hangs; a busy machine is no failure.
+  test: { environment: "jsdom", testTimeout: 60_000, hookTimeout: 60_000 },
 });

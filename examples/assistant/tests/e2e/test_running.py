@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.conftest import Person, Server
+from tests.e2e.conftest import PATIENCE_S, Person, Server
 
 
 def test_it_reports_its_health_and_metrics(server: Server, person: Person) -> None:
@@ -32,7 +32,7 @@ def test_it_reports_its_health_and_metrics(server: Server, person: Person) -> No
 def test_its_log_is_json_with_the_callers_id(server: Server, person: Person) -> None:
     answer = person.http.get("/api/tasks", headers={"X-Request-ID": "e2e-1"})
     assert answer.headers["x-request-id"] == "e2e-1"
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     found: list[dict[str, Any]] = []
     while not found and time.monotonic() < deadline:
         lines = [json.loads(line) for line in server.log.read_text().splitlines(keepends=True)]
@@ -47,25 +47,25 @@ def test_it_finishes_what_it_began_and_ends_streams(leaving_server: Server) -> N
     opened = threading.Barrier(3)
 
     def focus() -> None:
-        opened.wait(5)
+        opened.wait(PATIENCE_S)
         url, headers = f"{leaving_server.url}/api/focus?seconds=0.7", person.http.headers
-        answers.append(httpx.get(url, headers=headers, trust_env=False).status_code)
+        answers.append(httpx.get(url, headers=headers, timeout=PATIENCE_S, trust_env=False).status_code)
 
     def listen() -> None:
         with person.http.stream("GET", "/api/events") as stream:
             lines = stream.iter_lines()
             next(lines)
-            opened.wait(5)
+            opened.wait(PATIENCE_S)
             ended.append(list(lines) is not None)  # no error: the stream ended properly
 
     threads = [threading.Thread(target=focus), threading.Thread(target=listen)]
     for thread in threads:
         thread.start()
-    opened.wait(5)
+    opened.wait(PATIENCE_S)
     time.sleep(0.3)  # the long poll is on its way
     took = leaving_server.stop()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE_S)
     person.http.close()
     assert answers == [200]
     assert ended == [True]
@@ -75,7 +75,7 @@ def test_it_finishes_what_it_began_and_ends_streams(leaving_server: Server) -> N
 
 def test_without_its_secrets_it_says_which_and_stops(tmp_path: Path) -> None:
     server = Server(tmp_path / "log", SESSION_SECRET="", SMS_WEBHOOK_SECRET="short")
-    assert server.process.wait(15) == 1
+    assert server.process.wait(PATIENCE_S) == 1
     message = server.log.read_text().strip().splitlines()
     assert len(message) == 1
     assert "SESSION_SECRET" in message[0]
@@ -84,4 +84,4 @@ def test_without_its_secrets_it_says_which_and_stops(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/health/live"])
 def test_anyone_may_look_at_the_door(server: Server, path: str) -> None:
-    assert httpx.get(server.url + path, trust_env=False).status_code == 200
+    assert httpx.get(server.url + path, timeout=PATIENCE_S, trust_env=False).status_code == 200

@@ -1,5 +1,6 @@
-"""How long the often-used pieces take. The limits are in seconds: they catch accidents, such as
-an exponential pattern; a trend is read from the benchmark's own figures."""
+"""How long the often-used pieces take. The limits are in seconds of processor time, which other work on the
+machine does not use up: they catch accidents, such as an exponential pattern; a trend is read from the benchmark's own
+figures."""
 
 import time
 from datetime import date
@@ -27,10 +28,10 @@ def test_parsing_a_line(benchmark: Any) -> None:
 
 
 def test_parsing_hostile_lines() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for line in (" " * 60_000, "- " * 30_000, "by " * 20_000, "1" * 60_000, ", today" * 8_000):
         parse_task(line, TODAY)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_reading_a_token(benchmark: Any) -> None:
@@ -56,16 +57,16 @@ def test_the_error_rate_of_a_busy_minute(benchmark: Any) -> None:
 def test_a_password_costs_what_it_should() -> None:
     """At the cost used in production a check takes time, but nobody waits seconds for it."""
     stored = hash_password("correct horse", 14)
-    started = time.perf_counter()
+    started = time.process_time()
     assert verify_password("correct horse", stored)
-    assert 0.005 < time.perf_counter() - started < 2
+    assert 0.005 < time.process_time() - started < 2
 
 
 def test_most_answers_come_at_once(tmp_path: Path) -> None:
     client = TestClient(create_app(make_settings(), static=tmp_path))
     seconds = []
     for _ in range(100):
-        started = time.perf_counter()
+        started = time.process_time()
         assert client.get("/health/live").status_code == 200
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
     assert sorted(seconds)[94] < 1
