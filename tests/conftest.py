@@ -17,6 +17,8 @@ from tests.corpus import Corpus
 from tests.docker_engine import docker_client as docker_client  # noqa: F401  # a fixture
 from tests.docker_engine import engine as engine  # noqa: F401  # a fixture
 from tests.installation import CHECKOUT, Installation
+from tests.not_run import making
+from tests.not_run import pytest_runtest_setup as pytest_runtest_setup  # noqa: F401  # a hook
 
 # The order in which tests run: quick ones first, so that a broken build is told early; the ones that break things last.
 LATE = ("stack", "browser", "chaos")
@@ -78,7 +80,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def installation() -> Iterator[Installation]:
+def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
     """A home of its own on free ports, in which `slipway demo` was run once. Stopped and removed at the end.
 
     SLIPWAY_TEST_HOME names a home to use, and to leave running: for working on these tests.
@@ -96,11 +98,14 @@ def installation() -> Iterator[Installation]:
     made = Installation(home / "state")
     try:
         if not (kept and made.demo_report.exists()):
-            made.demo_output, made.demo_exit = _demo(made)
+            with making(pytestconfig):
+                made.demo_output, made.demo_exit = _demo(made)
+                if made.demo_exit:
+                    pytest.fail(f"slipway demo ended with {made.demo_exit}:\n{made.demo_output}", pytrace=False)
         yield made
     finally:
         if not kept:
-            subprocess.run([sys.executable, "-m", "cli.main", "down"], cwd=CHECKOUT, timeout=180, check=False)
+            subprocess.run([sys.executable, "-m", "cli.main", "down"], cwd=CHECKOUT, timeout=900, check=False)
             shutil.rmtree(home, ignore_errors=True)
         os.environ.clear()
         os.environ.update(before)
@@ -113,7 +118,7 @@ def _demo(made: Installation) -> tuple[str, int]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=900,
+        timeout=3600,
         check=False,
     )
     made.demo_report.parent.mkdir(parents=True, exist_ok=True)

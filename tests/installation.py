@@ -54,7 +54,7 @@ class Installation:
         """Return an environment as it is now; nothing is cached."""
         return Place.open(target, APP, self.home)
 
-    def slipway(self, *argv: str, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def slipway(self, *argv: str, timeout_s: float = 1800) -> subprocess.CompletedProcess[str]:
         """Type a command."""
         return subprocess.run(
             [sys.executable, "-m", "cli.main", *argv],
@@ -103,7 +103,7 @@ class Installation:
         parameters = {"version": version} if version else {}
         return runs.start(self.api, f"release/{target.short}", **parameters)
 
-    def approve(self, run: str, timeout_s: float = 60) -> None:
+    def approve(self, run: str, timeout_s: float = 300) -> None:
         """Answer the run's question, once it is asked."""
         wait_for(lambda: self.state(run) == "PAUSED", f"run {run} asks", timeout_s)
         wait_for(lambda: runs.approval_code(self.api, run) is not None, "the approval page", timeout_s)
@@ -119,7 +119,7 @@ class Installation:
         """Return the type of the run's state."""
         return self.api.run_state(run)
 
-    def ended(self, run: str, timeout_s: float = 120) -> tuple[str, str]:
+    def ended(self, run: str, timeout_s: float = 1800) -> tuple[str, str]:
         """Wait for the run's end; return the name of its state and the message."""
         ended = runs.follow(self.api, run, run, timeout_s, approver=APPROVER)
         return ended.state, ended.message

@@ -1,8 +1,10 @@
-import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/react";
+import { cleanup, configure, fireEvent, render, screen, waitFor } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { App } from "./App";
 import { dueText, pick, Today } from "./Today";
 import type { Task } from "./api";
+
+configure({ asyncUtilTimeout: 30_000 }); // milliseconds; the page is waited for, however busy the machine
 
 const task = (id: number, title: string, due_on: string | null = null): Task => ({
   id,

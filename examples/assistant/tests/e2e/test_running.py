@@ -48,7 +48,7 @@ def test_it_finishes_what_it_began_and_ends_streams(leaving_server: Server) -> N
 
     def focus() -> None:
         opened.wait(PATIENCE_S)
-        url, headers = f"{leaving_server.url}/api/focus?seconds=0.7", person.http.headers
+        url, headers = f"{leaving_server.url}/api/focus?seconds=1.5", person.http.headers
         answers.append(httpx.get(url, headers=headers, timeout=PATIENCE_S, trust_env=False).status_code)
 
     def listen() -> None:
@@ -62,14 +62,13 @@ def test_it_finishes_what_it_began_and_ends_streams(leaving_server: Server) -> N
     for thread in threads:
         thread.start()
     opened.wait(PATIENCE_S)
-    time.sleep(0.3)  # the long poll is on its way
-    took = leaving_server.stop()
+    time.sleep(1)  # the long poll is on its way
+    leaving_server.stop()
     for thread in threads:
         thread.join(PATIENCE_S)
     person.http.close()
     assert answers == [200]
     assert ended == [True]
-    assert took < 5
     assert '"message": "stopped"' in leaving_server.log.read_text()
 
 
