@@ -4,7 +4,8 @@ import { App } from "./App";
 import { dueText, pick, Today } from "./Today";
 import type { Task } from "./api";
 
-configure({ asyncUtilTimeout: 30_000 }); // milliseconds; the page is waited for, however busy the machine
+// Milliseconds: the page is waited for, however busy the machine is.
+configure({ asyncUtilTimeout: 30_000 });
 
 const task = (id: number, title: string, due_on: string | null = null): Task => ({
   id,

@@ -49,7 +49,9 @@ def test_it_finishes_what_it_began_and_ends_streams(leaving_server: Server) -> N
     def focus() -> None:
         opened.wait(PATIENCE_S)
         url, headers = f"{leaving_server.url}/api/focus?seconds=1.5", person.http.headers
-        answers.append(httpx.get(url, headers=headers, timeout=PATIENCE_S, trust_env=False).status_code)
+        answers.append(
+            httpx.get(url, headers=headers, timeout=PATIENCE_S, trust_env=False).status_code
+        )
 
     def listen() -> None:
         with person.http.stream("GET", "/api/events") as stream:

@@ -1,6 +1,6 @@
-"""How long the often-used pieces take. The limits are in seconds of processor time, which other work on the
-machine does not use up: they catch accidents, such as an exponential pattern; a trend is read from the benchmark's own
-figures."""
+"""How long the often-used pieces take. The limits are in seconds of processor time, which other
+work on the machine does not use up: they catch accidents, such as an exponential pattern; a trend
+is read from the benchmark's own figures."""
 
 import time
 from datetime import date
