@@ -4,9 +4,6 @@ import { App } from "./App";
 import { dueText, pick, Today } from "./Today";
 import type { Task } from "./api";
 
-// Milliseconds: the page is waited for, however busy the machine is.
-configure({ asyncUtilTimeout: 30_000 });
-
 const task = (id: number, title: string, due_on: string | null = null): Task => ({
   id,
   title,
@@ -38,6 +35,9 @@ function serve(open: Task[], refuse: Record<string, [number, object]> = {}) {
   });
   return calls;
 }
+
+// Milliseconds: the page is waited for, however busy the machine is.
+configure({ asyncUtilTimeout: 30_000 });
 
 beforeEach(() => sessionStorage.clear());
 afterEach(() => {
