@@ -1,6 +1,7 @@
 import pytest
 
-from cli.doctor import cores_row, engine_rows
+from cli.doctor import _shares, cores_row, engine_rows
+from deployments import shares
 from deployments.compose.obstacles import live_restore_problems
 from deployments.engine import Engine
 
@@ -35,3 +36,21 @@ def test_the_cores_for_checks_are_told_and_so_is_a_wrong_number(monkeypatch: pyt
     assert (cores_row().found, cores_row().good) == ("3", True)
     monkeypatch.setenv("SLIPWAY_CORES", "0")
     assert cores_row().good is False and "SLIPWAY_CORES" in cores_row().found
+
+
+@pytest.mark.parametrize(
+    ("way", "protected", "warns", "move"),
+    [
+        (shares.Way.GROUPS_V2, True, False, ""),
+        (shares.Way.GROUPS_V1, False, False, "needs CAP_SYS_RESOURCE"),
+        (shares.Way.PRIORITIES, True, True, "let Slipway make control groups"),
+    ],
+)
+def test_how_checks_yield_is_told(
+    monkeypatch: pytest.MonkeyPatch, way: shares.Way, protected: bool, warns: bool, move: str
+) -> None:
+    monkeypatch.setattr(shares, "best", lambda: way)
+    monkeypatch.setattr(shares, "may_protect_memory", lambda: protected)
+    row = _shares()
+    assert (row.good, row.warns, row.found.startswith(f"{way};")) == (True, warns, True)
+    assert row.move.startswith(move)

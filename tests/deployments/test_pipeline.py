@@ -5,6 +5,7 @@ import pytest
 
 from deployments.home import CHECKOUT
 from deployments.pipeline import Pipeline, read_pipeline
+from deployments.shares import Shares
 from evidence.errors import ConfigError
 
 SOUND = """
@@ -162,3 +163,29 @@ def test_a_pipeline_is_not_changed_afterwards(tmp_path: Path) -> None:
     pipeline: Pipeline = read_pipeline(write(tmp_path))
     with pytest.raises(ValueError, match="frozen"):
         setattr(pipeline.app, "name", "other")
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ("app_memory_mb = 255", False),
+        ("app_memory_mb = 256", True),
+        ("app_memory_mb = 1000000", True),
+        ("app_memory_mb = 1000001", False),
+        ("app_processes = 63", False),
+        ("app_processes = 64", True),
+        ("app_processes = 100000", True),
+        ("app_processes = 100001", False),
+    ],
+)
+def test_what_a_check_may_use_has_bounds(tmp_path: Path, line: str, good: bool) -> None:
+    file = write(tmp_path, SOUND.replace("[app]\n", f"[app]\n{line}\n"))
+    if good:
+        key, _, value = line.partition(" = ")
+        assert getattr(read_pipeline(file).app, key) == int(value)
+    else:
+        assert f"app.{line.split()[0]}: got" in refusal(file)
+
+
+def test_what_a_check_may_use_has_defaults(tmp_path: Path) -> None:
+    assert read_pipeline(write(tmp_path)).app.shares == Shares(memory_mb=4096, processes=512)

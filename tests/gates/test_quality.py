@@ -33,7 +33,7 @@ def found_in(files: int) -> str:
         (BAD, FAILED, "1 finding, the first: a.py:1 misc no"),
         (replace(BAD, returncode=0), FAILED, "1 finding"),  # the report outranks an exit code that says all is well
         (replace(CLEAN, returncode=1), BLIND, "exit code 1 although its report is clean"),
-        (replace(CLEAN, exceeded="used more than 256 MB of memory"), Outcome.FAILED, "used more than 256 MB of memory"),
+        (replace(CLEAN, exceeded="used more than 256 MB of memory"), FAILED, "used more than 256 MB of memory"),
         (replace(CLEAN, timed_out=True), BLIND, "did not end within 60 s"),
         (replace(BAD, timed_out=True), BLIND, "did not end within 60 s"),
         (replace(CLEAN, returncode=-9), BLIND, "killed by signal 9"),

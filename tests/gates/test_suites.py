@@ -40,7 +40,7 @@ ONE_BAD = replace(SUITE, cases=(*TESTS, BAD), counted=11, failures=1, returncode
         (replace(ONE_BAD, returncode=0), FAILED, "1 of 11"),  # the report outranks an exit code that says all is well
         (replace(SUITE, failures=2), FAILED, "its report counts 2 failures and names none"),
         (replace(SUITE, returncode=1), BLIND, "exit code 1 although no test failed: the end"),
-        (replace(SUITE, exceeded="used more than 64 processes"), Outcome.FAILED, "used more than 64 processes and was"),
+        (replace(SUITE, exceeded="used more than 64 processes"), FAILED, "used more than 64 processes and was"),
         (replace(SUITE, exceeded="used more than 64 processes", cancelled=True), BLIND, "was cancelled"),
         (replace(SUITE, timed_out=True), BLIND, "did not end within 60 s; its last line: the end"),
         (replace(ONE_BAD, timed_out=True, last_line=""), BLIND, "its last line: none"),
