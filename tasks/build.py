@@ -21,7 +21,7 @@ from gates.migrations import Step
 from tasks.cores import core
 from tasks.dependencies import download_wheels
 from tasks.node_packages import npm
-from tasks.source import give
+from tasks.source import give_once
 from tasks.tool_caches import writers
 from tasks.workspace import Workspace, node_directory, tool_path
 
@@ -51,9 +51,7 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
         return kept
     node = node_directory()
     downloads = Home.find().cache / "downloads" / mark / step.name
-    if not downloads.exists():
-        downloads.mkdir(parents=True)
-        give(downloads, check_owner())
+    give_once(downloads, check_owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
     with core(name, workspace.cancelled):
         for command in step.commands:

@@ -12,7 +12,7 @@ from deployments.runtimes.layout import share_read_only
 from deployments.sandbox import check_owner
 from evidence.errors import ToolError
 from tasks.cores import once_on_a_core
-from tasks.source import give
+from tasks.source import give, give_once
 from tasks.workspace import Workspace, node_directory, tool_path
 
 INSTALL_TIMEOUT_S = 600
@@ -68,9 +68,7 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
     modules = source / directory / "node_modules"
     _remove(modules)
     downloads = Home.find().cache / "downloads" / "npm"
-    if not downloads.exists():
-        downloads.mkdir(parents=True, exist_ok=True)
-        give(downloads, check_owner())
+    give_once(downloads, check_owner())
     node = node_directory()
     done = workspace.run(
         name,

@@ -72,6 +72,13 @@ def give(directory: Path, owner: int) -> None:
             os.lchown(Path(folder, name), owner, owner)
 
 
+def give_once(directory: Path, owner: int) -> None:
+    """Make a directory that stays from run to run belong to a user; one that an earlier version gave to another too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if directory.stat().st_uid != owner:
+        give(directory, owner)
+
+
 def git(*argv: str, at: Path | None = None) -> str:
     """Run git without hooks, prompts or our configuration. SourceError carries what it said."""
     return git_bytes(*argv, at=at).decode(errors="replace").strip()

@@ -9,7 +9,7 @@ from prefect.logging import disable_run_logger
 from deployments.home import Home
 from deployments.pipeline import App
 from evidence.errors import SourceError
-from tasks.source import Source, fetch_source, git, mirror, refuse_dirty, resolve
+from tasks.source import Source, fetch_source, git, give_once, mirror, refuse_dirty, resolve
 
 
 class Repository:
@@ -365,3 +365,13 @@ def test_git_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceError, match="git is not installed"):
         git("log", at=tmp_path)
+
+
+def test_a_directory_that_stays_changes_its_owner_with_all_that_is_in_it(tmp_path: Path) -> None:
+    first, second = (64100, 64101) if os.geteuid() == 0 else (os.geteuid(),) * 2
+    kept = tmp_path / "downloads" / "npm"
+    give_once(kept, first)
+    (kept / "package").write_text("content")
+    give_once(kept, first)
+    give_once(kept, second)
+    assert {file.lstat().st_uid for file in (kept, kept / "package")} == {second}
