@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,17 @@ def test_the_page_is_served_when_it_is_built(tmp_path: Path) -> None:
 def test_without_a_page_the_root_says_so(tmp_path: Path) -> None:
     client = TestClient(create_app(make_settings(), static=tmp_path / "absent"))
     assert client.get("/").json() == {"service": "assistant", "page": "not built"}
+
+
+def test_most_answers_cost_little(tmp_path: Path) -> None:
+    """Processor time, which other work on the machine does not use up: it catches accidents."""
+    client = TestClient(create_app(make_settings(), static=tmp_path))
+    seconds = []
+    for _ in range(100):
+        started = time.process_time()
+        assert client.get("/health/live").status_code == 200
+        seconds.append(time.process_time() - started)
+    assert sorted(seconds)[94] < 1
 
 
 def test_the_stand_in_for_a_provider_takes_its_own_codes_only() -> None:
