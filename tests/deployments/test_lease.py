@@ -292,6 +292,11 @@ def test_a_shorter_record_replaces_the_longer_one_whole(file: Path) -> None:
             assert holder and holder.reason == reason
 
 
+def _written_by(file: Path, pid: int) -> bool:
+    seen = read_holder(file) if file.exists() else None
+    return seen is not None and seen.pid == pid
+
+
 def test_killed_at_any_moment_the_file_says_who_it_was(file: Path) -> None:
     """The record is replaced by one write: a reader never finds a mixture of two."""
     loop = HOLDER.split("with hold")[0] + (
@@ -304,7 +309,7 @@ def test_killed_at_any_moment_the_file_says_who_it_was(file: Path) -> None:
     )
     for _ in range(5):
         with process(loop, file, "-") as holder:
-            seen = held_by(file)
+            wait_for(lambda: _written_by(file, holder.pid), "the first record of this holder")
             until = time.monotonic() + 0.15
             while time.monotonic() < until:
                 assert not file.exists() or not file.stat().st_size or read_holder(file)
