@@ -13,7 +13,7 @@ from deployments.ports import free_port
 from tests.installation import CHECKOUT
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.chaos, pytest.mark.gauntlet, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos, pytest.mark.gauntlet]
 
 
 @pytest.mark.parametrize("moment", ["ok  databases", "ci of v1"])

@@ -19,7 +19,7 @@ from services.watch import retire
 from tests.installation import CHECKOUT, Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.chaos]
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from evidence.bundle import Run
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack]
 
 
 def asked(installation: Installation, run: str) -> str:

@@ -12,7 +12,7 @@ from deployments.programs import State
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.gauntlet]
 
 
 @contextmanager

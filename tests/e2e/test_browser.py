@@ -12,7 +12,7 @@ from tests.e2e.prefect_ui import PrefectUi, browser_window, chromium
 from tests.installation import APPROVER, CHECKOUT, Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser]
 
 RUN = re.compile(r"UUID: ([0-9a-f-]{36})")
 

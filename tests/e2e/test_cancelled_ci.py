@@ -10,7 +10,7 @@ from tests.e2e.test_hostile_app import git
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack]
 
 MARK = "86399.25"
 # A child in a session of its own, and one that ignores SIGTERM: neither goes away by itself.

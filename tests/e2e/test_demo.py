@@ -8,7 +8,7 @@ import pytest
 from deployments.settings import Target
 from tests.installation import Installation, read_json
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack]
 
 
 def test_demo_ends_as_expected(installation: Installation) -> None:

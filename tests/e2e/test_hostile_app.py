@@ -13,7 +13,7 @@ from evidence.bundle import find_digest
 from evidence.statements import read_checks
 from tests.installation import Installation
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack]
 
 # What a hostile commit would do, at import of its conftest. Writes what it got to the test's message.
 ATTACK = """

@@ -20,7 +20,7 @@ from tests.deployments.test_monitoring_stack import with_free_ports
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.docker, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.docker]
 CONFIG = CHECKOUT / "config" / "monitoring"
 DASHBOARDS = sorted((CONFIG / "dashboards").glob("*.json"))
 # What Grafana puts in.

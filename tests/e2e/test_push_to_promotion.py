@@ -18,7 +18,7 @@ from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.stack, pytest.mark.gauntlet]
 ROBIN = "U0EXAMPLE1"  # in config/approvers.toml
 # What GitHub does when somebody pushes: the repository's hook signs what happened and sends it.
 HOOK = """\

@@ -19,7 +19,7 @@ from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer
 from tests.waiting import wait_for
 
 ROBIN = "U0EXAMPLE1"  # in config/approvers.toml
-pytestmark = [pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.gauntlet]
 
 
 class Host:

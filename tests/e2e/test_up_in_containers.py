@@ -17,7 +17,7 @@ from deployments.server_stack import SERVICES
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.docker, pytest.mark.stack, pytest.mark.gauntlet, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.docker, pytest.mark.stack, pytest.mark.gauntlet]
 PORTS = ("PREFECT", "RECEIVER", "EXPORTER", "DEVELOPMENT", "STAGING", "PRODUCTION")
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.installation import Installation
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack]
 
 
 def push(installation: Installation, branch: str, commit: str, before: str) -> httpx.Response:
