@@ -15,7 +15,7 @@ from deployments.home import CHECKOUT
 from deployments.prefect_server import prefect
 from evidence.errors import ConfigError, ToolError
 
-# What differs between two creations of the same thing. The version is git's or a digest, by the remotes of the checkout.
+# What differs between two creations of one thing. The version is git's or a digest, by the checkout's remotes.
 OF_ONE_CREATION = {"id", "created", "updated", "last_polled", "status", "version", "version_id", "version_info"}
 KNOWN = "name: x, entrypoint: 'flows/report.py:report', work_pool: {name: prod, job_variables: {}}, tags: []"
 
