@@ -250,7 +250,7 @@ def test_requests_that_are_never_answered_count_as_slow_and_failed(lab: Lab) -> 
 def test_an_app_that_ends_under_the_load_fails_and_its_secrets_are_not_told(lab: Lab) -> None:
     check = lab.run("die").check
     assert check.outcome is Outcome.FAILED
-    assert "ended under the load" in check.reason and "exit code 3" in check.reason
+    assert "ended under the load" in check.reason and "it ended with 3" in check.reason
     assert "password is ***" in check.reason
 
 
