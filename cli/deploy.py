@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
 AT_ONCE = 4
+# What is read of each part of the file. All else is refused: `prefect deploy` would heed it.
+FILE_KEYS = {"name", "prefect-version", "definitions", "deployments"}
+POOL_KEYS = {"name", "job_variables"}
+SCHEDULE_KEYS = {"cron", "timezone", "slug"}
 
 
 def read_deployments(file: Path = CHECKOUT / "prefect.yaml") -> "Sequence[RunnerDeployment]":
@@ -24,10 +28,11 @@ def read_deployments(file: Path = CHECKOUT / "prefect.yaml") -> "Sequence[Runner
     PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. ConfigError:
     the file says something that is not understood here.
     """
-    found = yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"]
     version = _commit()
     try:
-        return [_read(one, version) for one in found]
+        found = yaml.safe_load(file.read_text(encoding="utf-8"))
+        _refuse_unknown("the file", found, FILE_KEYS)
+        return [_read(one, version) for one in found["deployments"]]
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file}: deployments: {type(error).__name__}: {error}") from error
 
@@ -43,6 +48,9 @@ def _read(described: dict[str, Any], version: str | None) -> "RunnerDeployment":
     entrypoint, pool, cron = left.pop("entrypoint"), left.pop("work_pool"), left.pop("schedules", [])
     flow: Flow[..., Any] = load_flow_from_entrypoint(str(CHECKOUT / entrypoint))
     name = left.pop("name")
+    _refuse_unknown(f"{flow.name}/{name}: work_pool", pool, POOL_KEYS)
+    for one in cron:
+        _refuse_unknown(f"{flow.name}/{name}: schedules", one, SCHEDULE_KEYS)
     triggers = [
         {"name": f"{name}__automation_{number}", **one} for number, one in enumerate(left.pop("triggers", []), 1)
     ]
@@ -65,10 +73,14 @@ def _read(described: dict[str, Any], version: str | None) -> "RunnerDeployment":
         parameters=left.pop("parameters", {}),
         **({"schedules": schedules} if schedules else {}),
     )
-    if left:
-        raise ValueError(f"{flow.name}/{name}: {', '.join(sorted(left))} is not understood here")
+    _refuse_unknown(f"{flow.name}/{name}", left, set())
     made._set_defaults_from_flow(flow)
     return made
+
+
+def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
+    if unknown := sorted(set(said) - known):
+        raise ValueError(f"{where}: {', '.join(unknown)} is not understood here")
 
 
 def _commit() -> str | None:

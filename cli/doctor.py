@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli import server
 from cli.screen import console, escape
-from deployments import shares
+from deployments import control_groups, shares
 from deployments.compose.obstacles import live_restore_problems
 from deployments.control import Control, in_containers, port
 from deployments.cores import host_cores
@@ -118,7 +118,7 @@ def _shares() -> Finding:
     way = shares.best()
     protected = shares.may_protect_memory()
     found = f"{way}; what serves is {'the last' if protected else 'not the last'} to be ended for want of memory"
-    if way is shares.Way.PRIORITIES:
+    if way is control_groups.Way.PRIORITIES:
         move = "let Slipway make control groups: a systemd scope with Delegate=yes, or root"
         return Finding("checks yield to what serves", found, True, move, warns=True)
     return Finding("checks yield to what serves", found, True, "" if protected else "needs CAP_SYS_RESOURCE")

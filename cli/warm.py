@@ -1,6 +1,5 @@
 """Make what the first ci needs while the server starts: environments, wheels and our own tools, kept by their locks."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from deployments.environments import Tools, fetch_wheels, locked_environment, ow
 from deployments.pipeline import Pipeline
 
 AT_ONCE = 2
-YIELDS = 10  # niceness, as that of ci's worker: the server that starts meanwhile goes first
 WHAT = "environments, made once"
 Making = tuple[str, Callable[[], Path]]
 
@@ -34,11 +32,7 @@ def warming(making: Sequence[Making], board: Board) -> Iterator[None]:
 
     What cannot be made is left to the run that needs it: it says why. At the block's end what has not begun is dropped.
     """
-    # On Linux that is the priority of these threads and what they start, not of the whole process.
-    with (
-        ThreadPoolExecutor(AT_ONCE, initializer=os.nice, initargs=(YIELDS,)) as threads,
-        ThreadPoolExecutor(1) as beside,
-    ):
+    with ThreadPoolExecutor(AT_ONCE) as threads, ThreadPoolExecutor(1) as beside:
         begun = {threads.submit(make): name for name, make in making}
         telling = beside.submit(_tell, begun, board)
         try:

@@ -9,19 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deployments.waits import PROC, Times, pressure_s, thread_times, threads
+
 START_S = 60.0  # what a start may take at least where nothing tells how busy the machine is
 MOST_TIMES = 10
 MOST_WALL_S = 1800.0
 LOOK_EVERY_S = 0.5  # a look reads a few small files for each thread that is watched
-PROC = Path("/proc")
-
-
-@dataclass
-class _Thread:
-    """What a thread has had so far, in seconds: a processor, and the wait for one."""
-
-    ran_s: float
-    waited_s: float
 
 
 @dataclass
@@ -44,12 +37,12 @@ class Patience:
     _began: float = field(init=False)
     _looked: float = field(init=False)
     _excused_s: float = field(init=False, default=0.0)
-    _threads: dict[str, _Thread] = field(init=False, default_factory=dict)
+    _threads: dict[str, Times] = field(init=False, default_factory=dict)
     _pressure_s: float | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._began = self._looked = self.clock()
-        self._pressure_s = self._pressure()
+        self._pressure_s = pressure_s(self.proc)
         self._new_times()
 
     def wall_s(self) -> float:
@@ -66,10 +59,7 @@ class Patience:
 
     def over(self) -> bool:
         """Say whether the limit is reached."""
-        spent_s, wall_s = (
-            self.spent_s(),
-            self.wall_s(),
-        )  # looked at all along: what has ended by then tells nothing more
+        spent_s, wall_s = self.spent_s(), self.wall_s()  # looks all along: what has ended tells nothing any more
         if wall_s < self.limit_s:
             return False
         if wall_s >= max(self.limit_s, min(self.limit_s * MOST_TIMES, MOST_WALL_S), self._least_s()):
@@ -82,7 +72,7 @@ class Patience:
     def _excuse(self, passed_s: float) -> float:
         """Return how much of the last `passed_s` seconds does not count."""
         ran_s, waited_s = self._new_times()
-        before, self._pressure_s = self._pressure_s, self._pressure()
+        before, self._pressure_s = self._pressure_s, pressure_s(self.proc)
         if self._threads:
             # Many threads wait at once: of what they could have had in this time, the same share was kept from each.
             share = waited_s / (ran_s + waited_s) if waited_s else 0.0
@@ -94,14 +84,13 @@ class Patience:
     def _new_times(self) -> tuple[float, float]:
         """Return what the watched threads ran and waited since the last look, in seconds."""
         ran_s = waited_s = 0.0
-        seen: dict[str, _Thread] = {}
+        seen: dict[str, Times] = {}
         for path in self._watched():
-            try:
-                ran, waited, *_ = (self.proc / path / "schedstat").read_text(encoding="ascii").split()
-            except (OSError, ValueError):  # it has just ended, or this kernel does not tell
+            now = thread_times(path, self.proc)
+            if now is None:
                 continue
-            seen[path] = now = _Thread(int(ran) / 1e9, int(waited) / 1e9)
-            before = self._threads.get(path, _Thread(0.0, 0.0))
+            seen[path] = now
+            before = self._threads.get(path, Times(0.0, 0.0))
             ran_s += max(0.0, now.ran_s - before.ran_s)
             waited_s += max(0.0, now.waited_s - before.waited_s)
         self._threads = seen
@@ -112,15 +101,9 @@ class Patience:
         found: list[str] = []
         left = [] if self.pid is None else [str(self.pid)]
         while left:
-            top = left.pop()
-            try:
-                threads = [one.name for one in (self.proc / top / "task").iterdir()]
-            except OSError:  # it has just ended
-                continue
-            for thread in threads:
-                path = f"{top}/task/{thread}"
-                found.append(path)
-                left += self._below(path)
+            for thread in threads(left.pop(), self.proc):
+                found.append(thread)
+                left += self._below(thread)
         return found
 
     def _below(self, thread: str) -> list[str]:
@@ -128,11 +111,3 @@ class Patience:
             return (self.proc / thread / "children").read_text(encoding="ascii").split()
         except OSError:
             return []
-
-    def _pressure(self) -> float | None:
-        """Return for how many seconds some process of the machine has waited since it started; None if not told."""
-        try:
-            first = (self.proc / "pressure" / "cpu").read_text(encoding="ascii").splitlines()[0]
-            return int(first.rpartition("total=")[2]) / 1e6
-        except (OSError, ValueError, IndexError):
-            return None

@@ -20,31 +20,14 @@ import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
-from deployments import sandbox_init
+from deployments import control_groups, sandbox_init
+from deployments.control_groups import Way
 
 LOOK_S = 0.25
-REMOVE_S = 2.0
 SERVING_OOM_ADJ = -500
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-OURS = "slipway"
-SERVING = "slipway-serving"
-YIELDING = "slipway-yielding"
-CHECK = re.compile(r"slipway-check-(\d+)-[0-9a-f]+")
-# In v1 our group stands beside the sessions of others, of which each has 1024.
-OURS_SHARES, SERVING_SHARES, LEAST_SHARES = 2048, 10240, 2
-SERVING_WEIGHT = 1000
-
-
-class Way(StrEnum):
-    """How a check is held back, best first."""
-
-    GROUPS_V2 = "cgroup v2"
-    GROUPS_V1 = "cgroup v1"
-    PRIORITIES = "priorities"
 
 
 @dataclass(frozen=True)
@@ -61,22 +44,6 @@ class Shares:
     @property
     def memory_bytes(self) -> int:
         return self.memory_mb * 1_000_000
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Where control groups can be made: `processor` for ours, `processes` for a check's number of processes.
-
-    In v2 the two are the same, and memory is limited there too.
-    """
-
-    way: Way
-    processor: Path
-    processes: Path
-
-    @property
-    def both(self) -> tuple[Path, ...]:
-        return tuple(dict.fromkeys((self.processor, self.processes)))
 
 
 @dataclass
@@ -103,19 +70,19 @@ class Hold:
 
     def counted(self) -> str:
         """Return what the kernel has refused so far, "" when nothing: it can be asked after the end too."""
-        if any(_events(group / "memory.events", "oom_kill") for group in self.groups):
+        if any(control_groups.events(group / "memory.events", "oom_kill") for group in self.groups):
             return self._memory
-        if any(_events(group / "pids.events", "max") for group in self.groups):
+        if any(control_groups.events(group / "pids.events", "max") for group in self.groups):
             for group in self.groups:  # a bomb must not outrun who kills it
                 with contextlib.suppress(OSError):
-                    _write(group / "pids.max", "0")
+                    control_groups.write(group / "pids.max", "0")
             return self._processes
         return ""
 
     def _watched(self, launcher: int) -> str:
         if self.way is Way.GROUPS_V2:
             return ""
-        pids = _members(self.groups[0]) if self.groups else sandbox_init.descendants(launcher)
+        pids = control_groups.members(self.groups[0]) if self.groups else sandbox_init.descendants(launcher)
         seen = {pid: one for pid in pids if (one := _Process.read(pid))}
         if self.way is Way.PRIORITIES:
             self._calm(seen)
@@ -131,7 +98,7 @@ class Hold:
         """Have each session that the program made yield too: Linux may weigh sessions, whatever runs in them."""
         for session in {one.session for one in seen.values()} - self._sessions:
             with contextlib.suppress(OSError):
-                _write(Path(f"/proc/{session}/autogroup"), str(sandbox_init.NICE))
+                control_groups.write(Path(f"/proc/{session}/autogroup"), str(sandbox_init.NICE))
             self._sessions.add(session)
 
     @property
@@ -181,39 +148,19 @@ def held(shares: Shares) -> Iterator[Hold]:
     if way is Way.PRIORITIES:
         yield Hold(shares)
         return
-    place = _find(way)
+    place = control_groups.find(way)
     name = f"slipway-check-{os.getpid()}-{secrets.token_hex(4)}"
     made: list[Path] = []
     try:
         for parent in place.both:
-            _remove_stale(parent)
+            control_groups.remove_stale(parent)
             (parent / name).mkdir()
             made.append(parent / name)
-        _limit(place, name, shares)
+        control_groups.limit(place, name, shares.memory_bytes, shares.processes)
         yield Hold(shares, tuple(made), way)
     finally:
         for group in made:
-            _remove(group)
-
-
-def _limit(place: Groups, name: str, shares: Shares) -> None:
-    _make_idle(place.processor / name)
-    group = place.processes / name
-    _write(group / "pids.max", str(shares.processes))
-    if place.way is Way.GROUPS_V2:
-        _write(group / "memory.max", str(shares.memory_bytes))
-        _write(group / "memory.oom.group", "1")
-        with contextlib.suppress(OSError):  # absent without swap accounting
-            _write(group / "memory.swap.max", "0")
-
-
-def _make_idle(group: Path) -> None:
-    """Have a group run when its siblings do not (`cpu.idle`, Linux 5.15 and newer), else at the least weight."""
-    for name, least in (("cpu.idle", "1"), ("cpu.weight", "1"), ("cpu.shares", str(LEAST_SHARES))):
-        if (group / name).exists():
-            _write(group / name, least)
-            return
-    raise LookupError(f"{group} has no processor controller")
+            control_groups.remove(group)
 
 
 @functools.cache
@@ -229,9 +176,9 @@ def yielding_entry() -> str:
     """Return the file by which a process of ours enters the group that yields to what serves; "" without groups."""
     with contextlib.suppress(OSError, LookupError):
         if best() is not Way.PRIORITIES:
-            group = _find(best()).processor / YIELDING
+            group = control_groups.find(best()).processor / control_groups.YIELDING
             group.mkdir(exist_ok=True)
-            _make_idle(group)
+            control_groups.make_idle(group)
             return str(group / "cgroup.procs")
     return ""
 
@@ -249,7 +196,7 @@ def protect(pids: list[int]) -> bool:
     entry: Path | None = None
     with contextlib.suppress(OSError, LookupError):
         if best() is not Way.PRIORITIES:
-            entry = _serving(_find(best())) / "cgroup.procs"
+            entry = control_groups.serving_group(control_groups.find(best())) / "cgroup.procs"
     return all([_protect(pid, entry) for pid in pids])
 
 
@@ -258,8 +205,8 @@ def _protect(pid: int, entry: Path | None) -> bool:
         if re.search("slipway-(check|yielding)", Path(f"/proc/{pid}/cgroup").read_text(encoding="ascii")):
             return True
         if entry:
-            _write(entry, str(pid))
-        _write(Path(f"/proc/{pid}/oom_score_adj"), str(SERVING_OOM_ADJ))
+            control_groups.write(entry, str(pid))
+        control_groups.write(Path(f"/proc/{pid}/oom_score_adj"), str(SERVING_OOM_ADJ))
     except (ProcessLookupError, FileNotFoundError):  # it has ended
         return True
     except OSError:
@@ -272,132 +219,8 @@ def may_protect_memory() -> bool:
     own = Path("/proc/self/oom_score_adj")
     try:
         now = int(own.read_text(encoding="ascii"))
-        _write(own, str(now - 1))
-        _write(own, str(now))
+        control_groups.write(own, str(now - 1))
+        control_groups.write(own, str(now))
     except OSError:
         return False
     return True
-
-
-# ---- where groups are
-
-
-def _find(way: Way) -> Groups:
-    """Return where groups are made. LookupError: such a hierarchy is not there; OSError: it is not ours to change."""
-    if way is Way.GROUPS_V2:
-        own = _own_group("cgroup2", "")
-        base = own.parent if own.name in (SERVING, YIELDING) else own
-        _hand_down(base)
-        return Groups(way, base, base)
-    cpu = _above_ours(_own_group("cgroup", "cpu")) / OURS
-    cpu.mkdir(exist_ok=True)
-    _write(cpu / "cpu.shares", str(OURS_SHARES))
-    return Groups(way, cpu, _above_ours(_own_group("cgroup", "pids")))
-
-
-def _above_ours(group: Path) -> Path:
-    return next((one.parent for one in (group, *group.parents) if one.name == OURS), group)
-
-
-def _own_group(kind: str, controller: str) -> Path:
-    """Return the directory of the group that this process is in, from /proc/self/mountinfo and /proc/self/cgroup."""
-    try:
-        mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
-        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise LookupError("no control groups") from error
-    inside = next((path for _, names, path in (g.split(":", 2) for g in groups) if controller in names.split(",")), "")
-    for line in mounts:
-        left, _, right = line.partition(" - ")
-        fields, about = left.split(" "), right.split(" ")
-        if about[0] == kind and (not controller or controller in about[2].split(",")) and inside:
-            where = os.path.relpath(inside, fields[3])
-            return Path(fields[4]) if where.startswith("..") else Path(fields[4], where)
-    raise LookupError(f"no {kind} with {controller or 'one hierarchy'}")
-
-
-def _hand_down(base: Path) -> None:
-    """Let groups below `base` (v2) have controllers, which a group with processes of its own may not: those of a group
-    that was delegated to us, or is a container's whole, move to one below first.
-    """
-    wanted = {"cpu", "memory", "pids"}
-    if wanted <= set((base / "cgroup.subtree_control").read_text(encoding="ascii").split()):
-        return
-    if not wanted <= set((base / "cgroup.controllers").read_text(encoding="ascii").split()):
-        raise LookupError(f"{base} lacks some of {', '.join(sorted(wanted))}")
-    if _members(base) and (base / "cgroup.type").exists():
-        if not _is_delegated(base):
-            raise LookupError(f"{base} is not delegated to us")
-        (base / SERVING).mkdir(exist_ok=True)
-        for pid in _members(base):
-            with contextlib.suppress(ProcessLookupError):
-                _write(base / SERVING / "cgroup.procs", str(pid))
-    _write(base / "cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(wanted)))
-
-
-def _is_delegated(base: Path) -> bool:
-    """Return whether systemd marked a group as its owner's (Delegate=), or it is all that our namespace sees."""
-    for name in ("user.delegate", "trusted.delegate"):
-        with contextlib.suppress(OSError):
-            return os.getxattr(base, name) == b"1"
-    return Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().endswith("::/")
-
-
-def _serving(place: Groups) -> Path:
-    group = place.processor / SERVING
-    group.mkdir(exist_ok=True)
-    if place.way is Way.GROUPS_V2:
-        _write(group / "cpu.weight", str(SERVING_WEIGHT))
-    else:
-        _write(group / "cpu.shares", str(SERVING_SHARES))
-    return group
-
-
-# ---- groups as files
-
-
-def _write(file: Path, text: str) -> None:
-    """Write to a file of the kernel's, in one piece; it is never made."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(descriptor, text.encode())
-    finally:
-        os.close(descriptor)
-
-
-def _events(file: Path, name: str) -> int:
-    with contextlib.suppress(OSError):
-        for line in file.read_text(encoding="ascii").splitlines():
-            key, _, count = line.partition(" ")
-            if key == name:
-                return int(count)
-    return 0
-
-
-def _members(group: Path) -> list[int]:
-    with contextlib.suppress(OSError):
-        return [int(pid) for pid in (group / "cgroup.procs").read_text(encoding="ascii").split()]
-    return []
-
-
-def _remove_stale(parent: Path) -> None:
-    """Remove the groups of runs that were killed; what still runs in one keeps it."""
-    for group in parent.glob("slipway-check-*"):
-        owner = CHECK.fullmatch(group.name)
-        if owner and not Path(f"/proc/{owner[1]}").exists():
-            with contextlib.suppress(OSError):
-                group.rmdir()
-
-
-def _remove(group: Path) -> None:
-    """Remove an ended program's group; the last of it may still be ending. What stays is stale later."""
-    until = time.monotonic() + REMOVE_S
-    while time.monotonic() < until:
-        try:
-            group.rmdir()
-        except FileNotFoundError:
-            return
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return

@@ -3,11 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deployments.pipeline import App, Pipeline
 from deployments.place import Place
-from deployments.runtimes.layout import Installed, Layout
 from deployments.settings import Target
 from evidence.bundle import Bundle, read_bundle
 from evidence.errors import SlipwayError
@@ -61,13 +60,6 @@ class Base:
         """Return what people call it."""
         return self.bundle.version
 
-    def for_running(self) -> Installed | NoBase:
-        """Lay the artifact out with the environment that it runs with, as a release does. Safe to repeat."""
-        try:
-            return Layout(self.place, runs_here=True).install(self.digest)
-        except (SlipwayError, OSError) as error:
-            return self._gone("cannot be installed any more", error)
-
     def for_checks(self, pipeline: Pipeline, beside: Workspace) -> Workspace | NoBase:
         """Return a workspace like the candidate's (`beside`), below it: the base's files, and the environment that its
         own lock for checks makes.
@@ -78,12 +70,11 @@ class Base:
         try:
             source = Source(bundle.commit, bundle.version, "", (), self.place.store.blob(bundle.source), signable=False)
             lock = source.lay_out(root / "tree", os.geteuid()) / pipeline.locks.ci
-            return Workspace(root, source, locked_environment(lock, bundle.python), beside.cancelled)
+            environment = locked_environment(lock, bundle.python)
+            return replace(beside, root=root, source=source, environment=environment)
         except (SlipwayError, OSError) as error:
-            return self._gone("its environment for checks cannot be made any more", error)
-
-    def _gone(self, what: str, error: Exception) -> NoBase:
-        return NoBase(f"{self.version} ({self.digest[:12]}), the base: {what}: {error}")
+            what = "the base: its environment for checks cannot be made any more"
+            return NoBase(f"{self.version} ({self.digest[:12]}), {what}: {error}")
 
 
 def find_base(pipeline: Pipeline, source: Source) -> Base | NoBase:

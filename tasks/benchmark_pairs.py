@@ -56,9 +56,9 @@ class Side:
             )
         if done.timed_out:
             raise Failed(self.name, f"did not end within {suite.timeout_seconds:g} s", disturbed=True)
-        if done.returncode not in CLEAN_EXITS:
+        if done.exceeded or done.returncode not in CLEAN_EXITS:
             said = masked(last_line(done.output), secret_values(environment))
-            raise Failed(self.name, f"ended with {done.returncode}: {said[-200:]}")
+            raise Failed(self.name, f"{done.how}: {said[-200:]}")
         try:
             return read_medians(report)
         except ToolError as error:

@@ -45,9 +45,7 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
 def run_benchmarks(pipeline: Pipeline, suite: str, looked: Looked, workspace: Workspace, base: Base | NoBase) -> Looked:
     """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's. Safe to repeat.
 
-    It takes all cores of the host.
-
-    Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
+    It takes all cores of the host. Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
     """
     log = get_run_logger()
 

@@ -1,6 +1,5 @@
 """How much others kept what we run waiting, seen from /proc: upper bounds, by what the host can tell."""
 
-import contextlib
 import os
 import re
 import threading
@@ -9,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployments.waits import PROC, pressure_s, thread_times, threads
 from gates.contention import Waited, disturbed
 
-PROC = Path("/proc")
 # How long the machine must have been quiet to call it so.
 QUIET_S = 2.0
 PRESSURE, DELAY, OTHERS = "PSI", "run-queue delay", "processor time used by others"
@@ -37,7 +36,7 @@ class Contention:
         """Return the moment. `ours` are the process ids of what is measured, `ours_s` the processor seconds that it and
         what drives it have used so far.
         """
-        return cls(time.monotonic(), _pressure_s(proc), _waits(proc, ours), _busy_s(proc), ours_s)
+        return cls(time.monotonic(), pressure_s(proc), _waits(proc, ours), _busy_s(proc), ours_s)
 
     def until(self, later: "Contention", processors: int) -> list[Waited]:
         """Return the bounds for the time between the two moments: by PSI, else by run-queue delay; and by what others
@@ -82,34 +81,25 @@ def _share(value: float) -> float:
     return min(1.0, max(0.0, value))
 
 
-def _pressure_s(proc: Path) -> float | None:
-    """Return the total of "some", in seconds; None without a kernel that counts it, or without leave to read it."""
-    found = re.search(r"^some .*\btotal=(\d+)", _read(proc / "pressure" / "cpu"), re.MULTILINE)
-    return int(found[1]) / 1e6 if found else None
-
-
 def _waits(proc: Path, ours: Iterable[int]) -> dict[int, tuple[float, float]]:
-    """Return what each process's threads waited and ran, in seconds (docs.kernel.org, scheduler/sched-stats)."""
+    """Return what each process's threads waited and ran, in seconds."""
     found: dict[int, tuple[float, float]] = {}
     for pid in ours:
-        threads = [_read(file).split() for file in (proc / str(pid)).glob("task/*/schedstat")]
-        known = [words for words in threads if len(words) == 3 and all(word.isdigit() for word in words)]
+        known = [times for one in threads(pid, proc) if (times := thread_times(one, proc))]
         if known:
-            found[pid] = (sum(int(words[1]) for words in known) / 1e9, sum(int(words[0]) for words in known) / 1e9)
+            found[pid] = (sum(one.waited_s for one in known), sum(one.ran_s for one in known))
     return found
 
 
 def _busy_s(proc: Path) -> float | None:
     """Return the processor seconds that the host has spent, but for idleness and waiting for disks (proc_stat(5))."""
-    found = re.search(r"^cpu +(\d+(?: \d+){7})", _read(proc / "stat"), re.MULTILINE)
+    try:
+        stat = (proc / "stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^cpu +(\d+(?: \d+){7})", stat, re.MULTILINE)
     if not found:
         return None
     used = [int(word) for word in found[1].split()]
     idle, waiting = used[3], used[4]
     return float(sum(used) - idle - waiting) / os.sysconf("SC_CLK_TCK")
-
-
-def _read(file: Path) -> str:
-    with contextlib.suppress(OSError):
-        return file.read_text(encoding="ascii", errors="replace")
-    return ""

@@ -7,11 +7,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments import environments
-from deployments.environments import Tools, lock_digest
+from deployments.environments import Tools
 from deployments.shares import best
 from tasks.cores import once_on_a_core
-
-__all__ = ["download_wheels", "lock_digest", "locked_environment", "make_environment", "own_tools"]
 
 
 @task(name="environment", task_run_name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)

@@ -1,7 +1,7 @@
 import pytest
 
 from cli.doctor import _shares, cores_row, engine_rows
-from deployments import shares
+from deployments import control_groups, shares
 from deployments.compose.obstacles import live_restore_problems
 from deployments.engine import Engine
 
@@ -41,13 +41,13 @@ def test_the_cores_for_checks_are_told_and_so_is_a_wrong_number(monkeypatch: pyt
 @pytest.mark.parametrize(
     ("way", "protected", "warns", "move"),
     [
-        (shares.Way.GROUPS_V2, True, False, ""),
-        (shares.Way.GROUPS_V1, False, False, "needs CAP_SYS_RESOURCE"),
-        (shares.Way.PRIORITIES, True, True, "let Slipway make control groups"),
+        (control_groups.Way.GROUPS_V2, True, False, ""),
+        (control_groups.Way.GROUPS_V1, False, False, "needs CAP_SYS_RESOURCE"),
+        (control_groups.Way.PRIORITIES, True, True, "let Slipway make control groups"),
     ],
 )
 def test_how_checks_yield_is_told(
-    monkeypatch: pytest.MonkeyPatch, way: shares.Way, protected: bool, warns: bool, move: str
+    monkeypatch: pytest.MonkeyPatch, way: control_groups.Way, protected: bool, warns: bool, move: str
 ) -> None:
     monkeypatch.setattr(shares, "best", lambda: way)
     monkeypatch.setattr(shares, "may_protect_memory", lambda: protected)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments import sandbox, sandbox_init, shares
+from deployments import control_groups, sandbox, sandbox_init, shares
+from deployments.control_groups import Groups, Way
 from deployments.ports import free_port
 from deployments.sandbox import Completed, Sandbox
-from deployments.shares import Groups, Hold, Shares, Way, held
+from deployments.shares import Hold, Shares, held
 from tasks.load_process import running
 from tests.deployments.test_sandbox import python
 from tests.waiting import wait_for
@@ -153,7 +154,7 @@ def fake(tmp_path: Path) -> Path:
 
 def test_v2_limits_memory_processes_and_the_processor(fake: Path) -> None:
     place = Groups(Way.GROUPS_V2, fake.parent, fake.parent)
-    shares._limit(place, fake.name, Shares(300, 64))
+    control_groups.limit(place, fake.name, 300_000_000, 64)
     told = {file.name: file.read_text() for file in fake.iterdir()}
     assert told == {
         "cpu.idle": "1",
@@ -167,13 +168,13 @@ def test_v2_limits_memory_processes_and_the_processor(fake: Path) -> None:
 
 def test_v2_without_idle_groups_has_the_least_weight(fake: Path) -> None:
     (fake / "cpu.idle").unlink()
-    shares._make_idle(fake)
+    control_groups.make_idle(fake)
     assert (fake / "cpu.weight").read_text() == "1"
 
 
 def test_a_group_without_a_processor_controller_is_no_way(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="no processor controller"):
-        shares._make_idle(tmp_path)
+        control_groups.make_idle(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_without_groups_there_are_priorities(monkeypatch: pytest.MonkeyPatch, tr
         raise trouble
 
     shares.best.cache_clear()
-    monkeypatch.setattr(shares, "_find", nowhere)
+    monkeypatch.setattr(control_groups, "find", nowhere)
     try:
         assert shares.best() is Way.PRIORITIES
         assert shares.yielding_entry() == ""
@@ -247,7 +248,7 @@ def test_what_is_checked_is_never_put_first() -> None:
     try:
         with held(Shares()) as hold:
             for entry in hold.entries:
-                shares._write(Path(entry), str(pid))
+                control_groups.write(Path(entry), str(pid))
             shares.protect([pid])
             assert "slipway-serving" not in Path(f"/proc/{pid}/cgroup").read_text()
             os.kill(pid, 9)

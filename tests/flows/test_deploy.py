@@ -54,6 +54,11 @@ def test_the_same_as_prefect_deploy_and_repeatable(prefect_server: None) -> None
         (f"{{{KNOWN}}}", "description"),
         (f"{{{KNOWN}, description: d, pull: []}}", "report/x: pull is not understood here"),
         ("{name: x}", "entrypoint"),
+        (f"{{{KNOWN.replace('{}}', '{}, work_queue_name: q}')}, description: d}}", "work_pool: work_queue_name is not"),
+        (
+            f"{{{KNOWN}, description: d, schedules: [{{cron: '0 0 * * *', timezone: UTC, slug: s, active: false}}]}}",
+            "active",
+        ),
         (f"{{{KNOWN}, description: d, triggers: [{{type: event, posture: Never}}]}}", "posture"),
     ],
 )
@@ -61,6 +66,13 @@ def test_what_is_not_understood_is_refused(tmp_path: Path, said: str, why: str) 
     file = tmp_path / "prefect.yaml"
     file.write_text(f"deployments: [{said}]", encoding="utf-8")
     with pytest.raises(ConfigError, match=why):
+        read_deployments(file)
+
+
+def test_what_the_whole_file_says_and_nobody_reads_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_text("deployments: []\npull: []\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="the file: pull is not understood here"):
         read_deployments(file)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.environments import lock_digest
 from deployments.home import CHECKOUT, Home
 from deployments.pipeline import read_pipeline
 from deployments.runtimes.layout import COMPLETE
@@ -15,7 +16,7 @@ from evidence.signing import Keys
 from flows.security import security
 from gates.requirements import Outcome
 from services.osv import load, make_app
-from tasks.dependencies import lock_digest, own_tools
+from tasks.dependencies import own_tools
 from tasks.scans import SCANS
 from tests.serving import serving
 from tests.tasks.scans.advisories import write_records

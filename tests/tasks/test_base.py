@@ -8,8 +8,8 @@ import pytest
 from deployments.home import Home
 from deployments.pipeline import Pipeline
 from deployments.place import Place
-from deployments.runtimes.layout import Installed
 from deployments.settings import Target
+from deployments.shares import Shares
 from evidence.errors import ToolError
 from evidence.statements import Checked, Commit, Kind, Promoted, state
 from gates.requirements import Check, Outcome
@@ -159,7 +159,7 @@ def base_of(place: Place) -> Base:
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     (tmp_path / "run").mkdir()
-    return Workspace(tmp_path / "run", candidate(NEW), tmp_path / "environment")
+    return Workspace(tmp_path / "run", candidate(NEW), tmp_path / "environment", shares=Shares(300, 64))
 
 
 def test_the_base_has_its_own_files_and_the_environment_of_its_own_lock(place: Place, workspace: Workspace) -> None:
@@ -168,6 +168,7 @@ def test_the_base_has_its_own_files_and_the_environment_of_its_own_lock(place: P
     assert isinstance(checks, Workspace) and checks == again
     assert (checks.check_directory("unit") / "commit.txt").read_text() == OLD
     assert (checks.environment / "bin" / "python").exists() and checks.cancelled is workspace.cancelled
+    assert checks.shares == workspace.shares
 
 
 def test_a_base_that_cannot_be_made_any_more_says_why(
@@ -191,12 +192,5 @@ def test_a_base_that_cannot_be_made_any_more_says_why(
     without = base.for_checks(other, workspace)
     assert isinstance(without, NoBase) and "the commit has no file later.lock" in without.reason
     (place.store.root / "blobs" / "sha256" / base.bundle.source).unlink()
-    for found in (base.for_checks(PIPELINE, workspace), base.for_running()):
-        assert isinstance(found, NoBase) and "missing" in found.reason
-
-
-def test_the_base_is_installed_as_a_release_does_it(place: Place) -> None:
-    made = base_of(place)
-    installed = made.for_running()
-    assert isinstance(installed, Installed), installed
-    assert (installed.source / "commit.txt").read_text() == OLD
+    found = base.for_checks(PIPELINE, workspace)
+    assert isinstance(found, NoBase) and "missing" in found.reason

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deployments.pipeline import Suite
+from deployments.sandbox import Completed
 from gates.benchmarks import Paired
 from gates.pairs import MOST_PAIRS, Finding
 from tasks.benchmark_pairs import Comparing, Failed, Side
@@ -119,3 +120,16 @@ def test_a_commit_that_crashes_is_never_excused_by_the_pairs_before(at: int, dis
         return
     with pytest.raises(Failed, match="of this commit ended with 2"):
         run.compare(steady(a=1, b=2), failing("this commit", at, disturbed))
+
+
+class Bomb(Workspace):
+    """Where every program passes a limit."""
+
+    def run(self, *_: object, **__: object) -> Completed:  # type: ignore[override]
+        return Completed(137, "", False, False, False, 1.0, exceeded="used more than 64 processes")
+
+
+def test_benchmarks_that_pass_a_limit_are_told_with_it(tmp_path: Path) -> None:
+    workspace = Bomb(tmp_path, Source("0" * 40, "v1", "main", (), tmp_path), tmp_path)
+    with pytest.raises(Failed, match="of v1 used more than 64 processes"):
+        Side("v1", workspace).measure(SUITE, 1, None)

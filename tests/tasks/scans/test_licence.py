@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
+from deployments.environments import lock_digest
 from deployments.runtimes.layout import COMPLETE
 from gates.licences import Licences
 from gates.requirements import Check, Outcome
-from tasks.dependencies import lock_digest
 from tasks.scans.licence import look_at_licences
 from tasks.scans.spdx import parse_expression
 from tests.corpus import Corpus
