@@ -26,6 +26,8 @@ from evidence.errors import ConfigError, ToolError
 from evidence.store import write_atomically
 
 WATCH = "watch"
+FLOW_STARTER = "flow-starter"
+FLOW_STARTER_SOCKET = "SLIPWAY_FLOW_STARTER"  # services/start_flow.py
 SUITE_DATABASE = "postgres-suites"
 PREFECT_RUNTIME = "SLIPWAY_PREFECT_RUNTIME"
 
@@ -179,11 +181,14 @@ class Control:
                     one.down()
 
     def start_workers(self) -> None:
-        """Start a worker for each pool of this host, and `watch`."""
+        """Start a worker for each pool of this host, what starts their flow runs, and `watch`."""
         env = self._environment() | {
             "PREFECT_WORKER_QUERY_SECONDS": "1",
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+            FLOW_STARTER_SOCKET: str(self.sockets / "flow-starter.sock"),
         }
+        starter = (sys.executable, "-m", "services.flow_starter")
+        self.supervisor.run(Program(FLOW_STARTER, starter, CHECKOUT, env, stop_wait_s=45, priority=35))
         for pool in pools():
             name = f"worker-{pool}"
             command: tuple[str, ...] = (
@@ -238,7 +243,8 @@ class Control:
     def own(self) -> tuple[str, ...]:
         """Return the names of the programs without which the control plane is not whole."""
         listeners = _listeners()
-        return (*self.server.programs, *(f"worker-{pool}" for pool in pools()), WATCH, *listeners)
+        workers = (f"worker-{pool}" for pool in pools())
+        return (*self.server.programs, FLOW_STARTER, *workers, WATCH, *listeners)
 
 
 def _listeners() -> tuple[str, ...]:

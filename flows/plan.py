@@ -9,9 +9,9 @@ from deployments.pipeline import Pipeline
 from flows.jobs import Job, Later
 from gates.compatibility import NAME
 from gates.migrations import Step
-from tasks.base import find_base
+from tasks.base import find_base, live_version
 from tasks.benchmarks import DECIDED, benchmarks_key, run_benchmarks
-from tasks.compatibility import run_compatibility
+from tasks.compatibility import compatibility_key, run_compatibility
 from tasks.coverage import run_coverage
 from tasks.history import Past
 from tasks.import_closure import suite_digest
@@ -75,8 +75,10 @@ def load_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]
 
 
 def compatibility_jobs(pipeline: Pipeline, workspace: Workspace, migrations: Judged) -> list[Job]:
-    """Return the job that tries the live version on the commit's schema. What is live changes: it is not remembered."""
-    return [Job(NAME, partial(run_compatibility.submit, pipeline, workspace, migrations))]
+    """Return the job that tries the version that is live now on the commit's schema."""
+    live = live_version(pipeline.app.name)
+    submit = partial(run_compatibility.submit, pipeline, workspace, live, migrations)
+    return [Job(NAME, submit, compatibility_key(pipeline, workspace, live))]
 
 
 def coverage_jobs(

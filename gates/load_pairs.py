@@ -7,12 +7,14 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from gates.pairs import Compared, Finding, Pair, compare_pairs
-from gates.quantiles import nearest_rank
+from gates.quantiles import weighted_rank
 from gates.requirements import Bound, Measure
 
 REGRESSION = "API p95 against the base"
 # With fewer a window has no p95, and with fewer of one endpoint no median of it.
 FEWEST_IN_WINDOW, FEWEST_OF_ENDPOINT = 10, 5
+# A clock that did not move.
+LEAST_S = 1e-6
 # A side that answered fewer requests with errors than this is compared all the same, whatever their share.
 FEWEST_FAILED = 5
 # The endpoints that are asked most are compared each by itself. More would need more pairs to be as sure.
@@ -91,8 +93,9 @@ def compare_sides(base: str, old: Sequence[Asked], new: Sequence[Asked], rules: 
 
 def figure_pairs(old: Sequence[Asked], new: Sequence[Asked]) -> dict[str, list[Pair]]:
     """Return the pairs of each figure: the p95 of all requests, and the medians of what is asked most."""
-    found = {REGRESSION: _pairs(_p95s(old), _p95s(new))}
-    for endpoint in _asked_most(old, new):
+    shares = _counts(old, new)
+    found = {REGRESSION: _pairs(_p95s(old, shares), _p95s(new, shares))}
+    for endpoint in _asked_most(shares):
         pairs = _pairs(_medians(old, endpoint), _medians(new, endpoint))
         if len(pairs) >= LEAST_SHARE * max(1, len(found[REGRESSION])):
             found[f"{endpoint} (median)"] = pairs
@@ -150,26 +153,39 @@ def _pairs(old: Mapping[int, float], new: Mapping[int, float]) -> list[Pair]:
     return [Pair(base=old[window], candidate=new[window]) for window in sorted(old.keys() & new.keys())]
 
 
-def _p95s(asked: Iterable[Asked]) -> dict[int, float]:
-    windows = _by_window(asked)
-    return {at: nearest_rank(sorted(took), 0.95) for at, took in windows.items() if len(took) >= FEWEST_IN_WINDOW}
+def _p95s(asked: Iterable[Asked], shares: Mapping[str, int]) -> dict[int, float]:
+    """Return the p95 of each window in which enough was asked.
+
+    Which endpoints came up in a window is chance, and a slow one that did moves its p95 more than any version would. So
+    each endpoint counts by its share of all requests (stratified afterwards: Cochran, Sampling Techniques, 3rd ed.,
+    section 5A.9).
+    """
+    windows: dict[int, dict[str, list[float]]] = {}
+    for one in asked:
+        windows.setdefault(one.window, {}).setdefault(one.endpoint, []).append(max(one.seconds, LEAST_S))
+    return {
+        at: weighted_rank(
+            [(took, shares[endpoint] / len(of_it)) for endpoint, of_it in found.items() for took in of_it], 0.95
+        )
+        for at, found in windows.items()
+        if sum(map(len, found.values())) >= FEWEST_IN_WINDOW
+    }
 
 
 def _medians(asked: Iterable[Asked], endpoint: str) -> dict[int, float]:
-    windows = _by_window(one for one in asked if one.endpoint == endpoint)
+    windows: dict[int, list[float]] = {}
+    for one in asked:
+        if one.endpoint == endpoint:
+            windows.setdefault(one.window, []).append(max(one.seconds, LEAST_S))
     return {at: median(took) for at, took in windows.items() if len(took) >= FEWEST_OF_ENDPOINT}
 
 
-def _by_window(asked: Iterable[Asked]) -> dict[int, list[float]]:
-    """Return the times of each window; a clock that did not move counts as a microsecond."""
-    found: dict[int, list[float]] = {}
-    for one in asked:
-        found.setdefault(one.window, []).append(max(one.seconds, 1e-6))
-    return found
-
-
-def _asked_most(*sides: Sequence[Asked]) -> list[str]:
+def _counts(*sides: Sequence[Asked]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for one in (asked for side in sides for asked in side):
         counts[one.endpoint] = counts.get(one.endpoint, 0) + 1
+    return counts
+
+
+def _asked_most(counts: Mapping[str, int]) -> list[str]:
     return sorted(counts, key=lambda endpoint: (-counts[endpoint], endpoint))[:MOST_ENDPOINTS]

@@ -28,10 +28,12 @@ from gates.migrations import Step, pending
 from gates.quality import no_verdict
 from gates.reports import last_line
 from gates.requirements import Check, Outcome
-from tasks.base import LiveVersion, live_version
+from tasks.base import LiveVersion
 from tasks.cores import on_a_core
 from tasks.databases import fresh_database
 from tasks.load_process import running
+from tasks.results import key_of
+from tasks.syntax import code_digest
 from tasks.workspace import Looked, Workspace, tool_path
 
 MIGRATION_S = 300
@@ -39,30 +41,45 @@ START_S = 60
 SMOKE_S = 120
 
 
+def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None) -> str:
+    """Return what a trial is kept under: the live version with its settings, and all that the commit means, since its
+    migration may read any of it. "" when nothing is live: that is told at once.
+    """
+    if live is None:
+        return ""
+    source, load = workspace.source, pipeline.performance
+    told = (live.digest, live.place.name, live.place.settings.app, sorted(live.place.settings.secrets))
+    given = (pipeline.run.model_dump(), load and load.environment, workspace.environment.name)
+    return key_of(NAME, code_digest(source, source.files, measured=False), *told, *given)
+
+
 @task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
-def run_compatibility(pipeline: Pipeline, workspace: Workspace, steps: tuple[Step, ...] | None) -> Looked:
-    """Try the live version on the migrated schema and return the check. Safe to repeat; leaves nothing behind.
+def run_compatibility(
+    pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: tuple[Step, ...] | None
+) -> Looked:
+    """Try the `live` version on the migrated schema and return the check. Safe to repeat; leaves nothing behind.
 
     `steps` are the commit's migrations, judged; None when nobody could. Not applicable without a live version or a
     pending migration.
     """
-    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, steps))
+    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, live, steps))
     get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)
     return looked
 
 
-def _look(pipeline: Pipeline, workspace: Workspace, steps: Sequence[Step] | None) -> Looked:
+def _look(pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: Sequence[Step] | None) -> Looked:
     began = monotonic()
     try:
-        check = look_at_compatibility(pipeline, workspace, steps)
+        check = look_at_compatibility(pipeline, workspace, live, steps)
     except SlipwayError as error:
         check = no_verdict(NAME, str(error))
     return Looked(check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
 
 
-def look_at_compatibility(pipeline: Pipeline, workspace: Workspace, steps: Sequence[Step] | None) -> Check:
+def look_at_compatibility(
+    pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: Sequence[Step] | None
+) -> Check:
     """Do what `run_compatibility` does, without a run around it."""
-    live = live_version(pipeline.app.name)
     known = read_bundle(live.place.store, live.digest).migrations if live else None
     nothing = nothing_to_try(live is not None, steps, known, pipeline.run.migrate is not None)
     if live is None or nothing:

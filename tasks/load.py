@@ -69,7 +69,8 @@ def _look(
     started = time()
     try:
         test, measured = look(performance, workspace, run)
-        looked = conclude(test, measured, compare_with_base(performance, workspace, run, find_base), earlier)
+        versus = compare_with_base(performance, workspace, run, find_base, measured.typical_s)
+        looked = conclude(test, measured, versus, earlier)
     except AppEnded as error:
         looked = Looked(Check(name=NAME, outcome=Outcome.FAILED, reason=str(error), tool="locust"))
     except SlipwayError as error:

@@ -58,6 +58,12 @@ class Measured:
             return []
         return [one for one in self.samples if ending.full_load_at <= one.at <= ending.stopped_at]
 
+    @property
+    def typical_s(self) -> float:
+        """Return what a request took: the median, above 0. Without any request a hundredth of a second."""
+        latencies = self.latencies_s
+        return max(1e-6, nearest_rank(latencies, 0.5)) if latencies else 0.01
+
     def used(self) -> tuple[float, float, float] | None:
         """Return the processors that the app, the load generator and all others (not the app's database) used under
         full load; None without enough samples.

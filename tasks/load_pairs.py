@@ -7,7 +7,9 @@ database, migrated by its own code, and the candidate's locustfile asks both.
 import logging
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import NamedTuple
@@ -27,7 +29,9 @@ from tasks.load_records import begun, read_windows
 from tasks.load_schedule import BASE, CANDIDATE, Schedule
 from tasks.workspace import Workspace
 
-WINDOW_S, GAP_S = 1.2, 0.2
+WINDOW_S, GAP_S = 0.6, 0.15
+# How many requests in a window tell enough. Those of a slow app are asked several at a time to come to as many.
+WANTED = 36
 # A request that is not answered so long after its pair is not waited for: the pair is looked at without it.
 SETTLED_S = 0.5
 
@@ -53,10 +57,15 @@ def base_for_load(pipeline: Pipeline, workspace: Workspace) -> OldVersion | NoBa
 
 
 def compare_with_base(
-    performance: Performance, workspace: Workspace, run: Run, find: Callable[[], OldVersion | NoBase]
+    performance: Performance,
+    workspace: Workspace,
+    run: Run,
+    find: Callable[[], OldVersion | NoBase],
+    typical_s: float,
 ) -> Versus:
     """Ask base and candidate in turn until every figure is decided or `compare_seconds` are over.
 
+    `typical_s` is what a request of the candidate typically takes; above 0.
     What keeps it from comparing is the reason of what is returned, and blocks nothing. AppEnded when the candidate ends
     under the load, ToolError when the run is cancelled.
     """
@@ -70,8 +79,10 @@ def compare_with_base(
     base = find()
     if isinstance(base, NoBase):
         return Versus(rules=rules, reason=base.reason)
+    at_once = min(performance.users, math.ceil(WANTED * typical_s / WINDOW_S))
+    candidate = replace(workspace, root=workspace.root / f"{NAME}-candidate")
     try:
-        with _both(performance, replace(workspace, root=workspace.root / f"{NAME}-candidate"), run, base) as turns:
+        with _both(performance, candidate, run, base, at_once) as turns:
             return turns.compare(rules)
     except AppEnded:
         raise
@@ -148,18 +159,26 @@ class _Turns:
 
 
 @contextmanager
-def _both(performance: Performance, workspace: Workspace, run: Run, base: OldVersion) -> Iterator[_Turns]:
+def _both(performance: Performance, workspace: Workspace, run: Run, base: OldVersion, at_once: int) -> Iterator[_Turns]:
     """Run both versions and a locust for either while the block runs; leaves no process behind."""
     tools = own_tools("load")
     seconds = LOCUST_S + math.ceil(performance.users / performance.spawn_rate + performance.compare_seconds)
     with ExitStack() as stack:
+        versions = ((base.workspace, base.run), (workspace, run))
+        with ThreadPoolExecutor(len(versions)) as threads:
+            starting = [
+                threads.submit(
+                    copy_context().run, _serve, stack.enter_context(ExitStack()), performance, where, how, seconds
+                )
+                for where, how in versions
+            ]
         try:
-            old = _serve(stack, performance, base.workspace, base.run, seconds)
+            old = starting[0].result()
         except SlipwayError as error:
             raise ToolError(f"{base.version}: {error}") from error
-        new = _serve(stack, performance, workspace, run, seconds)
+        new = starting[1].result()
         schedule = Schedule(monotonic(), WINDOW_S, GAP_S)
-        asked = Loading(new.test.locustfile, new.test.source, seconds, 0)
+        asked = Loading(new.test.locustfile, new.test.source, seconds, 0, at_once=at_once)
         sides = [
             _Side(
                 name,

@@ -99,7 +99,8 @@ class LoadTest:
         )
         argv = locust_command(tools, recorder, base_url, self.performance, loading)
         environment = {**_base(tools, scratch), **self.performance.environment, "SLIPWAY_REQUESTS": str(self.records)}
-        environment |= {"SLIPWAY_SCHEDULE": loading.schedule, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment |= {"SLIPWAY_SCHEDULE": loading.schedule, "SLIPWAY_AT_ONCE": str(loading.at_once)}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         log = self.workspace.root / f"{NAME}-locust.log"
         timeout_s = loading.timeout_s
         with running(argv, cwd=loading.source, env=environment, box=box, timeout_s=timeout_s, log=log) as load:
@@ -140,7 +141,7 @@ class LoadTest:
 @dataclass(frozen=True)
 class Loading:
     """How an app is asked: by the locustfile of a source tree, for so many seconds, with so many more for what is not
-    answered yet; always, or by a schedule (tasks/load_schedule.py, as words).
+    answered yet; always, or by a schedule (tasks/load_schedule.py, as words) and `at_once` at a time.
     """
 
     locustfile: Path
@@ -148,6 +149,7 @@ class Loading:
     seconds: int
     stop_s: int
     schedule: str = ""
+    at_once: int = 1
 
     @property
     def timeout_s(self) -> float:

@@ -9,26 +9,32 @@ The last line is missing when locust did not come to its end. Runs in locust's e
 but for the schedule that lies beside this file.
 
 With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
-next one. Each line is then written at once, and the time of a request's start is that of the monotonic clock.
+next one. They hardly rest, and SLIPWAY_AT_ONCE of them ask at a time: what a request took is then its own work, and not
+what it waited for others, which is mostly chance. Each line is written at once, and the time of a request's start is
+that of the monotonic clock.
 """
 
 import importlib.util
 import json
 import os
-import random
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import gevent
-from locust import events
+from gevent.lock import BoundedSemaphore
+from locust import TaskSet, events
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
 MOST_NAMES = 200
 LONGEST_TEXT = 200
-# Who waited for a window does not ask in its first moment, all at once, but within this many seconds.
-SPREAD_S = 0.2
+# How many times as short users rest as their locustfile says, with a schedule.
+HASTE = 10
+# A request that takes longer does not keep the others from asking: it may be a stream.
+LONG_S = 0.5
 
 
 def read_schedule(words: str) -> Any:
@@ -45,7 +51,8 @@ def read_schedule(words: str) -> Any:
 class Recorder:
     """Writes lines as things happen; what cannot be told apart any more (too many names) is put together."""
 
-    def __init__(self, path: str, schedule: str = "") -> None:
+    def __init__(self, path: str, schedule: str = "", at_once: int = 1) -> None:
+        self.turns = BoundedSemaphore(at_once)
         self.side = ""
         self.schedule: Any = None
         if schedule:
@@ -104,10 +111,30 @@ class Recorder:
             self.first_failure = f"{request_type} {name}: {exception}"[:LONGEST_TEXT]
         self.count(started, str(request_type), str(name), response_time, not exception)
 
-    def hold(self) -> None:
-        """Wait for the next window of this side, when there is a schedule."""
-        while self.schedule and (wait_s := self.schedule.wait_s(self.side, time.monotonic())):
-            gevent.sleep(wait_s + random.uniform(0, SPREAD_S))  # nosec B311  # no secret
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a turn in a window of this side, when there is a schedule, and keep it while the block runs."""
+        if not self.schedule:
+            yield
+            return
+        self.turns.acquire()
+        held = [True]
+
+        def give_back() -> None:
+            if held:
+                held.pop()
+                self.turns.release()
+
+        try:
+            while wait_s := self.schedule.wait_s(self.side, time.monotonic()):
+                gevent.sleep(wait_s)
+            late = gevent.spawn_later(LONG_S, give_back)
+            try:
+                yield
+            finally:
+                late.kill(block=False)
+        finally:
+            give_back()
 
     def count(self, started: float, method: str, name: str, milliseconds: float, good: bool) -> None:
         name = name[:LONGEST_TEXT]
@@ -155,19 +182,33 @@ def follow(recorder: Recorder, session: Any) -> None:
     original = session.request
 
     def request(self: Any, method: Any, url: Any, name: Any = None, *arguments: Any, **words: Any) -> Any:
-        recorder.hold()
-        started = time.time()
-        try:
-            return original(self, method, url, name, *arguments, **words)
-        except gevent.GreenletExit:
-            recorder.unfinished(method, name or url, started)
-            raise
+        with recorder.turn():
+            started = time.time()
+            try:
+                return original(self, method, url, name, *arguments, **words)
+            except gevent.GreenletExit:
+                recorder.unfinished(method, name or url, started)
+                raise
 
     session.request = request
 
 
+def hasten() -> None:
+    """Have users hardly rest: they wait for their turns, and more requests tell more in less time."""
+    original = TaskSet._sleep
+
+    def sleep(self: Any, seconds: float) -> None:
+        original(self, seconds / HASTE)
+
+    TaskSet._sleep = sleep
+
+
 def install() -> None:
-    recorder = Recorder(os.environ["SLIPWAY_REQUESTS"], os.environ.get("SLIPWAY_SCHEDULE", ""))
+    given = os.environ
+    schedule, at_once = given.get("SLIPWAY_SCHEDULE", ""), int(given.get("SLIPWAY_AT_ONCE", "1"))
+    recorder = Recorder(given["SLIPWAY_REQUESTS"], schedule, at_once)
+    if schedule:
+        hasten()
     for session in (HttpSession, FastHttpSession):
         follow(recorder, session)
     events.init.add_listener(recorder.start)

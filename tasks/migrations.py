@@ -1,32 +1,62 @@
 """Judge the app's migrations when its artifact is built, so that a release knows what they do."""
 
+from pathlib import Path
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from pydantic import TypeAdapter, ValidationError
 
+from deployments.home import Home
 from evidence.errors import ToolError
+from evidence.store import write_atomically
 from gates.linters import migrations_in
 from gates.migrations import Step, judge_migration
 from gates.scans import ReportError
 from tasks.cores import core
 from tasks.dependencies import own_tools
+from tasks.results import key_of
 from tasks.scans.migrations import alembic_sql, run_squawk
+from tasks.syntax import code_digest
+from tasks.tool_caches import writers
 from tasks.workspace import Workspace
 
 SQUAWK_TIMEOUT_S = 60
 NAME = "migrations"
 
 
+STEPS = TypeAdapter(tuple[Step, ...])
+
+
 @task(name="judge migrations", task_run_name="judge migrations", cache_policy=NO_CACHE)
-def judge_migrations(workspace: Workspace) -> tuple[Step, ...] | None:
-    """Return the app's migrations, judged; None, said in the log and on the approval page, when nobody could."""
+def judge_migrations(workspace: Workspace, refresh: bool = False) -> tuple[Step, ...] | None:
+    """Return the app's migrations, judged; None, said in the log and on the approval page, when nobody could.
+
+    What was judged is kept, and recalled for a commit that means the same, unless `refresh`. The app's code writes its
+    migrations down: no branch recalls what another one's commits wrote.
+    """
+    source = workspace.source
     if not (workspace.check_directory(NAME) / "alembic.ini").is_file():
         return None
+    key = key_of(NAME, code_digest(source, source.files, measured=False), workspace.environment.name)
+    kept = Home.find().cache / "migrations" / writers(source) / f"{key}.json"
+    if not refresh and (known := _read(kept)) is not None:
+        get_run_logger().info("the migrations are as they were judged before")
+        return known
     try:
         with core(NAME, workspace.cancelled):
-            return judge_steps(workspace)
+            steps = judge_steps(workspace)
     except (ToolError, ReportError) as error:
         get_run_logger().warning("the migrations could not be judged: %s", error)
+        return None
+    write_atomically(kept, STEPS.dump_json(steps))
+    return steps
+
+
+def _read(kept: Path) -> tuple[Step, ...] | None:
+    try:
+        return STEPS.validate_json(kept.read_bytes())
+    except (OSError, ValidationError):
         return None
 
 

@@ -18,6 +18,7 @@ from evidence.bundle import Bundle, Run, put_bundle
 from evidence.store import Store
 from gates.migrations import Kind, Step
 from gates.requirements import Outcome
+from tasks.base import live_version
 from tasks.compatibility import look_at_compatibility
 from tasks.dependencies import download_wheels
 from tests.tasks.small_app import App
@@ -121,27 +122,27 @@ def commit(app: App, sql: str) -> None:
 
 def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: Place, tmp_path: Path) -> None:
     commit(app, "")
-    nothing = look_at_compatibility(PIPELINE, app.workspace(), (ONE,))
+    nothing = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE,))
     assert (nothing.outcome, nothing.reason) == (Outcome.NOT_APPLICABLE, "nothing is live yet")
     digest = live_bundle(place.store, tmp_path)
     version = {"digest": digest, "version": "v1", "commit": "c" * 40}
     routing = {"version": "e1-r1", "ports": {"blue": 1}, "weights": {"blue": 100}, "preview_slot": None}
     place.journal.append("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
-    same = look_at_compatibility(PIPELINE, app.workspace(), (ONE,))
+    same = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE,))
     assert (same.outcome, same.reason) == (Outcome.NOT_APPLICABLE, "no migration is pending")
 
     commit(app, "ALTER TABLE people ADD COLUMN phone text\n")
-    good = look_at_compatibility(PIPELINE, app.workspace(), (ONE, TWO))
+    good = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO))
     assert good.outcome is Outcome.PASSED, good.reason
     where = f"v1 ({digest[:12]}), live in production, on the schema after migration 2: "
     assert good.reason == where + "its smoke tests: 1 passed"
 
     commit(app, "ALTER TABLE people RENAME COLUMN name TO title\n")
-    bad = look_at_compatibility(PIPELINE, app.workspace(), (ONE, TWO))
+    bad = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO))
     assert bad.outcome is Outcome.FAILED
     assert bad.reason.startswith(where + "its smoke tests: ended with 1: people: HTTP Error 500")
 
     commit(app, "ALTER TABLE nothing ADD COLUMN a int\n")
-    broken = look_at_compatibility(PIPELINE, app.workspace(), None)
+    broken = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), None)
     assert broken.outcome is Outcome.FAILED and 'relation "nothing" does not exist' in broken.reason
     assert "postgresql://" not in broken.reason
