@@ -61,6 +61,19 @@ def test_one_endpoint_that_got_slower_is_found_though_the_p95_is_that_of_others(
     assert measures == {REGRESSION: True, "GET /a (median)": False}
 
 
+def test_how_often_a_slow_endpoint_came_up_in_a_window_is_no_difference() -> None:
+    """One request of a hundred is slow: a window with six of them has another p95 than one without, of one version."""
+    chance = random.Random(5)
+    sides: list[list[Asked]] = [[], []]
+    for side in sides:
+        for window in range(12):
+            slow = chance.choice([0, 1, 6])
+            side += [Asked(window, "GET /a", chance.uniform(0.009, 0.011), True) for _ in range(100 - slow)]
+            side += [Asked(window, "POST /slow", 0.5, True) for _ in range(slow)]
+    pairs = figure_pairs(*sides)[REGRESSION]
+    assert len(pairs) == 12 and all(0.8 < pair.candidate / pair.base < 1.25 for pair in pairs)
+
+
 @pytest.mark.parametrize(("count", "pairs"), [(FEWEST_IN_WINDOW, 6), (FEWEST_IN_WINDOW - 1, 0)])
 def test_a_window_with_too_few_requests_is_none(count: int, pairs: int) -> None:
     assert len(figure_pairs(asked(6, 0.1), asked(6, 0.1, count))[REGRESSION]) == pairs

@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 import tarfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,8 @@ from evidence.bundle import Bundle, Run, put_bundle
 from evidence.store import Store
 from gates.migrations import Kind, Step
 from gates.requirements import Outcome
-from tasks.base import live_version
-from tasks.compatibility import look_at_compatibility
+from tasks.base import LiveVersion, live_version
+from tasks.compatibility import compatibility_key, look_at_compatibility
 from tasks.dependencies import download_wheels
 from tests.tasks.small_app import App
 
@@ -146,3 +147,18 @@ def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: 
     broken = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), None)
     assert broken.outcome is Outcome.FAILED and 'relation "nothing" does not exist' in broken.reason
     assert "postgresql://" not in broken.reason
+
+
+def test_a_trial_is_recalled_for_the_same_live_version_and_what_means_the_same(app: App, place: Place) -> None:
+    def key(digest: str = "d" * 64, sql: str = "", server: str = SERVER, pipeline: Pipeline = PIPELINE) -> str:
+        app.commit({"server.py": server, "schema.sql": FIRST + sql, "again": str(time.monotonic())})
+        app.commit({"again": None})
+        return compatibility_key(pipeline, app.workspace(), LiveVersion(place, digest))
+
+    first = key()
+    assert compatibility_key(PIPELINE, app.workspace(), None) == ""
+    assert key(server=f"# a comment\n{SERVER}") == first
+    others = [key("e" * 64), key(sql="ALTER TABLE people ADD COLUMN phone text\n"), key(server=f"{SERVER}\nMORE = 1\n")]
+    run = RUN.model_copy(update={"migrate": ("python", "other.py")})
+    others.append(key(pipeline=PIPELINE.model_copy(update={"run": run})))
+    assert len({first, *others}) == 5

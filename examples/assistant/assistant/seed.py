@@ -9,6 +9,7 @@ import secrets
 import sys
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -36,23 +37,28 @@ def seed(database: Database, settings: Settings, kind: str) -> str:
         ]
         new = insert(User).on_conflict_do_nothing().returning(User.id)
         ids = list(session.scalars(new, people))
-        for owner in ids:
-            _add_tasks(session, owner, tasks)
+        if ids:
+            _add_tasks(session, ids, tasks)
     return f"{kind}: {len(ids)} accounts and {len(ids) * tasks} tasks added"
 
 
-def _add_tasks(session: Session, owner: int, count: int) -> None:
+def _add_tasks(session: Session, owners: list[int], count: int) -> None:
+    """The first owner's, and copies of them for the others: the database copies faster than we."""
     now = datetime.now(UTC)
-    rows = [
+    first = [
         {
-            "user_id": owner,
+            "user_id": owners[0],
             "title": f"{TITLES[number % len(TITLES)]} {number // len(TITLES) + 1}",
             "due_on": (now + timedelta(days=number % 14 - 4)).date(),
             "completed_at": now - timedelta(days=number % 30) if number % 3 == 0 else None,
         }
         for number in range(count)
     ]
-    session.execute(insert(Task), rows)
+    session.execute(insert(Task), first)
+    copied = (Task.title, Task.due_on, Task.completed_at)
+    others = select(User.id, *copied).join(Task, Task.user_id == owners[0])
+    chosen = others.where(User.id.in_(owners[1:]))
+    session.execute(insert(Task).from_select([Task.user_id, *copied], chosen))
 
 
 def main(kind: str) -> None:
