@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks import alert_chain, checks, containers, releases, reports, scans, switches
+from benchmarks import alert_chain, checks, containers, pairs, releases, reports, scans, switches
 from cli.screen import console, fail, say
 from deployments.engine import Engine
 from evidence.errors import SlipwayError, ToolError
@@ -156,6 +156,19 @@ def _scans() -> None:
     console.print(scans_table(scans.run()))
 
 
+def _pairs() -> None:
+    say(f"{pairs.SAME} comparisons of a version with itself, {pairs.PLANTED} with a slower one, of either kind ...")
+    figures = pairs.run(tell=say)
+    table = Table(title="Speed in pairs", title_justify="left")
+    for heading in ("", "slower", "within", "inconclusive"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for what in pairs.PLANTS:
+        for planted, name in ((False, "itself, others at random"), (True, "half as slow again, quiet")):
+            counts = figures.counts(what, planted)
+            table.add_row(f"{what}: {name}", *(str(counts[one]) for one in ("slower", "within", "inconclusive")))
+    console.print(table)
+
+
 def _switches() -> None:
     say("switches under load ...")
     console.print(switches_table(switches.run()))
@@ -174,6 +187,7 @@ PARTS = {
     "releases": _releases,
     "containers": _containers,
     "alerts": _alerts,
+    "pairs": _pairs,
 }
 
 

@@ -104,6 +104,8 @@ class Starter:
     def _start(self, asker: socket.socket, request: Request) -> None:
         pid = os.fork()
         if not pid:
+            signal.set_wakeup_fd(-1)
+            asker.close()  # else nobody would notice the starter's end
             raise Become(request)
         process = os.pidfd_open(pid)
         try:
@@ -180,7 +182,6 @@ def become(request: Request) -> None:
         os.close(stream)
     for signals in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
         signal.signal(signals, signal.default_int_handler if signals is signal.SIGINT else signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
     structlog.reset_defaults()
     os.environ.clear()
     os.environ.update(request.environment)

@@ -35,5 +35,9 @@ def test_what_stays_up_or_is_typed_does_without_prefect(module: str) -> None:
     assert imported(module, "prefect") == []
 
 
+def test_what_asks_for_a_flow_run_needs_the_standard_library_only() -> None:
+    assert imported("services.start_flow", "prefect", "pydantic", "structlog", "deployments", "evidence") == []
+
+
 def test_what_is_imported_is_seen() -> None:
     assert imported("tasks.load_page, numpy", "numpy", "scipy") == ["numpy"]
