@@ -1,15 +1,16 @@
 """Which checks a commit gets, and what each depends on: while none of that changes, its earlier pass holds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from prefect.futures import PrefectFuture
 
 from deployments.pipeline import Pipeline
+from evidence.errors import SlipwayError
 from flows.jobs import Job, Later
 from gates.compatibility import NAME
 from gates.migrations import Step
-from tasks.base import find_base, live_version
+from tasks.base import LiveVersion, find_base, live_version
 from tasks.benchmarks import DECIDED, benchmarks_key, run_benchmarks
 from tasks.compatibility import compatibility_key, run_compatibility
 from tasks.coverage import run_coverage
@@ -76,9 +77,18 @@ def load_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]
 
 def compatibility_jobs(pipeline: Pipeline, workspace: Workspace, migrations: Judged) -> list[Job]:
     """Return the job that tries the version that is live now on the commit's schema."""
-    live = live_version(pipeline.app.name)
-    submit = partial(run_compatibility.submit, pipeline, workspace, live, migrations)
-    return [Job(NAME, submit, compatibility_key(pipeline, workspace, live))]
+    find: Callable[[], LiveVersion | None] = partial(live_version, pipeline.app.name)
+    key = ""
+    try:
+        live = find()
+        find, key = partial(_same, live), compatibility_key(pipeline, workspace, live)
+    except SlipwayError:
+        pass  # the check looks itself, and has no verdict when it cannot
+    return [Job(NAME, partial(run_compatibility.submit, pipeline, workspace, find, migrations), key)]
+
+
+def _same(live: LiveVersion | None) -> LiveVersion | None:
+    return live
 
 
 def coverage_jobs(

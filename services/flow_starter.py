@@ -97,7 +97,11 @@ class Starter:
         if self.code != code_now():
             log.info("the code has changed: starting again")
             restart()
-        self._start(asker, request)
+        try:
+            self._start(asker, request)
+        except OSError as error:  # no process or descriptor is left: who asked starts it the slow way, or fails
+            log.warning("a run was not started", error=str(error))
+            asker.close()
         for stream in request.streams:
             os.close(stream)
 
@@ -107,16 +111,17 @@ class Starter:
             signal.set_wakeup_fd(-1)
             asker.close()  # else nobody would notice the starter's end
             raise Become(request)
-        process = os.pidfd_open(pid)
+        self.runs[asker] = pid
         try:
-            self.runs[asker] = pid
+            process = os.pidfd_open(pid)
+            try:
+                socket.send_fds(asker, [STARTED.encode()], [process])
+            finally:
+                os.close(process)
             self.selector.register(asker, selectors.EVENT_READ)
-            socket.send_fds(asker, [STARTED.encode()], [process])
-        except OSError:
+        except OSError as error:  # else two would run: who asked starts it himself when he hears nothing
             os.kill(pid, signal.SIGKILL)
-            log.warning("who asked for a run is gone", pid=pid)
-        finally:
-            os.close(process)
+            log.warning("who asked for a run cannot be told", pid=pid, error=str(error))
 
     def _collect(self) -> None:
         while ended := _ended():
@@ -199,7 +204,7 @@ def become(request: Request) -> None:
 def main() -> None:
     configure_logs("flow-starter")
     path = Path(os.environ[SOCKET])
-    for module in (*MODULES, *(f"flows.{file.stem}" for file in sorted((CHECKOUT / "flows").glob("*.py")))):
+    for module in (*MODULES, *(f"flows.{file.stem}" for file in sorted((CHECKOUT / "flows").glob("[!_]*.py")))):
         importlib.import_module(module)
     if threading.active_count() > 1:
         sys.exit("a thread runs after the imports: nothing may be forked beside it")

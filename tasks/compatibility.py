@@ -4,7 +4,7 @@ Between migration and switch the old code serves on the new schema, and after a 
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,22 +55,28 @@ def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersio
 
 @task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
 def run_compatibility(
-    pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: tuple[Step, ...] | None
+    pipeline: Pipeline,
+    workspace: Workspace,
+    find: Callable[[], LiveVersion | None],
+    steps: tuple[Step, ...] | None,
 ) -> Looked:
-    """Try the `live` version on the migrated schema and return the check. Safe to repeat; leaves nothing behind.
+    """Try the live version, which `find` names, on the migrated schema and return the check. Safe to repeat; leaves
+    nothing behind.
 
     `steps` are the commit's migrations, judged; None when nobody could. Not applicable without a live version or a
     pending migration.
     """
-    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, live, steps))
+    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, find, steps))
     get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)
     return looked
 
 
-def _look(pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: Sequence[Step] | None) -> Looked:
+def _look(
+    pipeline: Pipeline, workspace: Workspace, find: Callable[[], LiveVersion | None], steps: Sequence[Step] | None
+) -> Looked:
     began = monotonic()
     try:
-        check = look_at_compatibility(pipeline, workspace, live, steps)
+        check = look_at_compatibility(pipeline, workspace, find(), steps)
     except SlipwayError as error:
         check = no_verdict(NAME, str(error))
     return Looked(check.model_copy(update={"seconds": round(monotonic() - began, 2)}))

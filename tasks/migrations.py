@@ -49,7 +49,10 @@ def judge_migrations(workspace: Workspace, refresh: bool = False) -> tuple[Step,
     except (ToolError, ReportError) as error:
         get_run_logger().warning("the migrations could not be judged: %s", error)
         return None
-    write_atomically(kept, STEPS.dump_json(steps))
+    try:
+        write_atomically(kept, STEPS.dump_json(steps))
+    except OSError as error:
+        get_run_logger().warning("the judged migrations could not be kept: %s", error)
     return steps
 
 
