@@ -17,7 +17,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -127,7 +127,7 @@ def run(same: int = SAME, planted: int = PLANTED, seed: int = 1, tell: Callable[
         for what in PLANTS:
             for number in range(same + planted):
                 began, is_planted = time.monotonic(), number >= same
-                with _nothing() if is_planted else random_load(seed + number):
+                with nullcontext() if is_planted else random_load(seed + number):
                     found = place.compare(what, is_planted)
                 one = Run(what, is_planted, seed + number, found, time.monotonic() - began)
                 figures.runs.append(one)
@@ -138,11 +138,6 @@ def run(same: int = SAME, planted: int = PLANTED, seed: int = 1, tell: Callable[
 
 def _told(one: Run) -> str:
     return "; ".join(f"{name.rpartition('::')[2]} {compared.told('v1')}" for name, compared in one.found.items())
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager
