@@ -24,6 +24,7 @@ FORMAT = 1
 GENESIS = "0" * 64
 # How a line in canonical form goes on after its data: "hash":"<64>","kind":"<kind>","prev":"<64>","seq":<n>,"v":1}
 HASH, KIND, PREV = b'"hash":"', b'","kind":"', b'","prev":"'
+FIELDS = (int, str, int, str, dict, str, str)  # the types of an entry's
 RESERVE_BYTES = 256 * 1024  # room for some 500 entries when the disk is full: enough to finish or restore
 
 
@@ -221,7 +222,11 @@ def _read(line: bytes) -> Entry | None:
 def _entry(body: Mapping[str, Any]) -> Entry:
     if body["v"] != FORMAT:
         raise ValueError(f"journal format {body['v']}, this version reads {FORMAT}")
-    return Entry(body["seq"], body["at"], body["epoch"], body["kind"], body["data"], body["prev"], body["hash"])
+    entry = Entry(body["seq"], body["at"], body["epoch"], body["kind"], body["data"], body["prev"], body["hash"])
+    if tuple(map(type, entry)) != FIELDS:
+        raise TypeError("a field of another type")
+    datetime.fromisoformat(entry.at)
+    return entry
 
 
 def _sync_directory(directory: Path) -> None:
