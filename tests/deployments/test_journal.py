@@ -1,11 +1,16 @@
 import errno
+import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -278,3 +283,158 @@ def test_half_a_line_written_before_an_error_is_taken_back(journal: Journal, mon
     with pytest.raises(JournalError, match="Input/output error"):
         journal.append("end", {})
     assert journal.file.read_bytes() == whole
+
+
+GOLDEN = Path(__file__).parent / "data" / "journal.jsonl"
+GOLDEN_HASHES = [
+    "3c1c275ee9a70068bfbbaf6a2d216e1e764a44764e78f1db8d1b2a897ba49a15",
+    "4590b1ecb6fc7df147721a19cc56f48f02c3a0a74d19df2f68babfe195fd171e",
+    "7f050fa01640d93c91ac94abeaa824af91e1f267a0bd9802df790472b61d0379",
+]
+GOLDEN_DATA: list[tuple[str, dict[str, object], int]] = [
+    ("question", {"id": "q1", "parameters": {"version": None, "force": False}, "started": 1795904846.32}, 0),
+    ("begin", {"id": "op1", "version": "v1", "before": {}, "steps": [1, 2.5]}, 1),
+    ("end", {"id": "op1", "reason": 'größe "é" \u2028 \\ / <&>', "outcome": "promoted"}, 2**40),
+]
+
+
+class Clock(datetime):
+    """A clock that begins at a fixed time and goes on by 1.5 s each time it is asked."""
+
+    asked = 0
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Clock":
+        cls.asked += 1
+        return cls(2026, 3, 1, 12, 0, 0, 1000, tzinfo=tz) + timedelta(seconds=1.5 * cls.asked)
+
+
+def test_the_same_entries_make_the_same_bytes_as_ever(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every installation has such a file: another byte here, and no version reads what another one wrote."""
+    monkeypatch.setattr(Clock, "asked", 0)
+    monkeypatch.setattr(journals, "datetime", Clock)
+    for kind, data, epoch in GOLDEN_DATA:
+        journal.append(kind, data, epoch)
+    assert journal.file.read_bytes() == GOLDEN.read_bytes()
+    assert [entry.hash for entry in journal.entries()] == GOLDEN_HASHES
+
+
+def test_what_was_written_is_read_as_ever(tmp_path: Path) -> None:
+    shutil.copyfile(GOLDEN, tmp_path / "journal.jsonl")
+    entries = Journal(tmp_path).entries()
+    assert [entry.hash for entry in entries] == GOLDEN_HASHES
+    assert [entry.prev for entry in entries] == ["0" * 64, *GOLDEN_HASHES[:-1]]
+    assert [(entry.kind, entry.data, entry.epoch) for entry in entries] == GOLDEN_DATA
+    assert [entry.seq for entry in entries] == [1, 2, 3]
+    assert entries[0].at == "2026-03-01T12:00:01.501+00:00"
+    raw = GOLDEN.read_bytes()
+    assert [entry for entry, _ in Journal(tmp_path).walk(raw, kinds=[b"begin"])] == entries[1:]
+
+
+def sealed(**fields: Any) -> bytes:
+    """Return a line whose hash is right, whatever stands in it."""
+    body = {"v": 1, "seq": 1, "at": "2026-03-01T12:00:00.000+00:00", "epoch": 1, "kind": "step", "data": {}}
+    body |= {"prev": GENESIS, **fields}
+    body["hash"] = hashlib.sha256(canonical(body)).hexdigest()
+    return canonical(body) + b"\n"
+
+
+def canonical(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+def spaced(line: bytes) -> bytes:
+    """Write the same entry in another form, which only the slow way reads."""
+    return json.dumps(json.loads(line)).encode() + b"\n"
+
+
+def test_an_entry_in_another_form_is_read_the_slow_way(journal: Journal) -> None:
+    quick = sealed(data={"a": "é"})
+    entries, length = journal.parse(spaced(quick))
+    assert entries == journal.parse(quick)[0] and entries[0].data == {"a": "é"}
+    assert length == len(spaced(quick))
+    changed = spaced(quick).replace(b'"step"', b'"stop"')
+    with pytest.raises(JournalError, match="line 1 is damaged or was changed"):
+        journal.parse(changed)
+
+
+@pytest.mark.parametrize("form", [bytes, spaced])
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_another_format_is_never_read_as_ours(
+    journal: Journal, form: Callable[[bytes], bytes], version: object
+) -> None:
+    with pytest.raises(JournalError, match="line 1 is damaged or was changed"):
+        journal.parse(form(sealed(v=version)))
+
+
+WRONG_FIELDS = [
+    {"seq": "1"},
+    {"seq": None},
+    {"at": 5},
+    {"at": "yesterday"},
+    {"epoch": "1"},
+    {"epoch": None},
+    {"epoch": 1.5},
+    {"kind": ["step"]},
+    {"kind": None},
+    {"data": []},
+    {"data": "text"},
+    {"data": None},
+    {"prev": 0},
+    {"prev": None},
+    {"prev": [GENESIS]},
+]
+
+
+@pytest.mark.parametrize("form", [bytes, spaced])
+@pytest.mark.parametrize("fields", WRONG_FIELDS, ids=str)
+def test_a_field_of_a_wrong_type_is_damage_however_well_it_is_hashed(
+    journal: Journal, form: Callable[[bytes], bytes], fields: dict[str, object]
+) -> None:
+    with pytest.raises(JournalError, match="line 1 is damaged or was changed"):
+        journal.parse(form(sealed(**fields)))
+
+
+@pytest.mark.parametrize("more", ["kind2", "i", "pre"])
+def test_a_line_whose_fields_stand_elsewhere_is_not_skimmed(journal: Journal, more: str) -> None:
+    """A field more between those that are skimmed: what stands at their places is other text."""
+    line = sealed(**{more: "x"})
+    end = sealed(prev=json.loads(line)["hash"], seq=2, kind="end")
+    entries = [entry for entry, _ in journal.walk(line + end, kinds=[b"other"])]
+    assert [entry.kind for entry in entries] == ["step", "end"]
+
+
+def test_kinds_that_are_not_wanted_are_verified_and_passed_over_but_for_the_newest(journal: Journal) -> None:
+    raw = filled(journal).file.read_bytes()
+    assert [entry.seq for entry, _ in journal.walk(raw, kinds=[b"end"])] == [3]
+    assert [entry.seq for entry, _ in journal.walk(raw, kinds=[b"step"])] == [1, 2, 3]
+    lines = raw.splitlines(keepends=True)
+    with pytest.raises(JournalError, match="line 2 "):
+        list(journal.walk(lines[0] + lines[2], kinds=[b"end"]))
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("no_umask")
+def test_only_we_can_read_a_journal_whatever_the_umask(journal: Journal) -> None:
+    filled(journal, 1)
+    assert journal.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_directory_is_synced_once_a_journal_is_new(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    filled(journal, 2)
+    file = str(journal.file)
+    assert synced == [file, str(journal.file.parent), file]
