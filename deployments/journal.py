@@ -24,6 +24,7 @@ FORMAT = 1
 GENESIS = "0" * 64
 # How a line in canonical form goes on after its data: "hash":"<64>","kind":"<kind>","prev":"<64>","seq":<n>,"v":1}
 HASH, KIND, PREV = b'"hash":"', b'","kind":"', b'","prev":"'
+END = b',"v":%d}' % FORMAT
 FIELDS = (int, str, int, str, dict, str, str)  # the types of an entry's
 RESERVE_BYTES = 256 * 1024  # room for some 500 entries when the disk is full: enough to finish or restore
 
@@ -185,7 +186,7 @@ def _skim(line: bytes) -> tuple[bytes, bytes, bytes] | None:
     Such a line is what was hashed, but for the hash: nothing has to be written again to check it.
     """
     at = line.rfind(HASH)
-    if at < 0:
+    if at < 0 or not line.endswith(END):
         return None
     start = at + len(HASH)
     end = start + 64
