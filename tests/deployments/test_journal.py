@@ -404,6 +404,25 @@ def test_a_line_whose_fields_stand_elsewhere_is_not_skimmed(journal: Journal, mo
     assert [entry.kind for entry in entries] == ["step", "end"]
 
 
+@pytest.mark.parametrize(("name", "other"), [("kind", "kinx"), ("prev", "prex")])
+def test_a_line_that_lacks_what_is_skimmed_is_damage(journal: Journal, name: str, other: str) -> None:
+    """A field of another name stands in its place, and is as long."""
+    body = json.loads(sealed())
+    del body["hash"]
+    body[other] = body.pop(name)
+    line = canonical({**body, "hash": hashlib.sha256(canonical(body)).hexdigest()})
+    end = sealed(prev=json.loads(line)["hash"], seq=2, kind="end")
+    with pytest.raises(JournalError, match="line 1 is damaged or was changed"):
+        list(journal.walk(line + b"\n" + end, kinds=[b"other"]))
+
+
+def test_another_format_is_not_passed_over_either(journal: Journal) -> None:
+    line = sealed(v=2)
+    end = sealed(prev=json.loads(line)["hash"], seq=2, kind="end")
+    with pytest.raises(JournalError, match="line 1 is damaged or was changed"):
+        list(journal.walk(line + end, kinds=[b"other"]))
+
+
 def test_kinds_that_are_not_wanted_are_verified_and_passed_over_but_for_the_newest(journal: Journal) -> None:
     raw = filled(journal).file.read_bytes()
     assert [entry.seq for entry, _ in journal.walk(raw, kinds=[b"end"])] == [3]
