@@ -183,6 +183,25 @@ def test_only_a_promotion_is_judged_good(action: str, good: bool) -> None:
     assert story.ledger.unfinished and story.ledger.unfinished.judged_good is good
 
 
+def test_the_promotion_is_the_release_of_what_is_live() -> None:
+    story = Story()
+    assert story.ledger.promotion is None
+    story.release(ONE, "blue")
+    promotion = story.ledger.promotion
+    assert promotion and (promotion.version, promotion.id) == (ONE, "op1")
+    story.begin(TWO, "green")
+    assert story.ledger.promotion is None  # under way
+    story.end("restored")
+    assert story.ledger.promotion is None
+
+
+def test_the_release_of_what_is_not_live_any_more_is_no_promotion() -> None:
+    story = Story().release(ONE, "blue").release(TWO, "green")
+    assert story.ledger.promotion and story.ledger.promotion.version == TWO
+    assert story.route(ONE, "blue").ledger.promotion is None
+    assert story.route(None).ledger.promotion is None
+
+
 def test_judgements_and_steps_outside_of_an_operation_belong_to_none() -> None:
     story = Story().judge("promote").step("drain", 1.0).release(ONE, "blue").judge("roll back").step("drain", 9.0)
     (operation,) = story.ledger.operations

@@ -1,4 +1,6 @@
+import hmac
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,6 +55,71 @@ def test_what_another_branch_kept_only_it_recalls(main: Results, tmp_path: Path)
 def test_only_a_pass_is_kept(main: Results, tmp_path: Path, outcome: Outcome) -> None:
     main.keep(entry(main, tmp_path, outcome))
     assert main.recall(KEY) is None
+
+
+def sealed(results: Results, body: object) -> bytes:
+    """Return an entry with a genuine MAC, whatever its body is."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    mac = hmac.new(results_key(results.keys), text.encode(), "sha256").hexdigest()
+    return json.dumps({"body": text, "mac": mac}).encode()
+
+
+@pytest.mark.parametrize("outcome", [one for one in Outcome if one is not Outcome.PASSED])
+def test_anything_but_a_pass_is_not_written(main: Results, tmp_path: Path, outcome: Outcome) -> None:
+    main.keep(entry(main, tmp_path, outcome))
+    assert not (main.store.root / "results").exists()
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_only_a_pass_is_recalled_however_genuine(main: Results, tmp_path: Path, outcome: Outcome) -> None:
+    kept = entry(main, tmp_path)
+    main.keep(kept)
+    other = kept.model_copy(update={"check": kept.check.model_copy(update={"outcome": outcome})})
+    file(main).write_bytes(sealed(main, other.model_dump_json()))
+    assert main.recall(KEY) == (other if outcome is Outcome.PASSED else None)
+
+
+@pytest.mark.parametrize("body", [{}, [], "text", "", {"key": KEY}])
+def test_a_genuine_entry_that_is_none_is_not_recalled(main: Results, tmp_path: Path, body: object) -> None:
+    main.keep(entry(main, tmp_path))
+    file(main).write_bytes(sealed(main, body))
+    assert main.recall(KEY) is None
+
+
+@pytest.mark.parametrize("body", [None, 7, ["text"], {"key": KEY}])
+def test_a_body_that_is_no_text_is_not_recalled(main: Results, tmp_path: Path, body: object) -> None:
+    main.keep(entry(main, tmp_path))
+    file(main).write_bytes(json.dumps({"body": body, "mac": "0" * 64}).encode())
+    assert main.recall(KEY) is None
+
+
+@pytest.mark.parametrize(("bytes_more", "recalled"), [(0, True), (1, False)])
+def test_an_entry_may_have_20_mb_and_no_more(main: Results, tmp_path: Path, bytes_more: int, recalled: bool) -> None:
+    """A genuine one, with blanks after it: only its size tells."""
+    main.keep(entry(main, tmp_path))
+    content = file(main).read_bytes()
+    file(main).write_bytes(content.ljust(20_000_000 + bytes_more))
+    assert (main.recall(KEY) is not None) is recalled
+
+
+def test_a_link_is_not_stored(main: Results, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the host")
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "plain").write_text("left")
+    stored = main.put_files({name: tmp_path / name for name in ("link", "plain", "absent")})
+    assert list(stored) == ["plain"]
+    assert [one.name for one in (main.store.root / "blobs" / "sha256").iterdir()] == list(stored.values())
+
+
+def test_only_we_can_read_the_key_and_the_entries_whatever_the_umask(main: Results, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        main.keep(entry(main, tmp_path))
+    finally:
+        os.umask(before)
+    for one in (file(main), main.keys.directory / "results.key"):
+        assert one.stat().st_mode & 0o777 == 0o600
+    assert main.keys.directory.stat().st_mode & 0o777 == 0o700
 
 
 def test_another_key_knows_nothing(main: Results, tmp_path: Path) -> None:

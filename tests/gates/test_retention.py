@@ -19,6 +19,8 @@ def needs(live: str | None, promoted: str, running: str = "", condemned: str = "
         (needs("c", "abc", running="ca"), 1, "zcba"),
         (needs("c", "abc", under_way="x"), 1, "zcbx"),
         (needs("c", "cabc"), 1, "zcb"),
+        (needs("c", "abc", condemned="c"), 1, "zcb"),  # live for as long as nobody went back
+        (needs("d", "abc"), 1, "zdc"),  # live by hand: never promoted, and no slot of ours runs it
         (needs("c", "abc"), 0, "zcb"),
     ],
 )
