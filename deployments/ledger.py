@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from deployments.journal import Entry
+from evidence.errors import JournalError
 
 SLOTS = ("blue", "green")
 
@@ -134,13 +135,22 @@ def read_ledger(entries: Sequence[Entry]) -> Ledger:
 
 
 def extend(ledger: Ledger, entries: Sequence[Entry]) -> Ledger:
-    """Add newer entries, oldest first, to what the older ones came to; return the same ledger."""
+    """Add newer entries, oldest first, to what the older ones came to; return the same ledger.
+
+    Raises JournalError for an entry whose data are not what its kind has.
+    """
     for entry in entries:
         ledger.entries = entry.seq
         ledger.epoch = max(ledger.epoch, entry.epoch)
         handle = _HANDLERS.get(entry.kind)
-        if handle:
-            handle(ledger, entry)
+        try:
+            if handle:
+                handle(ledger, entry)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise JournalError(
+                f"journal entry {entry.seq} ({entry.kind}) cannot be read ({type(error).__name__}: {error}); nothing is "
+                "done here until a person has looked: docs/operations.md, 'A damaged journal'"
+            ) from error
     return ledger
 
 

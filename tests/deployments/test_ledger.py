@@ -7,6 +7,7 @@ import pytest
 
 from deployments.journal import Entry
 from deployments.ledger import Ledger, Version, read_ledger
+from evidence.errors import JournalError
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ONE, TWO, THREE = (Version(str(number) * 64, f"v{number}", str(number) * 40) for number in (1, 2, 3))
@@ -270,6 +271,31 @@ def test_unknown_kinds_are_passed_over_but_counted() -> None:
     after = story.ledger
     assert (after.live, after.promoted, after.operations) == (before.live, before.promoted, before.operations)
     assert (after.entries, after.epoch) == (before.entries + 2, 40)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "why"),
+    [
+        ("begin", {}, "KeyError: 'digest'"),
+        ("routed", {"routing": {}, "live": 5}, "TypeError"),
+        ("routed", {"routing": {}, "live": {"digest": "1"}}, "KeyError: 'version'"),
+        ("slot.starting", {"slot": [], "digest": "1", "port": 1}, "TypeError"),
+        ("slot.stopped", {}, "KeyError: 'slot'"),
+        ("condemned", {"digest": "1"}, "KeyError: 'reason'"),
+        ("end", {"id": "op1"}, "KeyError: 'outcome'"),
+        ("migrating", {"unsafe": "text"}, "ValueError"),
+        ("schema.restored", {"safe": None}, "TypeError"),
+        ("answer", {}, "KeyError: 'id'"),
+    ],
+)
+def test_a_sound_entry_with_wrong_data_is_named_and_stops_everything(kind: str, data: dict[str, Any], why: str) -> None:
+    story = Story().begin(ONE, "blue").add(kind, **data)
+    with pytest.raises(JournalError) as told:
+        read_ledger(story.entries)
+    assert str(told.value).startswith(f"journal entry 2 ({kind}) cannot be read ({why}")
+    assert str(told.value).endswith(
+        "nothing is done here until a person has looked: docs/operations.md, 'A damaged journal'"
+    )
 
 
 def test_a_version_reads_as_people_know_it() -> None:
