@@ -317,3 +317,41 @@ def test_killed_at_any_moment_the_file_says_who_it_was(file: Path) -> None:
             holder.wait()
             seen = read_holder(file)
             assert seen and seen.pid == holder.pid
+
+
+def test_the_next_one_waits_until_a_killed_holder_has_ended() -> None:
+    """A process that is not killed here stands for one that takes its time to die."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as started:
+        waiting = threading.Thread(target=leases._await_end, args=(psutil.Process(started.pid),))
+        waiting.start()
+        waiting.join(0.05)
+        assert waiting.is_alive()
+        started.communicate()
+        waiting.join()
+
+
+def test_a_holder_that_cannot_be_ended_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "END_STUCK_S", 0)
+    with subprocess.Popen(["sleep", "300"]) as started:
+        try:
+            with pytest.raises(LeaseHeld) as told:
+                leases._await_end(psutil.Process(started.pid))
+        finally:
+            started.kill()
+    assert str(told.value) == (
+        f"pid {started.pid} held the lease and cannot be ended; look at it with ps, then try again"
+    )
+
+
+def test_a_holder_that_cannot_be_ended_keeps_the_next_one_out(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "END_STUCK_S", -1.0)
+    monkeypatch.setattr(psutil.Process, "kill", lambda process: None)  # as a process in uninterruptible sleep
+    with subprocess.Popen(["sleep", "300"]) as started:
+        try:
+            written(file, pid=started.pid, started=psutil.Process(started.pid).create_time())
+            with pytest.raises(LeaseHeld, match="cannot be ended"), hold(file, ENVIRONMENT, "next"):
+                pass
+        finally:
+            started.kill()
+    left = read_holder(file)
+    assert left and left.pid == started.pid and not left.released
