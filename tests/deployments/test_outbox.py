@@ -1,5 +1,6 @@
 """The outbox: in order, once, across restarts and between processes."""
 
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +28,18 @@ def test_items_come_in_order_and_survive_a_restart(outbox: Outbox) -> None:
     again.done(first)
     assert [item.body["n"] for item in outbox.due(SLACK)] == [1, 2]
     assert outbox.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_only_we_can_read_it_whatever_the_umask(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path / "control" / "outbox.sqlite")
+    before = os.umask(0)
+    try:
+        outbox.put(SLACK, "message", {})
+    finally:
+        os.umask(before)
+    assert outbox.file.parent.stat().st_mode & 0o777 == 0o700
+    modes = {file.name: file.stat().st_mode & 0o777 for file in outbox.file.parent.iterdir()}
+    assert set(modes.values()) == {0o600} and outbox.file.name in modes
 
 
 def test_what_is_not_due_waits(outbox: Outbox) -> None:
