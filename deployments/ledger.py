@@ -148,8 +148,8 @@ def extend(ledger: Ledger, entries: Sequence[Entry]) -> Ledger:
                 handle(ledger, entry)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise JournalError(
-                f"journal entry {entry.seq} ({entry.kind}) cannot be read ({type(error).__name__}: {error}); nothing is "
-                "done here until a person has looked: docs/operations.md, 'A damaged journal'"
+                f"journal entry {entry.seq} ({entry.kind}) cannot be read ({type(error).__name__}: {error}); nothing "
+                "is done here until a person has looked: docs/operations.md, 'A damaged journal'"
             ) from error
     return ledger
 
