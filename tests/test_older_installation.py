@@ -1,4 +1,4 @@
-"""What commit df1055a wrote is read by today's code: a production's journal and lease, keys, and one artifact's evidence.
+"""What commit df1055a wrote is read by today's code: a journal and its lease, keys, and one artifact's evidence.
 
 tests/data/installation-df1055a was written by that commit's own code: v1 and v2 were released, v3 failed, and a person
 went back to v1. The private key is left out. Never write it anew: that is what an installation in use has on its disk.

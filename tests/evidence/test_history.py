@@ -81,8 +81,16 @@ def test_without_a_key_nothing_is_remembered(store: Store, tmp_path: Path) -> No
     ids=str,
 )
 def test_a_signed_record_of_something_else_is_left_out(store: Store, keys: Keys, change: dict[str, object]) -> None:
-    body = {"_type": RECORD, "app": "shop", "kind": "load", "branch": "main", "commit": "c" * 40, "run": "run-2"}
-    body |= {"at": NOW.isoformat(), "data": {}}
+    body: dict[str, object] = {
+        "data": {},
+        "_type": RECORD,
+        "app": "shop",
+        "kind": "load",
+        "branch": "main",
+        "commit": "c" * 40,
+        "run": "run-2",
+    }
+    body["at"] = NOW.isoformat()
     remember(store, keys, "shop", record(1))
     place = files(store)[0].with_name("20270101T000000000000-cccccccccccc.json")
     place.write_text(json.dumps(keys.sign(body)))
