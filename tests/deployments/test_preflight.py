@@ -1,8 +1,10 @@
 """May this version go there? Every way in which evidence can be wrong stops it before the first effect."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ from deployments import known, preflight
 from deployments.home import CHECKOUT, Home
 from deployments.pipeline import Pipeline, read_pipeline
 from deployments.place import Place
-from deployments.preflight import Preflight
-from deployments.sandbox import available
+from deployments.preflight import Preflight, choose_version, going_out, policy_of
+from deployments.sandbox import Isolation, available
 from deployments.settings import Target
 from deployments.waivers import Written
 from evidence.bundle import Bundle
@@ -22,17 +24,18 @@ from evidence.errors import ArtifactError, EvidenceError
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, Scanned, state
+from evidence.statements import Checked, Commit, Kind, Promoted, Scanned, state
 from gates.approval import Approver
 from gates.requirements import Check, Outcome
 from gates.security import RULES
 from gates.verdict import Action
-from gates.waivers import Waiver
+from gates.waivers import Refused, Waiver
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import vulnerability
 
 GATES = "unit,dependency,secrets,provenance,sbom"
 NOW = datetime.now(UTC)
+OLD_COMMIT = "b01d" + "a" * 36
 HIGH = vulnerability()
 WAIVER = Waiver(
     fingerprint=HIGH.fingerprint,
@@ -54,18 +57,50 @@ class Case:
         self.say_scans(keys=keys)
         self.say_origin(keys)
 
-    def say_checks(self, keys: Keys | None = None, *checks: Check) -> None:
-        said = Checked(
-            commit=self.bundle.commit,
-            version="v1",
-            branch="main",
-            clean=True,
-            isolation=str(available()),
-            at=NOW,
-            run="run-1",
-            checks=checks or (passed("unit"),),
-        )
+    def say_checks(self, keys: Keys | None = None, *checks: Check, **more: Any) -> None:
+        fields: dict[str, Any] = {
+            "commit": self.bundle.commit,
+            "version": "v1",
+            "branch": "main",
+            "clean": True,
+            "isolation": str(available()),
+            "at": NOW,
+            "run": "run-1",
+            "checks": checks or (passed("unit"),),
+        }
+        said = Checked(**{**fields, **more})
         state(self.place.store, keys or self.place.keys, self.digest, "assistant", Kind.CHECKS, said)
+
+    def say_newer_checks(self, **more: Any) -> None:
+        self.say_checks(at=NOW + timedelta(seconds=1), **more)
+
+    def say_promoted(self, environment: str, digest: str = "", hours_ago: float = 1) -> None:
+        at = NOW - timedelta(hours=hours_ago)
+        said = Promoted(environment=environment, version="v1", commit=self.bundle.commit, at=at, release="r1")
+        state(self.place.store, self.place.keys, digest or self.digest, "assistant", Kind.PROMOTION, said)
+
+    def set(self, **changed: Any) -> None:
+        """Open the environment again with other settings."""
+        self.place = reopened(self.place, settings=self.place.settings.model_copy(update=changed))
+
+    def serve(self, digest: str, slot: str = "blue") -> None:
+        """Have the journal say that an artifact is live."""
+        self.begin(digest)
+        live = {"digest": digest, "version": "v0", "commit": OLD_COMMIT, "slot": slot}
+        self.place.journal.append("routed", {"routing": {"version": "e1-1"}, "live": live})
+        self.place.journal.append("end", {"id": digest, "outcome": "promoted", "reason": "good"})
+
+    def begin(self, digest: str) -> None:
+        """Have the journal say that a release of an artifact was begun."""
+        data = {"id": digest, "operation": "release", "slot": "blue", "run": ""}
+        self.place.journal.append("begin", {**data, "digest": digest, "version": "v0", "commit": OLD_COMMIT})
+
+    def other(self, commit: str = OLD_COMMIT) -> str:
+        """Store another artifact, newer than the first; return its digest."""
+        digest, _ = artifact(self.place.store, commit, version="v0")
+        later = (NOW + timedelta(minutes=1)).timestamp()
+        os.utime(self.place.store.root / "artifacts" / f"{digest}.json", (later, later))
+        return digest
 
     def say_scans(self, *checks: Check, keys: Keys | None = None, hours: float = 1, **more: Any) -> None:
         fields: dict[str, Any] = {
@@ -99,6 +134,13 @@ class Case:
         return verdict.reason
 
 
+def reopened(place: Place, **changed: Any) -> Place:
+    """Return the same environment opened anew, under the supervisor that runs already: to start one takes long."""
+    opened = replace(place, **changed)
+    opened.__dict__["supervisor"] = place.supervisor
+    return opened
+
+
 def passed(name: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Check:
     return Check(name=name, outcome=outcome, reason="looked", **more)
 
@@ -121,9 +163,8 @@ def place() -> Iterator[Place]:
 
 @pytest.fixture
 def case(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    home = Home(tmp_path)
-    monkeypatch.setitem(place.__dict__, "store", type(place.store)(home.store))
-    monkeypatch.setitem(place.__dict__, "keys", Keys(home.keys))
+    place = reopened(place, home=Home(tmp_path))
+    place.directory.mkdir(parents=True)
     place.keys.create()
     robin = Approver("Robin", ("robin@example.com",), ("development", "production"))
     monkeypatch.setattr(preflight, "read_approvers", lambda: [robin])
@@ -287,3 +328,306 @@ def test_what_is_not_required_blocks_nothing_and_is_told(case: Case) -> None:
     seen = case.look()
     assert seen.verdict.action is Action.PROMOTE
     assert any("Not passed, and not required here: sast (looked)" in one for one in seen.warnings)
+
+
+def test_without_evidence_the_command_that_makes_it_is_told(case: Case) -> None:
+    case.say_scans()
+    case.say_origin()
+    command = f"prefect deployment run ci/push -p commit={case.bundle.commit[:12]}"
+    assert case.stopped() == f"no signed evidence for {case.digest[:12]}; run: {command}"
+    assert case.look().isolation == "unknown"
+
+
+def test_evidence_of_another_commit_is_refused(case: Case) -> None:
+    case.say_everything()
+    case.say_newer_checks(commit="d" * 40)
+    said = f"the evidence is about commit dddddddddddd, the artifact about {case.bundle.commit[:12]}"
+    assert case.stopped() == said
+
+
+def test_evidence_of_a_dirty_tree_is_refused(case: Case) -> None:
+    case.say_everything()
+    case.say_newer_checks(clean=False)
+    assert case.stopped() == "the evidence was made on a tree with uncommitted changes"
+
+
+def test_a_required_check_that_did_not_pass_stops_it(case: Case) -> None:
+    case.say_everything()
+    case.say_newer_checks(checks=(passed("unit", Outcome.FAILED),))
+    assert case.stopped() == "unit: failed (looked)"
+
+
+@pytest.mark.parametrize(
+    ("ran", "required", "stops"),
+    [
+        ("none", Isolation.NONE, False),
+        ("uid", Isolation.NONE, False),
+        ("namespaces", Isolation.NONE, False),
+        ("none", Isolation.UID, True),
+        ("uid", Isolation.UID, False),
+        ("namespaces", Isolation.UID, False),
+        ("none", Isolation.NAMESPACES, True),
+        ("uid", Isolation.NAMESPACES, True),
+        ("namespaces", Isolation.NAMESPACES, False),
+        ("unknown", Isolation.NONE, True),
+        ("", Isolation.NONE, True),
+        ("NAMESPACES", Isolation.NAMESPACES, True),
+    ],
+)
+def test_checks_that_ran_less_isolated_than_required_are_refused(
+    case: Case, ran: str, required: Isolation, stops: bool
+) -> None:
+    case.set(required_isolation=required)
+    case.say_everything()
+    case.say_newer_checks(isolation=ran)
+    said = f"the checks ran with isolation {ran}, development requires {required}; see docs/security.md"
+    seen = case.look()
+    assert (said in seen.verdict.reason) is ("the checks ran" in seen.verdict.reason) is stops
+    assert seen.isolation == ran
+
+
+@pytest.mark.parametrize("required", [Isolation.UID, Isolation.NAMESPACES])
+def test_a_host_that_isolates_less_than_required_is_refused(
+    case: Case, monkeypatch: pytest.MonkeyPatch, required: Isolation
+) -> None:
+    case.set(required_isolation=required)
+    case.say_everything()
+    case.say_newer_checks(isolation="namespaces")
+    monkeypatch.setenv("SLIPWAY_ISOLATION", "none")
+    assert case.stopped() == f"this host isolates app code by none only, {required} is required"
+
+
+def test_a_host_that_isolates_as_required_is_good_enough(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.set(required_isolation=Isolation.NONE)
+    case.say_everything()
+    monkeypatch.setenv("SLIPWAY_ISOLATION", "none")
+    assert case.look().verdict.action is Action.PROMOTE
+
+
+def test_what_the_environment_before_did_not_promote_is_refused(case: Case) -> None:
+    case.set(requires_promotion_in="staging")
+    case.say_everything()
+    said = f"staging has not promoted {case.digest[:12]}; release it there first"
+    assert case.stopped() == said
+    case.say_promoted("production")
+    case.say_promoted("staging", case.other())
+    assert case.stopped() == said
+    case.say_promoted("staging")
+    assert case.look().verdict.action is Action.PROMOTE
+
+
+def test_a_condemned_version_is_refused_where_it_was_condemned(case: Case) -> None:
+    case.say_everything()
+    case.place.journal.append("condemned", {"digest": case.other(), "reason": "another one"})
+    assert case.look().verdict.action is Action.PROMOTE
+    case.place.journal.append("condemned", {"digest": case.digest, "reason": "p95 of 9 s"})
+    assert case.stopped() == f"{case.digest[:12]} is condemned here (p95 of 9 s); release a fixed version"
+
+
+def test_what_is_live_already_is_refused(case: Case) -> None:
+    case.say_everything()
+    case.serve(case.digest)
+    assert case.stopped() == f"v0 ({case.digest[:12]}) is live already"
+
+
+def test_another_version_that_is_live_is_no_reason_to_stop(case: Case) -> None:
+    case.say_everything()
+    case.serve(case.other())
+    assert case.look().verdict.action is Action.PROMOTE
+
+
+def test_what_an_interrupted_operation_made_live_may_be_released_again(case: Case) -> None:
+    case.say_everything()
+    case.serve(case.digest)
+    case.begin(case.other())
+    assert case.look().verdict.action is Action.PROMOTE
+
+
+def test_an_environment_that_is_not_up_is_refused(case: Case) -> None:
+    case.say_everything()
+    case.place = replace(case.place)  # its supervisor is its own, and was never started
+    assert case.stopped() == "development is not up on this host; run: make up"
+
+
+def test_a_place_where_nobody_may_approve_is_refused(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.say_everything()
+    said = "config/approvers.toml names nobody who may approve for development"
+    for approvers in ([], [Approver("Robin", (), ("staging", "production"))]):
+        monkeypatch.setattr(preflight, "read_approvers", lambda approvers=approvers: approvers)
+        assert case.stopped() == said
+    case.set(approval="none")
+    assert case.look().verdict.action is Action.PROMOTE
+
+
+def test_one_who_may_approve_among_others_is_enough(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    case.say_everything()
+    others = [Approver("Sasha", (), ("staging",)), Approver("Robin", (), ("development",))]
+    monkeypatch.setattr(preflight, "read_approvers", lambda: others)
+    seen = case.look()
+    assert seen.verdict.action is Action.PROMOTE
+    assert seen.approvers == tuple(others)
+
+
+def test_what_keeps_the_runtime_from_starting_it_is_told(case: Case) -> None:
+    case.say_everything()
+    case.set(runtime="compose", docker_host=f"unix://{case.place.directory}/absent.sock")
+    (problem,) = case.place.runtime.problems(case.digest)
+    assert case.stopped() == problem
+    assert problem in case.look().warnings
+
+
+def test_a_certificate_that_cannot_be_served_is_told(case: Case) -> None:
+    case.say_everything()
+    absent = str(case.place.directory / "absent.pem")
+    case.set(tls_certificate=absent, tls_key=absent)
+    (problem,) = case.place.front.problems()
+    assert case.stopped() == problem
+    assert "TLS_CERTIFICATE, TLS_KEY of development" in problem
+
+
+def test_everything_that_is_in_the_way_is_told_at_once(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_ISOLATION", "none")
+    monkeypatch.setattr(preflight, "read_approvers", lambda: [])
+    case.set(required_isolation=Isolation.UID, requires_promotion_in="staging", required_gates="unit")
+    case.say_checks(commit="d" * 40, clean=False, isolation="none")
+    case.serve(case.digest)
+    case.place.journal.append("condemned", {"digest": case.digest, "reason": "slow"})
+    case.place = replace(case.place)
+    reason = case.stopped()
+    beginnings = [
+        "the evidence is about commit",
+        "the evidence was made on a tree",
+        "the checks ran with isolation none",
+        "staging has not promoted",
+        f"{case.digest[:12]} is condemned here",
+        f"v0 ({case.digest[:12]}) is live already",
+        "development is not up",
+        "this host isolates app code by none only",
+        "config/approvers.toml names nobody",
+    ]
+    assert all(beginning in reason for beginning in beginnings), reason
+    assert sorted(beginnings, key=reason.index) == beginnings
+
+
+def test_the_approver_is_told_that_the_warm_version_is_evicted(case: Case) -> None:
+    case.say_everything()
+    old = case.other()
+    case.begin(old)
+    case.place.journal.append("end", {"id": old, "outcome": "promoted", "reason": "good"})
+    case.serve(case.other("b" * 40))
+    said = f"The warm old version v0 ({old[:12]}) in slot green will be evicted."
+    assert not evictions(case)
+    case.place.journal.append("slot.starting", {"slot": "blue", "digest": case.other("b" * 40), "port": 1})
+    assert not evictions(case)  # that is what serves
+    case.place.journal.append("slot.starting", {"slot": "green", "digest": old, "port": 2})
+    assert evictions(case) == [said]
+    case.place.journal.append("slot.stopped", {"slot": "green"})
+    assert not evictions(case)
+
+
+def test_a_warm_version_that_no_operation_names_is_told_by_its_digest(case: Case) -> None:
+    case.say_everything()
+    case.place.journal.append("slot.starting", {"slot": "blue", "digest": "e" * 64, "port": 2})
+    assert evictions(case) == ["The warm old version eeeeeeeeeeee in slot blue will be evicted."]
+
+
+def evictions(case: Case) -> list[str]:
+    return [note for note in case.look().warnings if "evicted" in note]
+
+
+def test_waivers_that_do_not_count_and_that_nothing_needs_are_told(case: Case) -> None:
+    case.say_everything()
+    refused = Refused(name=HIGH.fingerprint, why="it expired")
+    case.say_scans(hours=0, refused=(refused,), unneeded=("abc", "def"))
+    warnings = case.look().warnings
+    assert f"Waivers that do not count: {refused}" in warnings
+    assert "Waivers that nothing needs any more: abc, def" in warnings
+
+
+def test_what_there_is_no_need_to_tell_is_not_told(case: Case) -> None:
+    case.say_everything()
+    assert case.look().warnings == (
+        "Who approves is what the form says; identity is not proven yet (docs/security.md).",
+    )
+
+
+def test_an_environment_where_authors_approve_says_so(case: Case) -> None:
+    case.say_everything()
+    case.set(allow_author_approval=True)
+    assert "This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL)." in case.look().warnings
+
+
+def commit(number: int, email: str = "Robin@example.com") -> Commit:
+    return Commit(hash=str(number) * 40, author="Robin", email=email, subject=f"Change {number}")
+
+
+def test_the_commits_since_what_is_live_go_out(case: Case) -> None:
+    history = (commit(3), commit(2, "sasha@example.com"), commit(1, "old@example.com"))
+    case.say_everything()
+    case.say_newer_checks(history=history)
+    seen = case.look()
+    assert (seen.commits, seen.commits_note) == (history, "nothing is live: the whole known history goes out")
+    assert seen.authors == ("old@example.com", "robin@example.com", "sasha@example.com")
+    case.serve(case.other())
+    live = case.look().live
+    assert live and going_out(history, live) == (
+        history,
+        "v0, which is live, is not among the ancestors: all that is known is listed",
+    )
+    ancestor = replace(live, version=replace(live.version, commit=history[1].hash))
+    assert going_out(history, ancestor) == (history[:1], "since v0, which is live")
+
+
+def test_an_answer_holds_only_under_the_rules_it_was_given_under(case: Case) -> None:
+    robin = Approver("Robin", ("robin@example.com",), ("development",))
+    rules = policy_of(case.place, [robin])
+    assert policy_of(case.place, [robin]) == rules
+    assert policy_of(case.place, [robin, robin]) != rules
+    assert policy_of(case.place, [replace(robin, environments=("production",))]) != rules
+    case.set(app={"GREETING": "hello"}, secrets={"TOKEN": "generated"})
+    assert policy_of(case.place, [robin]) == rules
+    case.set(allow_author_approval=True)
+    assert policy_of(case.place, [robin]) != rules
+
+
+def test_a_version_that_is_named_is_chosen(case: Case) -> None:
+    newer, _ = artifact(case.place.store, "b" * 40, version="v2")
+    case.set(requires_promotion_in="staging")
+    for wanted in (case.digest, case.digest[:8], case.bundle.commit[:7], "v1"):
+        assert choose_version(case.place, wanted) == case.digest
+    assert choose_version(case.place, "v2") == newer
+    with pytest.raises(ArtifactError) as refused:
+        choose_version(case.place, "v3")
+    assert str(refused.value) == 'no artifact for "v3"; build it: prefect deployment run ci/push -p commit=v3'
+
+
+def test_without_a_name_the_newest_with_evidence_is_chosen(case: Case) -> None:
+    for nothing in (None, ""):
+        with pytest.raises(ArtifactError) as refused:
+            choose_version(case.place, nothing)
+        assert str(refused.value) == ("development: no version was built yet; run: prefect deployment run ci/push")
+    first = case.digest
+    case.say_checks()
+    assert choose_version(case.place, None) == first
+    case.digest = case.other()
+    assert choose_version(case.place, None) == first  # nobody checked the newer one
+    case.say_checks()
+    assert choose_version(case.place, None) == case.digest
+
+
+def test_without_a_name_what_the_environment_before_promoted_last_is_chosen(case: Case) -> None:
+    case.set(requires_promotion_in="staging")
+    case.say_checks()
+    case.say_promoted("production")
+    with pytest.raises(ArtifactError) as refused:
+        choose_version(case.place, None)
+    assert str(refused.value) == "development: staging has promoted nothing yet; release there first"
+    other = case.other()
+    case.say_promoted("staging", other, hours_ago=3)
+    assert choose_version(case.place, None) == other
+    case.say_promoted("staging", hours_ago=2)
+    assert choose_version(case.place, None) == case.digest
+    case.say_promoted("production", other, hours_ago=0)
+    assert choose_version(case.place, None) == case.digest
+    case.say_promoted("staging", other, hours_ago=1)
+    assert choose_version(case.place, None) == other
