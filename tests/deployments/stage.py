@@ -1,0 +1,198 @@
+"""An environment whose router and runtime are stand-ins that write down what they were told, in order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from pytest_httpserver import HTTPServer
+
+from deployments.engine import Engine
+from deployments.lease import Lease
+from deployments.ledger import Live, Version
+from deployments.place import Place
+from deployments.rollout import version_of
+from deployments.router import DrainResult, Router, Routing
+from deployments.runtimes.layout import Installed
+from deployments.runtimes.process import ProcessRuntime
+from evidence.bundle import Image, Metrics, read_bundle
+from evidence.errors import RouterError, ToolError
+from gates.analysis import SlotCounters
+from gates.migrations import Step
+from gates.verification import Usage
+from tests.deployments.shop import Shop
+
+NO_IMAGE = Image(id="sha256:" + "0" * 64)
+LEASE = Lease("production", 7, "test")
+
+
+class StandInRouter(Router):
+    """Serves what it is told, at once."""
+
+    def __init__(self, effects: list[str]) -> None:
+        self.effects = effects
+        self.routing: Routing | None = None
+        self.seen: str | None = None
+        self.readings: list[dict[str, SlotCounters]] = []
+        self.drained = DrainResult(clean=True, seconds=0.25, still_active=0)
+        self.refuses = ""
+        self.drain_error = ""
+
+    def publish(self, routing: Routing) -> float:
+        if self.refuses:
+            raise RouterError(self.refuses)
+        live = ", ".join(routing.weights) or "nothing"
+        self.effects.append(f"publish {live}" + (f", preview {routing.preview_slot}" if routing.preview_slot else ""))
+        self.routing, self.seen = routing, routing.version
+        return 0.002
+
+    def version(self) -> str | None:
+        return self.seen
+
+    def counters(self) -> dict[str, SlotCounters]:
+        """Return the next of `readings`; the last one again and again."""
+        if len(self.readings) > 1:
+            return self.readings.pop(0)
+        return self.readings[0] if self.readings else {}
+
+    def drain(self, slot: str, deadline_s: float) -> DrainResult:
+        if self.drain_error:
+            raise RouterError(self.drain_error)
+        self.effects.append(f"drain {slot} for {deadline_s:g} s")
+        return self.drained
+
+    def ready(self) -> bool:
+        return True
+
+
+class StandInRuntime(ProcessRuntime):
+    """Runs nothing: what it starts answers at the test's own server."""
+
+    def __init__(self, place: Place, effects: list[str], port: int) -> None:
+        super().__init__(place)
+        self.effects = effects
+        self.port = port
+        self.deaths: dict[str, str] = {}
+        self.found: list[str] = []
+        self.ready_error = ""
+        self.start_error = ""
+        self.dies = ""  # of what is started
+        self.migrate_error = ""
+        self.used: tuple[Usage, ...] = ()
+        self.anew = ""
+
+    def problems(self, digest: str | None = None) -> list[str]:
+        return self.found
+
+    def wait_ready(self) -> None:
+        if self.ready_error:
+            raise ToolError(self.ready_error)
+
+    def install(self, digest: str) -> Installed:
+        self.effects.append(f"install {self._name(digest)}")
+        return self.installed(digest)
+
+    def installed(self, digest: str) -> Installed:
+        return Installed(self.place.home.root / "installed", digest, read_bundle(self.place.store, digest))
+
+    def migrate(self, installed: Installed, lease: Lease) -> str:
+        self.effects.append(f"migrate {installed.bundle.version}")
+        if self.migrate_error:
+            raise ToolError(self.migrate_error)
+        return "migrated"
+
+    def choose_port(self) -> int:
+        return self.port
+
+    def start(self, slot: str, installed: Installed, port: int) -> None:
+        if self.start_error:
+            raise ToolError(self.start_error)
+        self.effects.append(f"start {installed.bundle.version} in {slot}")
+        self.deaths.pop(slot, None)
+        if self.dies:
+            self.deaths[slot] = self.dies
+
+    def restart(self, slot: str) -> None:
+        self.effects.append(f"restart {slot}")
+
+    def stop(self, slot: str) -> None:
+        self.effects.append(f"stop {slot}")
+
+    def gone(self, slot: str) -> str | None:
+        return self.deaths.get(slot)
+
+    def usage(self, slot: str) -> tuple[Usage, ...]:
+        return self.used
+
+    def renewed(self, slot: str, since: datetime) -> str | None:
+        return self.anew or None
+
+    def tidy(self) -> None:
+        self.effects.append("tidy")
+
+    def follow(self, live: str | None) -> None:
+        self.effects.append(f"singletons of {self._name(live)}")
+
+    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
+        return "no smoke tests"
+
+    def _name(self, digest: str | None) -> str:
+        return read_bundle(self.place.store, digest).version if digest else "nothing"
+
+
+class Stage:
+    """A place with stand-ins, whose public address and slots are a server of the test."""
+
+    def __init__(self, directory: Path, server: HTTPServer, **changed: object) -> None:
+        self.shop = Shop(directory, "process", Engine())
+        self.effects: list[str] = []
+        self.server = server
+        self.place = self.shop.place()
+        settings = self.place.settings.model_copy(update={"port": server.port, **changed})
+        self.place = replace(self.place, settings=settings)
+        self.router = StandInRouter(self.effects)
+        self.runtime = StandInRuntime(self.place, self.effects, server.port)
+        self.place.__dict__.update(router=self.router, runtime=self.runtime)
+        self.place.directory.mkdir(parents=True)
+        server.expect_request("/health").respond_with_json({"status": "ok"})
+
+    def version(self, how: str, migrations: list[Step] | None = None, metrics: Metrics | None = None) -> Version:
+        """Make a version of the app."""
+        digest = self.shop.artifact(how, image=NO_IMAGE, migrations=migrations, metrics=metrics)
+        return version_of(self.place, digest)
+
+    def write(self, kind: str, **data: object) -> None:
+        self.place.journal.append(kind, data, LEASE.epoch)
+
+    def run(self, slot: str, version: Version) -> None:
+        """Have the journal say that a version runs in a slot."""
+        self.write("slot.starting", slot=slot, digest=version.digest, port=self.server.port)
+
+    def serve(self, version: Version, slot: str) -> Live:
+        """Have the journal and the router say that a version is live."""
+        self.run(slot, version)
+        name = f"e1-{self.place.ledger().entries}"
+        live = {"digest": version.digest, "version": version.version, "commit": version.commit, "slot": slot}
+        self.write("routed", routing={"version": name}, live=live)
+        self.router.seen = name
+        return self.live()
+
+    def live(self) -> Live:
+        live = self.place.ledger().live
+        assert live
+        return live
+
+    def begin(self, version: Version, slot: str, kind: str = "release", name: str = "r1") -> None:
+        """Have the journal say that an operation began."""
+        about = {"digest": version.digest, "version": version.version, "commit": version.commit}
+        self.write("begin", id=name, operation=kind, slot=slot, run="", **about)
+
+    def promote(self, version: Version, slot: str, name: str) -> Live:
+        """Have the journal tell of a whole release."""
+        self.begin(version, slot, name=name)
+        live = self.serve(version, slot)
+        self.write("end", id=name, outcome="promoted", reason="good")
+        return live
+
+    def kinds(self) -> list[str]:
+        return [entry.kind for entry in self.place.journal.entries()]
