@@ -73,6 +73,7 @@ class StandInRuntime(ProcessRuntime):
         self.effects = effects
         self.port = port
         self.deaths: dict[str, str] = {}
+        self.silent = ""
         self.found: list[str] = []
         self.ready_error = ""
         self.start_error = ""
@@ -119,6 +120,8 @@ class StandInRuntime(ProcessRuntime):
         self.effects.append(f"stop {slot}")
 
     def gone(self, slot: str) -> str | None:
+        if self.silent:
+            raise ToolError(self.silent)
         return self.deaths.get(slot)
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
@@ -196,3 +199,21 @@ class Stage:
 
     def kinds(self) -> list[str]:
         return [entry.kind for entry in self.place.journal.entries()]
+
+
+class Clock:
+    """Stands for the module `time`: whoever sleeps moves it on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @property
+    def passed(self) -> float:
+        """Return the seconds since the test began."""
+        return self.now - 1000.0

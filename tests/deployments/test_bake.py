@@ -1,0 +1,140 @@
+"""A version is promoted not before its time, rolled back as soon as it is bad, and when it cannot be judged."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+
+from deployments import bake as module
+from deployments import probe
+from deployments.bake import bake
+from gates.analysis import SlotCounters
+from gates.verdict import Action, Verdict
+from tests.deployments.stage import Clock, Stage
+
+Make = Callable[..., Stage]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+@pytest.fixture
+def make(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Make:
+    monkeypatch.setattr(probe, "TIMEOUT_S", 60.0)  # a loaded machine answers late
+
+    def made(**changed: object) -> Stage:
+        settings: dict[str, object] = {"bake_seconds": 2.0, "bake_max_seconds": 5.0, "bake_probes_per_second": 0.0}
+        return Stage(tmp_path, httpserver, **{**settings, **changed})
+
+    return made
+
+
+def counted(good: int, bad: int = 0, slowest_ms: float = 100) -> SlotCounters:
+    total = good + bad
+    return SlotCounters({"2xx": good, "5xx": bad}, time_buckets_ms=((slowest_ms, total), (math.inf, total)))
+
+
+def test_a_good_version_is_promoted_not_before_its_time(make: Make, clock: Clock) -> None:
+    stage = make()
+    stage.router.readings = [{"blue": counted(50)}, {"blue": counted(60)}]
+    verdict, failed = bake(stage.place, "blue", "/health")
+    assert verdict.action is Action.PROMOTE and failed == 0
+    assert "of 10 requests (and 0 probes)" in verdict.reason  # what was counted before is not this version's
+    assert clock.passed == 2.0
+
+
+def test_a_bad_version_is_rolled_back_at_once(make: Make, clock: Clock) -> None:
+    stage = make()
+    stage.router.readings = [{}, {"blue": counted(10, 10)}]
+    verdict, _ = bake(stage.place, "blue", "/health")
+    assert verdict.action is Action.ROLL_BACK
+    assert verdict.reason == "error rate 50.00% (10 of 20 requests) exceeds 1.00%"
+    assert clock.passed == 0
+
+
+def test_another_slots_figures_count_for_nothing(make: Make, clock: Clock) -> None:
+    stage = make()
+    stage.router.readings = [{}, {"green": counted(0, 50), "blue": counted(10)}]
+    assert bake(stage.place, "blue", "/health")[0].action is Action.PROMOTE
+
+
+def test_too_little_to_judge_is_rolled_back_when_the_time_is_over(make: Make, clock: Clock) -> None:
+    stage = make()
+    stage.router.readings = [{}, {"blue": counted(2)}]
+    reason = "could not be judged within 5 s: 2 requests, need 3 to judge"
+    assert bake(stage.place, "blue", "/health") == (Verdict(Action.ROLL_BACK, reason), 0)
+    assert clock.passed == 5.0
+
+
+def test_what_can_be_judged_late_is_promoted_then(make: Make, clock: Clock) -> None:
+    stage = make()
+    looks: list[dict[str, SlotCounters]] = [{}, *[{"blue": counted(2)}] * 8, {"blue": counted(3)}]
+    stage.router.readings = looks
+    assert bake(stage.place, "blue", "/health")[0].action is Action.PROMOTE
+    assert clock.passed == 4.0
+
+
+def test_what_can_be_judged_at_the_last_look_is_promoted(make: Make, clock: Clock) -> None:
+    stage = make(bake_seconds=5.0)
+    stage.router.readings = [{}, {"blue": counted(3)}]
+    assert bake(stage.place, "blue", "/health")[0].action is Action.PROMOTE
+    assert clock.passed == 5.0
+
+
+def test_our_own_probes_make_up_the_number(make: Make, clock: Clock) -> None:
+    stage = make(bake_probes_per_second=4.0)
+    stage.router.readings = [{}, {"blue": counted(8)}]
+    verdict, failed = bake(stage.place, "blue", "/health")
+    assert "of 0 requests (and 8 probes)" in verdict.reason and failed == 0
+    assert [request.path for request, _ in stage.server.log] == ["/health"] * 8
+
+
+def test_only_so_many_probes_are_sent_at_once(make: Make, clock: Clock) -> None:
+    stage = make(bake_probes_per_second=100.0)
+    stage.router.readings = [{}, {"blue": counted(90)}]
+    bake(stage.place, "blue", "/health")
+    assert len(stage.server.log) == 4 * module.PROBES_AT_ONCE  # at each look but the first
+
+
+def test_failed_probes_roll_it_back_and_are_counted(make: Make, clock: Clock) -> None:
+    stage = make(bake_probes_per_second=6.0)
+    stage.server.expect_request("/sick").respond_with_data("no", status=500)
+    stage.router.readings = [{}, {"blue": counted(50)}]
+    assert bake(stage.place, "blue", "/sick") == (Verdict(Action.ROLL_BACK, "3 of 3 probes failed"), 3)
+    assert clock.passed == 0.5
+
+
+def test_a_version_much_slower_than_the_one_before_is_rolled_back(make: Make, clock: Clock) -> None:
+    stage = make()
+    slower = {"blue": counted(10, slowest_ms=1000)}
+    stage.router.readings = [{}, slower]
+    before = (SlotCounters(), counted(10))
+    verdict, _ = bake(stage.place, "blue", "/health", before)
+    assert verdict == Verdict(Action.ROLL_BACK, "p95 1 s is 10.0 times that before the switch, limit 3")
+    stage.router.readings = [{}, slower]
+    assert bake(stage.place, "blue", "/health")[0].action is Action.PROMOTE
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "counters", "reason"),
+    [
+        ("max_error_rate", 0.5, counted(9, 11), "error rate 55.00% (11 of 20 requests) exceeds 50.00%"),
+        ("max_error_rate", 0.5, counted(10, 10), ""),
+        ("max_p95_seconds", 0.09, counted(10), "p95 0.1 s exceeds 0.09 s"),
+        ("max_p95_seconds", 0.1, counted(10), ""),
+    ],
+)
+def test_the_limits_are_the_environments(
+    make: Make, clock: Clock, limit: str, value: float, counters: SlotCounters, reason: str
+) -> None:
+    stage = make(**{limit: value})
+    stage.router.readings = [{}, {"blue": counters}]
+    verdict, _ = bake(stage.place, "blue", "/health")
+    assert (verdict.action is Action.ROLL_BACK) is bool(reason)
+    assert verdict.reason == reason or not reason
