@@ -63,13 +63,16 @@ class History:
         return self._contents[blob]
 
     def introduced(self, holds: Callable[[bytes], bool]) -> str:
-        """Return the newest commit since which `holds` is true of the file; it must be true at HEAD.
+        """Return the newest commit since which `holds` is true of the file; it must be true at HEAD. SourceError when
+        that is older than what was read.
 
         A merge brings what one of its sides has, unless the other side took it away: then the merge itself put it back.
         """
         known: dict[str, bool] = {}
 
         def true_in(commit: str) -> bool:
+            if commit not in self.parents:  # of what was not read nobody knows whether it held there
+                raise SourceError(f"it is older than the newest {MOST_COMMITS} commits")
             blob = self.blobs.get(commit, "")
             if blob not in known:
                 known[blob] = bool(blob) and holds(self.content(commit) or b"")
@@ -77,9 +80,7 @@ class History:
 
         commit = self.head
         while True:
-            parents = self.parents.get(commit)
-            if parents is None:
-                raise SourceError(f"it is older than the newest {MOST_COMMITS} commits")
+            parents = self.parents[commit]
             sides = [parent for parent in parents if true_in(parent)]
             if not sides or (len(sides) < len(parents) and self._was_taken_away(parents, true_in)):
                 return commit
