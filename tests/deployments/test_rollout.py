@@ -95,6 +95,21 @@ def test_a_migration_that_expands_leaves_nothing_behind(stage: Stage) -> None:
     assert stage.place.ledger().unsafe == {}
 
 
+def test_where_nothing_is_live_any_more_nothing_is_left_behind(stage: Stage) -> None:
+    stage.promote(stage.version("old", [FIRST]), "blue", "r0")
+    stage.write("routed", routing={"version": "e2-1"}, live=None)
+    begin(stage, stage.version("new", [FIRST, TAKES])).migrate()
+    assert stage.place.ledger().unsafe == {}
+
+
+def test_a_version_that_the_store_lost_keeps_no_release_from_its_migration(stage: Stage) -> None:
+    lost = stage.version("lost", [FIRST])
+    stage.promote(lost, "blue", "r0")
+    stage.promote(stage.version("old", [FIRST]), "green", "r1")
+    (stage.place.store.root / "artifacts" / f"{lost.digest}.json").unlink()
+    assert begin(stage, stage.version("new", [FIRST])).migrate() == "migrated"
+
+
 def test_what_is_left_behind_already_is_not_named_again(stage: Stage) -> None:
     older, old = stage.version("older", [FIRST]), stage.version("old", [FIRST])
     stage.promote(older, "blue", "r0")
