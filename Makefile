@@ -22,7 +22,7 @@ help: ## list the targets
 	@touch $@
 
 # dev.lock holds all of base.lock: once there, the development tools stay.
-.venv/.base: .venv/bin/uv requirements/base.lock
+.venv/.base: .venv/bin/uv requirements/base.lock pyproject.toml
 	@echo "installing the locked requirements"
 	@$(BIN)/uv pip sync -q --compile-bytecode --python $(BIN)/python --require-hashes \
 	  requirements/$$(test -e .venv/.dev && echo dev || echo base).lock
@@ -47,7 +47,7 @@ down: .venv/.base ## stop everything that was started here
 	@$(BIN)/slipway down
 
 upgrade: ## run the control plane on the code checked out now; refused while a release or a question is open
-	@test ! -x $(BIN)/slipway || $(BIN)/slipway upgrade --check
+	@test ! -x $(BIN)/slipway || $(BIN)/python -m cli.main upgrade --check
 	@$(MAKE) --no-print-directory setup
 	@$(BIN)/slipway upgrade
 
@@ -98,7 +98,7 @@ lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/bandit -q -r -c pyproject.toml cli deployments evidence flows gates services tasks
+	$(BIN)/bandit -q -r -c pyproject.toml cli control deployments evidence flows gates host notify services settings tasks traffic
 
 bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
 	@$(BIN)/python -m benchmarks $(ONLY)

@@ -12,8 +12,8 @@ from rich.table import Table
 
 from benchmarks import alert_chain, checks, containers, pairs, releases, reports, scans, switches
 from cli.screen import console, fail, say
-from deployments.engine import Engine
-from evidence.errors import SlipwayError, ToolError
+from host.docker.engine import Engine
+from host.errors import SlipwayError, ToolError
 
 
 def switches_table(row: dict[str, Any]) -> Table:

@@ -29,18 +29,18 @@ import httpx
 from rich.table import Table
 
 from benchmarks.faulty_app import FAULTS, command
-from cli.demo import DEMO_SETTINGS
+from cli.demo.main import DEMO_SETTINGS
 from cli.main import load_overrides
 from cli.screen import console, fail, say
-from deployments.control import WATCH
-from deployments.home import Home
-from deployments.ledger import Ledger
-from deployments.monitoring import read_monitoring
-from deployments.monitoring_stack import SERVICES, MonitoringStack
-from deployments.place import Place
-from deployments.ports import free_port
+from control.monitoring_stack import SERVICES, MonitoringStack
+from control.plane import WATCH
+from deployments.environment import Environment
+from deployments.journal.ledger import Ledger
 from evidence.bundle import Run, read_bundle
-from evidence.errors import ConfigError, ServerAway, SlipwayError, ToolError
+from host.errors import ConfigError, ServerAway, SlipwayError, ToolError
+from host.home import Home
+from host.ports import free_port
+from settings.monitoring import read_monitoring
 from tests.installation import Installation
 
 Answer = TypeVar("Answer")
@@ -123,7 +123,7 @@ class Bench:
         self._http = httpx.Client(timeout=10, trust_env=False)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Environment:
         return self.installation.place()
 
     def run(self, fault: str) -> Chain:

@@ -20,14 +20,14 @@ from pathlib import Path
 from typing import Literal
 
 from benchmarks.switches import running
-from deployments.control import suite_database
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import Pipeline
-from deployments.ports import free_port
-from deployments.probe import await_healthy
-from deployments.reports import Report
-from evidence.errors import ToolError
-from gates.requirements import Outcome
+from control.plane import suite_database
+from evidence.check_report import Report
+from gates.check import Outcome
+from host.errors import ToolError
+from host.home import CHECKOUT, Home
+from host.ports import free_port
+from host.probe import await_healthy
+from settings.pipeline import Pipeline
 
 WAYS = 2
 COMMAND_TIMEOUT_S = 600
@@ -40,7 +40,7 @@ def run_bare(home: Home, repository: Path, pipeline: Pipeline, before: Report) -
     """Run the checks that `before`, a run of `ci`, made, and return the seconds from installed to done."""
     from prefect.logging import disable_run_logger
 
-    from tasks.dependencies import make_environment
+    from tasks.source.dependencies import make_environment
 
     with disable_run_logger():
         environment = make_environment.fn(repository / pipeline.locks.ci, pipeline.app.python)
@@ -69,7 +69,7 @@ def _packages(home: Home) -> Path:
 
 
 def _tools(group: Literal["scanners", "quality", "load"]) -> Path:
-    from tasks.dependencies import own_tools
+    from tasks.source.dependencies import own_tools
 
     return own_tools(group) / "bin"
 
@@ -215,7 +215,7 @@ class _Bare:
         return [str(self.environment / "bin" / "python"), *command[1:]] if command[0] == "python" else list(command)
 
     def _environment(self, more: dict[str, str]) -> dict[str, str]:
-        from tasks.workspace import node_directory, tool_path
+        from tasks.source.workspace import node_directory, tool_path
 
         bins = [
             str(self.environment / "bin"),

@@ -18,15 +18,15 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bare import run_bare
+from cli.demo.story import make_repository, read_story
 from cli.local import control_plane
-from cli.story import make_repository, read_story
-from deployments.control import Control
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import read_pipeline
-from deployments.ports import free_port
-from deployments.prefect_api import PrefectApi
-from deployments.reports import Report, read_report
-from evidence.errors import ToolError
+from control.plane import Control
+from control.prefect_api import PrefectApi
+from evidence.check_report import Report, read_report
+from host.errors import ToolError
+from host.home import CHECKOUT, Home
+from host.ports import free_port
+from settings.pipeline import read_pipeline
 
 TURNS = 2
 TASKS = 40

@@ -28,13 +28,14 @@ from typing import Any
 from benchmarks import releases
 from benchmarks.rivals import NginxReload, Recreate, cleared, docker
 from benchmarks.switches import CHECKOUT, traffic
-from deployments.compose.projects import owner, remove_everything
-from deployments.place import Place
-from deployments.ports import free_port
-from deployments.probe import await_healthy
+from deployments.environment import Environment
+from deployments.runtimes.compose.projects import remove_everything
 from evidence.bundle import Bundle, Image, Run, put_bundle
-from evidence.errors import SlipwayError
 from evidence.store import Store
+from host.docker.labels import owner
+from host.errors import SlipwayError
+from host.ports import free_port
+from host.probe import await_healthy
 
 RELEASES = 20
 RATE = 50.0
@@ -155,7 +156,7 @@ def _slipway(image: str, number: int, rate: float) -> tuple[Row, list[float], li
 
 
 @contextmanager
-def _removed(place: Place) -> Iterator[None]:
+def _removed(place: Environment) -> Iterator[None]:
     try:
         yield
     finally:

@@ -9,15 +9,15 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from deployments.home import Home
 from evidence.results import Results
 from evidence.signing import Keys
 from evidence.store import Store
-from flows.jobs import Job, run_jobs
-from gates.requirements import Check, Outcome
-from tasks.results import Memory
-from tasks.source import Source
-from tasks.workspace import Looked, Workspace
+from gates.check import Check, Outcome
+from host.home import Home
+from tasks.checks.memory import Memory
+from tasks.checks.run_jobs import Job, run_jobs
+from tasks.source.git import Source
+from tasks.source.workspace import Looked, Workspace
 
 
 @task(name="nothing", cache_policy=NO_CACHE)

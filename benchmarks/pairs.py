@@ -25,17 +25,17 @@ from typing import Literal
 from prefect.logging import disable_run_logger
 
 from benchmarks.busy import busy
-from cli.story import make_repository, read_story
-from deployments.control import Control
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import Pipeline, read_pipeline
-from evidence.errors import ToolError
-from gates.pairs import Compared, Finding
-from tasks.benchmark_pairs import Comparing, Side
-from tasks.dependencies import locked_environment
-from tasks.load_pairs import OldVersion, compare_with_base
-from tasks.source import Source, git
-from tasks.workspace import Workspace
+from cli.demo.story import make_repository, read_story
+from control.plane import Control
+from gates.checks.pairs import Compared, Finding
+from host.errors import ToolError
+from host.home import CHECKOUT, Home
+from settings.pipeline import Pipeline, read_pipeline
+from tasks.checks.benchmark_pairs import Comparing, Side
+from tasks.load.pairs import OldVersion, compare_with_base
+from tasks.source.dependencies import locked_environment
+from tasks.source.git import Source, git
+from tasks.source.workspace import Workspace
 
 What = Literal["benchmarks", "load"]
 SAME, PLANTED = 50, 10  # of either kind

@@ -23,18 +23,19 @@ from pathlib import Path
 from prefect.logging import disable_run_logger
 
 from benchmarks.switches import CHECKOUT, running
-from deployments.home import Home
-from deployments.pipeline import Pipeline, read_pipeline
-from deployments.place import Place
-from deployments.ports import free_port
-from deployments.probe import await_healthy
+from deployments.environment import Environment
 from deployments.rollout import Rollout, version_of
-from deployments.settings import Target
+from deployments.runtimes.layout import app_environment
 from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
-from evidence.errors import ConfigError, ToolError
 from evidence.store import Store
-from tasks.dependencies import download_wheels
+from host.errors import ConfigError, ToolError
+from host.home import Home
+from host.ports import free_port
+from host.probe import await_healthy
+from settings.environment import Target
+from settings.pipeline import Pipeline, read_pipeline
+from tasks.source.dependencies import download_wheels
 
 TIMES = 5
 EXAMPLE = CHECKOUT / "examples" / "assistant"
@@ -80,7 +81,7 @@ def run(times: int = TIMES) -> list[Row]:
 
 
 @contextmanager
-def opened(settings: Mapping[str, str] | None = None) -> Iterator[Place]:
+def opened(settings: Mapping[str, str] | None = None) -> Iterator[Environment]:
     """Give production in a home of its own, up, on a port of its own, while the block runs. `settings` override."""
     # A short path: those of unix sockets may not be long.
     before = dict(os.environ)
@@ -88,7 +89,7 @@ def opened(settings: Mapping[str, str] | None = None) -> Iterator[Place]:
     try:
         given = {"PORT": str(free_port()), **(settings or {})}
         os.environ.update({f"SLIPWAY_PRODUCTION_{key}": value for key, value in given.items()})
-        place = Place.open(Target.PRODUCTION, read_pipeline().app.name, home)
+        place = Environment.open(Target.PRODUCTION, read_pipeline().app.name, home)
         home.create()
         place.keys.create()
         try:
@@ -147,7 +148,7 @@ def _next(store: Store, digest: str) -> str:
     )
 
 
-def release(place: Place, digest: str) -> dict[str, float]:
+def release(place: Environment, digest: str) -> dict[str, float]:
     """Take a version to the place; return the seconds of each step."""
     with place.lease("benchmark: release") as lease:
         rollout = Rollout.begin(place, lease, version_of(place, digest), "release")
@@ -163,13 +164,13 @@ def release(place: Place, digest: str) -> dict[str, float]:
     return {"drain": 0.0, **rollout.seconds}
 
 
-def _cool_down(place: Place) -> None:
+def _cool_down(place: Environment) -> None:
     """Stop the warm old slot, as `watch` does after the rollback window."""
     with place.lease("benchmark: retire the old slot") as lease:
         stop_slot(place, lease, place.ledger().idle_slot)
 
 
-def roll_back(place: Place) -> float:
+def roll_back(place: Environment) -> float:
     """Type the command; return the seconds from there until the router confirmed the switch."""
     known = len(place.journal.entries())
     began = time.time()
@@ -188,12 +189,12 @@ def roll_back(place: Place) -> float:
     return routed[-1].time.timestamp() - began
 
 
-def _floor(place: Place, digest: str) -> float:
+def _floor(place: Environment, digest: str) -> float:
     """Start the bundle's server bare: no sandbox, supervisor, journal or router; return the seconds until healthy."""
     installed = place.runtime.installed(digest)
     port = free_port()
     command = installed.command(installed.bundle.run.command, port)
-    env = {"PATH": os.defpath, "LANG": "C.UTF-8", **place.app_environment(), "PORT": str(port)}
+    env = {"PATH": os.defpath, "LANG": "C.UTF-8", **app_environment(place, place.runtime.database()), "PORT": str(port)}
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         with running("floor", command, Path(name), cwd=installed.source, env=env):

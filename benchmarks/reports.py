@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.control import Control
-from deployments.home import Home
-from deployments.settings import Target
-from tasks.delivery import collect
+from control.plane import Control
+from host.home import Home
+from settings.environment import Target
+from tasks.delivery.collect import collect
 from tests.many_releases import releases, write_journal
 
 COUNT = 10_000

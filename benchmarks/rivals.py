@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.ports import free_port
-from evidence.errors import ToolError
+from host.errors import ToolError
+from host.ports import free_port
 
 TIMEOUT_S = 120
 NGINX = """

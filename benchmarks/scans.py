@@ -26,14 +26,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from cli.demo.story import make_repository, read_story
 from cli.local import control_plane
-from cli.story import make_repository, read_story
-from deployments.home import CHECKOUT, Home
-from deployments.ports import free_port
-from evidence.errors import ToolError
+from host.errors import ToolError
+from host.home import CHECKOUT, Home
+from host.ports import free_port
 from services.osv import load, make_app
-from tasks.scans.advisories import CANARY
-from tasks.scans.npm import CANARY as NPM_CANARY
+from tasks.scans.packages.advisories import CANARY
+from tasks.scans.packages.npm import CANARY as NPM_CANARY
 
 TIMEOUT_S = 900
 COMMITS = 1_000

@@ -19,10 +19,10 @@ from typing import Any
 
 import httpx
 
-from deployments.envoy_edge import Edge
-from deployments.ports import free_port
-from deployments.router import Envoy, Routing
-from evidence.errors import SlipwayError, ToolError
+from deployments.router.bootstrap import Edge
+from deployments.router.router import Envoy, Routing
+from host.errors import SlipwayError, ToolError
+from host.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SWITCHES = 20
@@ -131,7 +131,7 @@ def traffic(port: int, rate: float, directory: Path) -> Iterator[Callable[[], di
     """Send traffic from a process of its own while the block runs; gives what reads its report, final after that."""
     profile, report = directory / "traffic.toml", directory / "traffic.json"
     profile.write_text(PROFILE)
-    command = [sys.executable, "-m", "services.traffic", "--target", f"http://127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "traffic.main", "--target", f"http://127.0.0.1:{port}"]
     command += ["--profile", str(profile), "--rate", str(rate), "--report", str(report)]
     with running("traffic", command, directory):
         _wait("traffic", report.exists)

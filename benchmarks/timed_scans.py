@@ -14,17 +14,17 @@ from typing import Any
 
 from prefect.logging import disable_run_logger
 
-from deployments.home import Home
-from deployments.pipeline import read_pipeline
-from deployments.scan_reports import read_scans_of
-from evidence.errors import ToolError
+from evidence.scan_report import read_scans_of
 from flows.security import security
-from gates.requirements import Check, Outcome
-from tasks.dependencies import locked_environment, own_tools
+from gates.check import Check, Outcome
+from host.errors import ToolError
+from host.home import Home
+from settings.pipeline import read_pipeline
 from tasks.scans import SCANS, Subject
 from tasks.scans.secrets import look_for_secrets
-from tasks.working_tree import read_working_tree
-from tasks.workspace import Workspace
+from tasks.source.dependencies import locked_environment, own_tools
+from tasks.source.working_tree import read_working_tree
+from tasks.source.workspace import Workspace
 
 GOOD = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
 

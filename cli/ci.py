@@ -9,11 +9,11 @@ from rich.table import Table
 
 from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
-from deployments.home import Home
-from deployments.reports import Report, read_report
-from evidence.errors import ConfigError
-from gates.security_score import SCORE
-from gates.summary import summary_rows
+from evidence.check_report import Report, read_report
+from gates.checks.summary import summary_rows
+from gates.scans.security_score import SCORE
+from host.errors import ConfigError
+from host.home import Home
 
 
 def ci(

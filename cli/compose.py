@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from deployments.home import Home
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
+from deployments.environment import Environment
 from deployments.preflight import choose_version
-from deployments.runtimes.compose import ComposeRuntime
-from deployments.settings import Target
+from deployments.runtimes.compose.runtime import ComposeRuntime
+from host.home import Home
+from settings.environment import Target
+from settings.pipeline import read_pipeline
 
 
 def compose(
@@ -20,7 +20,7 @@ def compose(
 
     Starts nothing and writes nothing. Secrets stand as ${NAME}. Exits 1 with the reason when the file is unusable.
     """
-    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     live = place.ledger().live
     digest = live.version.digest if live and not version else choose_version(place, version)
     typer.echo("\n---\n".join(ComposeRuntime(place).files(digest).values()))

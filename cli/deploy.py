@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from deployments.home import CHECKOUT
-from evidence.errors import ConfigError, ToolError
+from host.errors import ConfigError, ToolError
+from host.home import CHECKOUT
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment

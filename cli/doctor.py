@@ -10,21 +10,21 @@ from rich.table import Table
 
 from cli import server
 from cli.screen import console, escape
-from deployments import control_groups, shares
-from deployments.compose.obstacles import live_restore_problems
-from deployments.control import Control, in_containers, port
-from deployments.cores import host_cores
-from deployments.engine import Engine
-from deployments.home import Home
-from deployments.hosts import server_url, targets
-from deployments.monitoring import read_monitoring
-from deployments.monitoring_stack import SERVICES, MonitoringStack
-from deployments.notify import read_notify
-from deployments.ports import is_free, who_listens
-from deployments.router import envoy_binary
-from deployments.sandbox import Isolation, available
-from deployments.settings import read_settings
-from evidence.errors import ConfigError, SlipwayError
+from control.monitoring_stack import SERVICES, MonitoringStack
+from control.plane import Control, in_containers, port
+from deployments.router.router import envoy_binary
+from deployments.runtimes.compose.preconditions import live_restore_problems
+from host.docker.engine import Engine
+from host.errors import ConfigError, SlipwayError
+from host.home import Home
+from host.ports import is_free, who_listens
+from host.resources import control_groups, shares
+from host.resources.cores import host_cores
+from host.sandbox.run import Isolation, available
+from settings.environment import read_settings
+from settings.hosts import server_url, targets
+from settings.monitoring import read_monitoring
+from settings.notify import read_notify
 
 LEAST_DISK_GB = 2
 

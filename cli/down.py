@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from cli.monitoring import MONITORING
 from cli.screen import doing
 from cli.stacks import stop_stack
-from deployments.compose.projects import owner, stop_containers
-from deployments.control import Control
-from deployments.home import Home
-from deployments.monitoring import Monitoring
-from deployments.monitoring_stack import MonitoringStack
-from deployments.supervisor import Supervisor
+from control.monitoring_stack import MonitoringStack
+from control.plane import Control
+from deployments.runtimes.compose.projects import stop_containers
+from host.docker.labels import owner
+from host.home import Home
+from host.supervisor.supervisor import Supervisor
+from settings.monitoring import Monitoring
 
 
 def down() -> None:

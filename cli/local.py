@@ -8,8 +8,8 @@ from typing import Any
 from cli import server
 from cli.screen import doing
 from cli.setup import prepare
-from deployments.control import SUITE_DATABASE, Control, suite_database
-from deployments.home import Home
+from control.plane import SUITE_DATABASE, Control, suite_database
+from host.home import Home
 
 
 @contextmanager

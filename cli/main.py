@@ -8,7 +8,7 @@ from dotenv import dotenv_values
 
 from cli.ci import ci
 from cli.compose import compose
-from cli.demo import demo
+from cli.demo.main import demo
 from cli.doctor import doctor
 from cli.down import down
 from cli.osv import osv
@@ -23,8 +23,8 @@ from cli.status import status
 from cli.up import up
 from cli.upgrade import upgrade
 from cli.verify import verify
-from deployments.home import CHECKOUT, Home
-from evidence.errors import SlipwayError
+from host.errors import SlipwayError
+from host.home import CHECKOUT, Home
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for command in (

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from cli.screen import console, doing, errors, escape, say
 from cli.stacks import stop_stack
-from deployments.home import Home
-from deployments.monitoring import read_monitoring
-from deployments.monitoring_stack import MonitoringStack
-from deployments.notify import read_notify
-from deployments.place import Place
-from evidence.errors import SlipwayError
+from control.monitoring_stack import MonitoringStack
+from deployments.environment import Environment
+from host.errors import SlipwayError
+from host.home import Home
+from settings.monitoring import read_monitoring
+from settings.notify import read_notify
 
 MONITORING = "monitoring"
 
@@ -25,7 +25,7 @@ def choose_monitoring(home: Home, wanted: bool | None) -> None:
         stop_stack(stack, MONITORING)
 
 
-def start_monitoring(home: Home, places: Sequence[Place]) -> None:
+def start_monitoring(home: Home, places: Sequence[Environment]) -> None:
     """Start it where it is wanted. What cannot be had or does not come up is said loudly, and the rest goes on."""
     stack = MonitoringStack(home, read_monitoring())
     if not stack.wanted:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deployments.home import CHECKOUT
+from host.home import CHECKOUT
 
 
 def osv(

@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from cli.screen import console, escape
-from deployments.prefect_api import PrefectApi
-from evidence.errors import ServerAway
+from control.prefect_api import PrefectApi
+from host.errors import ServerAway
 
 EVERY_S = 4.0  # a person is told something at least every 5 s
 LOOK_S = 2.0

@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from cli.screen import say
-from deployments.control import Control
-from deployments.home import Home
-from deployments.hosts import targets
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
+from control.plane import Control
+from deployments.environment import Environment
 from deployments.pruning import prune as prune_images
 from deployments.pruning import prune_scans
+from host.home import Home
+from settings.hosts import targets
+from settings.pipeline import read_pipeline
 
 
 def prune(
@@ -23,7 +23,7 @@ def prune(
     stays, and what a container uses.
     """
     home, app = Home.find(), read_pipeline().app.name
-    places = [Place.open(target, app, home) for target in targets()]
+    places = [Environment.open(target, app, home) for target in targets()]
     say(f"{prune_scans(places, keep)} old statements of scans removed")
     removed = prune_images(places, keep) + [f"image {name}" for name in Control(home).stack.prune()]
     for line in removed:

@@ -7,12 +7,12 @@ import typer
 from rich.table import Table
 
 from cli.screen import console, escape, say
-from deployments.home import Home
-from deployments.settings import Target
-from evidence.store import write_atomically
 from gates.delivery import in_words
-from tasks.delivery import collect
-from tasks.delivery_page import html_page
+from host.files import write_atomically
+from host.home import Home
+from settings.environment import Target
+from tasks.delivery.collect import collect
+from tasks.delivery.page import html_page
 
 
 def report(

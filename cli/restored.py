@@ -5,10 +5,10 @@ from typing import Annotated
 import typer
 
 from cli.screen import say
-from deployments.home import Home
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
-from deployments.settings import Target
+from deployments.environment import Environment
+from host.home import Home
+from settings.environment import Target
+from settings.pipeline import read_pipeline
 
 
 def restored(
@@ -20,7 +20,7 @@ def restored(
     Restore the dump first (docs/operations.md, "Dumps before migrations"), then say so, then roll back. Changes nothing
     else. Nobody checks it: what was restored is your word.
     """
-    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     with place.lease("the database was restored") as lease:
         left = sorted(place.ledger().unsafe)
         place.journal.append("schema.restored", {"safe": left, "reason": reason}, lease.epoch)

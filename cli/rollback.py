@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from cli.screen import say
-from deployments.home import Home
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
+from deployments.environment import Environment
 from deployments.rollback import roll_back
-from deployments.settings import Target
+from host.home import Home
+from settings.environment import Target
+from settings.pipeline import read_pipeline
 
 
 def rollback(
@@ -19,7 +19,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="why; it stands in the journal")] = "asked for on the host",
 ) -> None:
     """Condemn what is live and make the newest earlier version live. The same code, lease and journal as the flow."""
-    place = Place.open(Target.parse(environment), read_pipeline().app.name, Home.find())
+    place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     place.up()
     with place.lease("rollback on the host") as lease:
         _, said = roll_back(place, lease, condemn, to, reason, say)

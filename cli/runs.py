@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from cli.progress import ENDED, Board, Steps
 from cli.screen import say
-from deployments.prefect_api import PrefectApi
-from evidence.errors import ServerAway, ToolError
+from control.prefect_api import PrefectApi
+from host.errors import ServerAway, ToolError
 
 POLL_S = 0.5
 # A busy server lets a request time out and is there for the next one.

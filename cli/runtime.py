@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from cli.busy import refuse_when_busy
 from cli.setup import env_file, write_env
-from deployments.control import PREFECT_RUNTIME
-from deployments.home import Home
-from deployments.settings import Target
-from evidence.errors import ConfigError
+from control.plane import PREFECT_RUNTIME
+from host.errors import ConfigError
+from host.home import Home
+from settings.environment import Target
 
 RUNTIMES = ("process", "compose")
 

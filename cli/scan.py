@@ -9,14 +9,14 @@ from rich.table import Table
 
 from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
-from deployments.home import Home
-from deployments.scan_reports import ScanReport, read_scans_of
-from evidence.errors import ConfigError
-from evidence.store import write_atomically
-from gates.merge import merge
-from gates.requirements import Outcome
-from gates.sarif import to_sarif
-from gates.security import name
+from evidence.scan_report import ScanReport, read_scans_of
+from gates.check import Outcome
+from gates.scans.merge import merge
+from gates.scans.sarif import to_sarif
+from gates.scans.security import name
+from host.errors import ConfigError
+from host.files import write_atomically
+from host.home import Home
 
 SHOWN = 50
 COLOURS = {Outcome.PASSED: "green", Outcome.ACCEPTED_UNRUN: "yellow", Outcome.NOT_APPLICABLE: "dim"}
@@ -65,7 +65,7 @@ def scan(
 
 
 def _branch() -> str:
-    from deployments.pipeline import read_pipeline
+    from settings.pipeline import read_pipeline
 
     return read_pipeline().app.branch
 

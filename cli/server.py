@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 
 from cli.deploy import create_deployments, read_deployments
-from deployments import tls
-from deployments.control import Control
-from deployments.home import CHECKOUT
-from deployments.hosts import POOLS, server_url
-from evidence.errors import ConfigError, ServerAway
-from evidence.store import write_atomically
+from control.plane import Control
+from host import tls
+from host.errors import ConfigError, ServerAway
+from host.files import write_atomically
+from host.home import CHECKOUT
+from settings.hosts import POOLS, server_url
 
 START_S = 300
 HEARTBEAT_LOST = timedelta(seconds=90)

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from cli.screen import say
-from deployments.control import Control
-from deployments.home import CHECKOUT, Home
-from deployments.references import create_webhook_secrets
-from evidence.errors import ConfigError
+from control.plane import Control
+from control.secret_references import create_webhook_secrets
 from evidence.signing import Keys
-from evidence.store import write_atomically
+from host.errors import ConfigError
+from host.files import write_atomically
+from host.home import CHECKOUT, Home
 
 OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cli.screen import doing, errors, escape
-from evidence.errors import SlipwayError
+from host.errors import SlipwayError
 
 
 class Stack(Protocol):

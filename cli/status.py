@@ -8,16 +8,16 @@ from rich.table import Table
 from cli import server
 from cli.monitoring import show_monitoring
 from cli.screen import console, escape
-from deployments.cockpit import FailedRun, failed_runs
-from deployments.control import Control
-from deployments.home import Home
-from deployments.hosts import targets
+from control.plane import Control
+from control.prefect_api import PrefectApi
+from deployments.environment import Environment
 from deployments.overview import Overview, overview
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
-from deployments.prefect_api import PrefectApi
-from deployments.programs import State
-from evidence.errors import SlipwayError
+from host.errors import SlipwayError
+from host.home import Home
+from host.supervisor.program import State
+from notify.cockpit import FailedRun, failed_runs
+from settings.hosts import targets
+from settings.pipeline import read_pipeline
 
 
 def status() -> None:
@@ -27,7 +27,7 @@ def status() -> None:
     """
     home = Home.find()
     app = read_pipeline().app.name
-    looks = [overview(Place.open(target, app, home)) for target in targets()]
+    looks = [overview(Environment.open(target, app, home)) for target in targets()]
     console.print(_environments(app, looks))
     control = Control(home)
     wrong = _control_plane(control)

@@ -10,13 +10,13 @@ from cli.monitoring import choose_monitoring, start_monitoring
 from cli.runtime import choose_runtime, choose_server
 from cli.screen import doing, say
 from cli.setup import prepare
-from deployments.control import Control, suite_database
-from deployments.home import Home
-from deployments.hosts import CI, pools, targets
-from deployments.pipeline import read_pipeline
-from deployments.place import Place
+from control.plane import Control, suite_database
+from deployments.environment import Environment
 from deployments.recovery import needs_repair, reconcile
-from gates.recovery import Repair
+from gates.release.recovery import Repair
+from host.home import Home
+from settings.hosts import CI, pools, targets
+from settings.pipeline import read_pipeline
 
 
 def up(
@@ -42,11 +42,11 @@ def up(
     say(f"Prefect UI: {Control(Home.find()).url}  (the login it asks for is PREFECT_API_AUTH_STRING in .env)")
 
 
-def start(home: Home) -> list[Place]:
+def start(home: Home) -> list[Environment]:
     """Start everything; return the environments' places. Raises the first environment's error, the rest being up."""
     prepare(home)
     app = read_pipeline().app.name
-    places = [Place.open(target, app, home) for target in targets()]
+    places = [Environment.open(target, app, home) for target in targets()]
     control = Control(home)
     with ThreadPoolExecutor(max_workers=len(places) + 2) as pool:
         with doing("databases, routers and what was live"):
@@ -71,7 +71,7 @@ def start(home: Home) -> list[Place]:
     return places
 
 
-def _raise(place: Place) -> None:
+def _raise(place: Environment) -> None:
     """Start one environment, and put right what the last stop interrupted."""
     place.up()
     if place.holder() is None and needs_repair(place)[0] is not Repair.NOTHING:

@@ -7,8 +7,8 @@ import typer
 from cli.busy import refuse_when_busy
 from cli.screen import doing, say
 from cli.up import start
-from deployments.control import Control
-from deployments.home import Home
+from control.plane import Control
+from host.home import Home
 
 
 def upgrade(

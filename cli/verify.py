@@ -9,14 +9,14 @@ import typer
 from rich.table import Table
 
 from cli.screen import console, escape, fail, say
-from deployments.home import Home
 from evidence.bundle import Bundle, blobs, find_digest, verify_bundle
-from evidence.errors import SlipwayError
 from evidence.provenance import origin_checks, read_provenance
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, Scanned, parse, verified
 from evidence.store import Store
-from gates.requirements import GOOD, Check, Outcome
+from gates.check import GOOD, Check, Outcome
+from host.errors import SlipwayError
+from host.home import Home
 
 TIME = "%Y-%m-%d %H:%M:%S UTC"
 

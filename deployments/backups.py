@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.lease import Lease
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
 from deployments.runtimes.layout import Installed
 from evidence.bundle import read_bundle
-from evidence.errors import SlipwayError, ToolError
-from gates.migrations import pending
+from gates.release.migrations import pending
+from host.errors import SlipwayError, ToolError
 
 MAGIC = b"PGDMP"  # of pg_dump's custom format
 SUFFIX = ".dump"
@@ -23,7 +23,7 @@ SUFFIX = ".dump"
 class Backups:
     """One environment's: 0600 files in a 0700 directory, the newest BACKUPS_KEPT of them."""
 
-    place: Place
+    place: Environment
 
     @property
     def directory(self) -> Path:

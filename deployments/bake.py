@@ -2,17 +2,17 @@
 
 import time
 
-from deployments.place import Place
-from deployments.probe import ask
-from gates.analysis import Limits, Probes, SlotCounters, judge_step, observe
+from deployments.environment import Environment
+from gates.release.analysis import Limits, Probes, SlotCounters, judge_step, observe
 from gates.verdict import Action, Verdict
+from host.probe import ask
 
 LOOK_EVERY_S = 0.5
 PROBES_AT_ONCE = 10
 
 
 def bake(
-    place: Place, slot: str, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
+    place: Environment, slot: str, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
 ) -> tuple[Verdict, int]:
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Mapping
 
-from deployments.app_metrics import read_histogram
-from deployments.place import Place
-from deployments.probe import timed
+from deployments.environment import Environment
 from evidence.bundle import Bundle
-from evidence.errors import HealthError
+from gates.release.verification import Figures, FitLimits, judge_figures
 from gates.verdict import Action
-from gates.verification import Figures, FitLimits, judge_figures
+from host.app_metrics import read_histogram
+from host.errors import HealthError
+from host.probe import timed
 
 ASKED_PER_SECOND = 20
 
@@ -17,7 +17,7 @@ ASKED_PER_SECOND = 20
 class Fitness:
     """One measurement, from its making to `judge`: smoke tests may run in between, and their queries count."""
 
-    def __init__(self, place: Place, slot: str, bundle: Bundle) -> None:
+    def __init__(self, place: Environment, slot: str, bundle: Bundle) -> None:
         self.place, self.slot, self.bundle = place, slot, bundle
         self._queries = self._read()
 

@@ -4,19 +4,16 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from deployments.certificates import Certificate, read_certificate
-from deployments.compose.projects import owner
-from deployments.compose.router import RouterContainer
-from deployments.engine import Engine
-from deployments.ports import is_free, needs_rights, who_listens
-from deployments.programs import Program
-from evidence.errors import ConfigError, LeaseHeld, RouterError
-from gates.certificates import ends_soon
-
-if TYPE_CHECKING:
-    from deployments.place import Place
+from deployments.place import Place
+from deployments.router.certificates import Certificate, read_certificate
+from deployments.router.container import RouterContainer
+from gates.release.certificates import ends_soon
+from host.docker.engine import Engine
+from host.docker.labels import owner
+from host.errors import ConfigError, LeaseHeld, RouterError
+from host.ports import is_free, needs_rights, who_listens
+from host.supervisor.program import Program
 
 ROUTER = "router"
 START_S = 60
@@ -25,7 +22,7 @@ START_S = 60
 class Front:
     """Starts the router, replaces it while it serves, and keeps its certificate fresh. Made by its place."""
 
-    def __init__(self, place: "Place") -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
         self._container = self._made_container()
 

@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from deployments.ledger import Ledger, Live
-from deployments.place import Place
-from deployments.probe import examine
+from deployments.environment import Environment
+from deployments.journal.ledger import Ledger, Live
 from evidence.bundle import read_bundle
-from evidence.errors import SlipwayError
-from gates.condition import Condition, Look, worst
+from gates.release.condition import Condition, Look, worst
+from host.errors import SlipwayError
+from host.probe import examine
 
 SURE_AFTER = 3
 PAUSE_S = 1.0
@@ -26,7 +26,7 @@ class Looked:
     seconds: float
 
 
-def look_around(place: Place, ledger: Ledger, full: bool) -> tuple[Looked, ...]:
+def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Looked, ...]:
     """Look once at what is live; at nothing when nothing is.
 
     At the first health path; `full`: at every health path, the router, and the slot or its engine. Only a health path
@@ -50,7 +50,7 @@ def look_around(place: Place, ledger: Ledger, full: bool) -> tuple[Looked, ...]:
     return tuple(seen)
 
 
-def look_until_sure(place: Place, ledger: Ledger) -> tuple[Looked, ...]:
+def look_until_sure(place: Environment, ledger: Ledger) -> tuple[Looked, ...]:
     """Look at everything; again when it is bad, because one bad look is none. Returns the last look."""
     for attempt in range(SURE_AFTER):
         if attempt:
@@ -66,7 +66,7 @@ def _timed(what: str, find: Callable[[], Look]) -> Looked:
     return Looked(what, find(), time.monotonic() - began)
 
 
-def _router(place: Place, ledger: Ledger) -> Look:
+def _router(place: Environment, ledger: Ledger) -> Look:
     expected = ledger.routing["version"] if ledger.routing else None
     seen = place.router.version()
     if seen == expected:
@@ -74,7 +74,7 @@ def _router(place: Place, ledger: Ledger) -> Look:
     return Look(Condition.DEGRADED, f"the router serves {seen or 'nothing'}, the journal says {expected}")
 
 
-def _slot(place: Place, live: Live) -> Look:
+def _slot(place: Environment, live: Live) -> Look:
     """Ask the supervisor or the engine. One that does not answer is told as that: what it ran may still serve."""
     try:
         gone = place.runtime.gone(live.slot)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from deployments.environment import Environment
 from deployments.health import Looked, look_until_sure
-from deployments.ledger import Ledger
-from deployments.place import Place
-from gates.condition import Condition, worst
-from gates.messages import plain_markdown
+from deployments.journal.ledger import Ledger
+from gates.notify.messages import plain_markdown
+from gates.release.condition import Condition, worst
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def looks_table(looked: tuple[Looked, ...]) -> str:
     return "\n".join(rows)
 
 
-def standing(place: Place, ledger: Ledger) -> Standing:
+def standing(place: Environment, ledger: Ledger) -> Standing:
     """Return how an environment stands, without looking at what serves."""
     holder = place.holder()
     warm = ledger.warm(timedelta(seconds=place.settings.rollback_window_seconds))
@@ -91,7 +91,7 @@ def standing(place: Place, ledger: Ledger) -> Standing:
     )
 
 
-def overview(place: Place) -> Overview:
+def overview(place: Environment) -> Overview:
     """Look at journal, supervisor, router and health. Raises JournalError when the journal cannot be trusted."""
     ledger = place.ledger()
     looked: tuple[Looked, ...] = ()

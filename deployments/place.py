@@ -1,4 +1,4 @@
-"""One environment on this host: its settings, journal, lease, supervisor, database, router and slots."""
+"""What one environment has on this host: its settings, journal, lease, supervisor, router, store and secrets."""
 
 import os
 import re
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from typing import Self
+from urllib.parse import quote
 
-from deployments import lease as leases
-from deployments.envoy_edge import Edge
-from deployments.front import Front
-from deployments.home import CHECKOUT, Home
-from deployments.journal import Journal
-from deployments.ledger import Ledger, read_ledger
-from deployments.ports import free_port
-from deployments.router import Envoy
-from deployments.runtimes import Runtime, open_runtime
-from deployments.settings import Settings, Target, read_settings
-from deployments.supervisor import Supervisor
-from evidence.errors import ConfigError
+from deployments.journal import lease as leases
+from deployments.journal.journal import Journal
+from deployments.journal.ledger import Ledger, read_ledger
+from deployments.router.bootstrap import Edge
+from deployments.router.router import Envoy
 from evidence.signing import Keys
-from evidence.store import Store, write_atomically
+from evidence.store import Store
+from host.errors import ConfigError
+from host.files import write_atomically
+from host.home import CHECKOUT, Home
+from host.ports import free_port
+from host.supervisor.supervisor import Supervisor
+from settings.environment import Settings, Target, read_settings
 
 TEMPLATE_NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
@@ -39,7 +39,7 @@ class Place:
     app: str
 
     @classmethod
-    def open(cls, target: Target, app: str, home: Home | None = None, config: Path = CHECKOUT / "config") -> "Place":
+    def open(cls, target: Target, app: str, home: Home | None = None, config: Path = CHECKOUT / "config") -> Self:
         """Read the environment's settings, whole. ConfigError when any of them is wrong."""
         return cls(target, home or Home.find(), read_settings(target, config), app)
 
@@ -111,14 +111,6 @@ class Place:
             write_atomically(file, str(free_port()).encode())
         return int(file.read_text(encoding="ascii"))
 
-    @cached_property
-    def front(self) -> Front:
-        return Front(self)
-
-    @cached_property
-    def runtime(self) -> Runtime:
-        return open_runtime(self)
-
     @property
     def registry_login(self) -> Path:
         """Return the directory for the login of the registry that images are pulled from."""
@@ -182,40 +174,3 @@ class Place:
                 "generated, file:PATH or env:NAME"
             )
         return self.app_secret(name, reference)
-
-    def app_environment(self) -> dict[str, str]:
-        """Return what the app is told: its database, its settings (APP_) and its secrets (SECRET_)."""
-        return {
-            **self.settings.app,
-            **{name: self.app_secret(name, reference) for name, reference in self.settings.secrets.items()},
-            **self.runtime.database(),
-        }
-
-    def secrets(self) -> list[str]:
-        """Return every value that must not appear in what we print of the app's output."""
-        found = [self.app_secret(name, reference) for name, reference in self.settings.secrets.items()]
-        for value in self.runtime.database().values():
-            password = urlsplit(value).password or ""
-            found += [password, unquote(password)]
-        return [secret for secret in (*found, self.preview_secret()) if secret]
-
-    def up(self) -> None:
-        """Start supervisor, database and router, and with them the slots that were running. Safe to repeat.
-
-        Raises ConfigError when a stranger has the public port.
-        """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.directory.chmod(0o700)
-        self.runtime.prepare()
-        self.router.prepare()
-        was_up = self.supervisor.answers()
-        self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
-        try:
-            self.front.refuse_taken_ports()
-            self.front.up()
-        except ConfigError:
-            if not was_up:
-                self.supervisor.down()
-            raise
-        self.runtime.up(self.ledger())
-        self.front.wait()

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from deployments.approvers import read_approvers
-from deployments.known import Known, read_known, scan_problems
-from deployments.ledger import Ledger, Live, Version
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.ledger import Ledger, Live, Version
 from deployments.rollout import version_of
-from deployments.sandbox import Isolation, available
+from deployments.verified_evidence import Known, read_known, scan_problems
 from evidence.bundle import find_digest, read_bundle, verify_bundle
-from evidence.errors import ArtifactError
 from evidence.statements import Commit, Scanned, newest_promotion, read_checks, read_promotions
-from gates.approval import Approver
-from gates.migrations import Kind, Step, contracting, pending, unapproved
-from gates.requirements import GOOD, Check, judge_checks
+from gates.check import GOOD, Check, judge_checks
+from gates.release.approval import Approver
+from gates.release.migrations import Kind, Step, contracting, pending, unapproved
 from gates.verdict import Action, Verdict
+from host.errors import ArtifactError
+from host.sandbox.run import Isolation, available
+from settings.approvers import read_approvers
 
 ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 
@@ -51,7 +51,7 @@ class Preflight:
         return tuple(sorted({commit.email.lower() for commit in self.commits}))
 
 
-def choose_version(place: Place, wanted: str | None) -> str:
+def choose_version(place: Environment, wanted: str | None) -> str:
     """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
 
     That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with
@@ -71,7 +71,7 @@ def choose_version(place: Place, wanted: str | None) -> str:
     return checked[-1]
 
 
-def preflight(place: Place, digest: str) -> Preflight:
+def preflight(place: Environment, digest: str) -> Preflight:
     """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
 
     Raises ArtifactError or EvidenceError when something was changed since it was signed, ConfigError on bad
@@ -105,7 +105,7 @@ def preflight(place: Place, digest: str) -> Preflight:
     )
 
 
-def policy_of(place: Place, approvers: Sequence[Approver]) -> str:
+def policy_of(place: Environment, approvers: Sequence[Approver]) -> str:
     """Return a digest of the rules that apply: an answer given under other rules does not hold."""
     rules = {
         "settings": place.settings.model_dump(mode="json", exclude={"app", "secrets"}),
@@ -114,7 +114,7 @@ def policy_of(place: Place, approvers: Sequence[Approver]) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
-def _evidence_problems(place: Place, digest: str, known: Known) -> list[str]:
+def _evidence_problems(place: Environment, digest: str, known: Known) -> list[str]:
     checked, commit = known.checked, known.commit
     if checked is None:
         return [f"no signed evidence for {digest[:12]}; run: prefect deployment run ci/push -p commit={commit[:12]}"]
@@ -142,7 +142,7 @@ def _weaker(found: str, required: Isolation) -> bool:
     return found not in known or known.index(found) < ISOLATION_ORDER.index(required)
 
 
-def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
+def _state_problems(place: Environment, ledger: Ledger, digest: str) -> list[str]:
     problems = []
     if reason := ledger.condemned.get(digest):
         problems.append(f"{digest[:12]} is condemned here ({reason}); release a fixed version")
@@ -161,7 +161,7 @@ def _state_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
     return problems
 
 
-def _contract_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
+def _contract_problems(place: Environment, ledger: Ledger, digest: str) -> list[str]:
     """Return the contracting steps that nobody approved, where nobody is asked."""
     if place.settings.approval == "required":
         return []
@@ -174,7 +174,7 @@ def _contract_problems(place: Place, ledger: Ledger, digest: str) -> list[str]:
     ]
 
 
-def news_of(place: Place, ledger: Ledger, digest: str) -> list[Step]:
+def news_of(place: Environment, ledger: Ledger, digest: str) -> list[Step]:
     """Return the migrations that a version brings beyond what is live; none to an empty environment."""
     if ledger.live is None:
         return []
@@ -182,7 +182,7 @@ def news_of(place: Place, ledger: Ledger, digest: str) -> list[Step]:
     return pending(read_bundle(place.store, digest).migrations or (), live.migrations or ())
 
 
-def _migration_notes(place: Place, ledger: Ledger, digest: str) -> list[str]:
+def _migration_notes(place: Environment, ledger: Ledger, digest: str) -> list[str]:
     notes = [
         f"Migration {step.revision}: {step.kind}: {step.reason}"
         + (". There is NO WAY BACK to older versions after it." if step.kind is Kind.CONTRACT else "")
@@ -194,7 +194,7 @@ def _migration_notes(place: Place, ledger: Ledger, digest: str) -> list[str]:
     return notes
 
 
-def _warnings(place: Place, ledger: Ledger, known: Known, digest: str) -> list[str]:
+def _warnings(place: Environment, ledger: Ledger, known: Known, digest: str) -> list[str]:
     notes = [*_migration_notes(place, ledger, digest), *place.runtime.notes(), *place.front.notes()]
     idle = ledger.slots.get(ledger.idle_slot)
     if idle and idle.running:

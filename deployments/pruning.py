@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from deployments.engine import Engine
-from deployments.place import Place
+from deployments.environment import Environment
 from evidence.bundle import read_bundle
-from evidence.errors import ArtifactError
 from evidence.statements import forget_scans
-from gates.retention import Needs, keep
+from gates.release.retention import Needs, keep
+from host.docker.engine import Engine
+from host.errors import ArtifactError
 
 
-def prune(places: Sequence[Place], newest: int) -> list[str]:
+def prune(places: Sequence[Environment], newest: int) -> list[str]:
     """Remove images beyond the `newest` releases; return what was removed, a line each. Safe to repeat.
 
     Never what runs, what is live, warm or the last good one of any environment, nor an image that any container uses.
@@ -28,7 +28,7 @@ def prune(places: Sequence[Place], newest: int) -> list[str]:
     return said
 
 
-def prune_scans(places: Sequence[Place], newest: int) -> int:
+def prune_scans(places: Sequence[Environment], newest: int) -> int:
     """Remove all `scans` statements but the newest of every artifact beyond the `newest` releases; return how many.
 
     What may be needed keeps all of its own, up to what `security` itself leaves. Raises like `prune`, and EvidenceError
@@ -39,7 +39,7 @@ def prune_scans(places: Sequence[Place], newest: int) -> int:
     return sum(forget_scans(store, keys, digest, 1) for digest in store.artifacts() if digest not in kept)
 
 
-def _needs(place: Place) -> Needs:
+def _needs(place: Environment) -> Needs:
     ledger = place.ledger()
     return Needs(
         live=ledger.live.version.digest if ledger.live else None,
@@ -50,7 +50,7 @@ def _needs(place: Place) -> Needs:
     )
 
 
-def _image(place: Place, digest: str) -> str | None:
+def _image(place: Environment, digest: str) -> str | None:
     try:
         image = read_bundle(place.store, digest).image
     except ArtifactError:

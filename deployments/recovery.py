@@ -3,14 +3,14 @@ lease is free.
 """
 
 from deployments import slots
-from deployments.lease import Lease
-from deployments.ledger import Ledger, Operation
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger, Operation
 from deployments.rollout import Rollout
-from gates.recovery import Facts, Repair, decide
+from gates.release.recovery import Facts, Repair, decide
 
 
-def facts_of(place: Place, ledger: Ledger) -> Facts:
+def facts_of(place: Environment, ledger: Ledger) -> Facts:
     """Return what journal and router say, as the decision needs it."""
     unfinished = ledger.unfinished
     return Facts(
@@ -22,12 +22,12 @@ def facts_of(place: Place, ledger: Ledger) -> Facts:
     )
 
 
-def needs_repair(place: Place) -> tuple[Repair, str]:
+def needs_repair(place: Environment) -> tuple[Repair, str]:
     """Say what `reconcile` would do and why, without doing it."""
     return decide(facts_of(place, place.ledger()))
 
 
-def reconcile(place: Place, lease: Lease) -> tuple[Repair, str]:
+def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
     """Make world and journal agree again: finish or restore what is unfinished, republish what the router forgot.
 
     Safe to repeat, and to be killed in. Raises RestoreError when what was live cannot be brought back.
@@ -50,7 +50,7 @@ def reconcile(place: Place, lease: Lease) -> tuple[Repair, str]:
     return repair, reason
 
 
-def _finish(place: Place, lease: Lease, operation: Operation) -> str:
+def _finish(place: Environment, lease: Lease, operation: Operation) -> str:
     """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
     rest = Rollout(place, lease, operation.version, operation.kind, operation.id, operation.slot, operation.before)
     live = place.ledger().live

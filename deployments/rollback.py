@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
-from deployments.lease import Lease
-from deployments.ledger import Ledger
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout, version_of
 from deployments.slots import ensure_slot, start_slot
 from evidence.bundle import verify_bundle
-from evidence.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
-from gates.rollback import Refusal, Situation, choose_target, refuse_automatic
+from gates.release.rollback import Refusal, Situation, choose_target, refuse_automatic
+from host.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 
 Say = Callable[[str], None]
 # How long an automatic rollback waits for a release in progress, which may put right or undo what is bad.
@@ -24,7 +24,7 @@ ASK_EVERY_S = 0.5
 
 
 @contextmanager
-def lease_in_turn(place: Place, reason: str, wait_s: float) -> Iterator[Lease]:
+def lease_in_turn(place: Environment, reason: str, wait_s: float) -> Iterator[Lease]:
     """Hold the lease, waiting for it. LeaseHeld after `wait_s`."""
     until = time.monotonic() + wait_s
     with ExitStack() as stack:
@@ -39,7 +39,7 @@ def lease_in_turn(place: Place, reason: str, wait_s: float) -> Iterator[Lease]:
         yield lease
 
 
-def situation(place: Place, ledger: Ledger, blamed: str) -> Situation:
+def situation(place: Environment, ledger: Ledger, blamed: str) -> Situation:
     """Return what an automatic rollback from `blamed` is judged on."""
     promotion = ledger.promotion
     return Situation(
@@ -51,13 +51,13 @@ def situation(place: Place, ledger: Ledger, blamed: str) -> Situation:
     )
 
 
-def automatic_refusal(place: Place, lease: Lease, blamed: str, now: datetime) -> Refusal | None:
+def automatic_refusal(place: Environment, lease: Lease, blamed: str, now: datetime) -> Refusal | None:
     """Say why nothing may be rolled back by itself, after what is unfinished was put right. None when it may."""
     reconcile(place, lease)
     return refuse_automatic(situation(place, place.ledger(), blamed), now)
 
 
-def plan_rollback(place: Place, condemn: str | None, wanted: str | None) -> tuple[str, str] | Refusal:
+def plan_rollback(place: Environment, condemn: str | None, wanted: str | None) -> tuple[str, str] | Refusal:
     """Return (digest to condemn, digest to go to), or why there is nothing to do. Changes nothing.
 
     The target's manifest and every byte of it are verified here, before anything is touched.
@@ -77,7 +77,7 @@ def plan_rollback(place: Place, condemn: str | None, wanted: str | None) -> tupl
 
 
 def roll_back(
-    place: Place, lease: Lease, condemn: str | None, wanted: str | None, reason: str, say: Say, run: str = ""
+    place: Environment, lease: Lease, condemn: str | None, wanted: str | None, reason: str, say: Say, run: str = ""
 ) -> tuple[Rollout | None, str]:
     """Condemn what is live and make an earlier version live. Returns the rollout (None: nothing was to do) and the
     reason.

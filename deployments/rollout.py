@@ -1,7 +1,7 @@
 """The steps that change an environment, and the way back. No Prefect: `make rollback` and recovery use the same.
 
 Intent is journaled before each effect. Every step may be repeated by the next process after a crash at any point:
-recovery decides from the journal alone (gates/recovery.py).
+recovery decides from the journal alone (gates/release/recovery.py).
 """
 
 import time
@@ -13,32 +13,32 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from control.signing_keys import signing_keys
 from deployments.bake import bake
+from deployments.environment import Environment
 from deployments.fitness import Fitness
-from deployments.lease import Lease
-from deployments.ledger import Live, Version
-from deployments.place import Place
-from deployments.probe import await_healthy
-from deployments.router import PREVIEW_HEADER, DrainResult
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Live, Version
+from deployments.router.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.one_off import NO_SEED
-from deployments.settings import Strategy
-from deployments.signing_keys import signing_keys
 from deployments.slots import live_data, publish, restore, start_slot, stop_slot
 from evidence.bundle import read_bundle
-from evidence.errors import ArtifactError, SlipwayError, ToolError
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
-from gates.analysis import SlotCounters
-from gates.downtime import exceeded
-from gates.migrations import Step, pending, unsafe
+from gates.release.analysis import SlotCounters
+from gates.release.downtime import exceeded
+from gates.release.migrations import Step, pending, unsafe
 from gates.verdict import Action, Verdict
+from host.errors import ArtifactError, SlipwayError, ToolError
+from host.probe import await_healthy
+from settings.environment import Strategy
 
 NOTICED_S = 0.3
 
 
-def version_of(place: Place, digest: str) -> Version:
+def version_of(place: Environment, digest: str) -> Version:
     """Return an artifact's digest, version and commit together."""
     bundle = read_bundle(place.store, digest)
     return Version(digest, bundle.version, bundle.commit)
@@ -48,7 +48,7 @@ def version_of(place: Place, digest: str) -> Version:
 class Rollout:
     """One release or rollback while it changes an environment. Made by `begin`, under the lease."""
 
-    place: Place
+    place: Environment
     lease: Lease
     version: Version
     kind: str
@@ -63,7 +63,7 @@ class Rollout:
     down_s: float = 0.0
 
     @classmethod
-    def begin(cls, place: Place, lease: Lease, version: Version, kind: str, run: str = "") -> "Rollout":
+    def begin(cls, place: Environment, lease: Lease, version: Version, kind: str, run: str = "") -> "Rollout":
         """Journal the intent. The place must have been reconciled under this lease.
 
         EvidenceError, before anything is written, when a release could not be signed for at its end.
@@ -113,7 +113,7 @@ class Rollout:
     def migrate(self) -> str:
         """Bring the database's schema up to the new version's. Never undone by a restore: migrations expand."""
         with self.step("migrate"):
-            # Its transactions make a migration that failed one that never happened; see evidence/errors.py.
+            # Its transactions make a migration that failed one that never happened; see host/errors.py.
             unsafe = self._left_behind()
             self._write("migrating", {"digest": self.version.digest, "unsafe": unsafe})
             try:
@@ -264,7 +264,7 @@ class Rollout:
             self.downtime_from = None
 
 
-def _migrations(place: Place, digest: str) -> Sequence[Step]:
+def _migrations(place: Environment, digest: str) -> Sequence[Step]:
     """Return an artifact's migrations; none of one that the store has no more, which is no target anyway."""
     try:
         return read_bundle(place.store, digest).migrations or ()

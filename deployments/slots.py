@@ -6,13 +6,13 @@ Intent is journaled before each effect, and each may be repeated after a crash a
 from dataclasses import asdict
 from typing import Any
 
-from deployments.lease import Lease
-from deployments.ledger import Ledger, Live, Version
-from deployments.place import Place
-from deployments.probe import await_healthy
-from deployments.router import Routing
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger, Live, Version
+from deployments.router.router import Routing
 from evidence.bundle import read_bundle
-from evidence.errors import RestoreError, SlipwayError
+from host.errors import RestoreError, SlipwayError
+from host.probe import await_healthy
 
 
 def live_data(live: Live | None) -> dict[str, Any] | None:
@@ -20,7 +20,7 @@ def live_data(live: Live | None) -> dict[str, Any] | None:
     return {**asdict(live.version), "slot": live.slot} if live else None
 
 
-def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
+def start_slot(place: Environment, lease: Lease, slot: str, version: Version) -> str:
     """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
     not.
     """
@@ -42,14 +42,14 @@ def start_slot(place: Place, lease: Lease, slot: str, version: Version) -> str:
     return said
 
 
-def stop_slot(place: Place, lease: Lease, slot: str) -> None:
+def stop_slot(place: Environment, lease: Lease, slot: str) -> None:
     """Stop what runs in a slot. Safe to repeat."""
     place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
     place.runtime.stop(slot)
     place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
 
 
-def publish(place: Place, lease: Lease, live: Live | None, preview: str | None = None) -> float:
+def publish(place: Environment, lease: Lease, live: Live | None, preview: str | None = None) -> float:
     """Make the router send all traffic to `live`; return the seconds from written to confirmed.
 
     The journal's intent comes before, its confirmation after; the singletons follow. Raises RouterError with the old
@@ -72,12 +72,12 @@ def publish(place: Place, lease: Lease, live: Live | None, preview: str | None =
     return seconds
 
 
-def republish(place: Place, lease: Lease) -> float:
+def republish(place: Environment, lease: Lease) -> float:
     """Tell the router again what the journal says is live: after a crash of either."""
     return publish(place, lease, place.ledger().live)
 
 
-def restore(place: Place, lease: Lease, before: Live | None) -> str:
+def restore(place: Environment, lease: Lease, before: Live | None) -> str:
     """Make `before` live again: start its slot when it is down, switch, drain and stop the other. Safe to repeat.
 
     Raises RestoreError, which says what a person must do.
@@ -93,7 +93,7 @@ def restore(place: Place, lease: Lease, before: Live | None) -> str:
         ) from error
 
 
-def _restore(place: Place, lease: Lease, before: Live | None) -> str:
+def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
     ledger = place.ledger()
     if before is None:
         publish(place, lease, None)
@@ -110,7 +110,7 @@ def _restore(place: Place, lease: Lease, before: Live | None) -> str:
     return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
 
 
-def ensure_slot(place: Place, lease: Lease, name: str, version: Version) -> None:
+def ensure_slot(place: Environment, lease: Lease, name: str, version: Version) -> None:
     """Make sure that a version runs healthily in a slot; start it when it does not."""
     slot = place.ledger().slots.get(name)
     runtime = place.runtime

@@ -12,9 +12,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evidence.errors import ArtifactError
 from evidence.store import Store
-from gates.migrations import Step
+from gates.release.migrations import Step
+from host.errors import ArtifactError
 
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from evidence.errors import EvidenceError
 from evidence.signing import Keys
-from evidence.store import Store, write_atomically
+from evidence.store import Store
+from host.errors import EvidenceError
+from host.files import write_atomically
 
 RECORD = "urn:slipway:history:v1"
 

@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from evidence.bundle import Bundle
-from evidence.errors import EvidenceError
 from evidence.sbom import components
 from evidence.signing import Keys
 from evidence.statements import Kind, parse, state, verified
 from evidence.store import Store
-from gates.quality import no_verdict
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from gates.checks.quality import no_verdict
+from host.errors import EvidenceError
 
 BUILD_TYPE = "urn:slipway:build:bundle:v1"
 BUILDER = "urn:slipway:ci"

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from evidence.errors import ArtifactError
 from evidence.signing import Keys
-from evidence.store import Store, write_atomically
-from gates.requirements import Check, Outcome
+from evidence.store import Store
+from gates.check import Check, Outcome
+from host.errors import ArtifactError
+from host.files import write_atomically
 
 SHARED = "shared"
 LARGEST_ENTRY_BYTES = 20_000_000

@@ -14,11 +14,11 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from evidence.bundle import Bundle
-from evidence.errors import ArtifactError, EvidenceError
 from evidence.store import Store
-from gates.licences import Package
-from gates.npm_lock import NpmLock, locked_packages
-from gates.scans import ReportError, read_report
+from gates.scans.licences import Package
+from gates.scans.npm_lock import NpmLock, locked_packages
+from gates.scans.outcome import ReportError, read_report
+from host.errors import ArtifactError, EvidenceError
 
 LARGEST_METADATA_BYTES = 5_000_000
 LARGEST_LOCK_BYTES = 50_000_000

@@ -8,7 +8,7 @@ from typing import Any
 from evidence.history import Record, recall, remember
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
 
 KIND = "findings"
 # Runs may end side by side and each then misses what the other saw: several of the newest records are read together.

@@ -12,8 +12,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from evidence.errors import EvidenceError
-from evidence.store import write_atomically
+from host.errors import EvidenceError
+from host.files import write_atomically
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw

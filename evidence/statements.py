@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evidence.errors import EvidenceError
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.requirements import Check
-from gates.waivers import Refused, Waiver
+from gates.check import Check
+from gates.scans.waivers import Refused, Waiver
+from host.errors import EvidenceError
 
 Model = TypeVar("Model", bound=BaseModel)
 STATEMENT = "https://in-toto.io/Statement/v1"

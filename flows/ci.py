@@ -11,34 +11,34 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from deployments.home import Home
-from deployments.pipeline import Pipeline, read_pipeline
-from deployments.reports import Report, expected_seconds, keep_report
-from evidence.errors import SlipwayError
+from evidence.check_report import Report, expected_seconds, keep_report
 from evidence.statements import Scanned
-from flows.jobs import Job, run_jobs
-from flows.plan import Judged, adding_up, compatibility_jobs, load_jobs, quality_jobs, suite_jobs
-from flows.scan_jobs import oldest_look, scan_jobs
-from gates.requirements import Check, judge_checks
-from gates.scores import all_scores
-from gates.security_score import SCORE
+from gates.check import Check, judge_checks
+from gates.checks.scores import all_scores
+from gates.scans.security_score import SCORE
 from gates.verdict import Action
-from tasks.build import make_bundle, run_build_step
-from tasks.ci_news import begin_ci, tell_broken, tell_ci
-from tasks.dependencies import download_wheels, make_environment
-from tasks.details import show_details
-from tasks.history import Past, recall_past, remember_run
-from tasks.image import build_image, image_wanted
-from tasks.migrations import judge_migrations
-from tasks.reporting import show
-from tasks.results import Memory, open_memory
+from host.errors import SlipwayError
+from host.home import Home
+from settings.pipeline import Pipeline, read_pipeline
+from tasks.artifacts import show
+from tasks.build.bundle import make_bundle, run_build_step
+from tasks.build.image import build_image, image_wanted
+from tasks.build.migrations import judge_migrations
+from tasks.build.statements import checked, sign_checks, sign_origin, sign_scans
+from tasks.checks.memory import Memory, open_memory
+from tasks.checks.pages import show_details
+from tasks.checks.past_runs import Past, recall_past, remember_run
+from tasks.checks.plan import Judged, adding_up, compatibility_jobs, load_jobs, quality_jobs, suite_jobs
+from tasks.checks.run_jobs import Job, run_jobs
+from tasks.notify.ci_news import begin_ci, tell_broken, tell_ci
+from tasks.notify.ci_page import summary_page
 from tasks.scans import SCANS, Subject
 from tasks.scans.all import judge, remember_findings
-from tasks.source import Source, fetch_source
-from tasks.statements import checked, sign_checks, sign_origin, sign_scans
-from tasks.summary import summary_page
-from tasks.working_tree import read_working_tree
-from tasks.workspace import Looked, Workspace, working_directory
+from tasks.scans.jobs import oldest_look, scan_jobs
+from tasks.source.dependencies import download_wheels, make_environment
+from tasks.source.git import Source, fetch_source
+from tasks.source.working_tree import read_working_tree
+from tasks.source.workspace import Looked, Workspace, working_directory
 
 
 def _run_name() -> str:

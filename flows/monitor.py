@@ -6,11 +6,11 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from deployments.overview import overview
-from deployments.settings import Target
-from evidence.errors import SlipwayError
-from tasks.events import tell_unhealthy
-from tasks.opening import open_place
-from tasks.reporting import show
+from host.errors import SlipwayError
+from settings.environment import Target
+from tasks.artifacts import show
+from tasks.notify.events import tell_unhealthy
+from tasks.release.open_place import open_place
 
 
 def _run_name() -> str:

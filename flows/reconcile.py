@@ -5,9 +5,9 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from deployments import recovery
-from deployments.settings import Target
-from evidence.errors import RestoreError, SlipwayError
-from tasks.opening import open_place
+from host.errors import RestoreError, SlipwayError
+from settings.environment import Target
+from tasks.release.open_place import open_place
 
 
 def _run_name() -> str:

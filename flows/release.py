@@ -7,20 +7,29 @@ from prefect.states import Completed, Failed
 from deployments.preflight import Preflight, choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
-from deployments.settings import Strategy, Target
-from evidence.errors import RestoreError, SlipwayError
-from gates.approval import Ruling
+from gates.release.approval import Ruling
 from gates.verdict import Action, Verdict
-from tasks.approval import await_approval
-from tasks.github import tell_release_notes
-from tasks.health import check_public, verify_preview
-from tasks.migrate import back_up, migrate, seed
-from tasks.opening import open_place, rename_run
-from tasks.pages import outcome_page, preflight_page
-from tasks.reporting import show
-from tasks.slack import tell_notes, tell_release
-from tasks.slots import drain, install, start_slot
-from tasks.traffic import bake, restore, switch
+from host.errors import RestoreError, SlipwayError
+from settings.environment import Strategy, Target
+from tasks.artifacts import show
+from tasks.notify.github import tell_release_notes
+from tasks.notify.slack import tell_notes, tell_release
+from tasks.release.approval import await_approval
+from tasks.release.open_place import open_place, rename_run
+from tasks.release.pages import outcome_page, preflight_page
+from tasks.release.steps import (
+    back_up,
+    bake,
+    check_public,
+    drain,
+    install,
+    migrate,
+    restore,
+    seed,
+    start_slot,
+    switch,
+    verify_preview,
+)
 
 
 def _run_name() -> str:

@@ -4,15 +4,15 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from deployments.home import Home
-from deployments.settings import Target
-from evidence.errors import SlipwayError
-from evidence.store import write_atomically
-from tasks.delivery import collect
-from tasks.delivery_page import html_page, markdown_page, report_message
-from tasks.delivery_plots import png
-from tasks.reporting import show
-from tasks.slack import say
+from host.errors import SlipwayError
+from host.files import write_atomically
+from host.home import Home
+from settings.environment import Target
+from tasks.artifacts import show
+from tasks.delivery.collect import collect
+from tasks.delivery.page import html_page, markdown_page, report_message
+from tasks.delivery.plots import png
+from tasks.notify.slack import say
 
 
 @flow(name="report", flow_run_name="report")

@@ -8,12 +8,12 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
-from deployments.settings import Target
-from evidence.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
-from tasks.opening import open_place
-from tasks.pages import outcome_page
-from tasks.reporting import show
-from tasks.slack import call_person, tell_release
+from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
+from settings.environment import Target
+from tasks.artifacts import show
+from tasks.notify.slack import call_person, tell_release
+from tasks.release.open_place import open_place
+from tasks.release.pages import outcome_page
 
 
 def _run_name() -> str:

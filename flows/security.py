@@ -12,29 +12,29 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from deployments.home import Home
-from deployments.pipeline import Pipeline, read_pipeline
-from deployments.scan_reports import ScanReport, ScanReports, keep_scans
-from evidence.errors import ConfigError, SlipwayError
+from evidence.scan_report import ScanReport, ScanReports, keep_scans
 from evidence.statements import Scanned
-from flows.jobs import run_jobs
-from flows.scan_jobs import oldest_look, scan_jobs
-from gates.requirements import judge_checks
+from gates.check import judge_checks
 from gates.verdict import Action, Verdict
-from tasks.dependencies import make_environment
-from tasks.events import tell_new_findings
-from tasks.findings_page import scans_page
-from tasks.outdated import list_outdated, outdated_page
-from tasks.reporting import cell, show
-from tasks.results import Memory, open_memory
-from tasks.scan_news import tell_scans
-from tasks.scan_targets import Wanted, nightly_targets
+from host.errors import ConfigError, SlipwayError
+from host.home import Home
+from settings.pipeline import Pipeline, read_pipeline
+from tasks.artifacts import cell, show
+from tasks.build.statements import artifacts_of, known_findings, sign_scans
+from tasks.checks.memory import Memory, open_memory
+from tasks.checks.run_jobs import run_jobs
+from tasks.notify.events import tell_new_findings
+from tasks.notify.scan_news import tell_scans
 from tasks.scans import SCANS, Subject
 from tasks.scans.all import judge, new_findings, remember_findings
-from tasks.source import Source, fetch_source
-from tasks.statements import artifacts_of, known_findings, sign_scans
-from tasks.working_tree import read_working_tree
-from tasks.workspace import Workspace, working_directory
+from tasks.scans.findings_page import scans_page
+from tasks.scans.jobs import oldest_look, scan_jobs
+from tasks.scans.packages.outdated import list_outdated, outdated_page
+from tasks.scans.scan_targets import Wanted, nightly_targets
+from tasks.source.dependencies import make_environment
+from tasks.source.git import Source, fetch_source
+from tasks.source.working_tree import read_working_tree
+from tasks.source.workspace import Workspace, working_directory
 
 OUTDATED_ON = 0  # Monday, UTC: what has newer releases is told once a week
 

@@ -9,20 +9,20 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from deployments.pipeline import Pipeline, Suite, read_pipeline
-from evidence.errors import ConfigError, SlipwayError
-from gates.requirements import judge_checks
+from gates.check import judge_checks
 from gates.verdict import Action
-from tasks.cores import with_wait_noted
-from tasks.coverage import run_coverage
-from tasks.coverage_page import coverage_page
-from tasks.dependencies import make_environment
-from tasks.history import past_coverage, past_tests
-from tasks.reporting import cell, show
-from tasks.source import fetch_source
-from tasks.suites import run_suite
-from tasks.suites_page import suites_page
-from tasks.workspace import Looked, Workspace, working_directory
+from host.errors import ConfigError, SlipwayError
+from settings.pipeline import Pipeline, Suite, read_pipeline
+from tasks.artifacts import cell, show
+from tasks.checks.cores import with_wait_noted
+from tasks.checks.coverage import run_coverage
+from tasks.checks.coverage_page import coverage_page
+from tasks.checks.past_runs import past_coverage, past_tests
+from tasks.checks.suites import run_suite
+from tasks.checks.suites_page import suites_page
+from tasks.source.dependencies import make_environment
+from tasks.source.git import fetch_source
+from tasks.source.workspace import Looked, Workspace, working_directory
 
 Choice = Literal["all", "unit", "integration", "e2e", "performance", "regression"]
 

@@ -2,7 +2,7 @@
 
 Importing takes over two seconds of a core, each time, beside what is live. Nothing else happens here, so there is
 nothing that a fork could break: no thread, no connection, no open file of a run. A flow run is a session of its own; it
-outlives this process when that is killed, and ends with what stands for it (services/start_flow.py).
+outlives this process when that is killed, and ends with what stands for it (control/start_flow.py).
 
 The code is what it was when this process started. So each request looks at the files first: when one has changed, the
 run starts the slow way, and this process starts itself again.
@@ -26,9 +26,9 @@ from typing import NoReturn
 
 import structlog
 
-from deployments.home import CHECKOUT
+from control.start_flow import ENDED, SOCKET, STARTED
+from host.home import CHECKOUT
 from services.logs import configure_logs
-from services.start_flow import ENDED, SOCKET, STARTED
 
 ENGINE = "prefect.engine"
 # Beside the flows, what Prefect imports only when a run begins.

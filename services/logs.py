@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from deployments.json_logs import JsonLines, correlated, to_json, veiled
+from host.json_logs import JsonLines, correlated, to_json, veiled
 
 
 def configure_logs(service: str) -> None:

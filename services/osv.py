@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from evidence.errors import ConfigError
-from tasks.scans.osv import ECOSYSTEM, Record, affects
+from host.errors import ConfigError
+from tasks.scans.packages.osv import ECOSYSTEM, Record, affects
 
 LARGEST_RECORD_BYTES = 20_000_000
 LARGEST_QUESTION_BYTES = 5_000_000

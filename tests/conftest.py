@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cli.demo import DEMO_SETTINGS
-from deployments.ports import free_port
+from cli.demo.main import DEMO_SETTINGS
+from host.ports import free_port
 from tests.corpus import Corpus
 from tests.docker_engine import docker_client as docker_client  # noqa: F401  # a fixture
 from tests.docker_engine import engine as engine  # noqa: F401  # a fixture

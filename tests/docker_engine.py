@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 import docker
-from deployments.engine import Engine
-from evidence.errors import ToolError
+from host.docker.engine import Engine
+from host.errors import ToolError
 
 
 @pytest.fixture(scope="session")

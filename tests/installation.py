@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from cli import runs
-from deployments.control import Control
-from deployments.home import Home
-from deployments.place import Place
-from deployments.prefect_api import PrefectApi
-from deployments.settings import Target
+from control.plane import Control
+from control.prefect_api import PrefectApi
+from deployments.environment import Environment
 from evidence.bundle import put_bundle, read_bundle
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans, state
+from host.home import Home
+from settings.environment import Target
 from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -50,9 +50,9 @@ class Installation:
     def control(self) -> Control:
         return Control(self.home)
 
-    def place(self, target: Target = Target.PRODUCTION) -> Place:
+    def place(self, target: Target = Target.PRODUCTION) -> Environment:
         """Return an environment as it is now; nothing is cached."""
-        return Place.open(target, APP, self.home)
+        return Environment.open(target, APP, self.home)
 
     def slipway(self, *argv: str, timeout_s: float = 1800) -> subprocess.CompletedProcess[str]:
         """Type a command."""

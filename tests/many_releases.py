@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deployments.history_of_releases import Fold
-from deployments.journal import FORMAT, GENESIS, Journal
+from deployments.journal.journal import FORMAT, GENESIS, Journal
+from deployments.past_releases import Fold
 from gates.delivery import Operation
 
 STEPS = (("install", 3.0), ("migrate", 1.5), ("start", 4.0), ("verify", 6.0), ("switch", 0.05), ("check", 5.0))

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deployments.engine import Engine
-from evidence.errors import ToolError
+from host.docker.engine import Engine
+from host.errors import ToolError
 
 START_S = 60
 STOP_S = 60

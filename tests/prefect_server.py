@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deployments.control import Control
-from deployments.home import Home
-from deployments.prefect_api import PrefectApi
+from control.plane import Control
+from control.prefect_api import PrefectApi
+from host.home import Home
 from tests.serving import serving
 
 

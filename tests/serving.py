@@ -8,7 +8,7 @@ from typing import Any
 
 import uvicorn
 
-from deployments.ports import free_port
+from host.ports import free_port
 
 
 @contextmanager

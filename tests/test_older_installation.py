@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.history_of_releases import FOLDED, Fold
-from deployments.home import Home
-from deployments.journal import Journal
-from deployments.lease import read_holder
-from deployments.ledger import Slot, read_ledger
+from deployments.journal.journal import Journal
+from deployments.journal.lease import read_holder
+from deployments.journal.ledger import Slot, read_ledger
+from deployments.past_releases import FOLDED, Fold
 from evidence.bundle import verify_bundle
 from evidence.history import recall
 from evidence.provenance import origin_checks
@@ -21,7 +20,8 @@ from evidence.results import Results
 from evidence.signing import Keys
 from evidence.statements import newest_promotion, read_checks, read_promotions, read_scans
 from evidence.store import Store
-from gates.requirements import Outcome
+from gates.check import Outcome
+from host.home import Home
 
 HOME = Home(Path(__file__).parent / "data" / "installation-df1055a")
 V1 = "7dbff50bcf83ad2e0485a74b68fe7f4a57f41ea16120926880788239d6661fab"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from evidence.errors import ServerAway
+from host.errors import ServerAway
 
 
 def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = 300) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from deployments.home import Home
-from deployments.outbox import SLACK, Outbox
-from deployments.place import Place
-from deployments.prefect_api import PrefectApi
-from deployments.settings import Target
+from control.prefect_api import PrefectApi
+from deployments.environment import Environment
 from evidence.bundle import Bundle, Run, put_bundle
-from services.health import HealthFollower
+from host.home import Home
+from notify.outbox import SLACK, Outbox
+from services.watch.health import HealthFollower
+from settings.environment import Target
 from tests.prefect_server import PrefectServer
 
 PATHS = ("/health/overall", "/health/database", "/health/database/pool")
@@ -48,8 +48,8 @@ class Watched:
         self.app: type[App] = type("TheApp", (App,), {"answers": {}})
         self.number = 0
 
-    def place(self) -> Place:
-        return Place.open(Target.PRODUCTION, "assistant", self.home)
+    def place(self) -> Environment:
+        return Environment.open(Target.PRODUCTION, "assistant", self.home)
 
     def follower(self) -> HealthFollower:
         return HealthFollower(self.place(), self.outbox, self.api)

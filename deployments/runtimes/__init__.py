@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from deployments.lease import Lease
-from deployments.ledger import Ledger
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
-from gates.verification import Usage
-
-if TYPE_CHECKING:
-    from deployments.place import Place
+from gates.release.verification import Usage
 
 
 class Runtime(Protocol):
@@ -87,14 +84,3 @@ class Runtime(Protocol):
 
     def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
         """Run the artifact's smoke tests against an address; return their summary. ToolError when one fails."""
-
-
-def open_runtime(place: "Place") -> Runtime:
-    """Return the runtime that the environment is set to (RUNTIME)."""
-    if place.settings.runtime == "compose":
-        from deployments.runtimes.compose import ComposeRuntime
-
-        return ComposeRuntime(place)
-    from deployments.runtimes.process import ProcessRuntime
-
-    return ProcessRuntime(place)

@@ -3,30 +3,22 @@
 Both runtimes need it: `process` runs the app from there, `compose` its smoke tests, compose files and mounted files.
 """
 
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from deployments import sandbox
-from deployments.lease import Lease
+from deployments.journal.lease import Lease
+from deployments.place import Place
 from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
-from evidence.errors import ArtifactError, ToolError
-
-if TYPE_CHECKING:
-    from deployments.place import Place
-
-INSTALL_TIMEOUT_S = 1800
-COMPLETE = ".complete"
+from host.errors import ToolError
+from host.masking import masked
+from host.sandbox import run as sandbox
+from host.virtual_environments import COMPLETE, compile_bytecode, interpreter, make_venv, once, share_read_only
 
 
 @dataclass(frozen=True)
@@ -63,91 +55,25 @@ class Installed:
         return [str(python)] + words[1:] if words[0] == "python" else words
 
 
-def uv() -> str:
-    """Return the path of the uv that belongs to this environment."""
-    beside = Path(sys.executable).with_name("uv")
-    found = str(beside) if beside.exists() else shutil.which("uv")
-    if not found:
-        raise ToolError("uv is not installed here; run: make setup")
-    return found
+def app_environment(place: Place, database: Mapping[str, str]) -> dict[str, str]:
+    """Return what the app is told: its settings (APP_), its secrets (SECRET_) and its database."""
+    secrets = {name: place.app_secret(name, reference) for name, reference in place.settings.secrets.items()}
+    return {**place.settings.app, **secrets, **database}
 
 
-def interpreter(version: str) -> str:
-    """Return a Python of the wanted minor version. ArtifactError when this host has none."""
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return os.path.realpath(sys.executable)
-    argv = [uv(), "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-    if found.returncode:
-        raise ArtifactError(
-            f"the bundle wants Python {version} and this host has none; install it, or build for another"
-        )
-    return found.stdout.strip()
-
-
-def make_venv(
-    directory: Path,
-    python: str,
-    lock: Path,
-    wheels: Path | None,
-    cache: Path,
-    run: Callable[[list[str]], list[str]] = list,
-) -> None:
-    """Make a virtual environment that holds exactly what `lock` says, checked by hash.
-
-    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to
-    repeat.
-    """
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
-    if wheels is None:
-        environ |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
-        environ |= {name: os.environ[name] for name in ("HTTPS_PROXY", "NO_PROXY") if name in os.environ}
-    source = ["--offline", "--no-index", "--find-links", str(wheels)] if wheels else []
-    steps = [
-        [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
-        [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
-        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
-    ]
-    if lock.read_text(encoding="utf-8").find("==") < 0:
-        steps.pop()
-    for argv in steps:
-        try:
-            done = subprocess.run(
-                run(argv), env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
-        if done.returncode:
-            raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
-    compile_bytecode(python, directory / "lib", run)
-    share_read_only(directory)
-
-
-def compile_bytecode(python: str, directory: Path, run: Callable[[list[str]], list[str]] = list) -> None:
-    """Compile what lies in a directory, by the base interpreter and without `site`.
-
-    The environment's own interpreter would run whatever a wheel's .pth file says, as us and outside the sandbox.
-    What does not compile is left as it is.
-    """
-    argv = [python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)]
-    subprocess.run(run(argv), capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
-
-
-def once(directory: Path, make: Callable[[], None]) -> None:
-    """Have a directory made exactly once, whoever asks and however often it was interrupted."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / COMPLETE).exists():
-            shutil.rmtree(directory, ignore_errors=True)
-            make()
-            (directory / COMPLETE).touch()
+def app_secrets(place: Place, database: Mapping[str, str]) -> list[str]:
+    """Return every value that must not appear in what we print of the app's output."""
+    values = [place.app_secret(name, reference) for name, reference in place.settings.secrets.items()]
+    for address in database.values():
+        password = urlsplit(address).password or ""
+        values += [password, unquote(password)]
+    return [value for value in (*values, place.preview_secret()) if value]
 
 
 class Layout:
     """Lays artifacts out for one place. `runs_here`: the app's environment too, not only its smoke tests'."""
 
-    def __init__(self, place: "Place", runs_here: bool) -> None:
+    def __init__(self, place: Place, runs_here: bool) -> None:
         self.place = place
         self.runs_here = runs_here
 
@@ -204,7 +130,14 @@ class Layout:
         compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
+    def smoke(
+        self,
+        installed: Installed,
+        base_url: str,
+        headers: Mapping[str, str],
+        lease: Lease,
+        secrets: Iterable[str],
+    ) -> str:
         """Run the bundle's smoke tests against an address; return their summary line. ToolError when one fails."""
         command = installed.bundle.run.smoke
         if command is None:
@@ -220,7 +153,7 @@ class Layout:
             timeout_s=self.place.settings.smoke_timeout_seconds,
             epoch=lease.mark,
         )
-        said = self.masked(done.output)
+        said = masked(done.output, secrets)
         if done.timed_out:
             raise ToolError(
                 f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}"
@@ -228,19 +161,3 @@ class Layout:
         if done.returncode:
             raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
         return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
-
-    def masked(self, text: str) -> str:
-        """Replace the environment's secrets in what the app printed."""
-        for secret in self.place.secrets():
-            text = text.replace(secret, "***")
-        return text
-
-
-def share_read_only(directory: Path) -> None:
-    """Take the write bits away and let the sandbox's user read."""
-    for folder, _, files in os.walk(directory):
-        os.chmod(folder, 0o755)  # nosec B103  # what lies in it is read-only and the home around it is 0700
-        for name in files:
-            file = Path(folder, name)
-            if not file.is_symlink():
-                file.chmod(0o555 if file.stat().st_mode & 0o100 else 0o444)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from evidence.bundle import Run
-from evidence.errors import MigrationError, ToolError
-from gates.reports import last_line
+from gates.checks.reports import last_line
+from host.errors import MigrationError, ToolError
 
 NO_SEED = "the app names no seed command ([run] seed of config/pipeline.toml)"
 # (command, variables beside the app's own, seconds) -> how it ended when that was not good, and what it printed.

@@ -9,23 +9,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
-from deployments import sandbox
-from deployments.lease import Lease
-from deployments.ledger import Ledger
-from deployments.ports import free_port
-from deployments.postgres import Postgres
-from deployments.process_figures import cpu_s, memory_bytes, tree
-from deployments.programs import Program
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger
+from deployments.place import Place
 from deployments.runtimes import one_off
-from deployments.runtimes.layout import Installed, Layout
-from gates.verification import Usage
-
-if TYPE_CHECKING:
-    from deployments.place import Place
+from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
+from gates.release.verification import Usage
+from host.databases.postgres import Postgres
+from host.masking import masked
+from host.ports import free_port
+from host.resources.process_usage import cpu_s, memory_bytes, tree
+from host.sandbox import run as sandbox
+from host.supervisor.program import Program
 
 DATABASE = "postgres"
 
@@ -33,7 +31,7 @@ DATABASE = "postgres"
 class ProcessRuntime:
     """Installs, migrates, starts and stops bundles in one place."""
 
-    def __init__(self, place: "Place") -> None:
+    def __init__(self, place: Place) -> None:
         self.place = place
         self._layout = Layout(place, runs_here=True)
 
@@ -79,7 +77,12 @@ class ProcessRuntime:
 
     def _environment(self, port: int | None = None) -> dict[str, str]:
         extra = {"PORT": str(port)} if port else {}
-        return {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **self.place.app_environment(), **extra}
+        return {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+            **app_environment(self.place, self.database()),
+            **extra,
+        }
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
         """Run the bundle's migration against the environment's database; return the last line it printed.
@@ -105,7 +108,7 @@ class ProcessRuntime:
             timeout_s=timeout_s,
             epoch=lease.mark,
         )
-        said = self._layout.masked(done.output)
+        said = self._masked(done.output)
         if done.timed_out:
             return f"did not end within {timeout_s:g} s and was stopped", said
         return (f"failed with exit code {done.returncode}" if done.returncode else ""), said
@@ -154,7 +157,7 @@ class ProcessRuntime:
             return None
         state = self.place.supervisor.state(self.program(slot))
         said = self.place.supervisor.log_tail(self.program(slot), 15)
-        return f"{state.state if state else 'not declared'}; it said: {self._layout.masked(said)}"
+        return f"{state.state if state else 'not declared'}; it said: {self._masked(said)}"
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what the slot's process and those below it use. A process has no limits: MAX_MEMORY_MB and one CPU."""
@@ -174,7 +177,11 @@ class ProcessRuntime:
         return None  # the supervisor starts anew only what died
 
     def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        return self._layout.smoke(installed, base_url, headers, lease)
+        secrets = app_secrets(self.place, self.database())
+        return self._layout.smoke(installed, base_url, headers, lease, secrets)
+
+    def _masked(self, text: str) -> str:
+        return masked(text, app_secrets(self.place, self.database()))
 
     def _specs(self, slot: str) -> Path:
         return self.place.directory / "slots" / slot

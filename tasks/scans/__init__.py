@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.pipeline import Pipeline
-from tasks.workspace import Workspace
+from settings.pipeline import Pipeline
+from tasks.source.workspace import Workspace
 
 # The names that checks, REQUIRED_GATES and [scans] use, in the order of the report.
 SCANS: Sequence[str] = ("dependency", "code", "container", "secrets", "sast", "licence", "policy")

@@ -9,25 +9,25 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
-from deployments.approvers import read_approvers
-from deployments.home import Home
-from deployments.pipeline import Pipeline
-from deployments.signing_keys import signing_keys
-from deployments.waivers import prove_waivers, read_waivers
+from control.signing_keys import signing_keys
 from evidence.history import Record
 from evidence.seen import KIND, look_back, note_sightings
 from evidence.signing import Keys
 from evidence.statements import Scanned
 from evidence.store import Store
-from gates.quality import no_verdict
-from gates.requirements import Check
-from gates.security import Rules, covered, judge_scan, waivable
-from gates.security_score import score_check, security_score
-from gates.waivers import judge_waivers
-from tasks.cores import on_a_core
+from gates.check import Check
+from gates.checks.quality import no_verdict
+from gates.scans.security import Rules, covered, judge_scan, waivable
+from gates.scans.security_score import score_check, security_score
+from gates.scans.waivers import judge_waivers
+from host.home import Home
+from settings.approvers import read_approvers
+from settings.pipeline import Pipeline
+from settings.waivers import prove_waivers, read_waivers
+from tasks.checks.cores import on_a_core
 from tasks.scans import SCANS, Subject
-from tasks.source import Source
-from tasks.workspace import Looked
+from tasks.source.git import Source
+from tasks.source.workspace import Looked
 
 Scanner = Callable[[Subject], Looked]
 

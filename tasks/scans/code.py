@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from deployments.pipeline import Scans
-from evidence.errors import ToolError
+from gates.check import Bound, Measure
 from gates.findings import Finding, Severity, fingerprint
-from gates.requirements import Bound, Measure
-from gates.scans import Sight, numbered
-from gates.suppressions import told
+from gates.scans.outcome import Sight, numbered
+from gates.scans.suppressions import told
+from host.errors import ToolError
+from settings.pipeline import Scans
 from tasks.scans import Subject
 from tasks.scans.tools import Scanner, read_json, scan
 from tasks.scans.tree import Tree
-from tasks.workspace import Looked
+from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 # A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.home import CHECKOUT
-from deployments.rules import read_rules
-from evidence.errors import ConfigError, ToolError
-from gates.container import FileSystem, judge_image, read_trivy
-from gates.debian import Package, pending, read_packages
-from gates.linters import read_hadolint
-from gates.policy import Policy
-from gates.requirements import Check, Outcome
-from gates.scans import ReportError, Sight
+from gates.check import Check, Outcome
+from gates.scans.container import FileSystem, judge_image, read_trivy
+from gates.scans.debian import Package, pending, read_packages
+from gates.scans.linters import read_hadolint
+from gates.scans.outcome import ReportError, Sight
+from gates.scans.policy import Policy
+from host.errors import ConfigError, ToolError
+from host.home import CHECKOUT
+from settings.toml_files import read_rules
 from tasks.scans import Subject
-from tasks.scans.debian_archive import KEYRING, security_archive, security_versions
 from tasks.scans.files import read_text
 from tasks.scans.image import Image, read_image
+from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
 from tasks.scans.policy import dockerfiles
 from tasks.scans.tools import part, read_output, run_tool, scan, scanner
-from tasks.workspace import Looked, tool_path
+from tasks.source.workspace import Looked, tool_path
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"

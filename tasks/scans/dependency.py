@@ -12,17 +12,17 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field, ValidationError
 
-from evidence.errors import ToolError
 from gates.findings import Finding, fingerprint
-from gates.scans import Sight
+from gates.scans.outcome import Sight
+from host.errors import ToolError
 from tasks.scans import Subject
-from tasks.scans.advisories import CANARY, Source
-from tasks.scans.npm import look_at_npm
-from tasks.scans.osv import Record, fixed_in, known_as, merged, severity_of
-from tasks.scans.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
+from tasks.scans.packages.advisories import CANARY, Source
+from tasks.scans.packages.npm import look_at_npm
+from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
+from tasks.scans.packages.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, read_json, scan
 from tasks.scans.tree import Tree
-from tasks.workspace import Looked
+from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 REQUEST_S = 15

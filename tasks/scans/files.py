@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from deployments.home import CHECKOUT
-from evidence.errors import SourceError
+from host.errors import SourceError
+from host.home import CHECKOUT
 from tasks.scans import Subject
 
 LARGEST_TEXT_BYTES = 2_000_000

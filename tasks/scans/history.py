@@ -4,8 +4,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
-from evidence.errors import SourceError
-from tasks.source import git, git_bytes
+from host.errors import SourceError
+from tasks.source.git import git, git_bytes
 
 
 @dataclass(frozen=True)

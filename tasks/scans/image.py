@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from evidence.errors import ToolError
-from gates.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
-from gates.scans import read_report
+from gates.scans.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
+from gates.scans.outcome import read_report
+from host.errors import ToolError
 
 ENGINE_TIMEOUT_S = 60
 LARGEST_IMAGE_BYTES = 20_000_000_000

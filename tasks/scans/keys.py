@@ -14,19 +14,19 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from deployments.home import CHECKOUT
-from evidence.errors import ToolError
-from tasks.results import files_digest, key_of
+from host.errors import ToolError
+from host.home import CHECKOUT
+from tasks.checks.memory import files_digest, key_of
 from tasks.scans import Subject
 from tasks.scans.container import HADOLINT_RULES
-from tasks.scans.debian_archive import security_archive
 from tasks.scans.files import RELEASE, named
-from tasks.scans.npm import OTHER_LOCKS, npm_program
+from tasks.scans.packages.debian_archive import security_archive
+from tasks.scans.packages.npm import OTHER_LOCKS, npm_program
 from tasks.scans.policy import DOCKERFILES
 from tasks.scans.sast import PYTHON, TEMPLATES
 from tasks.scans.tools import program_variable
 from tasks.scans.tree import left_out
-from tasks.workspace import tool_path
+from tasks.source.workspace import tool_path
 
 NPM_FILES = ("package.json", "package-lock.json", *OTHER_LOCKS)
 

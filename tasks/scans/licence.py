@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from deployments.rules import read_rules
-from evidence.errors import ConfigError
-from gates.licences import Licences, Package, Stated, judge_licences, licence_text, origins
-from gates.requirements import Check, Outcome
-from gates.scans import Sight
-from tasks.dependencies import locked_environment
+from gates.check import Check, Outcome
+from gates.scans.licences import Licences, Package, Stated, judge_licences, licence_text, origins
+from gates.scans.outcome import Sight
+from host.errors import ConfigError
+from settings.toml_files import read_rules
 from tasks.scans import Subject
 from tasks.scans.files import named, regular_files
-from tasks.scans.packages import installed, npm_packages, pinned
-from tasks.scans.spdx import parse_expression
+from tasks.scans.packages.metadata import installed, npm_packages, pinned
+from tasks.scans.packages.spdx import parse_expression
 from tasks.scans.tools import scan
-from tasks.workspace import Looked
+from tasks.source.dependencies import locked_environment
+from tasks.source.workspace import Looked
 
 
 def scan_licence(subject: Subject) -> Looked:

@@ -4,15 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from evidence.errors import ToolError
 from gates.findings import Finding
-from gates.linters import SQUAWK_IGNORED, migrations_in, read_squawk
-from gates.policy import Migrations
-from gates.scans import ReportError, Sight, together
+from gates.scans.linters import SQUAWK_IGNORED, migrations_in, read_squawk
+from gates.scans.outcome import ReportError, Sight, together
+from gates.scans.policy import Migrations
+from host.errors import ToolError
 from tasks.scans import Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, named
 from tasks.scans.tools import read_output, run_tool, scanner
-from tasks.workspace import Workspace
+from tasks.source.workspace import Workspace
 
 ALEMBIC_TIMEOUT_S = 60
 # The output goes to a file of its own: what the app prints is not SQL.

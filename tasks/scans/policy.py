@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployments.rules import read_rules
-from evidence.errors import ConfigError
-from gates.compose import judge_compose
-from gates.dockerfile import judge_dockerfile
-from gates.linters import read_zizmor
-from gates.policy import Policy, apply_allowed, judge_files
-from gates.requirements import Check, Outcome
-from gates.scans import Sight, counted
+from gates.check import Check, Outcome
+from gates.scans.compose import judge_compose
+from gates.scans.dockerfile import judge_dockerfile
+from gates.scans.linters import read_zizmor
+from gates.scans.outcome import Sight, counted
+from gates.scans.policy import Policy, apply_allowed, judge_files
+from host.errors import ConfigError
+from settings.toml_files import read_rules
 from tasks.scans import Subject
 from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
 from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import each, run_tool, scan, scanner
-from tasks.workspace import Looked
+from tasks.source.workspace import Looked
 
 TOOL_TIMEOUT_S = 120
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")

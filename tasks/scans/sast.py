@@ -13,15 +13,15 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from deployments.home import CHECKOUT
-from deployments.pipeline import Scans
-from evidence.errors import ToolError
 from gates.findings import Finding, Severity, fingerprint
-from gates.scans import Sight, numbered
+from gates.scans.outcome import Sight, numbered
+from host.errors import ToolError
+from host.home import CHECKOUT
+from settings.pipeline import Scans
 from tasks.scans import Subject
 from tasks.scans.tools import Scanner, read_json, scan
 from tasks.scans.tree import Tree
-from tasks.workspace import Looked
+from tasks.source.workspace import Looked
 
 RULES = CHECKOUT / "config" / "semgrep"
 TIMEOUT_S = 240.0

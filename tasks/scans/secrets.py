@@ -4,24 +4,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployments.home import Home
-from evidence.errors import ToolError
-from gates.requirements import Check
-from gates.scans import ReportError, Sight
-from gates.secrets import (
-    Leak,
-    Report,
-    check_coverage,
-    leaks,
-    read_kingfisher,
-    read_trufflehog,
-    secret_findings,
-)
+from gates.check import Check
+from gates.scans.outcome import ReportError, Sight
+from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
+from host.errors import ToolError
+from host.home import Home
 from tasks.scans import Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
 from tasks.scans.tools import read_output, run_tool, scan, scanner
-from tasks.workspace import Looked, tool_path
+from tasks.source.workspace import Looked, tool_path
 
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512

@@ -14,15 +14,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deployments import sandbox
-from evidence.errors import SlipwayError, ToolError
-from gates.reports import last_line
-from gates.requirements import Check
-from gates.scans import ReportError, Sight, conclude, together
-from tasks.dependencies import own_tools
+from gates.check import Check
+from gates.checks.reports import last_line
+from gates.scans.outcome import ReportError, Sight, conclude, together
+from host.errors import SlipwayError, ToolError
+from host.sandbox import run as sandbox
 from tasks.scans import Subject
-from tasks.untrusted import open_untrusted
-from tasks.workspace import Workspace, tool_path
+from tasks.source.dependencies import own_tools
+from tasks.source.untrusted import open_untrusted
+from tasks.source.workspace import Workspace, tool_path
 
 LARGEST_REPORT_BYTES = 64_000_000
 # How this host reaches the network, for scanners that must; nothing else of our environment is passed on.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pathspec
 
-from gates.suppressions import MARKS, count_suppressions
+from gates.scans.suppressions import MARKS, count_suppressions
 from tasks.scans.files import regular_files
 
 # Comments are written by hand, and no hand-written file is larger.

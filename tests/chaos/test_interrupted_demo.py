@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deployments.ports import free_port
+from host.ports import free_port
 from tests.installation import CHECKOUT
 from tests.waiting import wait_for
 

@@ -10,14 +10,14 @@ import httpx
 import psutil
 import pytest
 
-from deployments.prefect_server import SERVER
-from deployments.settings import Target
-from evidence.errors import ServerAway
-from services.traffic import Traffic
-from services.traffic_profile import load
-from services.watch import retire
+from control.server_process import SERVER
+from host.errors import ServerAway
+from services.watch.main import retire
+from settings.environment import Target
 from tests.installation import CHECKOUT, Installation
 from tests.waiting import wait_for
+from traffic.main import Traffic
+from traffic.profile import load
 
 pytestmark = [pytest.mark.chaos]
 

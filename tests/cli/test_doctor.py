@@ -1,9 +1,9 @@
 import pytest
 
 from cli.doctor import _shares, cores_row, engine_rows
-from deployments import control_groups, shares
-from deployments.compose.obstacles import live_restore_problems
-from deployments.engine import Engine
+from deployments.runtimes.compose.preconditions import live_restore_problems
+from host.docker.engine import Engine
+from host.resources import control_groups, shares
 
 
 def test_an_engine_that_is_away_is_missing_only_where_it_is_needed() -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from cli import scan
 from cli.screen import console
-from deployments.home import Home
-from deployments.scan_reports import KEPT, ScanReport, ScanReports, keep_scans, read_scans_of
-from evidence.errors import ConfigError
+from evidence.scan_report import KEPT, ScanReport, ScanReports, keep_scans, read_scans_of
 from evidence.statements import Scanned
-from gates.requirements import Check, Outcome
-from gates.waivers import Refused
+from gates.check import Check, Outcome
+from gates.scans.waivers import Refused
+from host.errors import ConfigError
+from host.home import Home
 from tests.gates.findings import issue, vulnerability
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "data" / "sarif-2.1.0.json").read_text())

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from cli.setup import env_file, prepare, write_env
-from deployments.home import CHECKOUT, Home
-from evidence.errors import ConfigError
 from evidence.signing import Keys
+from host.errors import ConfigError
+from host.home import CHECKOUT, Home
 
 OURS = {"PREFECT_API_URL": "http://127.0.0.1:4200/api", "PREFECT_API_AUTH_STRING": "slipway:secret"}
 WRITTEN = "PREFECT_API_URL=http://127.0.0.1:4200/api\nPREFECT_API_AUTH_STRING=slipway:secret\n"

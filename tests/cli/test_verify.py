@@ -5,13 +5,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from deployments.home import Home
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, Scanned, state
 from evidence.store import Store
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from host.home import Home
 from tests.evidence.artifacts import artifact
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from deployments.envoy_edge import Edge
-from deployments.ports import free_port
-from deployments.router import PREVIEW_HEADER, Envoy, Routing
+from deployments.router.bootstrap import Edge
+from deployments.router.router import PREVIEW_HEADER, Envoy, Routing
+from host.ports import free_port
 from tests.waiting import wait_for
 
 SECRET = "preview-secret-of-the-test"

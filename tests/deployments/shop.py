@@ -8,18 +8,19 @@ from pathlib import Path
 
 import httpx
 
-from deployments.compose.projects import owner, remove_everything
-from deployments.engine import Engine
-from deployments.home import Home
-from deployments.place import Place
-from deployments.ports import free_port
+from deployments.environment import Environment
 from deployments.rollout import Rollout, version_of
-from deployments.runtimes.compose import ComposeRuntime
-from deployments.settings import Target
+from deployments.runtimes.compose.projects import remove_everything
+from deployments.runtimes.compose.runtime import ComposeRuntime
 from evidence.bundle import Bundle, Image, Metrics, Run, put_bundle
 from evidence.signing import Keys
-from gates.migrations import Step
+from gates.release.migrations import Step
 from gates.verdict import Action
+from host.docker.engine import Engine
+from host.docker.labels import owner
+from host.home import Home
+from host.ports import free_port
+from settings.environment import Target
 
 MARK = "slipway.test"
 APP = """\
@@ -174,9 +175,9 @@ class Shop:
         self.settings.parent.mkdir()
         self.settings.write_text(SETTINGS.format(port=free_port(), runtime=runtime, project=self.project) + more)
 
-    def place(self) -> Place:
+    def place(self) -> Environment:
         """Open the environment anew, as the next command would."""
-        return Place.open(self.target, "shop", self.home, self.settings.parent)
+        return Environment.open(self.target, "shop", self.home, self.settings.parent)
 
     @property
     def compose(self) -> ComposeRuntime:

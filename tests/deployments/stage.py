@@ -7,19 +7,19 @@ from pathlib import Path
 
 from pytest_httpserver import HTTPServer
 
-from deployments.engine import Engine
-from deployments.lease import Lease
-from deployments.ledger import Live, Version
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Live, Version
 from deployments.rollout import version_of
-from deployments.router import DrainResult, Router, Routing
+from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image, Metrics, read_bundle
-from evidence.errors import RouterError, ToolError
-from gates.analysis import SlotCounters
-from gates.migrations import Step
-from gates.verification import Usage
+from gates.release.analysis import SlotCounters
+from gates.release.migrations import Step
+from gates.release.verification import Usage
+from host.docker.engine import Engine
+from host.errors import RouterError, ToolError
 from tests.deployments.shop import Shop
 
 NO_IMAGE = Image(id="sha256:" + "0" * 64)
@@ -68,7 +68,7 @@ class StandInRouter(Router):
 class StandInRuntime(ProcessRuntime):
     """Runs nothing: what it starts answers at the test's own server."""
 
-    def __init__(self, place: Place, effects: list[str], port: int) -> None:
+    def __init__(self, place: Environment, effects: list[str], port: int) -> None:
         super().__init__(place)
         self.effects = effects
         self.port = port

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deployments import postgres
 from deployments.backups import Backups
-from deployments.compose.databases import postgres_service
-from deployments.compose.model import read_stack
-from deployments.engine import Engine
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.runtimes.compose.databases import postgres_service
+from deployments.runtimes.compose.model import read_stack
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image
-from evidence.errors import ConfigError, ToolError
-from gates.migrations import Kind, Step
+from gates.release.migrations import Kind, Step
+from host.databases import postgres
+from host.docker.engine import Engine
+from host.errors import ConfigError, ToolError
 from tests.deployments.shop import COMPOSE, Shop, shop
 
 FIRST = Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a")
@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield one
 
 
-def programs(place: Place, name: str, *words: str) -> str:
+def programs(place: Environment, name: str, *words: str) -> str:
     """Run a program of PostgreSQL as docs/operations.md does."""
     secret = (place.directory / "postgres" / "superuser").read_text()
     env = {"PGPASSWORD": secret, "PGHOST": str(place.sockets / "pg"), "PGUSER": "postgres", "PATH": "/usr/bin:/bin"}

@@ -8,10 +8,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments import bake as module
-from deployments import probe
 from deployments.bake import bake
-from gates.analysis import SlotCounters
+from gates.release.analysis import SlotCounters
 from gates.verdict import Action, Verdict
+from host import probe
 from tests.deployments.stage import Clock, Stage
 
 Make = Callable[..., Stage]

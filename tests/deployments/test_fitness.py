@@ -7,11 +7,11 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from deployments import fitness as module
-from deployments import probe
 from deployments.fitness import Fitness
 from evidence.bundle import Bundle, Metrics
-from evidence.errors import HealthError
-from gates.verification import Usage
+from gates.release.verification import Usage
+from host import probe
+from host.errors import HealthError
 from tests.deployments.stage import Clock, Stage
 
 PREVIEW = {"x-preview": "secret"}

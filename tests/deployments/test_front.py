@@ -12,15 +12,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deployments import ports
-from deployments.engine import Engine
-from deployments.place import Place
-from deployments.ports import free_port
-from evidence.errors import ConfigError
+from deployments.environment import Environment
+from host import ports
+from host.docker.engine import Engine
+from host.errors import ConfigError
+from host.ports import free_port
 from tests.deployments.asking import Asking
-from tests.deployments.pems import Files, Issuer
 from tests.deployments.running import CHECKOUT, Running, backend, routing
 from tests.deployments.shop import Shop
+from tests.pems import Files, Issuer
 
 
 @dataclass
@@ -32,7 +32,7 @@ class World:
     issuer: Issuer = field(default_factory=Issuer.make)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Environment:
         return self.made.place()
 
     def trusted(self) -> ssl.SSLContext:
@@ -155,7 +155,7 @@ def test_a_low_port_without_the_right_to_it_says_how_to_get_it(tmp_path: Path, m
 def test_low_ports_are_the_kernels_to_give() -> None:
     """Asked of the kernel: as somebody without rights, who then tries."""
     script = (
-        "import encodings.ascii, os, socket\nfrom deployments.ports import needs_rights\n"
+        "import encodings.ascii, os, socket\nfrom host.ports import needs_rights\n"
         "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "def refused(port):\n"
         "    with socket.socket() as one:\n"

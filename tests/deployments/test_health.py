@@ -6,9 +6,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from deployments import health, probe
+from deployments import health
 from deployments.health import look_around, look_until_sure
-from gates.condition import Condition, Look, worst
+from gates.release.condition import Condition, Look, worst
+from host import probe
 from tests.deployments.stage import Stage
 
 WELL = Look(Condition.HEALTHY, "/health answered 200, ok")

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from deployments import health, probe
+from deployments import health
 from deployments.health import Looked
 from deployments.overview import Overview, Standing, looks_table, overview, standing
-from gates.condition import Condition, Look
+from gates.release.condition import Condition, Look
+from host import probe
 from tests.deployments.stage import Stage
 
 EMPTY = Standing("staging", "http://127.0.0.1:1", "nothing is live", "", "", "", "", ())

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from deployments.home import Home
-from deployments.place import Place
-from deployments.ports import free_port
-from deployments.settings import Target
-from evidence.errors import ConfigError
+from deployments.environment import Environment
+from deployments.runtimes.layout import app_environment
+from host.errors import ConfigError
+from host.home import Home
+from host.ports import free_port
+from settings.environment import Target
 
 
 def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(port))
-        place = Place.open(Target.STAGING, "shop", Home(tmp_path))
+        place = Environment.open(Target.STAGING, "shop", Home(tmp_path))
         with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*SLIPWAY_STAGING_PORT"):
             place.up()
         assert not place.supervisor.answers()
@@ -24,15 +25,16 @@ def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, m
 
 def test_place_comes_up_empty_and_goes_down_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(free_port()))
-    place = Place.open(Target.STAGING, "shop", Home(tmp_path))
+    place = Environment.open(Target.STAGING, "shop", Home(tmp_path))
     try:
         place.up()
         place.up()  # safe to repeat
         assert place.router.ready()
         assert place.ledger().live is None
-        assert place.app_environment()["DATABASE_URL"].startswith("postgresql+psycopg://shop:")
-        assert len(place.app_environment()["SESSION_SECRET"]) > 20
-        assert place.app_environment() == place.app_environment()  # generated once
+        first = app_environment(place, place.runtime.database())
+        assert first["DATABASE_URL"].startswith("postgresql+psycopg://shop:")
+        assert len(first["SESSION_SECRET"]) > 20
+        assert app_environment(place, place.runtime.database()) == first  # generated once
     finally:
         place.supervisor.down()
     assert not place.supervisor.answers()

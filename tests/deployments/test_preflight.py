@@ -11,25 +11,26 @@ from typing import Any
 
 import pytest
 
-from deployments import known, preflight
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import Pipeline, read_pipeline
-from deployments.place import Place
+from deployments import preflight
+from deployments import verified_evidence as known
+from deployments.environment import Environment
 from deployments.preflight import Preflight, choose_version, going_out, policy_of
-from deployments.sandbox import Isolation, available
-from deployments.settings import Target
-from deployments.waivers import Written
 from evidence.bundle import Bundle
-from evidence.errors import ArtifactError, EvidenceError
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.signing import Keys
 from evidence.statements import Checked, Commit, Kind, Promoted, Scanned, state
-from gates.approval import Approver
-from gates.requirements import Check, Outcome
-from gates.security import RULES
+from gates.check import Check, Outcome
+from gates.release.approval import Approver
+from gates.scans.security import RULES
+from gates.scans.waivers import Refused, Waiver
 from gates.verdict import Action
-from gates.waivers import Refused, Waiver
+from host.errors import ArtifactError, EvidenceError
+from host.home import CHECKOUT, Home
+from host.sandbox.run import Isolation, available
+from settings.environment import Target
+from settings.pipeline import Pipeline, read_pipeline
+from settings.waivers import Written
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import vulnerability
 
@@ -48,7 +49,7 @@ WAIVER = Waiver(
 class Case:
     """An environment that is up, and an artifact for it with all evidence, a part of which a test then spoils."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Environment) -> None:
         self.place = place
         self.digest, self.bundle = artifact(place.store)
 
@@ -134,7 +135,7 @@ class Case:
         return verdict.reason
 
 
-def reopened(place: Place, **changed: Any) -> Place:
+def reopened(place: Environment, **changed: Any) -> Environment:
     """Return the same environment opened anew, under the supervisor that runs already: to start one takes long."""
     opened = replace(place, **changed)
     opened.__dict__["supervisor"] = place.supervisor
@@ -146,13 +147,13 @@ def passed(name: str, outcome: Outcome = Outcome.PASSED, **more: Any) -> Check:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
+def place() -> Iterator[Environment]:
     with tempfile.TemporaryDirectory(prefix="slipway-preflight-") as folder:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_GATES", GATES)
             patch.setenv("SLIPWAY_DEVELOPMENT_APPROVAL", "required")
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_ISOLATION", str(available()))
-            made = Place.open(Target.DEVELOPMENT, "assistant", Home(Path(folder)))
+            made = Environment.open(Target.DEVELOPMENT, "assistant", Home(Path(folder)))
         made.directory.mkdir(parents=True)
         made.supervisor.up()
         try:
@@ -162,7 +163,7 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture
-def case(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+def case(place: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     place = reopened(place, home=Home(tmp_path))
     place.directory.mkdir(parents=True)
     place.keys.create()

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.engine import Engine
-from deployments.ledger import Ledger
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.ledger import Ledger
 from deployments.preflight import preflight
 from evidence.bundle import Image
-from gates.migrations import Kind, Step
+from gates.release.migrations import Kind, Step
+from host.docker.engine import Engine
 from tests.deployments.shop import Shop
 
 FIRST = Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a")
@@ -26,7 +26,7 @@ def shop(tmp_path: Path) -> Shop:
     return made
 
 
-def live(place: Place, digest: str) -> Ledger:
+def live(place: Environment, digest: str) -> Ledger:
     place.directory.mkdir(parents=True)
     version = {"digest": digest, "version": "old", "commit": "c" * 40}
     routing = {"version": "e1-r1", "ports": {"blue": 1}, "weights": {"blue": 100}, "preview_slot": None}

@@ -6,9 +6,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments.recovery import facts_of, needs_repair, reconcile
-from evidence.errors import RestoreError
 from evidence.statements import read_promotions
-from gates.recovery import Facts, Repair
+from gates.release.recovery import Facts, Repair
+from host.errors import RestoreError
 from tests.deployments.stage import LEASE, Stage
 
 FORGOT = "the router serves nothing, the journal says "

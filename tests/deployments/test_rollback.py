@@ -10,12 +10,12 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments import rollback
-from deployments.lease import Lease
-from deployments.ledger import Version
-from deployments.place import Place
+from deployments.environment import Environment
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Version
 from deployments.rollback import automatic_refusal, lease_in_turn, plan_rollback, roll_back, situation
-from evidence.errors import ArtifactError, LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, RouterError
-from gates.rollback import Refusal
+from gates.release.rollback import Refusal
+from host.errors import ArtifactError, LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, RouterError
 from tests.deployments.stage import LEASE, Stage
 
 NOW = datetime.now(UTC)
@@ -198,7 +198,7 @@ def test_the_lease_is_waited_for_and_no_longer(stage: Stage, monkeypatch: pytest
     assert stage.place.holder() is None
 
 
-class BusyPlace(Place):
+class BusyPlace(Environment):
     """A place that somebody else changes for the next two times of asking."""
 
     asked: ClassVar[list[str]] = []

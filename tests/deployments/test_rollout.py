@@ -7,18 +7,18 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments import bake as bakes
-from deployments import probe
 from deployments import rollout as module
-from deployments.ledger import Version
+from deployments.journal.ledger import Version
 from deployments.rollout import Rollout
-from deployments.router import PREVIEW_HEADER, DrainResult
-from deployments.settings import Strategy
-from evidence.errors import ToolError
+from deployments.router.router import PREVIEW_HEADER, DrainResult
 from evidence.statements import read_promotions
-from gates.analysis import SlotCounters
-from gates.migrations import Kind, Step
+from gates.release.analysis import SlotCounters
+from gates.release.migrations import Kind, Step
+from gates.release.verification import Usage
 from gates.verdict import Action
-from gates.verification import Usage
+from host import probe
+from host.errors import ToolError
+from settings.environment import Strategy
 from tests.deployments.stage import LEASE, Clock, Stage
 
 FIRST = Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a")

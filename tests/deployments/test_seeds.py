@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.engine import Engine
 from deployments.rollout import Rollout, version_of
-from deployments.settings import Target
-from evidence.errors import ConfigError
+from host.docker.engine import Engine
+from host.errors import ConfigError
+from settings.environment import Target
 from tests.deployments.shop import Shop, shop
 
 

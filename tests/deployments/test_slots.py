@@ -6,7 +6,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments.slots import ensure_slot, live_data, publish, republish, restore, start_slot
-from evidence.errors import HealthError, RestoreError
+from host.errors import HealthError, RestoreError
 from tests.deployments.stage import LEASE, Stage
 
 

@@ -5,9 +5,9 @@ import tarfile
 import pytest
 
 from cli import runs
-from deployments.home import CHECKOUT
-from deployments.settings import Target
 from evidence.bundle import Run
+from host.home import CHECKOUT
+from settings.environment import Target
 from tests.installation import Installation
 from tests.waiting import wait_for
 

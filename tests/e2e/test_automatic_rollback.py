@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from deployments.programs import State
+from host.supervisor.program import State
 from tests.installation import Installation
 from tests.waiting import wait_for
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployments.prefect_server import prefect
+from control.server_process import prefect
 from tests.e2e.prefect_ui import PrefectUi, browser_window, chromium
 from tests.installation import APPROVER, CHECKOUT, Installation
 from tests.waiting import wait_for

@@ -5,7 +5,8 @@ import os
 import psutil
 import pytest
 
-from deployments.settings import Target
+from deployments.runtimes.layout import app_secrets
+from settings.environment import Target
 from tests.installation import Installation, read_json
 
 pytestmark = [pytest.mark.stack]
@@ -51,7 +52,8 @@ def test_status_tells_what_is_live(installation: Installation) -> None:
 
 
 def test_no_secret_stands_in_a_log(installation: Installation) -> None:
-    secrets = {secret for target in Target for secret in installation.place(target).secrets()}
+    places = [installation.place(target) for target in Target]
+    secrets = {secret for place in places for secret in app_secrets(place, place.runtime.database())}
     secrets.add(installation.control.auth.partition(":")[2])
     logs = [path for path in installation.root.rglob("*.log*") if path.is_file() and not path.name.endswith(".lock")]
     assert len(logs) > 10

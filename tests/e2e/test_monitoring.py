@@ -12,11 +12,11 @@ import httpx
 import pytest
 import yaml
 
-from deployments.engine import Engine
-from deployments.home import CHECKOUT
-from deployments.monitoring_stack import MonitoringStack
-from tests.deployments.grafana import Dashboard
-from tests.deployments.test_monitoring_stack import with_free_ports
+from control.monitoring_stack import MonitoringStack
+from host.docker.engine import Engine
+from host.home import CHECKOUT
+from tests.control.grafana import Dashboard
+from tests.control.test_monitoring_stack import with_free_ports
 from tests.installation import Installation
 from tests.waiting import wait_for
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deployments.settings import Target
+from settings.environment import Target
 from tests.github_server import TOKEN as GITHUB_TOKEN
 from tests.github_server import GitHubServer
 from tests.installation import Installation

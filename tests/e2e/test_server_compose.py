@@ -15,10 +15,10 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from deployments.engine import Engine
-from deployments.home import CHECKOUT
-from deployments.ports import free_port
-from tests.deployments.pems import Issuer
+from host.docker.engine import Engine
+from host.home import CHECKOUT
+from host.ports import free_port
+from tests.pems import Issuer
 
 pytestmark = [pytest.mark.docker, pytest.mark.gauntlet]
 AUTH = ("slipway", "the-servers-test-login")

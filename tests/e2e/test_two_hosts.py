@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.ports import free_port
+from host.ports import free_port
 from tests.installation import Installation
 from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from cli.server import answers
-from deployments.engine import Engine
-from deployments.ports import free_port, is_free
-from deployments.prefect_server import SERVER
-from deployments.programs import State
-from deployments.server_stack import SERVICES
+from control.server_containers import SERVICES
+from control.server_process import SERVER
+from host.docker.engine import Engine
+from host.ports import free_port, is_free
+from host.supervisor.program import State
 from tests.installation import Installation
 from tests.waiting import wait_for
 

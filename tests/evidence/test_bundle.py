@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from evidence.bundle import Bundle, Run, blobs, find_digest, link_blobs, put_bundle, read_bundle, verify_bundle
-from evidence.errors import ArtifactError
 from evidence.store import Store
+from host.errors import ArtifactError
 
 COMMIT = "c0ffee" + "0" * 34
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from evidence.errors import EvidenceError
 from evidence.history import RECORD, Record, recall, remember
 from evidence.signing import Keys
 from evidence.store import Store
+from host.errors import EvidenceError
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -13,7 +13,6 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
 from evidence.bundle import Bundle
-from evidence.errors import EvidenceError
 from evidence.provenance import (
     Provenance,
     make_provenance,
@@ -26,7 +25,8 @@ from evidence.sbom import make_bom
 from evidence.signing import RAW, Keys
 from evidence.statements import Kind, state
 from evidence.store import Store
-from gates.requirements import Outcome
+from gates.check import Outcome
+from host.errors import EvidenceError
 from tests.evidence.artifacts import artifact
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from evidence.results import Entry, Results, results_key
 from evidence.signing import Keys
 from evidence.store import Store
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
 
 KEY = "a" * 64
 

@@ -7,9 +7,9 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from evidence.errors import ArtifactError
 from evidence.sbom import components, make_bom
 from evidence.store import Store
+from host.errors import ArtifactError
 from tests.evidence.artifacts import artifact
 
 

@@ -7,8 +7,8 @@ from evidence.history import Record
 from evidence.seen import KIND, look_back, note_sightings, sightings
 from evidence.signing import Keys
 from evidence.store import Store
+from gates.check import Check, Outcome
 from gates.findings import Finding
-from gates.requirements import Check, Outcome
 from tests.gates.findings import issue
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from evidence import signing
-from evidence.errors import EvidenceError
 from evidence.signing import Keys
+from host.errors import EvidenceError
 
 STATEMENT = {"_type": "x", "predicate": {"ö": [1, 2.5, None, True]}}
 Envelope = dict[str, Any]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from evidence.errors import ArtifactError, EvidenceError
 from evidence.signing import Keys
 from evidence.statements import (
     Checked,
@@ -20,7 +19,8 @@ from evidence.statements import (
     state,
 )
 from evidence.store import Store
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from host.errors import ArtifactError, EvidenceError
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ONE, TWO = "1" * 64, "2" * 64

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from evidence import store as stores
-from evidence.errors import ArtifactError
-from evidence.store import Store, sha256_file, write_atomically
+from evidence.store import Store
+from host.errors import ArtifactError
+from host.files import sha256_file, write_atomically
 
 CHECKOUT = Path(stores.__file__).parent.parent
 WORDS = b"wheel" * 1000

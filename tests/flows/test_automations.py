@@ -11,8 +11,8 @@ from prefect.settings import PREFECT_API_URL
 
 from cli.deploy import create_deployments, read_deployments
 from cli.server import create_pools
-from deployments.condition_events import condition_event
-from gates.condition import Condition, Look
+from gates.release.condition import Condition, Look
+from notify.condition_events import condition_event
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
 from tests.watched import Watched, watched

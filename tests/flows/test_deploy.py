@@ -11,9 +11,9 @@ from prefect.settings import PREFECT_API_URL
 
 from cli.deploy import create_deployments, read_deployments
 from cli.server import create_pools
-from deployments.home import CHECKOUT
-from deployments.prefect_server import prefect
-from evidence.errors import ConfigError, ToolError
+from control.server_process import prefect
+from host.errors import ConfigError, ToolError
+from host.home import CHECKOUT
 
 # What differs between two creations of one thing. The version is git's or a digest, by the checkout's remotes.
 OF_ONE_CREATION = {"id", "created", "updated", "last_polled", "status", "version", "version_id", "version_info"}

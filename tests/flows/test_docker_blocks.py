@@ -15,17 +15,17 @@ from prefect_docker.credentials import DockerRegistryCredentials
 from prefect_docker.host import DockerHost
 from pydantic import SecretStr
 
-from deployments.compose.obstacles import fetch_image, image_problems
-from deployments.engine import Engine
-from deployments.home import Home
-from deployments.pipeline import ImageBuild, Pipeline
-from deployments.place import Place
-from deployments.ports import free_port
-from deployments.settings import Target, read_settings
+from deployments.environment import Environment
+from deployments.runtimes.compose.preconditions import fetch_image, image_problems
 from evidence.bundle import Image
-from tasks.docker_blocks import lend_login
-from tasks.image import build_image
-from tasks.source import git
+from host.docker.engine import Engine
+from host.home import Home
+from host.ports import free_port
+from settings.environment import Target, read_settings
+from settings.pipeline import ImageBuild, Pipeline
+from tasks.build.docker_blocks import lend_login
+from tasks.build.image import build_image
+from tasks.source.git import git
 from tests.tasks.small_app import App, pipeline
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("prefect_server")]
@@ -133,7 +133,7 @@ def test_an_image_goes_to_a_guarded_registry_and_comes_back_by_the_environments_
     assert engine.in_registry(image.reference)  # without a login it is refused
     engine.remove_image(image.id)
 
-    place = Place(Target.PRODUCTION, Home(tmp_path / "state"), read_settings(Target.PRODUCTION), "shop")
+    place = Environment(Target.PRODUCTION, Home(tmp_path / "state"), read_settings(Target.PRODUCTION), "shop")
     opened(place, rules)
     assert (place.registry_login / "config.json").stat().st_mode & 0o777 == 0o600
     own = Engine("", place.registry_login)
@@ -142,7 +142,7 @@ def test_an_image_goes_to_a_guarded_registry_and_comes_back_by_the_environments_
     assert engine.image(image.id)
 
 
-def opened(place: Place, rules: Pipeline) -> None:
+def opened(place: Environment, rules: Pipeline) -> None:
     @flow(name="open")
     def opening() -> None:
         lend_login(place, rules)

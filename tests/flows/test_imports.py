@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from deployments.home import CHECKOUT
+from host.home import CHECKOUT
 
 FORBIDDEN = ("matplotlib", "scipy", "numpy", "PIL", "docker", "prefect_docker", "prefect.server", "semgrep")
 MODULES = (
     "cli.main",
     *(f"flows.{name}" for name in ("ci", "monitor", "reconcile", "release", "report", "rollback", "security", "test")),
-    *(f"services.{name}" for name in ("exporter", "receiver", "slack_listener", "watch")),
+    *(f"services.{name}" for name in ("exporter.main", "receiver.main", "notify.slack_main", "watch.main")),
 )
 
 
@@ -36,8 +36,8 @@ def test_what_stays_up_or_is_typed_does_without_prefect(module: str) -> None:
 
 
 def test_what_asks_for_a_flow_run_needs_the_standard_library_only() -> None:
-    assert imported("services.start_flow", "prefect", "pydantic", "structlog", "deployments", "evidence") == []
+    assert imported("control.start_flow", "prefect", "pydantic", "structlog", "deployments", "evidence") == []
 
 
 def test_what_is_imported_is_seen() -> None:
-    assert imported("tasks.load_page, numpy", "numpy", "scipy") == ["numpy"]
+    assert imported("tasks.load.page, numpy", "numpy", "scipy") == ["numpy"]

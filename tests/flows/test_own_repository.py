@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environments import lock_digest
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import read_pipeline
-from deployments.runtimes.layout import COMPLETE
-from deployments.scan_reports import read_scans_of
+from evidence.scan_report import read_scans_of
 from evidence.signing import Keys
 from flows.security import security
-from gates.requirements import Outcome
+from gates.check import Outcome
+from host.home import CHECKOUT, Home
+from host.virtual_environments import COMPLETE
 from services.osv import load, make_app
-from tasks.dependencies import own_tools
+from settings.pipeline import read_pipeline
 from tasks.scans import SCANS
+from tasks.source.dependencies import own_tools
+from tasks.source.locked_environments import lock_digest
 from tests.serving import serving
-from tests.tasks.scans.advisories import write_records
-from tests.tasks.scans.test_npm import npm_url as npm_url  # noqa: F401  # a fixture
+from tests.tasks.scans.packages.advisories import write_records
+from tests.tasks.scans.packages.test_npm import npm_url as npm_url  # noqa: F401  # a fixture
 
 PIPELINE = CHECKOUT / "config" / "slipway.toml"
 NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".slipway", ".env", "__pycache__", "node_modules")

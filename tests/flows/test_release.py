@@ -8,12 +8,12 @@ import pytest
 from prefect.client.schemas.objects import State
 
 import flows.release
-from deployments.engine import Engine
-from deployments.sandbox import available
-from deployments.settings import Target
 from evidence.bundle import Image, read_bundle
 from evidence.statements import Checked, Kind, state
 from flows.release import release
+from host.docker.engine import Engine
+from host.sandbox.run import available
+from settings.environment import Target
 from tests.deployments.shop import Shop, shop
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

@@ -7,9 +7,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
-from deployments.outbox import SLACK, Outbox
-from deployments.settings import Target
 from flows.report import report
+from notify.outbox import SLACK, Outbox
+from settings.environment import Target
 from tests.many_releases import releases, write_journal
 from tests.prefect_server import a_home
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from prefect.client.schemas.objects import State
 
-from deployments.settings import Target
 from flows.rollback import rollback
+from settings.environment import Target
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
 from tests.watched import Watched, watched

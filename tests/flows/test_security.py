@@ -13,25 +13,25 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL
 
-from deployments.home import Home
-from deployments.place import Place
-from deployments.scan_reports import read_scans_of
-from deployments.settings import Target
+from deployments.environment import Environment
 from evidence.bundle import Image
-from evidence.errors import ToolError
+from evidence.scan_report import read_scans_of
 from evidence.signing import Keys
 from evidence.statements import Scanned, read_scans
 from evidence.store import Store
-from flows import scan_jobs
 from flows.security import security
+from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
-from gates.requirements import Check, Outcome
-from tasks.events import NEW_FINDING
+from host.errors import ToolError
+from host.home import Home
+from settings.environment import Target
+from tasks.notify.events import NEW_FINDING
 from tasks.scans import SCANS, Subject
-from tasks.workspace import Looked
-from tests.deployments.signing import Repository
+from tasks.scans import jobs as scan_jobs
+from tasks.source.workspace import Looked
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import issue, vulnerability
+from tests.settings.signing import Repository
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 MEDIUM, HIGH = Severity.MEDIUM, Severity.HIGH
@@ -72,7 +72,7 @@ class Bench:
         return Store(self.home.store)
 
     def make_live(self, target: Target, digest: str, commit: str) -> None:
-        place = Place.open(target, "assistant", self.home)
+        place = Environment.open(target, "assistant", self.home)
         place.directory.mkdir(parents=True)
         live = {"digest": digest, "version": "v1", "commit": commit, "slot": "blue"}
         place.journal.append("routed", {"routing": {}, "live": live})

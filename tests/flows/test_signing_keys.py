@@ -4,11 +4,11 @@ import pytest
 from prefect.blocks.system import Secret
 from prefect.settings import PREFECT_API_URL
 
-from deployments.control import Control
-from deployments.home import Home
-from deployments.signing_keys import BLOCK, signing_keys
-from evidence.errors import EvidenceError
+from control.plane import Control
+from control.signing_keys import BLOCK, signing_keys
 from evidence.signing import Keys
+from host.errors import EvidenceError
+from host.home import Home
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 

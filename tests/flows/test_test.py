@@ -10,13 +10,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
 
-from deployments.cores import Claim, Cores
-from deployments.home import CHECKOUT, Home
-from deployments.pipeline import Pipeline
 from flows import test as module
-from tasks import cores
+from host.home import CHECKOUT, Home
+from host.resources.cores import Claim, Cores
+from settings.pipeline import Pipeline
+from tasks.checks import cores
+from tests.tasks.checks.test_coverage import SHOP, TEN, calls
 from tests.tasks.small_app import App, pipeline
-from tests.tasks.test_coverage import SHOP, TEN, calls
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")

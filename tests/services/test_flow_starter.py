@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from deployments.home import CHECKOUT
+from control.start_flow import SOCKET
+from host.home import CHECKOUT
 from services import flow_starter
-from services.start_flow import SOCKET
 from tests.waiting import wait_for
 
 DOUBLE = "tests.services.engine_double"
@@ -41,7 +41,7 @@ class Stage:
         self.told.unlink(missing_ok=True)
         env = {**os.environ, "PYTHONPATH": str(CHECKOUT), "DOUBLE": does, "TOLD": str(self.told), **more}
         env[SOCKET] = str(self.directory / "s") if path is None else path
-        argv = [sys.executable, "-m", "services.start_flow"]
+        argv = [sys.executable, "-m", "control.start_flow"]
         cwd = self.directory / "of the run"
         cwd.mkdir(exist_ok=True)
         run = subprocess.Popen(argv, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.home import CHECKOUT
-from evidence.errors import ConfigError
+from host.errors import ConfigError
+from host.home import CHECKOUT
 from services.osv import LARGEST_QUESTION_BYTES, load, make_app
 from tests.serving import serving
-from tests.tasks.scans.advisories import PLANTS, record, write_records
+from tests.tasks.scans.packages.advisories import PLANTS, record, write_records
 
 
 @pytest.fixture(scope="module")

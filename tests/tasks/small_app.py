@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from deployments.home import CHECKOUT
-from deployments.pipeline import Pipeline, Suite
-from deployments.runtimes.layout import interpreter, make_venv
-from gates.requirements import Check
-from tasks.source import Source, compared_with, git, history, tracked
-from tasks.suites import look_at_suite
-from tasks.workspace import Looked, Workspace
+from gates.check import Check
+from host.home import CHECKOUT
+from host.virtual_environments import interpreter, make_venv
+from settings.pipeline import Pipeline, Suite
+from tasks.checks.suites import look_at_suite
+from tasks.source.git import Source, compared_with, git, history, tracked
+from tasks.source.workspace import Looked, Workspace
 
 AUTHOR = ("-c", "user.name=Tess Tester", "-c", "user.email=tess@example.org")
 # The example's plugins take half a second to load.

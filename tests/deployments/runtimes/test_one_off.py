@@ -6,7 +6,7 @@ import pytest
 
 from deployments.runtimes.one_off import NO_SEED, migrate, seed
 from evidence.bundle import Run
-from evidence.errors import MigrationError, ToolError
+from host.errors import MigrationError, ToolError
 
 NOTHING = Run(command=("python", "app.py"))
 APP = Run(command=("python", "app.py"), migrate=("python", "migrate"), seed=("python", "seed", "--{seed}", "{seed}"))

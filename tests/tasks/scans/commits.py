@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deployments.pipeline import Pipeline
+from settings.pipeline import Pipeline
 from tasks.scans import Subject
-from tasks.source import Source, compared_with, git, history, tracked
-from tasks.workspace import Workspace
+from tasks.source.git import Source, compared_with, git, history, tracked
+from tasks.source.workspace import Workspace
 
 AUTHOR = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@x", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@x"}
 Files = Mapping[str, str | bytes]

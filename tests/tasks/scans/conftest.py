@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from deployments.ports import free_port
+from host.ports import free_port
 from services.osv import load, make_app
-from tasks.dependencies import own_tools
+from tasks.source.dependencies import own_tools
 from tests.serving import serving
-from tests.tasks.scans.advisories import write_records
+from tests.tasks.scans.packages.advisories import write_records
 
 
 @pytest.fixture(scope="session")

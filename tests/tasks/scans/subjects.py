@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deployments.pipeline import Pipeline
 from evidence.statements import Commit
-from gates.requirements import Check, Outcome
-from gates.security import Rules, judge_scan
+from gates.check import Check, Outcome
+from gates.scans.security import Rules, judge_scan
+from settings.pipeline import Pipeline
 from tasks.scans import Subject
-from tasks.source import Source
-from tasks.workspace import Workspace
+from tasks.source.git import Source
+from tasks.source.workspace import Workspace
 
 PIPELINE = {
     "app": {"name": "assistant", "repository": "/nowhere"},

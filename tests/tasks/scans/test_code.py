@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.requirements import Outcome
+from gates.check import Outcome
 from tasks.scans.code import scan_code
 from tasks.scans.sast import scan_sast
 from tests.corpus import Corpus

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import docker
-from gates.policy import Images, Policy
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from gates.scans.policy import Images, Policy
 from tasks.scans.container import Tools, look_at_container
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, subject_of

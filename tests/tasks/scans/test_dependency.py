@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from gates.requirements import Outcome
-from gates.scans import conclude
+from gates.check import Outcome
+from gates.scans.outcome import conclude
 from tasks.scans import Subject
 from tasks.scans.dependency import batches, look_at_python, read_pip_audit, scan_dependency
-from tasks.scans.pins import Pin
+from tasks.scans.packages.pins import Pin
 from tests.corpus import Corpus
-from tests.tasks.scans.advisories import NOW, PLANTS, record
+from tests.tasks.scans.packages.advisories import NOW, PLANTS, record
 from tests.tasks.scans.subjects import fake_tool, judged, make_subject
 
 HASH = " \\\n    --hash=sha256:" + "0" * 64

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deployments.pipeline import Pipeline, Scans
+from settings.pipeline import Pipeline, Scans
 from tasks.scans import SCANS, Subject, keys
 from tasks.scans.keys import scan_key
 from tests.tasks.scans.subjects import make_subject

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from deployments.environments import lock_digest
-from deployments.runtimes.layout import COMPLETE
-from gates.licences import Licences
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from gates.scans.licences import Licences
+from host.virtual_environments import COMPLETE
 from tasks.scans.licence import look_at_licences
-from tasks.scans.spdx import parse_expression
+from tasks.scans.packages.spdx import parse_expression
+from tasks.source.locked_environments import lock_digest
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import Files, commit, subject_of
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from gates.policy import Allowed, Files, Policy
-from gates.requirements import Check, Outcome
+from gates.check import Check, Outcome
+from gates.scans.policy import Allowed, Files, Policy
 from tasks.scans.policy import Tools, look_at_policy
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES

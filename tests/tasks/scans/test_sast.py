@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deployments.home import CHECKOUT
+from gates.check import Outcome
 from gates.findings import Severity
-from gates.requirements import Outcome
+from host.home import CHECKOUT
 from tasks.scans.sast import RULES, scan_sast
 from tests.corpus import Corpus
 from tests.tasks.scans.subjects import fake_tool, judged, make_subject

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gates.check import Check, Outcome
 from gates.findings import Severity
-from gates.requirements import Check, Outcome
 from tasks.scans.secrets import look_for_secrets
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, run, subject_of

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.sandbox import Completed
-from evidence.errors import ToolError
+from host.errors import ToolError
+from host.sandbox.run import Completed
 from tasks.scans.tools import Scanner, parse_json, read_json, scanner
 from tests.tasks.scans.subjects import fake_tool, make_subject
 

@@ -1,0 +1,93 @@
+"""What became of the demo: the table, and whether it is what was expected."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.table import Table
+
+from cli.runs import Ended
+from cli.screen import console, escape
+from deployments.environment import Environment
+from deployments.journal.ledger import Operation
+
+
+@dataclass(frozen=True)
+class Row:
+    """One release or rollback of the story."""
+
+    what: str
+    environment: str
+    expected: str
+    ended: Ended
+
+
+def _operation(row: Row, places: Mapping[str, Environment]) -> Operation | None:
+    """Return what the journal says of the row's run."""
+    operations = places[row.environment].ledger().operations
+    return next((one for one in operations if one.run == row.ended.run), None)
+
+
+def print_table(rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any]) -> None:
+    """Print each release with its verdict and seconds, then the downtimes, then what became of the traffic."""
+    table = Table("what", "verdict", "reason", "seconds by step", "downtime s", show_lines=True)
+    for row in rows:
+        operation = _operation(row, places)
+        steps = [f"{name} {seconds:.2f}" for name, seconds in operation.steps if name != "down"] if operation else []
+        down = f"{operation.downtime_s:.2f}" if operation else "-"
+        good = row.ended.state == row.expected
+        verdict = f"[{'green' if good else 'red'}]{row.ended.state}[/]"
+        table.add_row(
+            row.what,
+            verdict,
+            escape(row.ended.message[:220]),
+            f"all {row.ended.seconds:.1f}: " + ", ".join(steps),
+            down,
+        )
+    console.print(table)
+    _print_traffic(traffic)
+
+
+def _print_traffic(traffic: Mapping[str, Any]) -> None:
+    totals = traffic["totals"]
+    console.print(
+        f"production, {traffic['seconds']:.0f} s of open-loop traffic: [bold]{totals['sent']} requests sent, "
+        f"{totals['lost']} lost[/bold], {totals['app_error']} app errors (the app's own 5xx), "
+        f"{totals['not_sent']} not sent; p50 {totals['latency_ms']['p50']} ms, p99 {totals['latency_ms']['p99']} ms"
+    )
+    for name, stream in traffic["streams"].items():
+        console.print(
+            f"  stream {escape(name)}: {stream['opened']} opened, {stream['ended_cleanly']} ended by the server, "
+            f"{stream['broken']} broken off, {stream['reopened']} reopened, {stream['refused']} refused"
+        )
+    for name, probe in traffic["probes"].items():
+        down = probe["downtime_s"]
+        said = f"longest {down['longest']:.2f} s, together {down['total']:.2f} s" if down else "never answered well"
+        console.print(f"  downtime of {name}: {said} ({probe['asked']} probes)")
+
+
+def expectations(
+    rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any], last: str
+) -> list[str]:
+    """Return everything that is not as it must be; empty when the story went as told."""
+    wrong = [
+        f"{row.what} ended {row.ended.state}, expected {row.expected}"
+        for row in rows
+        if row.ended.state != row.expected
+    ]
+    totals = traffic["totals"]
+    for what in ("lost", "not_sent"):
+        if totals[what]:
+            wrong.append(f"{totals[what]} requests {what.replace('_', ' ')}, expected none")
+    if not totals["app_error"]:
+        wrong.append("the bad version made no app error, so its rollback proves nothing")
+    for name, probe in traffic["probes"].items():
+        limit, down = places[name].settings.max_downtime_seconds, probe["downtime_s"]
+        if down is None:
+            wrong.append(f"{name} never answered a probe well")
+        elif down["longest"] > limit:
+            wrong.append(f"{name} was down for {down['longest']:.2f} s, its limit is {limit:g} s")
+    live = places["production"].ledger().live
+    if live is None or live.version.version != last:
+        wrong.append(f"production serves {live.version if live else 'nothing'}, expected {last}")
+    return wrong

@@ -1,0 +1,51 @@
+"""Make what the first ci needs while the server starts: environments, wheels and our own tools, kept by their locks."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from cli.progress import Board
+from settings.pipeline import Pipeline
+from tasks.source.locked_environments import Tools, fetch_wheels, locked_environment, own_tools
+
+AT_ONCE = 2
+WHAT = "environments, made once"
+Making = tuple[str, Callable[[], Path]]
+
+
+def needed(tree: Path, pipeline: Pipeline) -> list[Making]:
+    """Return what a ci of the app in `tree` will ask for, what it asks for first at the beginning, each with a name."""
+    python, locks = pipeline.app.python, pipeline.locks
+    made: list[Making] = [(f"environment of {locks.ci}", partial(locked_environment, tree / locks.ci, python))]
+    made += [(f"wheels of {lock}", partial(fetch_wheels, tree / lock, python)) for lock in locks.shipped]
+    made += [(f"our tools: {group}", partial(own_tools, group)) for group in ("quality", "scanners")]
+    made += [(f"our tools: {group}", partial(own_tools, group)) for group in get_args(Tools)]
+    return list(dict(made).items())
+
+
+@contextmanager
+def warming(making: Sequence[Making], board: Board) -> Iterator[None]:
+    """Make them beside the block, a few at a time, and say on the board how far that is.
+
+    What cannot be made is left to the run that needs it: it says why. At the block's end what has not begun is dropped.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as threads, ThreadPoolExecutor(1) as beside:
+        begun = {threads.submit(make): name for name, make in making}
+        telling = beside.submit(_tell, begun, board)
+        try:
+            yield
+        finally:
+            for one in begun:
+                one.cancel()
+            telling.result()
+
+
+def _tell(begun: dict[Future[Path], str], board: Board) -> None:
+    with board.line(WHAT) as tell:
+        while left := [name for one, name in begun.items() if not one.done()]:
+            now = [name for one, name in begun.items() if one.running()]
+            tell(f"{len(begun) - len(left)} of {len(begun)} done, now: {', '.join(now)}")
+            wait(begun, timeout=1)

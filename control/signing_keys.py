@@ -1,0 +1,26 @@
+"""The key that signs evidence and promotions: this installation's own, a file that is named, or a Prefect Secret."""
+
+import os
+
+from control.prefect_api import PrefectApi
+from control.secret_references import from_block
+from evidence.signing import Keys
+from host.errors import EvidenceError, SlipwayError
+from host.home import Home
+
+BLOCK = "SLIPWAY_SIGNING_KEY_SECRET"
+
+
+def signing_keys(home: Home) -> Keys:
+    """Return the keys to sign with. `SLIPWAY_SIGNING_KEY_SECRET` names a Prefect Secret block that holds the PEM key.
+
+    EvidenceError when the block cannot be read: nothing else signs in its place.
+    """
+    name = os.environ.get(BLOCK)
+    if not name:
+        return Keys(home.keys)
+    try:
+        value = from_block(f"secret/{name}", PrefectApi.of_run(home), BLOCK)
+    except SlipwayError as error:
+        raise EvidenceError(f"{BLOCK}: the Prefect Secret {name!r} cannot be read: {error}") from error
+    return Keys(home.keys, value.encode())

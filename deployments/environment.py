@@ -1,0 +1,52 @@
+"""One environment on this host, whole: its place, its router's front and what runs its slots."""
+
+from functools import cached_property
+
+from deployments.front import Front
+from deployments.place import Place
+from deployments.runtimes import Runtime
+from host.errors import ConfigError
+
+
+class Environment(Place):
+    """A place with its front and its runtime. Opening one changes nothing."""
+
+    @cached_property
+    def front(self) -> Front:
+        return Front(self)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        return open_runtime(self)
+
+    def up(self) -> None:
+        """Start supervisor, database and router, and with them the slots that were running. Safe to repeat.
+
+        Raises ConfigError when a stranger has the public port.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        self.runtime.prepare()
+        self.router.prepare()
+        was_up = self.supervisor.answers()
+        self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
+        try:
+            self.front.refuse_taken_ports()
+            self.front.up()
+        except ConfigError:
+            if not was_up:
+                self.supervisor.down()
+            raise
+        self.runtime.up(self.ledger())
+        self.front.wait()
+
+
+def open_runtime(place: Place) -> Runtime:
+    """Return the runtime that the environment is set to (RUNTIME)."""
+    if place.settings.runtime == "compose":
+        from deployments.runtimes.compose.runtime import ComposeRuntime
+
+        return ComposeRuntime(place)
+    from deployments.runtimes.process import ProcessRuntime
+
+    return ProcessRuntime(place)

@@ -1,0 +1,1 @@
+"""Envoy in front of an environment: its configuration, its routes, its figures."""

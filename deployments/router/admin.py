@@ -1,0 +1,194 @@
+"""What a running Envoy says of itself over its admin socket. Reads only."""
+
+import re
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from deployments.router.bootstrap import CERTIFICATE
+from deployments.router.routes import ROUTES, STAT_PREFIX
+from gates.release.analysis import SlotCounters
+from host.errors import RouterError
+
+ANSWER_TIMEOUT_S = 10.0
+STAT_ROOTS = {
+    "cds.json": "cluster_manager.cds",
+    "rds.json": f"http.{STAT_PREFIX}.rds.{ROUTES}",
+    "sds.json": f"sds.{CERTIFICATE}",
+}
+ROUTING = ("cds.json", "rds.json")
+SLOT_STATS = r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_cx_connect_fail)$"
+
+# What is worth keeping over time: of the slots, of the public listener, of Envoy itself.
+EXPORTED_STATS = (
+    r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_rq_total|upstream_rq_retry"
+    r"|upstream_cx_active|upstream_cx_connect_fail)$"
+    rf"|^http\.{STAT_PREFIX}\.(downstream_rq_.xx|downstream_rq_time|downstream_rq_active|downstream_rq_total"
+    r"|downstream_cx_active)$"
+    r"|^server\.(live|uptime|memory_allocated|memory_physical_size)$"
+)
+
+
+@dataclass(frozen=True)
+class FileStatus:
+    """What Envoy made of one file: the version in effect; how often it took or refused one since it started."""
+
+    version: str
+    accepted: int
+    refused: int
+
+
+class Admin:
+    """Questions to one Envoy; each raises RouterError when it does not answer within 2 s. Use `connect`."""
+
+    def __init__(self, client: httpx.Client, socket: Path) -> None:
+        self._client = client
+        self.socket = socket
+
+    def status(self) -> dict[str, FileStatus]:
+        """Return file name -> status; a file that Envoy has not taken has the version ""."""
+        roots = "|".join(root.replace(".", r"\.") for root in STAT_ROOTS.values())
+        wanted = rf"^({roots})\.(version_text|update_(success|rejected|failure))$"
+        lines = self._get("/stats", filter=wanted).splitlines()
+        stats = dict(line.split(": ", 1) for line in lines if ": " in line)
+        return {name: _status(stats, root) for name, root in STAT_ROOTS.items()}
+
+    def version(self) -> str | None:
+        """Return the version of clusters and routes in effect; None when they differ or there is none yet."""
+        status = self.status()
+        versions = {status[name].version for name in ROUTING}
+        return (versions.pop() or None) if len(versions) == 1 else None
+
+    def running(self) -> dict[str, int]:
+        """Return slot -> backend port of the clusters in effect."""
+        try:
+            answer = self._client.get("/clusters", params={"format": "json"}).raise_for_status().json()
+            return {
+                item["name"]: item["host_statuses"][0]["address"]["socket_address"]["port_value"]
+                for item in answer.get("cluster_statuses", [])
+            }
+        except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
+            raise self._silent(error) from error
+
+    def counters(self) -> dict[str, SlotCounters]:
+        """Return slot -> counters for every slot that has a cluster. Times lag by up to 1 s (the flush interval)."""
+        text = self._get("/stats/prometheus", filter=SLOT_STATS)
+        found = {slot: _Tally() for slot in self.running()}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                slot = sample.labels.get("envoy_cluster_name", "")
+                if slot in found:
+                    found[slot].add(sample.name, sample.labels, sample.value)
+        return {slot: tally.counters() for slot, tally in found.items()}
+
+    def exported(self) -> str:
+        """Return what Prometheus is to read, in its text format."""
+        return self._get("/stats/prometheus", filter=EXPORTED_STATS)
+
+    def active(self, slot: str) -> int:
+        """Return how many requests the slot's backend is working on, streams included. RouterError: no such slot."""
+        name = f"cluster.{slot}.upstream_rq_active"
+        line = self._get("/stats", filter=f"^{name}$").strip()
+        if not line.startswith(f"{name}: "):
+            raise RouterError(f"router: no slot {slot!r} in its configuration; drain a slot before removing it")
+        return int(line.split(": ")[1])
+
+    def serving(self) -> tuple[int, int]:
+        """Return how many requests and how many connections of the public it has now."""
+        names = [f"http.{STAT_PREFIX}.downstream_{what}_active" for what in ("rq", "cx")]
+        lines = self._get("/stats", filter="^(" + "|".join(map(re.escape, names)) + ")$").splitlines()
+        stats = dict(line.split(": ", 1) for line in lines if ": " in line)
+        requests, connections = (int(stats.get(name, "0")) for name in names)
+        return requests, connections
+
+    def leave(self) -> None:
+        """Have it take new connections for its drain time only, and end those that are open with their next answer."""
+        try:
+            self._client.post("/drain_listeners", params={"graceful": ""}).raise_for_status()
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
+    def ready(self) -> bool:
+        """Whether Envoy says that it is live; true also when it started on a refused file, so look at `version` too."""
+        try:
+            return self._client.get("/ready").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _get(self, path: str, **query: str) -> str:
+        try:
+            return self._client.get(path, params=query).raise_for_status().text
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
+    def _silent(self, error: Exception) -> RouterError:
+        return RouterError(
+            f"router: no usable answer from its admin socket {self.socket} ({error or type(error).__name__}); "
+            "is it running? See its log, then run: make up"
+        )
+
+
+@contextmanager
+def connect(socket: Path) -> Iterator[Admin]:
+    """Open the admin socket for a few questions; nothing is sent yet."""
+    # A socket on this host speaks no TLS; a context without authorities is made in no time, and would trust nobody.
+    transport = httpx.HTTPTransport(uds=str(socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    with httpx.Client(
+        transport=transport, base_url="http://envoy", timeout=ANSWER_TIMEOUT_S, trust_env=False
+    ) as client:
+        yield Admin(client, socket)
+
+
+def wait_until_live(admin: Admin, deadline_s: float) -> None:
+    """Wait until Envoy has read its files, for it may just be restarting. RouterError after `deadline_s`."""
+    until = time.monotonic() + deadline_s
+    while not admin.ready():
+        if time.monotonic() > until:
+            raise RouterError(
+                f"router: not live after {deadline_s:g} s on {admin.socket}, nothing was changed; "
+                "see its log, then run: make up"
+            )
+        time.sleep(0.05)
+
+
+def _status(stats: dict[str, str], root: str) -> FileStatus:
+    def count(name: str) -> int:
+        return int(stats.get(f"{root}.{name}", "0"))
+
+    return FileStatus(
+        version=stats.get(f"{root}.version_text", "").strip('"'),
+        accepted=count("update_success"),
+        refused=count("update_rejected") + count("update_failure"),
+    )
+
+
+class _Tally:
+    """Collects the samples of one slot."""
+
+    def __init__(self) -> None:
+        self.responses: dict[str, int] = {}
+        self.buckets: dict[float, int] = {}
+        self.plain: dict[str, int] = {}
+
+    def add(self, name: str, labels: dict[str, str], value: float) -> None:
+        if "envoy_response_code_class" in labels:
+            self.responses[f"{labels['envoy_response_code_class']}xx"] = int(value)
+        elif "le" in labels:
+            self.buckets[float(labels["le"])] = int(value)
+        else:
+            # The parser appends "_total" to the names of counters, as OpenMetrics does and Envoy does not.
+            self.plain[name.removesuffix("_total")] = int(value)
+
+    def counters(self) -> SlotCounters:
+        return SlotCounters(
+            responses=self.responses,
+            connect_failures=self.plain.get("envoy_cluster_upstream_cx_connect_fail", 0),
+            active=self.plain.get("envoy_cluster_upstream_rq_active", 0),
+            time_buckets_ms=tuple(sorted(self.buckets.items())),
+        )

@@ -1,0 +1,46 @@
+"""Become another program while holding a lock file: `python -I -S exec_locked.py LOCK HOST PORT PROGRAM ARGUMENT...`.
+
+Envoy listens with SO_REUSEPORT: a second one on the same port would share its traffic silently. The lock, inherited
+by the program and freed by the kernel when it ends, keeps out a second one of the same directory; trying the port,
+one of another directory and any other listener. Standard library only. Exits with 75 (EX_TEMPFAIL) and one line.
+"""
+
+import fcntl
+import os
+import socket
+import sys
+
+TAKEN = 75
+
+
+def port_error(host: str, port: int) -> str | None:
+    """Return why nobody could listen there exclusively, or None."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return f"cannot listen on {host}:{port}: {error.strerror}; free the port or choose another"
+    return None
+
+
+def main() -> None:
+    """Take the lock, try the port, and become the program."""
+    lock, host, port, program, *arguments = sys.argv[1:]
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"router: already running here: {lock} is held; stop that one first", file=sys.stderr)
+        sys.exit(TAKEN)
+    problem = port_error(host, int(port))
+    if problem:
+        print(f"router: {problem}", file=sys.stderr)
+        sys.exit(TAKEN)
+    os.set_inheritable(descriptor, True)
+    os.execv(program, [program, *arguments])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Envoy's dynamic files on disk: written durably, replaced by rename (Envoy notices nothing else), put back."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deployments.router import routes as envoy
+from host.errors import RouterError
+
+
+def by_name(pair: envoy.Pair) -> dict[str, envoy.Document]:
+    """Return file name -> document."""
+    return {"cds.json": pair.cds, "rds.json": pair.rds}
+
+
+def write(path: Path, document: envoy.Document) -> None:
+    """Write a 0600 file durably and by rename. RouterError leaves the old file."""
+    temporary = path.with_suffix(".new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(document, file)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise RouterError(f"router: cannot write {path}: {error.strerror}") from error
+
+
+def write_pair(directory: Path, pair: envoy.Pair) -> None:
+    """Write both files of a pair unless they are there already."""
+    if read_pair(directory) != pair:
+        for name, document in by_name(pair).items():
+            write(directory / name, document)
+
+
+def read_pair(directory: Path) -> envoy.Pair | None:
+    """Return the pair of documents there, or None if one is absent or not what we write."""
+    try:
+        cds, rds = (json.loads((directory / name).read_bytes()) for name in ("cds.json", "rds.json"))
+        pair = envoy.Pair(cds, rds)
+        understood = isinstance(pair.ports, dict) and "resources" in rds
+        return pair if understood else None
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return None
+
+
+def version_of(path: Path) -> str:
+    """Return the version of one document, "" when there is none that we wrote."""
+    try:
+        return str(json.loads(path.read_bytes())["version_info"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def chain_of(path: Path) -> str:
+    """Return the certificate chain that a document holds, "" when there is none that we wrote."""
+    try:
+        (secret,) = json.loads(path.read_bytes())["resources"]
+        return str(secret["tls_certificate"]["certificate_chain"]["inline_string"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+@contextmanager
+def replaced(path: Path, document: envoy.Document) -> Iterator[None]:
+    """Replace a file for good if the block succeeds; if it raises, the old one is back by a mere rename."""
+    back = path.with_suffix(".back")
+    link(path, back)
+    write(path, document)
+    try:
+        yield
+    except BaseException:
+        os.replace(back, path)
+        raise
+    back.unlink()
+
+
+def link(source: Path, path: Path) -> None:
+    """Make `path` the same file as `source`, by rename: needs no room on the disk for its content."""
+    temporary = path.with_suffix(".link")
+    temporary.unlink(missing_ok=True)
+    os.link(source, temporary)
+    os.replace(temporary, path)
+    # Left over when `path` was the same file already: rename does nothing then.
+    temporary.unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,354 @@
+"""Runtime `compose`: a slot is a compose project of an artifact's image, reached on a port of 127.0.0.1.
+
+    PROJECT-blue, PROJECT-green   the services labelled `slipway.role: slot`
+    PROJECT-singleton             those labelled `singleton`, of the live version only
+    PROJECT-shared                those labelled `shared`: started once, never recreated by a release
+    PROJECT-task                  a one-off container, such as a migration
+
+PROJECT is the setting of that name, else <app>-<environment>. Containers are ours by label (home and environment).
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from deployments.journal.lease import Lease
+from deployments.journal.ledger import Ledger
+from deployments.place import Place
+from deployments.runtimes import one_off
+from deployments.runtimes.compose import databases, files
+from deployments.runtimes.compose.entrypoints import self_migrating
+from deployments.runtimes.compose.exit_reasons import RUNNING, ending
+from deployments.runtimes.compose.files import Names, Settled
+from deployments.runtimes.compose.model import Role, Stack, read_stack
+from deployments.runtimes.compose.preconditions import (
+    disk_problems,
+    fetch_image,
+    image_of,
+    image_problems,
+    live_restore_problems,
+    orphan_problems,
+)
+from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
+from deployments.runtimes.compose.read import read_model
+from deployments.runtimes.compose.secrets import Secrets
+from deployments.runtimes.layout import Installed, Layout, app_secrets
+from evidence.bundle import Image, read_bundle
+from gates.release.verification import Usage
+from host.docker.containers import Container
+from host.docker.engine import Engine
+from host.docker.labels import owner
+from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
+from host.files import write_atomically
+from host.masking import masked
+from host.ports import free_port
+
+POLL_S = 0.1
+LOOPING_S = 10.0
+LAST_LINES = 15
+SHARED_WAIT_S = 120
+ENGINE_WAIT_S = 90
+# A migration that waits for a lock makes every later query of that table wait behind it.
+LOCK_TIMEOUT = {"PGOPTIONS": "-c lock_timeout=5s"}
+
+
+class ComposeRuntime:
+    """Migrates, starts and stops artifacts as compose projects on one engine."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.engine = Engine(place.settings.docker_host, place.registry_login)
+        self._layout = Layout(place, runs_here=False)
+        self._stacks: dict[str, Stack] = {}
+
+    @cached_property
+    def names(self) -> Names:
+        """Return how everything of this environment is called on its engine."""
+        return Names(self.place.project, owner(self.place.home.root, self.place.name))
+
+    @cached_property
+    def projects(self) -> Projects:
+        return Projects(self.engine, self.names, self.place.directory / "compose")
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return Secrets(self.place, self.projects.directory / "secrets")
+
+    def problems(self, digest: str | None = None) -> list[str]:
+        """Look at engine, disk, image and compose file."""
+        try:
+            info = self.engine.info()
+            found = disk_problems(Path(info.get("DockerRootDir") or "/"), self.place.settings.min_free_disk_mb)
+            found += live_restore_problems(info) if self.place.settings.require_live_restore else []
+            found += self._orphans()
+            if digest:
+                image = image_of(read_bundle(self.place.store, digest).image, digest)
+                found += image_problems(self.engine, image)
+                stack = self.stack(Installed(self.place.home.root / "installed", digest, self._layout.unpack(digest)))
+                self.secrets.paths(stack.model.get("secrets") or {})
+                found += self_migrating(self.engine, stack, image.id)
+                if self.place.settings.backup_before_migration:
+                    databases.postgres_service(stack)
+        except SlipwayError as error:
+            return [str(error)]
+        return found
+
+    def _orphans(self) -> list[str]:
+        """Say that there is data of ours from before this state directory; its passwords are lost."""
+        known = self.projects.file(self.names.shared).exists() or any(
+            one.ended for one in self.place.ledger().operations
+        )
+        return [] if known else orphan_problems(self.engine.volumes(self.names.owner))
+
+    def notes(self) -> list[str]:
+        """Say what a restart of the engine would do."""
+        try:
+            return live_restore_problems(self.engine.info())
+        except ToolError as error:
+            return [str(error)]
+
+    def wait_ready(self) -> None:
+        self.engine.wait(ENGINE_WAIT_S)
+
+    def prepare(self) -> None:
+        """Ask the engine, so that `up` fails at once when it is away."""
+        self.engine.info()
+        self.projects.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_atomically(self.projects.directory / ENGINE_FILE, self.engine.host.encode())
+
+    def up(self, ledger: Ledger) -> None:
+        """Start the shared services and slots that a stop of everything, or of the engine, ended."""
+        wanted = {self.names.slot(name): slot for name, slot in ledger.slots.items() if slot.running}
+        down = [
+            one
+            for one in self.projects.all()
+            if one.state != "running"
+            and (one.labels["slipway.role"] != Role.SLOT or one.labels.get("com.docker.compose.project") in wanted)
+            and one.labels.get("com.docker.compose.project") != self.names.task
+        ]
+        shared = [one for one in down if one.labels["slipway.role"] == Role.SHARED]
+        self.engine.start(shared)
+        self.engine.start([one for one in down if one not in shared])
+
+    def database(self) -> dict[str, str]:
+        """Return nothing: the team's compose file and settings name the database."""
+        return {}
+
+    def install(self, digest: str) -> Installed:
+        installed = self._layout.install(digest)
+        image = image_of(installed.bundle.image, digest)
+        fetch_image(self.engine, image, digest)
+        # Preflight could not look into an image that only a registry had.
+        if wrong := self_migrating(self.engine, self.stack(installed), image.id):
+            raise ConfigError("; ".join(wrong))
+        return installed
+
+    def installed(self, digest: str) -> Installed:
+        return self._layout.installed(digest)
+
+    def stack(self, installed: Installed) -> Stack:
+        """Return the artifact's compose file for this environment, read and checked. ConfigError: it is unusable."""
+        if installed.digest not in self._stacks:
+            self._stacks[installed.digest] = self._read_stack(installed)
+        return self._stacks[installed.digest]
+
+    def _read_stack(self, installed: Installed) -> Stack:
+        image = image_of(installed.bundle.image, installed.digest)
+        name = image.compose.get(self.place.name)
+        if name is None:
+            raise ConfigError(
+                f"{installed.bundle.version} has no compose file for {self.place.name}; name one in [image.compose] of "
+                "config/pipeline.toml and build again"
+            )
+        file = installed.source / name
+        secrets = self.place.settings.secrets
+        model = read_model(self.engine, file, self.names.project, self._settings(image), secrets)
+        binds = [one.strip() for one in self.place.settings.compose_binds.split(",") if one.strip()]
+        stack = read_stack(model, name, str(installed.source), binds)
+        public = stack.service(stack.public)
+        if "build" not in public and public.get("image") != image.id:
+            raise ConfigError(
+                f"{name}: service {stack.public} runs {public.get('image')}, not the image that was built; give it "
+                "image: ${SLIPWAY_IMAGE}"
+            )
+        return stack
+
+    def _settings(self, image: Image) -> dict[str, str]:
+        return {**self.place.settings.app, "SLIPWAY_IMAGE": image.id}
+
+    def settled(self, installed: Installed, stack: Stack) -> Settled:
+        """Return what this environment adds to the team's file. ConfigError: it mounts a secret that nobody set."""
+        image = image_of(installed.bundle.image, installed.digest)
+        used = self.secrets.paths(stack.model.get("secrets") or {})
+        return Settled(self.names, image.id, installed.digest, self.place.settings.app, used)
+
+    def files(self, digest: str) -> dict[str, str]:
+        """Return the compose files that this environment would run, by project, as a person reads them.
+
+        Nothing is started or written. The slot's port is chosen anew at each start.
+        """
+        bundle = self._layout.unpack(digest)
+        installed = Installed(self.place.home.root / "installed", digest, bundle)
+        stack = self.stack(installed)
+        if wrong := self_migrating(self.engine, stack, image_of(bundle.image, digest).id):
+            raise ConfigError("; ".join(wrong))
+        settled = self.settled(installed, stack)
+        slot = self.place.ledger().idle_slot
+        made = [files.slot_file(stack, settled, slot, self.choose_port(), bundle.run.stop_seconds)]
+        made += [files.singleton_file(stack, settled, bundle.run.stop_seconds)] * bool(stack.services(Role.SINGLETON))
+        made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
+        return {file["name"]: self.projects.text(file) for file in made}
+
+    def _up(self, file: Mapping[str, Any], *options: str, timeout_s: float = 180) -> None:
+        self.secrets.write(file.get("secrets") or ())
+        try:
+            self.projects.up(file, self.secrets.environment(), *options, timeout_s=timeout_s)
+        except ToolError as error:
+            raise ToolError(self._masked(str(error))) from error
+
+    def share(self, installed: Installed) -> None:
+        """Have the shared services running and healthy. Those that are there are never recreated."""
+        stack = self.stack(installed)
+        names = stack.services(Role.SHARED)
+        there = {one.service for one in self.projects.containers(self.names.shared) if one.state == "running"}
+        if set(names) <= there:
+            return
+        file = files.shared_file(stack, self.settled(installed, stack))
+        options = ("--no-recreate", "--wait", "--wait-timeout", str(SHARED_WAIT_S))
+        self._up(file, *options, timeout_s=SHARED_WAIT_S + 60)
+
+    def migrate(self, installed: Installed, lease: Lease) -> str:
+        """Run the artifact's migration in a one-off container of its image, after the shared services are up."""
+        self.share(installed)
+        once = partial(self._once, installed)
+        return one_off.migrate(installed.bundle.run, once, LOCK_TIMEOUT, self.place.settings.migration_timeout_seconds)
+
+    def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
+        once = partial(self._once, installed)
+        return one_off.seed(installed.bundle.run, kind, once, self.place.settings.seed_timeout_seconds)
+
+    def _once(
+        self, installed: Installed, command: Sequence[str], env: Mapping[str, str], timeout_s: float
+    ) -> tuple[str, str]:
+        """Run a command in a one-off container; return how that ended when it was not good, and what it printed."""
+        stack = self.stack(installed)
+        self.tidy()
+        try:
+            self._up(files.task_file(stack, self.settled(installed, stack), command, env))
+            ended, said = self._await_task(timeout_s)
+        finally:
+            self.tidy()
+        if ended is None:
+            return f"did not end within {timeout_s:g} s and was stopped", said
+        return (ending(ended) if ended.exit_code or ended.oom else ""), said
+
+    def _await_task(self, timeout_s: float) -> tuple[Container | None, str]:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = self.projects.containers(self.names.task)
+            over = not found or found[0].state in ("exited", "dead")
+            if over or time.monotonic() > deadline:
+                said = self._masked(self.engine.log_tail(found[0], 200)) if found else ""
+                return (found[0] if found and over else None), said
+            time.sleep(POLL_S)
+
+    def _database(self, installed: Installed) -> Container:
+        """Return the running container of the shared PostgreSQL."""
+        self.share(installed)
+        name = databases.postgres_service(self.stack(installed))
+        found = [one for one in self.projects.containers(self.names.shared) if one.service == name]
+        if not found:
+            raise ToolError(f"there is no container of the shared service {name}")
+        return found[0]
+
+    def database_bytes(self, installed: Installed) -> int:
+        return databases.database_bytes(self.engine, self._database(installed))
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        databases.dump(self.engine, self._database(installed), file, timeout_s)
+
+    def tidy(self) -> None:
+        """Remove the one-off container of a release that was killed: a migration must not run on beside a restore."""
+        self.projects.remove(self.names.task, 0)
+
+    def choose_port(self) -> int:
+        """Return a free port of 127.0.0.1."""
+        return free_port()
+
+    def start(self, slot: str, installed: Installed, port: int) -> None:
+        """Start the artifact's slot services. Restart policies keep them running across our death and a reboot."""
+        self.share(installed)
+        stack = self.stack(installed)
+        file = files.slot_file(stack, self.settled(installed, stack), slot, port, installed.bundle.run.stop_seconds)
+        self._up(file)
+        image = image_of(installed.bundle.image, installed.digest)
+        for one in self.projects.containers(self.names.slot(slot)):
+            if one.service == stack.public and one.image != image.id:
+                raise ArtifactError(f"{one.name} runs {one.image[:19]}, expected {image.id[:19]}; nothing was switched")
+
+    def restart(self, slot: str) -> None:
+        self.engine.restart(self.projects.containers(self.names.slot(slot)), self._grace_s())
+
+    def stop(self, slot: str) -> None:
+        self.projects.remove(self.names.slot(slot), self._grace_s())
+
+    def _grace_s(self) -> float:
+        return max(self.place.settings.drain_seconds, 60)
+
+    def gone(self, slot: str) -> str | None:
+        """Return which container of a slot is not running, how it ended, and its last lines, masked."""
+        found = self.projects.containers(self.names.slot(slot))
+        if not found:
+            return f"there is no container of {self.names.slot(slot)}"
+        for one in found:
+            if why := self._death(one):
+                said = self._masked(self.engine.log_tail(one, LAST_LINES))
+                return f"{why}; it said: {said or 'nothing'}"
+        return None
+
+    def _death(self, container: Container) -> str | None:
+        if container.state == "restarting" or _loops(container):
+            container = self.engine.last_death(container)
+            return f"{container.service} {ending(container)} and is started again and again"
+        return None if container.state in RUNNING else f"{container.service} {ending(container)}"
+
+    def renewed(self, slot: str, since: datetime) -> str | None:
+        """A container that died by itself is counted as restarted; one that a restart of the engine ended is not."""
+        for one in self.projects.containers(self.names.slot(slot)):
+            if one.restarts == 0 and one.started_at() > since:
+                return f"{one.service} was started anew from outside, as when the engine at {self.engine.name} restarts"
+        return None
+
+    def follow(self, live: str | None) -> None:
+        """Have exactly the live version's singletons: those of another are stopped before these start."""
+        found = self.projects.containers(self.names.singleton)
+        right = [one for one in found if one.labels.get("slipway.digest") == live and one.state == "running"]
+        if live is None or (found and len(right) < len(found)):
+            self.projects.remove(self.names.singleton, self._grace_s())
+            right = []
+        if live is None or right:
+            return
+        installed = self.installed(live)
+        stack = self.stack(installed)
+        if stack.services(Role.SINGLETON):
+            stop_s = installed.bundle.run.stop_seconds
+            self._up(files.singleton_file(stack, self.settled(installed, stack), stop_s))
+
+    def usage(self, slot: str) -> tuple[Usage, ...]:
+        """Return what each container of a slot uses of its limits."""
+        return tuple(self.engine.usage(one) for one in self.projects.containers(self.names.slot(slot)))
+
+    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
+        secrets = app_secrets(self.place, self.database())
+        return self._layout.smoke(installed, base_url, headers, lease, secrets)
+
+    def _masked(self, text: str) -> str:
+        return masked(text, app_secrets(self.place, self.database()))
+
+
+def _loops(container: Container) -> bool:
+    """Say whether a container was restarted by the engine and runs for a few seconds only."""
+    return container.restarts > 0 and container.age_s() < LOOPING_S

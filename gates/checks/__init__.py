@@ -1,0 +1,1 @@
+"""What becomes of a commit: tools, suites, coverage, speed."""

@@ -1,0 +1,166 @@
+"""What a tool's or a suite's result comes to. An exit code alone is never a verdict."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gates.check import Check, Outcome
+from gates.checks.reports import KIND, Found, Reader, Reads, Report, ToolRun, last_words
+from gates.checks.reports_frontend import read_eslint, read_tsc, read_vitest
+from gates.checks.reports_generic import read_lines, read_sarif
+from gates.checks.reports_python import read_black, read_flake8, read_isort, read_mypy
+from gates.findings import Finding
+
+READERS: Mapping[Reads, Reader] = {
+    Reads.BLACK: read_black,
+    Reads.ISORT: read_isort,
+    Reads.FLAKE8: read_flake8,
+    Reads.MYPY: read_mypy,
+    Reads.ESLINT: read_eslint,
+    Reads.TSC: read_tsc,
+    Reads.VITEST: read_vitest,
+    Reads.SARIF: read_sarif,
+    Reads.LINES: read_lines,
+}
+# The exit codes that mean "I looked", clean or not. After any other the tool could not look.
+LOOKED: Mapping[Reads, tuple[int, ...]] = {Reads.TSC: (0, 1, 2)}
+SIGNALLED = 128  # an exit code from here on: the tool was killed, by signal `code - 128`
+MOST_FINDINGS = 500
+LEAST_SHARE = 0.5  # of the files of its kind that a tool must have looked at
+NAMED = 5
+EXAMINED = re.compile(r"(?:(\d+) tests in )?(\d+) files?(?: given)?, (\d+) lines?")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A check without its findings' fingerprints yet, which need the source: `found` are all, worst first.
+
+    `crashed`: the tool did not come to an end of its own, or left a report that cannot be read; trying again may help.
+    """
+
+    check: Check
+    found: tuple[Found, ...] = ()
+    crashed: bool = False
+
+
+def judge_tool(reads: Reads, run: ToolRun) -> Judged:
+    """Judge a tool by its report. A crash, a time-out, a file that it could not look at, a report that is absent,
+    garbage, or at odds with the exit code, and too little looked at are `no verdict`, never a pass.
+    What passed a limit of its own has failed.
+    """
+    if run.exceeded:
+        failed = Check(name=run.name, outcome=Outcome.FAILED, reason=f"{run.exceeded} and was stopped", tool=run.tool)
+        return Judged(failed.model_copy(update={"seconds": run.seconds, "notes": run.notes}))
+    crash = _crash(run)
+    report = Report(unread=crash) if crash else READERS[reads](run)
+    outcome, reason = _outcome(reads, run, report)
+    found = sorted((*report.found, *report.tolerated), key=lambda one: (one.severity.rank, one.file, one.line))
+    check = Check(
+        name=run.name,
+        outcome=outcome,
+        reason=reason,
+        examined="" if report.unread else _examined(reads, run, report),
+        tool=run.tool,
+        seconds=run.seconds,
+        notes=tuple(_notes(reads, run, report)),
+    )
+    return Judged(check, tuple(found), crashed=bool(report.unread) and not run.problem)
+
+
+def with_findings(check: Check, findings: tuple[Finding, ...]) -> Check:
+    """Return the check with its findings, at most 500 of them; a note says how many more there are."""
+    more = len(findings) - MOST_FINDINGS
+    notes = (*check.notes, f"{more} more findings are not listed") if more > 0 else check.notes
+    return check.model_copy(update={"findings": findings[:MOST_FINDINGS], "notes": notes})
+
+
+def lines_examined(check: Check) -> int | None:
+    """Return how many lines a tool looked at, read from what its check says; None when it does not say."""
+    match = EXAMINED.fullmatch(check.examined)
+    return int(match[3]) if match else None
+
+
+def _crash(run: ToolRun) -> str:
+    if run.timed_out:
+        return f"did not end within {run.timeout_s:g} s and was stopped"
+    if run.returncode < 0 or run.returncode >= SIGNALLED:
+        number = -run.returncode if run.returncode < 0 else run.returncode - SIGNALLED
+        return f"was killed by signal {number}: {last_words(run)}"
+    return ""
+
+
+def _outcome(reads: Reads, run: ToolRun, report: Report) -> tuple[Outcome, str]:
+    looked_at = _count(reads, run, report)
+    expected = len(_kind(reads, run))
+    if run.problem or report.unread:
+        return Outcome.NO_VERDICT, run.problem or report.unread
+    if report.blind:
+        return Outcome.NO_VERDICT, f"could not look at everything: {report.blind}"
+    if run.returncode not in LOOKED.get(reads, (0, 1)):
+        return Outcome.NO_VERDICT, f"exit code {run.returncode}: {last_words(run)}"
+    if report.found:
+        return Outcome.FAILED, _in_short(report.found)
+    if run.returncode:
+        return Outcome.NO_VERDICT, f"exit code {run.returncode} although its report is clean: {last_words(run)}"
+    if not looked_at:
+        return Outcome.NO_VERDICT, "looked at no file"
+    if looked_at < LEAST_SHARE * expected:
+        return Outcome.NO_VERDICT, f"looked at only {looked_at} of the {expected} files that the commit tracks for it"
+    tolerated = len(report.tolerated)
+    return Outcome.PASSED, f"clean, but for {_number(tolerated, 'warning')}" if tolerated else "clean"
+
+
+def _in_short(found: tuple[Found, ...]) -> str:
+    first = found[0]
+    where = f"{first.file}:{first.line}" if first.line else first.file
+    return f"{_number(len(found), 'finding')}, the first: {where} {first.rule} {first.message}"[:300]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _kind(reads: Reads, run: ToolRun) -> list[str]:
+    return [file for file in run.tracked if KIND[reads].search(file)]
+
+
+def _count(reads: Reads, run: ToolRun, report: Report) -> int:
+    """Return how many files it looked at; a tool that does not tell is taken to have looked at what it was given."""
+    if report.files is not None:
+        return len(report.files)
+    return len(_kind(reads, run)) if report.count is None else report.count
+
+
+def _examined(reads: Reads, run: ToolRun, report: Report) -> str:
+    count, kind = _count(reads, run, report), _kind(reads, run)
+    if report.files is not None:
+        lines = sum(run.tracked.get(file, 0) for file in report.files)
+    else:
+        # Only their number is known: the lines of that share.
+        lines = round(sum(run.tracked[file] for file in kind) * min(1.0, count / len(kind))) if kind else 0
+    told = report.files is not None or report.count is not None
+    tests = f"{report.tests} tests in " if report.tests is not None else ""
+    return f"{tests}{_number(count, 'file')}{'' if told else ' given'}, {_number(lines, 'line')}"
+
+
+def _notes(reads: Reads, run: ToolRun, report: Report) -> list[str]:
+    notes = [*run.notes, *report.notes]
+    if report.unread:
+        return notes
+    kind = _kind(reads, run)
+    if report.files is not None:
+        left = sorted(set(kind) - report.files)
+        if left:
+            named = ", ".join(left[:NAMED]) + (", ..." if len(left) > NAMED else "")
+            notes.append(f"did not look at {len(left)} of the {len(kind)} files that the commit tracks for it: {named}")
+    elif report.count is None:
+        notes.append("the tool does not say which files it looked at")
+    elif report.count < len(kind):
+        left_out = len(kind) - report.count
+        notes.append(f"did not look at {left_out} of the {len(kind)} files that the commit tracks for it")
+    return notes
+
+
+def no_verdict(name: str, reason: str) -> Check:
+    """Return the check of something that could not be run at all."""
+    return Check(name=name, outcome=Outcome.NO_VERDICT, reason=reason)

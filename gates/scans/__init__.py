@@ -1,0 +1,1 @@
+"""What scanners say, read and judged."""

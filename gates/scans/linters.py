@@ -1,0 +1,224 @@
+"""What hadolint, zizmor and squawk report, as findings: their severities by rule, for they grade by other measures."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from gates.findings import Finding, Severity, fingerprint
+from gates.scans.outcome import ReportError, read_report
+
+CRITICAL, HIGH, MEDIUM, LOW = Severity
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class _Hint(_Model):
+    code: str = Field(min_length=1, max_length=40)
+    file: str
+    level: str
+    line: int
+    message: str
+
+
+class _Hints(RootModel[tuple[_Hint, ...]]):
+    pass
+
+
+# The user root, sudo, `latest`: what the others are about is style, or costs build time.
+HADOLINT: Mapping[str, Severity] = {"DL3002": HIGH, "DL3004": HIGH, "DL3007": HIGH, "DL3006": HIGH}
+HADOLINT_LEVELS: Mapping[str, Severity] = {"error": MEDIUM, "warning": MEDIUM, "info": LOW, "style": LOW}
+
+
+def read_hadolint(text: str, names: Mapping[str, str], texts: Mapping[str, str]) -> tuple[list[Finding], list[str]]:
+    """Return findings and the files that hadolint could not parse. `names` turns its paths into ours.
+
+    `texts` gives each file's text, by our name: the offending line makes the fingerprint. ReportError as usual.
+    """
+    found, blind = [], []
+    for hint in read_report(_Hints, text, "hadolint").root:
+        if hint.file not in names:
+            raise ReportError("hadolint reported a file that it was not given")
+        file = names[hint.file]
+        if hint.code == "DL1000":
+            blind.append(f"hadolint cannot parse {file}, line {hint.line}")
+            continue
+        severity = HADOLINT.get(hint.code) or HADOLINT_LEVELS.get(hint.level, MEDIUM)
+        subject = _line(texts[file], hint.line)
+        found.append(_finding("hadolint", hint.code, severity, hint.message, file, hint.line, subject))
+    return found, blind
+
+
+class _Point(_Model):
+    row: int = Field(ge=0)
+
+
+class _Range(_Model):
+    start_point: _Point
+
+
+class _Concrete(_Model):
+    location: _Range
+    feature: str = ""
+
+
+class _Symbolic(_Model):
+    key: dict[str, dict[str, str] | str]
+    kind: str = ""
+    annotation: str = ""
+
+
+class _Location(_Model):
+    symbolic: _Symbolic
+    concrete: _Concrete
+
+
+class _Grades(_Model):
+    severity: str
+
+
+class _Audit(_Model):
+    ident: str = Field(min_length=1, max_length=80)
+    desc: str
+    determinations: _Grades
+    locations: tuple[_Location, ...] = Field(min_length=1)
+
+
+class _Audits(RootModel[tuple[_Audit, ...]]):
+    pass
+
+
+ZIZMOR: Mapping[str, Severity] = {"High": HIGH, "Medium": MEDIUM, "Low": LOW, "Informational": LOW, "Unknown": MEDIUM}
+# What lets a stranger run code with the repository's rights.
+ZIZMOR_CRITICAL = ("template-injection", "github-env")
+
+
+def read_zizmor(output: str, names: Mapping[str, str]) -> list[Finding]:
+    """Read zizmor's log lines with the JSON after them. ReportError when it did not complete each of the files.
+
+    `names` turns its paths into ours.
+    """
+    lines = output.splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith("[")), len(lines))
+    missing = [ours for path, ours in names.items() if not any(f"completed {path}" in line for line in lines[:start])]
+    if missing:
+        raise ReportError(f"zizmor did not complete {', '.join(missing)[:300]}")
+    found = []
+    for audit in read_report(_Audits, "\n".join(lines[start:]), "zizmor").root:
+        place = next((one for one in audit.locations if one.symbolic.kind == "Primary"), audit.locations[0])
+        file = names.get(_path(place.symbolic), "")
+        severity = ZIZMOR.get(audit.determinations.severity, MEDIUM)
+        if severity is HIGH and audit.ident in ZIZMOR_CRITICAL:
+            severity = CRITICAL
+        line = place.concrete.location.start_point.row + 1
+        message = f"{audit.desc}: {place.symbolic.annotation}"
+        found.append(_finding("zizmor", audit.ident, severity, message, file, line, place.concrete.feature[:500]))
+    return found
+
+
+def _path(place: _Symbolic) -> str:
+    local = place.key.get("Local", {})
+    return local.get("verbatim_path") or local.get("given_path") or "" if isinstance(local, dict) else ""
+
+
+class _Warning(_Model):
+    file: str
+    line: int = Field(ge=0)
+    message: str
+    rule_name: str = Field(min_length=1, max_length=80)
+
+
+class _Warnings(RootModel[tuple[_Warning, ...]]):
+    pass
+
+
+# What breaks the version that still runs, or the rows that are there. https://squawkhq.com/docs/rules
+SQUAWK: Mapping[str, Severity] = {
+    **dict.fromkeys(
+        (
+            "adding-not-nullable-field",
+            "adding-required-field",
+            "ban-alter-domain-with-add-constraint",
+            "ban-concurrent-index-creation-in-transaction",
+            "ban-drop-column",
+            "ban-drop-database",
+            "ban-drop-table",
+            "ban-truncate-cascade",
+            "changing-column-type",
+            "renaming-column",
+            "renaming-table",
+        ),
+        HIGH,
+    ),
+    **dict.fromkeys(("require-lock-timeout", "require-statement-timeout"), LOW),
+}
+# Matters of taste: which types to choose, and statements that could run twice. Transactions are alembic's.
+SQUAWK_IGNORED = (
+    "ban-uncommitted-transaction",
+    "prefer-bigint-over-int",
+    "prefer-bigint-over-smallint",
+    "prefer-identity",
+    "prefer-robust-stmts",
+    "prefer-text-field",
+    "prefer-timestamptz",
+    "transaction-nesting",
+)
+
+
+def read_squawk(text: str, names: Mapping[str, str], texts: Mapping[str, str]) -> tuple[list[Finding], list[str]]:
+    """Return findings of SQL files and why some could not be judged; `names` and `texts` as for hadolint."""
+    found, blind = [], []
+    for one in read_report(_Warnings, text, "squawk").root:
+        if one.file not in names:
+            raise ReportError("squawk reported a file that it was not given")
+        file = names[one.file]
+        if one.rule_name == "syntax-error":
+            blind.append(f"squawk cannot parse the SQL of {file}")
+            continue
+        severity = SQUAWK.get(one.rule_name, MEDIUM)
+        subject = _line(texts[file], one.line + 1)
+        found.append(_finding("squawk", one.rule_name, severity, f"{one.message}: {subject}", file, 0, subject))
+    return found, list(dict.fromkeys(blind))
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return lines[number - 1].strip()[:300] if 0 < number <= len(lines) else ""
+
+
+def _finding(tool: str, rule: str, severity: Severity, message: str, file: str, line: int, subject: str) -> Finding:
+    mark = fingerprint(rule, file, subject)
+    return Finding(
+        tool=tool, rule=rule, severity=severity, message=message[:500], file=file, line=line, fingerprint=mark
+    )
+
+
+def migrations_in(sql: str, after: str) -> dict[str, str]:
+    """Split `alembic upgrade --sql` into the SQL of each revision, oldest first; only what comes after a revision.
+
+    ReportError when `after` is named and not among them.
+    """
+    parts: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in sql.splitlines():
+        if line.startswith("-- Running upgrade "):
+            current = parts.setdefault(line.rpartition("->")[2].strip()[:80], [])
+        # Comments could tell squawk to look away.
+        elif not line.lstrip().startswith("--"):
+            current.append(line.replace("squawk-ignore", "squawk_ignore"))
+    if after and after not in parts:
+        raise ReportError(f"[migrations] judged_after names {after[:40]!r}, which is none of the revisions")
+    revisions = list(parts)
+    kept = revisions[revisions.index(after) + 1 :] if after else revisions
+    return {revision: _within(parts[revision]) for revision in kept}
+
+
+def _within(lines: list[str]) -> str:
+    """Return a revision's statements without the transaction around them; one that it ends by itself stays."""
+    body = [line for line in lines if line.strip()]
+    while body and body[0].strip().upper() == "BEGIN;":
+        body.pop(0)
+    while body and body[-1].strip().upper() in ("BEGIN;", "COMMIT;"):
+        body.pop()
+    return "\n".join(body) + "\n"

@@ -1,0 +1,105 @@
+"""What a security scan saw, put together into its check. Whether that blocks is decided in gates/scans/security.py."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gates.check import Check, Measure, Outcome
+from gates.findings import Finding, Severity, fingerprint
+
+Model = TypeVar("Model", bound=BaseModel)
+SHOWN = 5
+# A check travels in evidence and pages: beyond this, the first ones and the number of all say enough.
+MOST_FINDINGS = 500
+MOST_NOTES = 100
+
+
+class ReportError(ValueError):
+    """A tool's report is not what that tool writes, or covers less than it was asked. Holds nothing of the report."""
+
+
+def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
+    """Parse a tool's JSON. ReportError names the place that is wrong, never its content: that could be a secret."""
+    if not text.strip():
+        raise ReportError(f"{tool} left an empty report")
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the report as a whole"
+        raise ReportError(f"{tool} left no report that can be trusted: {place}: {first['type']}") from None
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a scan saw: its findings, what it looked at, and `problems`, each a reason why that is not everything."""
+
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[str, ...] = ()
+    examined: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    measures: tuple[Measure, ...] = ()
+
+    def __add__(self, other: "Sight") -> "Sight":
+        return Sight(
+            self.findings + other.findings,
+            self.problems + other.problems,
+            self.examined + other.examined,
+            self.notes + other.notes,
+            self.measures + other.measures,
+        )
+
+
+def together(sights: Iterable[Sight]) -> Sight:
+    """Return what several parts of a scan saw, in their order."""
+    return sum(sights, Sight())
+
+
+def numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Tell findings of the same fingerprint apart: a waiver for one must not cover the same line written again."""
+    seen: Counter[str] = Counter()
+    told = []
+    for one in sorted(findings, key=lambda one: (one.file, one.line)):
+        again = seen[one.fingerprint]
+        seen[one.fingerprint] += 1
+        changed = {"fingerprint": fingerprint(one.fingerprint, str(again))} if again else {}
+        told.append(one.model_copy(update=changed))
+    return tuple(told)
+
+
+def conclude(name: str, tool: str, seen: Sight, seconds: float = 0) -> Check:
+    """Return the scan's check: PASSED when it could look at everything, whatever it found; else NO_VERDICT with every
+    reason. One fingerprint is one finding, and the worst MOST_FINDINGS are kept.
+    """
+    unique = {finding.fingerprint: finding for finding in seen.findings}
+    findings = sorted(unique.values(), key=lambda one: (one.severity.rank, one.file, one.line, one.rule))
+    notes = list(dict.fromkeys(seen.notes))
+    if len(findings) > MOST_FINDINGS:
+        notes.insert(0, f"{len(findings)} findings, of which the worst {MOST_FINDINGS} are kept")
+    problems = list(dict.fromkeys(seen.problems))
+    return Check(
+        name=name,
+        outcome=Outcome.NO_VERDICT if problems else Outcome.PASSED,
+        reason=_problems(problems, findings) if problems else counted(findings),
+        examined=", ".join(one for one in seen.examined if one),
+        tool=tool,
+        seconds=round(seconds, 2),
+        measures=seen.measures,
+        findings=tuple(findings[:MOST_FINDINGS]),
+        notes=tuple(notes[:MOST_NOTES]),
+    )
+
+
+def _problems(problems: Sequence[str], findings: Sequence[Finding]) -> str:
+    more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
+    found = f"; found so far: {counted(findings)}" if findings else ""
+    return "; ".join(problems[:SHOWN])[:2000] + more + found
+
+
+def counted(findings: Sequence[Finding]) -> str:
+    """Return how much was found, for a person: "1 high, 2 medium"."""
+    found = [(severity, sum(one.severity is severity for one in findings)) for severity in Severity]
+    return ", ".join(f"{count} {severity}" for severity, count in found if count) or "nothing found"

@@ -1,0 +1,209 @@
+"""What Kingfisher and TruffleHog found, without a character of any secret; and whether they looked at everything."""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gates.findings import Finding, Severity, fingerprint
+from gates.scans.outcome import ReportError, read_report
+
+
+class _Model(BaseModel):
+    # Errors of pydantic show the input, which may be a secret.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class _Commit(_Model):
+    id: str = Field(pattern="^[0-9a-f]{40,64}$")
+
+
+class _Origin(_Model):
+    commit: _Commit
+
+
+class _Rule(_Model):
+    id: str = Field(min_length=1, max_length=200)
+    name: str = Field("", max_length=300)
+
+
+class _Where(_Model):
+    path: str
+    line: int = Field(ge=0)
+    # What --redact leaves of the secret: a salted hash, the same for the same secret within one run.
+    snippet: str = Field(pattern=r"^\[REDACTED:[0-9a-f]+\]$")
+    git_metadata: _Origin | None = None
+
+
+class _Found(_Model):
+    rule: _Rule
+    finding: _Where
+
+
+class _Git(_Model):
+    tip_sha: str
+    shallow: bool
+    fetched_commit_count: int
+
+
+class _Status(_Model):
+    status: str
+
+
+class _Stats(_Model):
+    blobs_scanned: int
+
+
+class _Input(_Model):
+    scan: _Status
+    stats: _Stats
+    git: _Git | None = None
+
+
+class _Audit(_Model):
+    repositories: tuple[_Input, ...]
+
+
+class _Summary(_Model):
+    findings: int
+    rules_applied: int
+
+
+class _Metadata(_Model):
+    summary: _Summary
+
+
+class Report(_Model):
+    """Kingfisher's JSON report (2.10 and newer): findings, and the audit of what it looked at."""
+
+    findings: tuple[_Found, ...]
+    audit: _Audit
+    metadata: _Metadata
+
+    @property
+    def blobs(self) -> int:
+        """Return how many files or contents were looked at."""
+        return sum(one.stats.blobs_scanned for one in self.audit.repositories)
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A secret's place: `commit` is the oldest that has it there, "" outside of the history; `line` is 1-based."""
+
+    rule: str
+    file: str
+    line: int
+    commit: str
+    mark: str
+
+
+def read_kingfisher(text: bytes, inputs: int) -> Report:
+    """Parse a report over `inputs` directories or repositories. ReportError when partial or in conflict with itself."""
+    report = read_report(Report, text, "kingfisher")
+    looked = report.audit.repositories
+    if len(looked) != inputs or any(one.scan.status != "completed" for one in looked):
+        raise ReportError(f"kingfisher completed {len(looked)} of {inputs} inputs, or only in part")
+    if report.metadata.summary.findings != len(report.findings):
+        raise ReportError("kingfisher's report has another number of findings than its summary says")
+    if report.metadata.summary.rules_applied == 0:
+        raise ReportError("kingfisher looked with no rules")
+    return report
+
+
+def check_coverage(report: Report, commit: str, commits: int, blobs: int) -> None:
+    """ReportError when a history scan looked at fewer commits or contents than there are, or at another commit."""
+    git = report.audit.repositories[0].git
+    if git is None or git.shallow or git.tip_sha != commit:
+        raise ReportError(f"kingfisher did not look at the whole history of {commit[:12]}")
+    if git.fetched_commit_count < commits or report.blobs < blobs:
+        raise ReportError(
+            f"kingfisher looked at {git.fetched_commit_count} of {commits} commits, {report.blobs} of {blobs} contents"
+        )
+
+
+def leaks(report: Report, order: Mapping[str, int]) -> list[Leak]:
+    """Return one leak for each rule, secret and file: the oldest by `order`, a commit's place in the history."""
+    oldest: dict[tuple[str, str, str], Leak] = {}
+    for found in report.findings:
+        where = found.finding
+        commit = where.git_metadata.commit.id if where.git_metadata else ""
+        leak = Leak(found.rule.id, where.path, where.line, commit, where.snippet)
+        key = (leak.rule, leak.mark, leak.file)
+        if key not in oldest or _age(leak, order) < _age(oldest[key], order):
+            oldest[key] = leak
+    return sorted(oldest.values(), key=lambda one: (_age(one, order), one.file, one.rule))
+
+
+def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:
+    return (order.get(leak.commit, len(order)), leak.line)
+
+
+def secret_findings(tool: str, found: Iterable[Leak], files: Container[str]) -> tuple[Finding, ...]:
+    """Return a critical finding for each leak. `files` are the paths of the newest commit.
+
+    The fingerprint is made of rule, file, commit and a running number: no line, and nothing made from the secret.
+    """
+    number, made = defaultdict[tuple[str, str, str], int](int), []
+    for leak in found:
+        place = (leak.rule, leak.file, leak.commit)
+        number[place] += 1
+        made.append(
+            Finding(
+                tool=tool,
+                rule=leak.rule,
+                severity=Severity.CRITICAL,
+                message=_message(leak, leak.file.partition("!")[0] in files),
+                file=leak.file,
+                line=leak.line,
+                fingerprint=fingerprint("secret", *place, str(number[place])),
+            )
+        )
+    return tuple(made)
+
+
+def _message(leak: Leak, there: bool) -> str:
+    where = f"since commit {leak.commit[:12]}" if leak.commit else "in the files of this commit"
+    gone = "" if there or not leak.commit else "; the file is gone, the history still has it"
+    if not leak.file:
+        where, gone = f"in the message of commit {leak.commit[:12]}", ""
+    return f"a secret ({leak.rule}) {where}{gone}: revoke it, then take it out of the history"
+
+
+class _TruffleGit(_Model):
+    commit: str = ""
+    file: str = ""
+    line: int = 0
+
+
+class _TruffleData(_Model):
+    Git: _TruffleGit
+
+
+class _TruffleSource(_Model):
+    Data: _TruffleData
+
+
+class _TruffleLine(_Model):
+    SourceMetadata: _TruffleSource | None = None
+    DetectorName: str = Field("", max_length=200)
+    msg: str = ""
+    chunks: int = 0
+
+
+def read_trufflehog(lines: Sequence[str]) -> list[Leak]:
+    """Read TruffleHog's JSON lines. ReportError when its last word, with what it looked at, is missing."""
+    found: list[Leak] = []
+    finished = False
+    for text in filter(str.strip, lines):
+        try:
+            line = _TruffleLine.model_validate_json(text)
+        except ValidationError:
+            raise ReportError("trufflehog printed a line that is not its report") from None
+        if line.SourceMetadata:
+            git = line.SourceMetadata.Data.Git
+            found.append(Leak(line.DetectorName, git.file, git.line, git.commit, ""))
+        finished |= line.msg == "finished scanning" and line.chunks > 0
+    if not finished:
+        raise ReportError("trufflehog did not say that it finished, or looked at nothing")
+    return found

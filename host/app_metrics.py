@@ -1,0 +1,48 @@
+"""The app's own Prometheus metrics: one histogram of it, read from outside."""
+
+import math
+import time
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from host import tls
+from host.errors import ToolError
+
+TIMEOUT_S = 5.0
+LONGEST_PAGE = 8_000_000
+
+
+def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
+    """Return a histogram's cumulative counts by upper bound, over all its labels. Empty when the page has no such
+    histogram. ToolError when the page cannot be had or is not Prometheus' text format.
+    """
+    page = _page(base_url + path)
+    found: dict[float, float] = {}
+    try:
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                if sample.name == f"{name}_bucket":
+                    bound = float(sample.labels["le"])
+                    found[bound] = found.get(bound, 0) + float(sample.value)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise ToolError(f"{path}: not Prometheus' text format: {str(error)[:200]}") from error
+    if any(math.isnan(bound) for bound in found):
+        raise ToolError(f"{path}: {name} has a bound that is no number")
+    return found
+
+
+def _page(url: str) -> str:
+    body = b""
+    deadline = time.monotonic() + TIMEOUT_S
+    try:
+        with httpx.stream("GET", url, timeout=TIMEOUT_S, trust_env=False, verify=tls.context()) as answer:
+            if answer.status_code != 200:
+                raise ToolError(f"{url} answered {answer.status_code}")
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > LONGEST_PAGE or time.monotonic() > deadline:
+                    raise ToolError(f"{url} did not end within {TIMEOUT_S:g} s and {LONGEST_PAGE} bytes")
+    except httpx.HTTPError as error:
+        raise ToolError(f"{url}: {type(error).__name__}: {error}") from error
+    return body.decode(errors="replace")

@@ -1,0 +1,1 @@
+"""Servers of PostgreSQL and Redis, run as processes of this host."""

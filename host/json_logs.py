@@ -1,0 +1,160 @@
+"""How Slipway's programs write down what they do: one JSON object a line, with the run that it belongs to.
+
+Keys: `timestamp` (UTC), `level`, `logger`, `event`; in a flow run also `run` (its id, which correlates everything that
+the run caused), `trace_id` (the same id as OpenTelemetry writes it), `flow`, `run_name`, `task`. Secrets that this host
+knows are masked.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from host.home import Home
+from host.masking import SHORTEST_SECRET, masked, secret_values
+
+LONGEST_LINE = 16_000
+LARGEST_FILE = 10_000_000
+OLD_FILES = 3
+LARGEST_SECRET = 4096
+# In an address, and in what a request carries.
+IN_ADDRESS = re.compile(r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)")
+BEARER = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")
+RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "flow", "task_run_name": "task"}
+
+
+def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what must never be shown, longest first: of this process's environment, and of this host's files."""
+    found = set(secret_values(environment))
+    files = [
+        *home.keys.glob("*"),
+        *home.root.glob("environments/*/secrets/*"),
+        *home.root.glob("environments/*/*.secret"),
+    ]
+    for file in files:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if file.is_file() and file.stat().st_size <= LARGEST_SECRET:
+                text = file.read_text(encoding="utf-8").strip()
+                found |= {text, text.partition(":")[2]}
+    return tuple(sorted((one for one in found if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
+
+
+@lru_cache(maxsize=1)
+def _secrets(stamp: tuple[float, ...]) -> tuple[str, ...]:
+    return known_secrets(Home.find(), os.environ)
+
+
+def _stamp() -> tuple[float, ...]:
+    """Return what changes when a secret is made or renewed: the times of the directories that hold them."""
+    home = Home.find()
+    times = []
+    for directory in (home.keys, *sorted(home.root.glob("environments/*"))):
+        for one in (directory, directory / "secrets"):
+            with contextlib.suppress(OSError):
+                times.append(one.stat().st_mtime)
+    return tuple(times)
+
+
+def veiled(text: str) -> str:
+    """Return text without the secrets that this host knows, nor passwords in addresses and headers."""
+    text = BEARER.sub(r"\1 ***", IN_ADDRESS.sub("***", text))
+    return masked(text, _secrets(_stamp()))
+
+
+def correlated(line: dict[str, Any]) -> dict[str, Any]:
+    """Add the trace's id to a line that belongs to a run."""
+    with contextlib.suppress(KeyError, ValueError, AttributeError, TypeError):  # no run, or one typed by hand
+        line.setdefault("trace_id", uuid.UUID(line["run"]).hex)
+    return line
+
+
+def to_json(line: Mapping[str, Any]) -> str:
+    """Return one line of JSON, cut and without secrets."""
+    safe = _veil(line)
+    text = json.dumps(safe, default=str, ensure_ascii=False)
+    if len(text) <= LONGEST_LINE:
+        return text
+    short = {key: str(value)[: LONGEST_LINE // 8] for key, value in safe.items()}
+    return json.dumps({**short, "cut": True}, ensure_ascii=False)
+
+
+def _veil(value: Any) -> Any:
+    """Veil every text in a value, before JSON escapes anything in it."""
+    if isinstance(value, Mapping):
+        return {key: _veil(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_veil(one) for one in value]
+    return value if isinstance(value, bool | int | float | None) else veiled(str(value))
+
+
+class JsonLines(logging.Formatter):
+    """For the standard library's loggers, Prefect's and uvicorn's among them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        for name, key in RUN_FIELDS.items():
+            if value := getattr(record, name, None):
+                line[key] = str(value)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return to_json(correlated(line))
+
+
+class RunLog(logging.Handler):
+    """Appends the lines of every flow run of this host to one file, which many processes share and rotate."""
+
+    def __init__(self, file: str = "") -> None:
+        super().__init__()
+        self.file = Path(file) if file else run_log(Home.find())
+        self.setFormatter(JsonLines())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._append((self.format(record) + "\n").encode())
+        except (OSError, ValueError):
+            self.handleError(record)
+
+    def _append(self, line: bytes) -> None:
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Opened anew: another process may have rotated it. One write, at the end: lines of two processes do not mix.
+        descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(descriptor, line)
+            full = os.fstat(descriptor).st_size > LARGEST_FILE
+        finally:
+            os.close(descriptor)
+        if full:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        with open(self.file.with_suffix(".lock"), "a", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.file.stat().st_size <= LARGEST_FILE:
+                return  # somebody else did it meanwhile
+            for number in range(OLD_FILES - 1, 0, -1):
+                older = _numbered(self.file, number)
+                if older.exists():
+                    older.replace(_numbered(self.file, number + 1))
+            self.file.replace(_numbered(self.file, 1))
+
+
+def run_log(home: Home) -> Path:
+    """Return where the lines of flow runs go."""
+    return home.control / "supervisor" / "log" / "flows.log"
+
+
+def _numbered(file: Path, number: int) -> Path:
+    return file.with_name(f"{file.name}.{number}")

@@ -1,0 +1,134 @@
+"""Ask a slot, or an environment's public address, how it is."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import httpx
+
+from gates.release.condition import Condition, Look
+from gates.release.health import LONGEST_BODY, condition_of, judge_health
+from gates.verdict import Action, Verdict
+from host import tls
+from host.errors import HealthError
+from host.resources.patience import START_S, Patience
+
+TIMEOUT_S = 3.0
+# Of what serves: slower than TIMEOUT_S is DEGRADED, and only this long without an answer is as bad as none. A busy host
+# must not look like a bad version.
+PATIENCE_S = 10.0
+MOST_TRIES = 3
+
+
+class Alive(Protocol):
+    """Says why a process is not there any more, or None while it is."""
+
+    def __call__(self) -> str | None: ...
+
+
+class _Silent(Exception):
+    """No answer that could be judged; the message says why."""
+
+
+class _Late(_Silent):
+    """The answer did not come, or did not end, in time."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asking once gave. `late`: no answer in time, which a busy host does to a good version too."""
+
+    verdict: Verdict
+    late: bool = False
+
+    @property
+    def good(self) -> bool:
+        """Say whether it was answered, and well."""
+        return self.verdict.action is Action.PROMOTE
+
+
+def look(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Verdict:
+    """Ask once. No answer is WAIT; at most 64 kB of the body are read, for at most `TIMEOUT_S`."""
+    return ask(base_url, path, headers).verdict
+
+
+def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Asked:
+    """Ask once, as `look` does, and tell an answer that was late from one that was refused or bad."""
+    try:
+        return Asked(judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S)))
+    except _Silent as silent:
+        return Asked(Verdict(Action.WAIT, str(silent)), isinstance(silent, _Late))
+
+
+def examine(base_url: str, path: str, headers: Mapping[str, str] | None = None, patience_s: float = PATIENCE_S) -> Look:
+    """Ask once, as `look` does, how a version is that serves. No answer is UNHEALTHY, a slow one DEGRADED."""
+    began = time.monotonic()
+    try:
+        seen = condition_of(path, *_ask(base_url, path, headers, patience_s))
+    except _Silent as silent:
+        return Look(Condition.UNHEALTHY, str(silent))
+    took_s = time.monotonic() - began
+    if seen.condition is Condition.HEALTHY and took_s > TIMEOUT_S:
+        return Look(Condition.DEGRADED, f"{seen.reason} after {took_s:.1f} s")
+    return seen
+
+
+def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
+    body = b""
+    deadline = time.monotonic() + timeout_s
+    try:
+        with _client(timeout_s) as client, client.stream("GET", base_url + path, headers=dict(headers or {})) as answer:
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if len(body) > LONGEST_BODY:
+                    break
+                if time.monotonic() > deadline:  # httpx's own timeout is for each piece, and pieces may drip
+                    raise _Late(f"{path} did not end its answer within {timeout_s:g} s")
+            return answer.status_code, body
+    except httpx.TimeoutException as error:
+        raise _Late(f"{path}: {type(error).__name__} after {timeout_s:g} s") from error
+    except httpx.HTTPError as error:
+        raise _Silent(f"{path}: {type(error).__name__}: {error}") from error
+
+
+def _client(timeout_s: float) -> httpx.Client:
+    # What is asked is on this host: a proxy of the environment has no business in between.
+    return httpx.Client(verify=tls.context(), timeout=timeout_s, trust_env=False)
+
+
+def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:
+    """Ask, at most `MOST_TRIES` times while the answer is late; return the seconds from the first asking to the end of
+    the answer, and whether it was a good one.
+    """
+    began = time.monotonic()
+    for _ in range(MOST_TRIES):
+        asked = ask(base_url, path, headers)
+        if not asked.late:
+            break
+    return time.monotonic() - began, asked.good
+
+
+def await_healthy(
+    base_url: str,
+    paths: Sequence[str],
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    gone: Alive = lambda: None,
+) -> str:
+    """Return what the paths answered once all of them are good. HealthError at once when the process died, else after
+    `timeout_s` seconds in which the machine had a processor for it (see `Patience`).
+    """
+    patience = Patience(timeout_s, blind_s=START_S)
+    pause = 0.05
+    while True:
+        verdicts = [look(base_url, path, headers) for path in paths]
+        bad = "; ".join(verdict.reason for verdict in verdicts if verdict.action is not Action.PROMOTE)
+        if death := gone():  # asked also when all is well: then somebody else answers at its port
+            raise HealthError(f"the new process is gone: {death}")
+        if not bad:
+            return "; ".join(verdict.reason for verdict in verdicts)
+        if patience.over():
+            raise HealthError(f"not healthy after {timeout_s:g} s: {bad}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.5)

@@ -1,0 +1,1 @@
+"""Cores, shares of them, and how long processes waited for one."""

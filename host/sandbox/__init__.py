@@ -1,0 +1,1 @@
+"""Programs of strangers: what they see, what they may use, and how they end."""

@@ -1,0 +1,336 @@
+"""Run app code, which is untrusted: cut off from our keys, state, cache, sockets and environment.
+
+Three levels, the best one that this host permits:
+
+    namespaces  its own root (system programs, what was bound, a private /tmp), its own processes; as root another uid
+    uid         root without the right to unshare (most containers): another uid and a clean environment; the host's
+                world-readable files and processes are in sight, and so are unix sockets that anyone may open
+    none        a clean environment and its own session; whatever we may read, the app may read
+
+On every level the app's processes end with the launcher (launcher.py); a launcher that is itself killed with KILL
+can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
+127.0.0.1 and abstract unix sockets. A check's memory, processes and processor are limited (shares.py); disk is not.
+"""
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from host.errors import ConfigError, ToolError
+from host.launchers import SANDBOX
+from host.process_marks import carriers, command_line, send
+from host.resources.patience import Patience
+from host.resources.shares import Hold, Shares, held
+from host.sandbox import launcher as sandbox_init
+from host.sandbox.follow import Launched, Output, end
+
+APP_UID = 64100  # what serves
+CHECK_UID = 64101  # what is checked: the number of its processes is limited, and must not count what serves
+# RLIMIT_NPROC counts all checks that run at the time.
+CHECKS_AT_ONCE = 4
+LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
+EPOCH = "SLIPWAY_EPOCH"
+
+
+class Isolation(StrEnum):
+    """How far app code is kept from the host, best first."""
+
+    NAMESPACES = "namespaces"
+    UID = "uid"
+    NONE = "none"
+
+
+class Network(StrEnum):
+    """HOST shares the host's network; LOOPBACK is an own one with nothing but 127.0.0.1."""
+
+    HOST = "host"
+    LOOPBACK = "loopback"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """What a program may see beyond the system's own directories; binds appear at the same path inside.
+
+    The caller makes `writable` directories belong to `owner()`. `uid` is who the program runs as when we are root.
+    `lock` is a file that stays locked while any process of the program lives; the launcher waits 10 s for it.
+    `shares` are the limits of a check's program, which yields to what serves; only `run` heeds them. None: it serves.
+    Below `namespaces` the binds have no effect: the file modes decide.
+    """
+
+    isolation: Isolation
+    read_only: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    network: Network = Network.HOST
+    uid: int = APP_UID
+    lock: Path | None = None
+    shares: Shares | None = None
+
+    def owner(self) -> int:
+        """Return the uid (and gid) that the program has on the host."""
+        root = os.geteuid() == 0
+        return self.uid if root and self.isolation is not Isolation.NONE else os.geteuid()
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended. `returncode` is 128+n after signal n; `output` is the last of stdout and stderr together.
+
+    `truncated`: more came than the limit, and `output` lacks the beginning, the log the end. `exceeded` says which of
+    its shares it used up ("used more than 512 processes"), "" for none: whatever it ended with, that is a failure.
+    """
+
+    returncode: int
+    output: str
+    truncated: bool
+    timed_out: bool
+    cancelled: bool
+    seconds: float
+    exceeded: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it came to no good end of its own."""
+        return bool(self.returncode or self.timed_out or self.exceeded)
+
+    @property
+    def how(self) -> str:
+        """Return how it ended, as what follows a program's name."""
+        if self.exceeded:
+            return self.exceeded
+        return f"did not end within {self.seconds:.0f} s" if self.timed_out else f"ended with {self.returncode}"
+
+
+def for_check(
+    shares: Shares,
+    *,
+    read_only: tuple[Path, ...] = (),
+    writable: tuple[Path, ...] = (),
+    network: Network = Network.HOST,
+) -> Sandbox:
+    """Return the sandbox of a check's program, on the best level of this host."""
+    return Sandbox(available(), read_only, writable, network, uid=CHECK_UID, shares=shares)
+
+
+def check_owner() -> int:
+    """Return the uid to which what a check may write must belong."""
+    return Sandbox(available(), uid=CHECK_UID).owner()
+
+
+def available() -> Isolation:
+    """Return the best level that works here, found by trying; SLIPWAY_ISOLATION can only lower it.
+
+    Raises ConfigError when SLIPWAY_ISOLATION is not the name of a level.
+    """
+    asked = os.environ.get("SLIPWAY_ISOLATION")
+    best = _probe()
+    if not asked:
+        return best
+    levels = list(Isolation)
+    if asked not in levels:
+        raise ConfigError(f"SLIPWAY_ISOLATION: got {asked!r}, expected one of {', '.join(levels)}")
+    return max(best, Isolation(asked), key=levels.index)
+
+
+@functools.cache
+def _probe() -> Isolation:
+    try:
+        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=Sandbox(Isolation.NAMESPACES), timeout_s=20)
+    except ToolError:
+        return Isolation.UID if os.geteuid() == 0 else Isolation.NONE
+    return Isolation.NAMESPACES
+
+
+def command(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox, spec_directory: Path
+) -> list[str]:
+    """Write what the launcher needs to `spec_directory` and return the command that starts `argv` sandboxed.
+
+    For programs of a supervisor: the file (0600) must stay as long as the command may be started, and the caller
+    removes it with the directory. Its name is a digest of its content, so a changed environment is a changed command.
+    """
+    content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
+    spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    written = spec.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
+    with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(written, spec)
+    return [*_launcher(str(spec.resolve())), *argv]
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    sandbox: Sandbox,
+    timeout_s: float,
+    on_output: Callable[[str], None] | None = None,
+    output_limit_bytes: int = 8_000_000,
+    cancelled: threading.Event | None = None,
+    log: Path | None = None,
+    epoch: str | None = None,
+) -> Completed:
+    """Run a program to its end and return how it ended; never through a shell, stdin is empty.
+
+    `on_output` gets blocks of text (each 0.5 s or 8 kB) and `log` bytes, both until `output_limit_bytes`. After
+    `timeout_s` (what its processes waited for a processor is not counted), on `cancelled` and on an exception of ours
+    (`on_output`'s included) the whole tree gets TERM and 5 s later KILL; when this process is killed, the tree is
+    killed. `epoch` marks the launcher for `kill_epoch`.
+    Raises ToolError when the sandbox could not be built or `argv` is not there to be run.
+    """
+    started = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        hold = _hold(sandbox, stack)
+        process, report = _start(argv, _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold), epoch)
+        reasons = stack.enter_context(open(report, "rb"))
+        stack.callback(end, process)
+        sink = stack.enter_context(open(log, "wb")) if log else None
+        launched = Launched(process, Output(output_limit_bytes, on_output, sink), Patience(timeout_s, process.pid))
+        if hold:
+            launched.exceeding = hold.exceeded
+        launched.follow(cancelled)
+        end(process)
+        exceeded = launched.exceeded or (hold.counted() if hold else "")
+        reason = reasons.read().decode(errors="replace").strip()
+    if reason:
+        raise ToolError(f"{argv[0]} was not run: {reason}")
+    return Completed(
+        returncode=process.returncode,
+        output=launched.output.text(),
+        truncated=launched.output.truncated,
+        timed_out=launched.stopped_for == "timeout",
+        cancelled=launched.stopped_for == "cancelled",
+        seconds=time.monotonic() - started,
+        exceeded=exceeded,
+    )
+
+
+def _hold(sandbox: Sandbox, stack: contextlib.ExitStack) -> Hold | None:
+    if sandbox.shares is None:
+        return None
+    try:
+        return stack.enter_context(held(sandbox.shares))
+    except (OSError, LookupError) as error:
+        raise ToolError(f"no control group for a check can be made: {error}") from error
+
+
+def _held_spec(hold: Hold | None) -> dict[str, object]:
+    """Return what the launcher needs to know of a check's shares."""
+    if hold is None:
+        return {}
+    return {
+        "groups": hold.entries,
+        "yields": True,
+        "processes": CHECKS_AT_ONCE * hold.shares.processes,
+        "memory_bytes": hold.shares.memory_bytes,
+    }
+
+
+def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the launcher; return it and a descriptor from which a failed setup's reason can be read."""
+    report, report_write = os.pipe()
+    spec |= {"parent": os.getpid(), "report_fd": report_write}
+    spec_fd = os.memfd_create("sandbox")
+    try:
+        with open(spec_fd, "w+", closefd=False, encoding="utf-8") as file:
+            json.dump(spec, file)
+        os.lseek(spec_fd, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [*_launcher(f"fd:{spec_fd}"), *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=_launcher_environment(epoch),
+            start_new_session=True,
+            pass_fds=(spec_fd, report_write),
+        )
+    except OSError as error:
+        os.close(report)
+        raise ToolError(f"{argv[0]} was not run: cannot start the launcher: {error}") from error
+    finally:
+        os.close(spec_fd)
+        os.close(report_write)
+    return process, report
+
+
+def kill_epoch(epoch_prefix: str) -> int:
+    """Kill what a dead deployer left: this user's processes whose SLIPWAY_EPOCH starts with the prefix; return how
+    many.
+
+    Launchers first get 2 s to kill their trees. Never kills this process. End the prefix with a separator, or "prod:1"
+    also names "prod:10".
+    """
+    if not epoch_prefix:
+        raise ValueError("an empty prefix would name every epoch")
+    found = {pid for pid, _ in carriers(EPOCH, epoch_prefix)}
+    for pid in found:
+        launcher = SANDBOX in command_line(pid)
+        send(pid, sandbox_init.KILL_TREE if launcher else signal.SIGKILL)
+    until = time.monotonic() + 2
+    while (left := {pid for pid, _ in carriers(EPOCH, epoch_prefix)}) and time.monotonic() < until:
+        found |= left
+        time.sleep(0.02)
+    for pid in left:
+        send(pid, signal.SIGKILL)
+    return len(found)
+
+
+def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox) -> dict[str, object]:
+    if sandbox.network is Network.LOOPBACK and sandbox.isolation is not Isolation.NAMESPACES:
+        raise ConfigError(
+            f"an own network needs isolation 'namespaces', this host permits {sandbox.isolation.value!r}; "
+            "allow unprivileged user namespaces, or use the host's network"
+        )
+    dropping = os.geteuid() == 0 and sandbox.isolation is not Isolation.NONE
+    read_only = [*_python_prefixes(argv[0]), *sandbox.read_only]
+    return {
+        "isolation": sandbox.isolation.value,
+        "env": dict(env),
+        "cwd": str(cwd.absolute()),
+        "uid": sandbox.uid if dropping else None,
+        "gid": sandbox.uid if dropping else None,
+        "read_only": _pairs(read_only),
+        "writable": _pairs(sandbox.writable),
+        "network": sandbox.network.value,
+        "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
+    }
+
+
+def _pairs(paths: Sequence[Path]) -> list[list[str]]:
+    return [[str(path.absolute())] * 2 for path in dict.fromkeys(paths)]
+
+
+def _python_prefixes(program: str) -> Iterator[Path]:
+    """Yield where the interpreter of ours and the one of `program`'s environment live, unless /usr brings them."""
+    prefixes = {Path(sys.base_prefix)}
+    config = Path(program).parent.parent / "pyvenv.cfg"
+    if os.path.isabs(program) and config.is_file():
+        for line in config.read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition("=")
+            if key.strip() == "home" and value.strip():
+                prefixes.add(Path(value.strip()).parent)
+    for prefix in sorted(prefixes):
+        if not prefix.is_relative_to("/usr") and prefix != Path("/") and prefix.is_dir():
+            yield prefix
+
+
+def _launcher(spec: str) -> list[str]:
+    return [sys.executable, "-I", "-S", SANDBOX, spec, "--"]
+
+
+def _launcher_environment(epoch: str | None) -> dict[str, str]:
+    return {"PATH": LAUNCHER_PATH, "LANG": "C.UTF-8"} | ({EPOCH: epoch} if epoch else {})

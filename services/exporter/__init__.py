@@ -1,0 +1,1 @@
+"""Prometheus metrics and traces of an installation."""

@@ -1,0 +1,33 @@
+"""Since when this installation exists, its version, and what waits to be told to the outside."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import Metric
+
+from host.home import Home
+from notify.outbox import GITHUB, INCOMING, SLACK, Outbox
+from services.exporter.measures import gauge
+
+KEY = "evidence.key"
+
+
+class InstallationMeasure:
+    """Without a beginning nobody could say that the first nightly is late."""
+
+    name = "installation"
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def collect(self) -> Iterator[Metric]:
+        key = self.home.keys / KEY
+        since = gauge("installed_timestamp_seconds", "Since when this installation has its signing key")
+        if key.exists():
+            since.add_metric([], key.stat().st_mtime)
+        yield since
+        outbox = Outbox.of(self.home)
+        waiting = gauge("outbox_waiting", "Messages that wait to be told", "queue")
+        if outbox.file.exists():
+            for queue in (INCOMING, GITHUB, SLACK):
+                waiting.add_metric([queue], outbox.backlog(queue).waiting)
+        yield waiting

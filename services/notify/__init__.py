@@ -1,0 +1,1 @@
+"""What sends queued messages, and takes answers from Slack."""

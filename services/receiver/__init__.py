@@ -1,0 +1,1 @@
+"""The webhooks' door: what GitHub, GitLab and Alertmanager send."""

@@ -1,0 +1,153 @@
+"""Ask GitHub for new commits, for those whom its webhooks cannot reach. Conditional requests: an unchanged answer costs
+nothing of the rate limit (GitHub, "Best practices for using the REST API").
+"""
+
+import json
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import structlog
+
+from control.secret_references import secret_of
+from gates.notify.retries import wait_of
+from gates.notify.webhooks import Change, Refused, read_event
+from host.errors import ConfigError, OutboxError, ToolError
+from host.home import Home
+from notify.outbox import Outbox
+from services.receiver.intake import Intake
+from settings.notify import Notify
+
+TIMEOUT_S = 15.0
+LARGEST_BYTES = 10_000_000
+
+log = structlog.get_logger("poll")
+
+
+class Poller:
+    """Looks at each configured branch and the open pull requests that target it."""
+
+    def __init__(self, notify: Notify, token: str | None, intake: Intake) -> None:
+        self.github = notify.github
+        self.intake = intake
+        self.outbox: Outbox = intake.outbox
+        headers = {
+            "accept": "application/vnd.github+json",
+            "x-github-api-version": "2022-11-28",
+            "user-agent": "slipway",
+        }
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        self.client = httpx.Client(base_url=self.github.api_url, headers=headers, timeout=TIMEOUT_S)
+
+    @classmethod
+    def of(cls, notify: Notify, home: Home, intake: Intake) -> "Poller | None":
+        """Return the poller, None when polling is off. ConfigError when it is on and no repository is named."""
+        if not notify.github.poll_seconds:
+            return None
+        if not notify.github.repository:
+            raise ConfigError("config/notify.toml: github.poll_seconds is set, github.repository is not")
+        return cls(notify, secret_of(notify, "github.token", home), intake)
+
+    def run(self, stop: threading.Event) -> None:
+        """Ask until `stop` is set; never more often than GitHub wishes."""
+        wait_s = 0.0
+        while not stop.wait(wait_s):
+            wait_s = self.github.poll_seconds
+            try:
+                wait_s = max(wait_s, self.look())
+            except (ToolError, OutboxError) as error:
+                log.warning("poll", error=str(error), again_in_s=wait_s)
+
+    def look(self) -> float:
+        """Look once at everything; return the seconds that GitHub asks us to wait, 0 when it does not.
+
+        Raises ToolError on an answer that cannot be used: then nothing was concluded from it.
+        """
+        here = f"/repos/{self.github.repository}"
+        wish_s = 0.0
+        for branch in self.github.branches:
+            name = quote(branch, safe="")
+            pulls = f"{here}/pulls?state=open&per_page=100&base={name}"
+            for path, read in ((f"{here}/branches/{name}", self._branch), (pulls, self._pulls)):
+                answer, body = self._get(path)
+                wait_s = None
+                if answer.status_code < 500:
+                    wait_s = wait_of(answer.status_code, answer.headers, datetime.now(UTC))
+                if wait_s is not None:
+                    log.warning("rate limit", status=answer.status_code, wait_s=wait_s)
+                    return wait_s
+                self._read(path, branch, answer, body, read)
+                wish_s = max(wish_s, _wish(answer))
+        return wish_s
+
+    def _get(self, path: str) -> tuple[httpx.Response, bytes]:
+        known = self.outbox.recall(f"etag:{path}")
+        try:
+            with self.client.stream("GET", path, headers={"if-none-match": known} if known else {}) as answer:
+                return answer, _bounded(answer)
+        except httpx.HTTPError as error:
+            raise ToolError(f"GitHub does not answer {path}: {type(error).__name__}") from error
+
+    def _read(self, path: str, branch: str, answer: httpx.Response, body: bytes, read: Callable[..., None]) -> None:
+        if answer.status_code == 304 or (answer.status_code == 404 and "/branches/" in path):
+            return
+        if answer.status_code != 200:
+            raise ToolError(f"GitHub answered {answer.status_code} to {path}")
+        try:
+            read(branch, json.loads(body))
+        except (ValueError, KeyError, TypeError, AttributeError, Refused) as error:
+            said = f"{type(error).__name__}: {error}"[:200]
+            raise ToolError(f"GitHub's answer to {path} cannot be read: {said}") from error
+        if etag := answer.headers.get("etag"):  # only now: what could not be read is asked for again
+            self.outbox.remember(f"etag:{path}", etag[:200])
+
+    def _branch(self, branch: str, found: Mapping[str, Any]) -> None:
+        commit = str(found["commit"]["sha"])
+        newest = self.intake.newest(f"branch/{branch}")
+        if newest and newest["commit"] == commit:
+            return
+        push = {
+            "ref": f"refs/heads/{branch}",
+            "before": newest["commit"] if newest else "0" * 40,
+            "after": commit,
+            "repository": {"full_name": self.github.repository},
+        }
+        self._take("push", push)
+
+    def _pulls(self, branch: str, found: list[Mapping[str, Any]]) -> None:
+        for one in found:
+            newest = self.intake.newest(f"pull/{one['number']}")
+            if not (newest and newest["commit"] == one["head"]["sha"]):
+                event = {
+                    "action": "synchronize",
+                    "pull_request": one,
+                    "repository": {"full_name": self.github.repository},
+                }
+                self._take("pull_request", event)
+
+    def _take(self, event: str, body: Mapping[str, Any]) -> None:
+        now = datetime.now(UTC)
+        raw = json.dumps({**body, "found": now.isoformat()}).encode()
+        change = read_event(event, raw, now)
+        if isinstance(change, Change):
+            status, said = self.intake.take(change, f"poll-{uuid.uuid4()}", raw)
+            log.info("found", status=status, said=said, branch=change.branch, commit=change.commit)
+
+
+def _bounded(answer: httpx.Response) -> bytes:
+    body = bytearray()
+    for chunk in answer.iter_bytes():
+        body += chunk
+        if len(body) > LARGEST_BYTES:
+            raise ToolError(f"GitHub's answer to {answer.request.url.path} is larger than {LARGEST_BYTES} bytes")
+    return bytes(body)
+
+
+def _wish(answer: httpx.Response) -> float:
+    raw = answer.headers.get("x-poll-interval", "")
+    return float(raw) if raw.isdigit() else 0.0

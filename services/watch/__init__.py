@@ -1,0 +1,1 @@
+"""What looks after environments and questions while nobody does."""

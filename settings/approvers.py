@@ -1,0 +1,76 @@
+"""Who may approve what: `config/approvers.toml`."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gates.release.approval import Approver
+from host.errors import ConfigError
+from host.home import CHECKOUT
+from settings.environment import Target
+
+# An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
+# One line of OpenSSH's format, so that it cannot bring a second line or options into the list of who may sign.
+SshKey = Annotated[
+    str,
+    Field(
+        pattern=r"^(ssh-ed25519|ecdsa-sha2-nistp(256|384|521)|ssh-rsa|"
+        r"sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com) "
+        r"[A-Za-z0-9+/]{40,}={0,2}( [^\x00-\x1f\x7f]{0,200})?$"
+    ),
+]
+
+
+class _Person(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    name: str = Field(min_length=1, max_length=60)
+    emails: tuple[Email, ...] = Field(min_length=1)
+    environments: tuple[Target, ...]
+    ssh_keys: tuple[SshKey, ...] = ()
+
+    slack: Annotated[str, Field(pattern="^([UW][A-Z0-9]{2,20})?$")] = ""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    approver: tuple[_Person, ...] = ()
+
+
+def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[Approver]:
+    """Read and check the file. ConfigError names the file and the key; two people of one name are refused."""
+    try:
+        people = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
+    except FileNotFoundError as error:
+        raise ConfigError(f"{file}: no such file; it names who may approve a release") from error
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    names = [person.name for person in people]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(f"{file}: approver.name: {sorted(twice)[0]!r} stands there twice")
+    keys = [" ".join(key.split()[:2]) for person in people for key in person.ssh_keys]
+    if shared := {key for key in keys if keys.count(key) > 1}:
+        raise ConfigError(f"{file}: approver.ssh_keys: {sorted(shared)[0][:40]}... stands there twice")
+
+    slacks = [person.slack for person in people if person.slack]
+    if twice := {one for one in slacks if slacks.count(one) > 1}:
+        raise ConfigError(f"{file}: approver.slack: {sorted(twice)[0]!r} stands there twice")
+    return [
+        Approver(
+            person.name,
+            person.emails,
+            tuple(target.value for target in person.environments),
+            ssh_keys=person.ssh_keys,
+            slack=person.slack,
+        )
+        for person in people
+    ]

@@ -1,0 +1,139 @@
+"""Which commit put something into a file of a checkout, and whose SSH key signed that commit. Only reads."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from host.errors import SourceError
+
+TIMEOUT_S = 60
+MOST_COMMITS = 20_000
+# A signature of another kind must not be judged by programs and key rings of this host: with these it never verifies.
+SSH_ONLY = (
+    "gpg.format=ssh",
+    "gpg.ssh.program=ssh-keygen",
+    "gpg.ssh.revocationFile=",
+    "gpg.program=false",
+    "gpg.openpgp.program=false",
+    "gpg.x509.program=false",
+    "gpg.minTrustLevel=undefined",
+)
+SIGNER = "approver"
+
+
+@dataclass(frozen=True)
+class History:
+    """The history of one file of a checkout, from its HEAD back: parents and the file's blob for each commit."""
+
+    checkout: Path
+    head: str
+    shallow: bool
+    parents: Mapping[str, tuple[str, ...]]
+    blobs: Mapping[str, str]
+    _contents: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, checkout: Path, file: str) -> "History":
+        """Read it. SourceError when the directory is no git checkout or has no commit."""
+        top = Path(_git(checkout, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
+        if top.resolve() != checkout.resolve():
+            raise SourceError(f"{checkout} is not the top of a git checkout")
+        rows = _git(checkout, "rev-list", "--parents", f"--max-count={MOST_COMMITS}", "HEAD").decode().splitlines()
+        parents = {row.split()[0]: tuple(row.split()[1:]) for row in rows}
+        wanted = "".join(f"{commit}:{file}\n" for commit in parents)
+        found = _git(checkout, "cat-file", "--batch-check=%(objecttype) %(objectname)", feed=wanted.encode())
+        blobs = {
+            commit: line.split(" ")[1]
+            for commit, line in zip(parents, found.decode(errors="replace").splitlines(), strict=True)
+            if line.startswith("blob ")
+        }
+        shallow = _git(checkout, "rev-parse", "--is-shallow-repository").decode().strip() != "false"
+        return cls(checkout, next(iter(parents)), shallow, parents, blobs)
+
+    def content(self, commit: str) -> bytes | None:
+        """Return the file as it was in a commit, None when it was not there."""
+        blob = self.blobs.get(commit)
+        if blob is None:
+            return None
+        if blob not in self._contents:
+            self._contents[blob] = _git(self.checkout, "cat-file", "blob", blob)
+        return self._contents[blob]
+
+    def introduced(self, holds: Callable[[bytes], bool]) -> str:
+        """Return the newest commit since which `holds` is true of the file; it must be true at HEAD. SourceError when
+        that is older than what was read.
+
+        A merge brings what one of its sides has, unless the other side took it away: then the merge itself put it back.
+        """
+        known: dict[str, bool] = {}
+
+        def true_in(commit: str) -> bool:
+            if commit not in self.parents:  # of what was not read nobody knows whether it held there
+                raise SourceError(f"it is older than the newest {MOST_COMMITS} commits")
+            blob = self.blobs.get(commit, "")
+            if blob not in known:
+                known[blob] = bool(blob) and holds(self.content(commit) or b"")
+            return known[blob]
+
+        commit = self.head
+        while True:
+            parents = self.parents[commit]
+            sides = [parent for parent in parents if true_in(parent)]
+            if not sides or (len(sides) < len(parents) and self._was_taken_away(parents, true_in)):
+                return commit
+            commit = sides[0]
+
+    def _was_taken_away(self, parents: Sequence[str], true_in: Callable[[str], bool]) -> bool:
+        bases = _git(self.checkout, "merge-base", "--all", "--octopus", *parents, fails=(1,)).decode().split()
+        return any(true_in(base) for base in bases)
+
+    def date(self, commit: str) -> str:
+        """Return when a commit was made (its committer's clock), ISO 8601."""
+        return _git(self.checkout, "show", "-s", "--no-show-signature", "--format=%cI", commit).decode().strip()
+
+    def signed_by(self, commit: str, keys: Sequence[str]) -> str:
+        """Return "" when one of the OpenSSH public keys signed the commit; else what is the matter, up to "... by"."""
+        if "\ngpgsig" not in "\n" + _git(self.checkout, "cat-file", "commit", commit).decode(errors="replace"):
+            return "carries no signature by"
+        with tempfile.TemporaryDirectory(prefix="slipway-signers-") as folder:
+            signers = Path(folder, "signers")
+            signers.write_text("".join(f'{SIGNER} namespaces="git" {key}\n' for key in keys), encoding="utf-8")
+            settings = [word for one in (*SSH_ONLY, f"gpg.ssh.allowedSignersFile={signers}") for word in ("-c", one)]
+            done = _run(self.checkout, [*settings, "verify-commit", "--raw", commit])
+        said = done.stderr.decode(errors="replace")
+        good = any(line.startswith(f'Good "git" signature for {SIGNER} with ') for line in said.splitlines())
+        if done.returncode == 0 and good:
+            return ""
+        if "ssh-keygen" in said and ("cannot run" in said or "not found" in said):
+            return "cannot be verified (ssh-keygen is not installed) as signed by"
+        return "is not signed with a key of"
+
+
+def _git(checkout: Path, *argv: str, feed: bytes | None = None, fails: Sequence[int] = ()) -> bytes:
+    done = _run(checkout, list(argv), feed)
+    if done.returncode and done.returncode not in fails:
+        raise SourceError(f"git {argv[0]} in {checkout}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return done.stdout
+
+
+def _run(checkout: Path, argv: Sequence[str], feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    env = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
+    env |= {
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    env |= {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0"}
+    command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *argv]
+    try:
+        return subprocess.run(
+            command, cwd=checkout, env=env, input=feed or b"", capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"git {argv[0]} did not end within {TIMEOUT_S} s") from error
+    except OSError as error:
+        raise SourceError(f"git cannot be run in {checkout}: {error}") from error

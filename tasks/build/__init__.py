@@ -1,0 +1,1 @@
+"""The artifact: wheels, image, migrations, signed statements."""

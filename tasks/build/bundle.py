@@ -1,0 +1,189 @@
+"""Build the artifact, once for a commit: the frontend and whatever else the archive lacks, then the bundle."""
+
+import hashlib
+import os
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from host.home import Home
+from settings.pipeline import BuildStep, Pipeline
+from host.sandbox.run import check_owner
+from evidence.bundle import Bundle, Image, Metrics, put_bundle
+from host.errors import ToolError
+from evidence.store import Store
+from gates.release.migrations import Step
+from tasks.checks.cores import core
+from tasks.source.dependencies import download_wheels
+from tasks.source.node_packages import npm
+from tasks.source.git import give_once
+from tasks.checks.tool_caches import writers
+from tasks.source.workspace import Workspace, node_directory, tool_path
+
+
+@dataclass(frozen=True)
+class ImageBuilt:
+    """An image, and a folder with the compose files of this repository that the artifact takes along."""
+
+    image: Image
+    files: Path
+
+
+@task(name="build step", task_run_name="build {step.name}", cache_policy=NO_CACHE)
+def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
+    """Run one build step in the sandbox; return a folder that holds its outputs. ToolError when it fails.
+
+    Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
+    than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
+    """
+    log = get_run_logger()
+    name = f"build-{step.name}"
+    source = workspace.check_directory(name)
+    mark = writers(workspace.source)
+    kept = Home.find().cache / "builds" / mark / _inputs_digest(step, source)
+    if kept.exists():
+        log.info("%s: unchanged inputs, built before", step.name)
+        return kept
+    node = node_directory()
+    downloads = Home.find().cache / "downloads" / mark / step.name
+    give_once(downloads, check_owner())
+    env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
+    with core(name, workspace.cancelled):
+        for command in step.commands:
+            done = workspace.run(
+                name,
+                [*npm(), *command[1:]] if command[0] == "npm" else list(command),
+                env,
+                step.timeout_seconds,
+                writable=(downloads,),
+                read_only=(node.parent,) if node else (),
+                directory=step.directory,
+            )
+            if done.failed:
+                raise ToolError(f"build step {step.name}: {' '.join(command)} {done.how}: {done.output.strip()[-600:]}")
+    _keep(step, source, kept)
+    return kept
+
+
+def _inputs_digest(step: BuildStep, source: Path) -> str:
+    """Return a digest of the step and of every file below its inputs."""
+    digest = hashlib.sha256(step.model_dump_json().encode())
+    for name in sorted(step.inputs):
+        top = source / name
+        if not top.exists():
+            raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")
+        for file in sorted([top, *top.rglob("*")]):
+            if file.is_symlink():
+                digest.update(
+                    b"link\0%b\0%b\0" % (os.fsencode(file.relative_to(source)), os.fsencode(os.readlink(file)))
+                )
+            elif file.is_file():
+                runs = bool(file.stat().st_mode & 0o100)
+                content = hashlib.sha256(file.read_bytes()).hexdigest()
+                digest.update(b"file\0%b\0%d\0%b\0" % (os.fsencode(file.relative_to(source)), runs, content.encode()))
+    return digest.hexdigest()[:32]
+
+
+def _keep(step: BuildStep, source: Path, kept: Path) -> None:
+    part = kept.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    for output in step.outputs:
+        built = source / output
+        inside = built.resolve() == source.resolve() / output  # no link on the way to what is not the app's
+        if not inside or not built.is_dir() or not any(built.iterdir()):
+            raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
+        shutil.copytree(built, part / output, symlinks=True)
+    part.rename(kept)
+
+
+@task(name="bundle", task_run_name="bundle", cache_policy=NO_CACHE)
+def make_bundle(
+    pipeline: Pipeline,
+    workspace: Workspace,
+    outputs: list[Path],
+    built: ImageBuilt | None = None,
+    migrations: tuple[Step, ...] | None = None,
+) -> str:
+    """Put source, build outputs, locks and wheels into the store; return the artifact's digest. Safe to repeat.
+
+    The same commit, outputs, wheels, image and judged migrations give the same digest.
+    """
+    log = get_run_logger()
+    store = Store(Home.find().store)
+    source = workspace.source
+    tree = source.lay_out(workspace.root / "bundle" / "source", 0)
+    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline.app.python)
+    smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None
+    digest = put_bundle(
+        store,
+        Bundle(
+            app=pipeline.app.name,
+            commit=source.commit,
+            version=source.version,
+            python=pipeline.app.python,
+            source=store.put_file(
+                _archive(tree, [*outputs, *([built.files] if built else [])], workspace.root / "bundle" / "source.tar")
+            ),
+            lock=store.put_file(tree / pipeline.locks.runtime),
+            wheels=wheels,
+            smoke_lock=store.put_file(smoke) if smoke else None,
+            smoke_wheels=_wheels(store, smoke, pipeline.app.python) if smoke else {},
+            run=pipeline.run,
+            image=built.image if built else None,
+            migrations=migrations,
+            metrics=_metrics(pipeline),
+        ),
+    )
+    log.info("bundle %s: %d wheels, source and build outputs", digest[:12], len(wheels))
+    return digest
+
+
+def _metrics(pipeline: Pipeline) -> Metrics | None:
+    """Return where a release reads the app's query times: where the load test does."""
+    load = pipeline.performance
+    return Metrics(path=load.metrics_path, query=load.query_metric) if load and load.query_metric else None
+
+
+def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
+    folder = download_wheels(lock, python)
+    return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
+
+
+def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
+    """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
+    alone. ToolError when an output holds a link that leads out of it: a later output would be written through it.
+    """
+    lay_over(tree, outputs)
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        for file in sorted(tree.rglob("*")):
+            info = tar.gettarinfo(file, str(file.relative_to(tree)))
+            info.uid = info.gid = info.mtime = 0
+            info.uname = info.gname = ""
+            info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
+            if info.isreg():
+                with open(file, "rb") as content:
+                    tar.addfile(info, content)
+            else:
+                tar.addfile(info)
+    return archive
+
+
+def lay_over(tree: Path, outputs: list[Path]) -> None:
+    """Copy the build outputs over a commit's files, in order. ToolError when one holds a link that leads out."""
+    for folder in outputs:
+        _refuse_links_out(folder)
+        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+
+
+def _refuse_links_out(folder: Path) -> None:
+    top = folder.resolve()
+    for file in folder.rglob("*"):
+        if file.is_symlink() and (os.readlink(file).startswith("/") or not file.resolve().is_relative_to(top)):
+            raise ToolError(
+                f"build output {file.relative_to(folder)} is a link to {os.readlink(file)}, outside the output"
+            )

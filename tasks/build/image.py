@@ -1,0 +1,159 @@
+"""Build the container image, once for a commit, from the files and wheels that were checked."""
+
+import os
+import shutil
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from host.docker.engine import Engine
+from host.home import CHECKOUT
+from settings.pipeline import ImageBuild, Pipeline
+from settings.environment import Target, read_settings
+from evidence.bundle import Image
+from host.errors import ConfigError, ToolError
+from tasks.build.bundle import ImageBuilt, lay_over
+from tasks.checks.cores import core
+from tasks.source.dependencies import download_wheels
+from tasks.build.docker_blocks import engine_address, registry_login
+from tasks.source.workspace import Workspace
+
+RELEASE = "{release}/"
+# Where the artifact keeps what comes from this repository and not from the app's.
+TAKEN_ALONG = ".release"
+PUSH_TIMEOUT_S = 600
+
+
+@task(name="build image", task_run_name="build image", cache_policy=NO_CACHE)
+def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> ImageBuilt | None:
+    """Build the image with BuildKit; push it when a registry is named. None when no environment runs containers.
+
+    Safe to repeat: unchanged layers come from the engine's cache. The build sees the commit's files, the build outputs
+    and, as the context "wheels", the wheels that the lock names, checked by hash. No secret is handed to it. ToolError
+    carries the last lines of what failed.
+    """
+    wanted = pipeline.image
+    if wanted is None or not image_wanted(pipeline):
+        return None
+    engine = Engine(engine_address(wanted))
+    top = workspace.root / "image"
+    context = workspace.source.lay_out(top / "context", os.geteuid())
+    lay_over(context, outputs)
+    _readable(context)
+    name = f"slipway/{pipeline.app.name}"
+    tag = workspace.source.commit[:12]
+    words = _build_words(pipeline, workspace, wanted, context) + ["-t", f"{name}:{tag}", str(context)]
+    epoch = {"SOURCE_DATE_EPOCH": str(_commit_time(workspace.source.archive))}
+    with core("image", workspace.cancelled):
+        code, output, errors = engine.run(words, epoch, wanted.timeout_seconds)
+    if code:
+        raise ToolError(f"the image could not be built: {(errors or output).strip()[-1500:]}")
+    found = engine.image(f"{name}:{tag}")
+    if found is None:
+        raise ToolError(f"the image was built but {engine.name} does not have it; use buildx's docker driver")
+    reference = _push(engine, wanted, found["Id"], tag) if wanted.registry else None
+    get_run_logger().info(
+        "image %s, %d MB%s", found["Id"][:19], found["Size"] // 10**6, f" at {reference}" * bool(reference)
+    )
+    compose = {environment: _taken(file) for environment, file in wanted.compose.items()}
+    _check_compose(wanted, context)
+    files = _take_along(wanted, top / "files")
+    return ImageBuilt(Image(id=found["Id"], reference=reference, compose=dict(compose)), files)
+
+
+def image_wanted(pipeline: Pipeline) -> bool:
+    """Say whether artifacts need an image: config/pipeline.toml has [image] and some environment RUNTIME=compose."""
+    return pipeline.image is not None and any(read_settings(target).runtime == "compose" for target in Target)
+
+
+def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:
+    """Return the build's command, without the image's name and the context."""
+    source = workspace.source
+    wheels = download_wheels.fn(context / pipeline.locks.runtime, pipeline.app.python)
+    labels = {
+        "org.opencontainers.image.title": pipeline.app.name,
+        "org.opencontainers.image.version": source.version,
+        "org.opencontainers.image.revision": source.commit,
+        # Evidence is signed about the artifact that names this image, and so after it: it is found by the commit.
+        "slipway.evidence": f"slipway verify {source.commit}",
+        "slipway.pipeline": pipeline.digest,  # the rules by which it was checked
+    }
+    return [
+        *("buildx", "build", "--progress", "plain", "--load", "--provenance", "false"),
+        *("--file", str(_file(wanted.dockerfile, context)), "--build-context", f"wheels={wheels}"),
+        *(
+            "--build-arg",
+            f"PYTHON={pipeline.app.python}",
+            "--metadata-file",
+            str(workspace.root / "image" / "built.json"),
+        ),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+    ]
+
+
+def _readable(context: Path) -> None:
+    """Give every file the mode that git would, whatever our umask: the image's user is another one."""
+    for folder, _, files in os.walk(context):
+        os.chmod(folder, 0o755)  # nosec B103  # it lies in a home that is 0700
+        for name in files:
+            file = Path(folder, name)
+            if not file.is_symlink():
+                file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
+
+
+def _file(name: str, context: Path) -> Path:
+    """Return a file of this repository ({release}/...) or of the commit. ConfigError when there is none."""
+    ours = name.startswith(RELEASE)
+    top = CHECKOUT if ours else context
+    file = (top / name.removeprefix(RELEASE)).resolve()
+    if not file.is_file() or not file.is_relative_to(top.resolve()):
+        where = "this repository" if ours else "the commit"
+        raise ConfigError(f"config/pipeline.toml: image: {where} has no file {name.removeprefix(RELEASE)}")
+    return file
+
+
+def _taken(name: str) -> str:
+    """Return where the artifact has a compose file."""
+    if name.startswith(RELEASE):
+        return str(PurePosixPath(TAKEN_ALONG) / name.removeprefix(RELEASE))
+    return str(PurePosixPath(name))
+
+
+def _check_compose(wanted: ImageBuild, context: Path) -> None:
+    for name in wanted.compose.values():
+        _file(name, context)
+
+
+def _take_along(wanted: ImageBuild, folder: Path) -> Path:
+    """Return a folder with the compose files that come from this repository, at their place in the artifact."""
+    folder.mkdir()
+    for name in wanted.compose.values():
+        if name.startswith(RELEASE):
+            target = folder / _taken(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(_file(name, folder), target)
+    return folder
+
+
+def _commit_time(archive: Path) -> int:
+    """Return the commit's time (epoch seconds): `git archive` gives it to every file."""
+    with tarfile.open(archive) as tar:
+        return max((int(member.mtime) for member in tar), default=0)
+
+
+def _push(engine: Engine, wanted: ImageBuild, image: str, tag: str) -> str:
+    """Push an image; return its reference by digest. ToolError says what the registry said."""
+    engine.tag(image, wanted.registry, tag)
+    with registry_login(wanted) as options:
+        words = [*options, "push", "--quiet", f"{wanted.registry}:{tag}"]
+        code, output, errors = engine.run(words, {}, PUSH_TIMEOUT_S)
+    if code:
+        raise ToolError(f"the image could not be pushed to {wanted.registry}: {(errors or output).strip()[-600:]}")
+    found = engine.image(image) or {}
+    by_digest = [one for one in found.get("RepoDigests") or () if one.startswith(f"{wanted.registry}@")]
+    if not by_digest:
+        raise ToolError(f"{wanted.registry} took the image but gave no digest for it")
+    return str(by_digest[0])

@@ -1,0 +1,50 @@
+"""pytest-benchmark's report of a run: `--benchmark-json=PATH` on its command line."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from host.errors import ToolError
+from tasks.source.untrusted import open_untrusted
+
+LARGEST_REPORT_BYTES = 100_000_000
+
+
+class _Stats(BaseModel):
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    median: float = Field(gt=0)
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    fullname: Annotated[str, Field(min_length=1, max_length=500)]
+    stats: _Stats
+
+
+class _Report(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    benchmarks: Annotated[tuple[_Entry, ...], Field(max_length=2000)]
+    version: str
+
+
+def read_medians(report: Path) -> dict[str, float]:
+    """Return the median of each benchmark in a report, in seconds, by pytest's own id of its test.
+
+    ToolError when the report is absent, no file, too big, malformed or names a benchmark twice.
+    """
+    with open_untrusted(report, LARGEST_REPORT_BYTES, "pytest-benchmark's report") as content:
+        text = content.read()
+    try:
+        found = _Report.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ToolError(f"pytest-benchmark's report cannot be read: {where} {first['msg']}"[:300]) from error
+    medians = {one.fullname: one.stats.median for one in found.benchmarks}
+    if len(medians) < len(found.benchmarks):
+        raise ToolError("pytest-benchmark's report names a benchmark twice")
+    return medians

@@ -1,0 +1,127 @@
+"""The micro-benchmarks' check: this commit's against the base version's, measured in pairs, alone on the machine."""
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from gates.check import Outcome
+from gates.checks.benchmarks import NAME, Paired, judge_benchmarks, not_compared
+from gates.checks.quality import no_verdict
+from host.errors import ConfigError, SlipwayError
+from settings.pipeline import Pipeline, Suite
+from tasks.checks.base_version import Base, NoBase
+from tasks.checks.benchmark_pairs import Comparing, Failed, Side
+from tasks.checks.benchmark_report import read_medians
+from tasks.checks.cores import on_a_core
+from tasks.checks.import_closure import suite_digest
+from tasks.checks.memory import files_digest, key_of, matching
+from tasks.source.git import Source, tracked
+from tasks.source.workspace import Looked, Workspace
+
+# The file that a result leaves when each benchmark was decided: without it the result is not remembered.
+DECIDED = "decided"
+CANDIDATE = "this commit"
+
+
+def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: Base | NoBase) -> str:
+    """Return what a comparison with a base is remembered under; "" without one."""
+    limits = pipeline.performance
+    if isinstance(base, NoBase) or limits is None:
+        return ""
+    figures = (limits.max_benchmark_regression_percent, limits.compare_seconds)
+    wanted = pipeline.suites[suite]
+    parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest)
+    return key_of(NAME, suite_digest(workspace.source, wanted, by_lines=False), *parts)
+
+
+@task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
+def run_benchmarks(pipeline: Pipeline, suite: str, looked: Looked, workspace: Workspace, base: Base | NoBase) -> Looked:
+    """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's. Safe to repeat.
+
+    It takes all cores of the host. Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
+    """
+    log = get_run_logger()
+
+    def look() -> Looked:
+        began = monotonic()
+        found = look_at_benchmarks(pipeline, suite, looked, workspace, base, log.info)
+        return replace(found, check=found.check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
+
+    found = on_a_core(NAME, workspace, look, alone=True)
+    for note in found.check.notes:
+        log.info("%s: %s", NAME, note)
+    return found
+
+
+def look_at_benchmarks(
+    pipeline: Pipeline,
+    suite: str,
+    looked: Looked,
+    workspace: Workspace,
+    base: Base | NoBase,
+    tell: Callable[[str], None],
+) -> Looked:
+    """Do what `run_benchmarks` does, without a run around it. `tell` gets a line after each pair."""
+    if looked.check.outcome is not Outcome.PASSED or NAME not in looked.files:
+        return Looked(no_verdict(NAME, f"the suite {suite} did not pass, or left no report of its benchmarks"))
+    try:
+        if not read_medians(looked.files[NAME]):
+            return Looked(no_verdict(NAME, "the report holds no benchmark"))
+        return _compare(pipeline, suite, workspace, base, tell)
+    except Failed as error:
+        if error.version == CANDIDATE and not error.disturbed:
+            return Looked(no_verdict(NAME, f"{error}, when run again beside the base's"))
+        return Looked(not_compared(f"inconclusive: {error}" if error.disturbed else str(error)))
+    except SlipwayError as error:
+        return Looked(no_verdict(NAME, str(error)))
+
+
+def _compare(
+    pipeline: Pipeline, name: str, workspace: Workspace, base: Base | NoBase, tell: Callable[[str], None]
+) -> Looked:
+    suite, limits = pipeline.suites[name], pipeline.performance
+    if limits is None:
+        raise ConfigError("config/pipeline.toml: a suite has benchmarks = true, and there is no [performance] to hold")
+    if isinstance(base, NoBase):
+        return Looked(not_compared(base.reason))
+    if _nothing_changed(pipeline, suite, workspace.source, base):
+        return Looked(not_compared(f"nothing that the suite {name} depends on differs from {base.version}"))
+    other = base.for_checks(pipeline, workspace)
+    if isinstance(other, NoBase):
+        return Looked(not_compared(other.reason))
+    shutil.rmtree(workspace.root / NAME, ignore_errors=True)
+    sides = Side(base.version, other), Side(CANDIDATE, workspace)
+    percent = limits.max_benchmark_regression_percent
+    found = Comparing(suite, *sides, percent, limits.compare_seconds, tell).run()
+    files = {DECIDED: _kept(found, workspace.root / f"{NAME}.json")} if found.conclusive else {}
+    return Looked(judge_benchmarks(found, percent), files)
+
+
+def _nothing_changed(pipeline: Pipeline, suite: Suite, source: Source, base: Base) -> bool:
+    """Return whether all that the suite depends on means the same in the base, in the same environment. When in doubt,
+    no.
+    """
+    try:
+        files = tracked(source.repository, base.bundle.commit)
+        other = replace(source, files=files, archive=base.place.store.blob(base.bundle.source))
+        here, there = (_depends_on(pipeline, suite, one) for one in (source, other))
+    except SlipwayError:
+        return False
+    return here == there and base.bundle.python == pipeline.app.python
+
+
+def _depends_on(pipeline: Pipeline, suite: Suite, source: Source) -> tuple[str, str]:
+    lock = files_digest(source, matching(source, [f"/{pipeline.locks.ci}"]))
+    return lock, suite_digest(source, suite, by_lines=False)
+
+
+def _kept(found: Paired, file: Path) -> Path:
+    file.write_text(json.dumps(found.model_dump(mode="json")), encoding="utf-8")
+    return file

@@ -1,0 +1,192 @@
+"""The version that is live, run on the schema that a commit brings: is an expanding migration one for it?
+
+Between migration and switch the old code serves on the new schema, and after a rollback it does again.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from deployments.runtimes.layout import Installed, Layout
+from evidence.bundle import read_bundle
+from gates.check import Check, Outcome
+from gates.checks.quality import no_verdict
+from gates.checks.reports import last_line
+from gates.release.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
+from gates.release.migrations import Step, pending
+from host.errors import SlipwayError, ToolError
+from host.masking import masked, secret_values
+from host.ports import LOCAL, free_port
+from host.probe import await_healthy
+from host.sandbox import run as sandbox
+from host.sandbox.run import Completed, Sandbox
+from settings.pipeline import Pipeline
+from tasks.checks.base_version import LiveVersion
+from tasks.checks.cores import on_a_core
+from tasks.checks.memory import key_of
+from tasks.checks.syntax import code_digest
+from tasks.load.processes import running
+from tasks.source.databases import fresh_database
+from tasks.source.workspace import Looked, Workspace, tool_path
+
+MIGRATION_S = 300
+START_S = 60
+SMOKE_S = 120
+
+
+def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None) -> str:
+    """Return what a trial is kept under: the live version with its settings, and all that the commit means, since its
+    migration may read any of it. "" when nothing is live: that is told at once.
+    """
+    if live is None:
+        return ""
+    source, load = workspace.source, pipeline.performance
+    told = (live.digest, live.place.name, live.place.settings.app, sorted(live.place.settings.secrets))
+    given = (pipeline.run.model_dump(), load and load.environment, workspace.environment.name)
+    return key_of(NAME, code_digest(source, source.files, measured=False), *told, *given)
+
+
+@task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
+def run_compatibility(
+    pipeline: Pipeline,
+    workspace: Workspace,
+    find: Callable[[], LiveVersion | None],
+    steps: tuple[Step, ...] | None,
+) -> Looked:
+    """Try the live version, which `find` names, on the migrated schema and return the check. Safe to repeat; leaves
+    nothing behind.
+
+    `steps` are the commit's migrations, judged; None when nobody could. Not applicable without a live version or a
+    pending migration.
+    """
+    looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, find, steps))
+    get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)
+    return looked
+
+
+def _look(
+    pipeline: Pipeline, workspace: Workspace, find: Callable[[], LiveVersion | None], steps: Sequence[Step] | None
+) -> Looked:
+    began = monotonic()
+    try:
+        check = look_at_compatibility(pipeline, workspace, find(), steps)
+    except SlipwayError as error:
+        check = no_verdict(NAME, str(error))
+    return Looked(check.model_copy(update={"seconds": round(monotonic() - began, 2)}))
+
+
+def look_at_compatibility(
+    pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: Sequence[Step] | None
+) -> Check:
+    """Do what `run_compatibility` does, without a run around it."""
+    known = read_bundle(live.place.store, live.digest).migrations if live else None
+    nothing = nothing_to_try(live is not None, steps, known, pipeline.run.migrate is not None)
+    if live is None or nothing:
+        return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
+    installed = Layout(live.place, runs_here=True).install(live.digest)
+    with fresh_database(NAME, True) as (url, visible):
+        trial = _Trial(pipeline, workspace, live, installed, url, visible)
+        smoke, trouble = trial.run()
+    revisions = tuple(step.revision for step in pending(steps or (), known or ()))
+    version = f"{installed.bundle.version} ({live.digest[:12]})"
+    return judge_compatibility(Tried(version, live.place.name, revisions, trouble, smoke))
+
+
+class _Bad(SlipwayError):
+    """What the live version or the migration did wrong: found out, and bad."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    pipeline: Pipeline
+    workspace: Workspace
+    live: LiveVersion
+    installed: Installed
+    url: str
+    visible: tuple[Path, ...]
+
+    def run(self) -> tuple[str, str]:
+        """Return what the smoke tests said, and what went wrong ("" when nothing did)."""
+        environment = self._environment()
+        try:
+            self._migrate_as_before(environment)
+            self._migrate_to_the_commit(environment)
+            return self._serve(environment), ""
+        except _Bad as error:
+            return "", str(error)
+
+    def _environment(self) -> dict[str, str]:
+        """Return what the live version is told: its environment's settings, secrets of this trial's own."""
+        settings, load = self.live.place.settings, self.pipeline.performance
+        made = {name: secrets.token_urlsafe(24) for name in settings.secrets}
+        own = {"DATABASE_URL": self.url, "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**settings.app, **made, **(load.environment if load else {}), **own}
+
+    def _migrate_as_before(self, environment: Mapping[str, str]) -> None:
+        """Make the schema that the live version has. ToolError: then nothing was tried."""
+        if command := self.installed.bundle.run.migrate:
+            done = self._as_before(self.installed.command(command), environment, MIGRATION_S)
+            if done.failed:
+                raise ToolError(f"the live version's own migration {self._how(done, environment)}")
+
+    def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
+        argv = self.workspace.argv(self.pipeline.run.migrate or ())
+        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible)
+        if done.failed:
+            raise _Bad(f"the migration {self._how(done, environment)}")
+
+    def _serve(self, environment: Mapping[str, str]) -> str:
+        port = free_port()
+        url = f"http://{LOCAL}:{port}"
+        argv = self.installed.command(self.installed.bundle.run.command, port)
+        env = {"PATH": tool_path(), "LANG": "C.UTF-8", **environment, "PORT": str(port)}
+        log = self.workspace.root / f"{NAME}-app.log"
+        total_s = START_S + SMOKE_S + 30
+        with running(argv, cwd=self.installed.source, env=env, box=self._box(), timeout_s=total_s, log=log) as app:
+            try:
+                await_healthy(url, self.installed.bundle.run.health, START_S, gone=lambda: _ended(app.ended))
+            except SlipwayError as error:
+                said = masked(last_line(log.read_text(errors="replace") if log.exists() else ""), secret_values(env))
+                raise _Bad(f"{error}; it said: {said[-300:] or 'nothing'}") from error
+            return self._smoke(url)
+
+    def _smoke(self, url: str) -> str:
+        command = self.installed.bundle.run.smoke
+        if command is None:
+            return "it is healthy; it names no smoke tests"
+        env = {"BASE_URL": url, "SMOKE_HEADERS": "{}", "PYTHONDONTWRITEBYTECODE": "1"}
+        done = self._as_before(self.installed.command(command, smoke=True), env, SMOKE_S)
+        if done.failed:
+            raise _Bad(f"its smoke tests: {self._how(done, {})}")
+        return f"its smoke tests: {last_line(done.output).strip('= ')}"
+
+    def _as_before(self, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
+        env = {"PATH": tool_path(), "LANG": "C.UTF-8", **environment}
+        return sandbox.run(
+            list(argv),
+            cwd=self.installed.source,
+            env=env,
+            sandbox=self._box(),
+            timeout_s=timeout_s,
+            cancelled=self.workspace.cancelled,
+        )
+
+    def _box(self) -> Sandbox:
+        installed = self.installed
+        shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
+        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)))
+
+    def _how(self, done: Completed, environment: Mapping[str, str]) -> str:
+        said = masked(" ".join(done.output.strip().splitlines()[-3:]), secret_values(environment))
+        return f"{done.how}: {said[-400:]}"
+
+
+def _ended(done: Completed | None) -> str | None:
+    return f"it ended with {done.returncode}" if done else None

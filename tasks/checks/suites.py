@@ -1,0 +1,211 @@
+"""The app's test suites: each on a fresh copy of the commit, with fresh services, in a sandbox, under coverage."""
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from gates.checks.quality import no_verdict
+from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
+from host.errors import SlipwayError
+from host.masking import masked, secret_values
+from host.sandbox.run import Completed
+from settings.pipeline import Coverage, Suite
+from tasks.checks.cores import on_a_core
+from tasks.checks.coverage_config import INSIDE, Measuring, collect, measure, measured
+from tasks.checks.junit import read_report
+from tasks.checks.syntax import lines_of, write_lines
+from tasks.source.log_blocks import CONTROL
+from tasks.source.suite_services import Services, suite_services
+from tasks.source.workspace import Looked, Workspace
+
+# Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
+REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
+
+
+@task(name="suite", task_run_name="{name}", cache_policy=NO_CACHE)
+def run_suite(
+    name: str,
+    suite: Suite,
+    workspace: Workspace,
+    coverage: Coverage | None = None,
+    before: frozenset[str] | None = None,
+) -> Looked:
+    """Run one suite and return its check, read from its JUnit report. Safe to repeat.
+
+    With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
+    pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
+    `lines` (of the Python that was measured, as `lines_of` has them) and `benchmarks` (pytest-benchmark's report).
+    """
+    look = partial(look_at_suite, name, suite, workspace, coverage, before)
+    looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)
+    log = get_run_logger()
+    for note in looked.check.notes:
+        log.warning("%s: %s", name, note)
+    log.info("%s: %s: %s", name, looked.check.outcome, looked.check.reason)
+    return looked
+
+
+def look_at_suite(
+    name: str,
+    suite: Suite,
+    workspace: Workspace,
+    coverage: Coverage | None = None,
+    before: frozenset[str] | None = None,
+) -> Looked:
+    """Do what `run_suite` does, without a run around it."""
+    shutil.rmtree(workspace.root / name, ignore_errors=True)
+    try:
+        return _Looking(name, suite, workspace, coverage).look(before)
+    except SlipwayError as error:
+        return Looked(no_verdict(name, str(error)))
+
+
+@dataclass
+class _Looking:
+    name: str
+    suite: Suite
+    workspace: Workspace
+    coverage: Coverage | None
+    notes: list[str] = field(default_factory=list)
+    source: Path = Path()
+
+    def look(self, before: frozenset[str] | None) -> Looked:
+        self.source = self.workspace.check_directory(self.name)
+        run, report = self._attempt("junit.xml")
+        flaky = self._repeat(run)
+        names = sorted(by_name(run.cases or ()))
+        if run.cases is not None:
+            self.notes += missing_note(before, names)
+        files = self._files(run, report, names)
+        return Looked(judge_suite(run, flaky, self.notes), files)
+
+    def _attempt(self, report_name: str, only: tuple[Path, Path] | None = None) -> tuple[SuiteRun, Path]:
+        """Run the suite once, all of it or the tests that a file names, with services of this attempt's own."""
+        report = self.workspace.scratch(self.name) / report_name
+        with suite_services(self.name, self.suite, self.workspace) as services:
+            measuring = self._measuring()
+            environment = suite_environment(self.suite, services, only, measuring.environment)
+            words = ["-p", "slipway_only"] if only else self._benchmark_options()
+            read_only = (*services.read_only, *measuring.read_only, *(only or ()))
+            done = self.workspace.run(
+                self.name,
+                [*measuring.argv, *REPORT_OPTIONS, *words, f"--junitxml={report}"],
+                environment,
+                self.suite.timeout_seconds,
+                read_only=read_only,
+                log=f"{self.name}-{report_name}.log" if only else "",
+            )
+        self._note_truncation(done)
+        secrets = secret_values(environment)
+        found = read_report(report, secrets)
+        run = SuiteRun(
+            self.name,
+            done.returncode,
+            done.timed_out,
+            round(done.seconds, 2),
+            cases=found.cases if found else None,
+            counted=found.counted if found else 0,
+            failures=found.failures if found else 0,
+            last_line=_telling_line(masked(done.output[-20_000:], secrets)),
+            limit_s=self.suite.timeout_seconds,
+            cancelled=done.cancelled,
+            exceeded=done.exceeded,
+        )
+        return run, report
+
+    @property
+    def _benchmarks(self) -> Path:
+        return self.workspace.scratch(self.name) / "benchmarks.json"
+
+    def _benchmark_options(self) -> list[str]:
+        return [f"--benchmark-json={self._benchmarks}"] if self.suite.benchmarks else []
+
+    def _measuring(self) -> Measuring:
+        if self.coverage is None or not measured(self.suite, self.coverage):
+            return Measuring(self.workspace.argv(self.suite.command), {}, ())
+        return measure(self.name, self.suite, self.coverage, self.workspace, self.source)
+
+    def _note_truncation(self, done: Completed) -> None:
+        if done.truncated:
+            self.notes.append("the log was cut: it printed more than is kept of one program")
+
+    def _repeat(self, run: SuiteRun) -> dict[str, int]:
+        """Repeat the failed tests that are known to be flaky, each time in a new process; return which passed when."""
+        flaky: dict[str, int] = {}
+        waiting = (
+            [] if run.timed_out or run.cancelled or run.exceeded else to_repeat(run.cases or (), self.suite.known_flaky)
+        )
+        for retry in range(1, self.suite.retries + 1):
+            if not waiting:
+                break
+            chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
+            again, _ = self._attempt(f"junit-retry-{retry}.xml", chosen)
+            if again.timed_out or again.exceeded or again.returncode not in (0, 1):
+                self.notes.append(f"retry {retry} did not come to its end")
+                continue
+            passed = _passed(again.cases or ())
+            flaky |= {name: retry for name in waiting if name in passed}
+            waiting = [name for name in waiting if name not in passed]
+        return flaky
+
+    def _files(self, run: SuiteRun, report: Path, names: list[str]) -> dict[str, Path]:
+        files: dict[str, Path] = {}
+        if run.cases is not None:
+            listed = self.workspace.root / self.name / "tests.json"
+            listed.write_text(json.dumps(names), encoding="utf-8")
+            files |= {"junit": report, "tests": listed}
+        if self.suite.benchmarks and self._benchmarks.is_file():
+            files["benchmarks"] = self._benchmarks
+        if measured(self.suite, self.coverage):
+            data, why = collect(self.name, self.workspace, self.source)
+            if data:
+                files |= {"coverage": data, "lines": self.workspace.root / self.name / "lines.json"}
+                write_lines(files["lines"], lines_of(self.workspace.source))
+            else:
+                self.notes.append(f"coverage: {why}")
+        return files
+
+
+def choose_tests(folder: Path, names: Collection[str]) -> tuple[Path, Path]:
+    """Return a new folder with the plugin `slipway_only`, and the file in it that names the tests that are to run."""
+    folder.mkdir(parents=True)
+    shutil.copy(INSIDE / "slipway_only.py", folder)
+    listed = folder / "only.json"
+    listed.write_text(json.dumps(sorted(names)), encoding="utf-8")
+    return folder, listed
+
+
+def suite_environment(
+    suite: Suite,
+    services: Services,
+    chosen: tuple[Path, Path] | None = None,
+    measuring: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return the variables that a suite is run with; `chosen` comes from `choose_tests`, `measuring` from coverage."""
+    environment = {**suite.environment, **services.environment, **measuring}
+    paths = [measuring.get("PYTHONPATH"), suite.environment.get("PYTHONPATH")]
+    if chosen:
+        environment["SLIPWAY_ONLY"] = str(chosen[1])
+        paths.insert(0, str(chosen[0]))
+    if any(paths):
+        environment["PYTHONPATH"] = ":".join(filter(None, paths))
+    return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _telling_line(output: str) -> str:
+    """Return the line of a program's output that says most: pytest's last error, else the last of all."""
+    lines = output.strip().splitlines() or [""]
+    errors = [line for line in lines if line.startswith(("E  ", "ERROR", "INTERNALERROR"))]
+    return CONTROL.sub("\ufffd", (errors or lines)[-1].strip())[:200]
+
+
+def _passed(cases: tuple[Case, ...]) -> set[str]:
+    return {case.name for case in by_name(cases).values() if case.ending is Ending.PASSED}

@@ -1,0 +1,221 @@
+"""The command by which a code-quality tool is run: the configured one, with what Slipway needs to read its report."""
+
+import configparser
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gates.checks.reports import Reads
+from gates.checks.reports_python import FLAKE8_FORMAT
+from host.errors import ToolError
+from settings.pipeline import Tool
+from tasks.source.dependencies import own_tools
+from tasks.source.workspace import node_directory, tool_path
+
+COMPLEXITY = 10  # where the app's own settings have no limit
+LARGEST_SETTINGS_BYTES = 1_000_000
+# What each tool is told in addition, at the end of its command. {report}: a file of Slipway's.
+ADDED: Mapping[Reads, tuple[str, ...]] = {
+    Reads.BLACK: ("--check", "--diff", "--no-color", "-v"),
+    Reads.ISORT: ("--check-only", "--diff", "--atomic", "-v", "--format-error", "{error}: {message}")
+    + ("--format-success", "{success}: {message}"),
+    Reads.FLAKE8: ("--benchmark", "--no-show-source", f"--format={FLAKE8_FORMAT}", "--output-file={report}"),
+    Reads.MYPY: ("--show-column-numbers", "--show-error-codes", "--no-pretty", "--hide-error-context")
+    + ("--no-color-output", "--error-summary"),
+    Reads.ESLINT: ("--format", "json", "--output-file", "{report}"),
+    Reads.TSC: ("--pretty", "false", "--listFiles"),
+    Reads.VITEST: ("--reporter=default", "--reporter=json", "--outputFile.json={report}"),
+}
+# Those whose report is what they print; it goes to files, apart from each other and not into the run's log.
+PRINTED = (Reads.BLACK, Reads.ISORT, Reads.MYPY, Reads.TSC, Reads.SARIF)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A tool as it is found: `argv` starts it, `label` is its name, version and whose it is, `path` its PATH.
+
+    `read_only` is what its sandbox must see beyond the app's environment. `borrowed`: it is Slipway's, not the app's.
+    """
+
+    argv: tuple[str, ...]
+    label: str
+    path: str
+    read_only: tuple[Path, ...] = ()
+    borrowed: bool = False
+
+
+def reads(name: str, tool: Tool) -> Reads:
+    """Return how a tool's report is read: as configured, else by its name, else as lines."""
+    if tool.reads is not None:
+        return tool.reads
+    return Reads(name) if name in list(Reads) else Reads.LINES
+
+
+def python_program(tool: Tool, environment: Path, source: Path) -> Program:
+    """Find a tool: in the app's environment when that has it, else in Slipway's own, else in the commit itself or
+    among the host's programs. ToolError when none has it.
+    """
+    module = tool.command[:2] == ("python", "-m") and len(tool.command) > 2
+    name = tool.command[2] if module else tool.command[0]
+    if not module and (name == "python" or "/" in name):
+        return _of(environment, tool, name, "the commit's")
+    if _has(environment, name, module):
+        return _of(environment, tool, name, "the app's", apart=module)
+    own = own_tools("quality")
+    if _has(own, name, module):
+        found = _of(own, tool, name, "Slipway's", apart=module)
+        return Program(found.argv, found.label, f"{found.path}:{environment / 'bin'}", (own,), borrowed=True)
+    if module and _in_source(source / tool.directory, name):
+        return _of(environment, tool, name, "the commit's")
+    if not module and shutil.which(name, path=tool_path()):
+        return _of(environment, tool, name, "the host's")
+    raise ToolError(
+        f"{name} is not in the app's environment (add it to the lock that `locks.ci` names), nor is it Slipway's"
+    )
+
+
+def _of(environment: Path, tool: Tool, name: str, whose: str, apart: bool = False) -> Program:
+    words = list(tool.command)
+    if words[0] == "python":
+        # Apart from the commit: else its own black.py would be the black that `python -m` runs.
+        words[:1] = [str(environment / "bin" / "python"), *(["-I", "-B"] if apart else [])]
+    return Program(
+        tuple(words), f"{name} {_version(environment, name)}({whose})", f"{environment / 'bin'}:{tool_path()}"
+    )
+
+
+def _in_source(folder: Path, module: str) -> bool:
+    top = folder / module.split(".")[0]
+    return top.is_dir() or top.with_suffix(".py").is_file()
+
+
+def _packages(environment: Path) -> list[Path]:
+    return sorted(environment.glob("lib/python3*/site-packages"))
+
+
+def _has(environment: Path, name: str, module: bool) -> bool:
+    if not module:
+        return (environment / "bin" / name).is_file()
+    top = name.split(".")[0]
+    return any(
+        (folder / top).is_dir() or (folder / f"{top}.py").is_file() or any(folder.glob(f"{top}.*.so"))
+        for folder in _packages(environment)
+    )
+
+
+def _version(environment: Path, name: str) -> str:
+    where = [str(folder) for folder in _packages(environment)]
+    found = next(iter(importlib.metadata.distributions(name=name, path=where)), None)
+    return f"{found.version} " if found else ""
+
+
+def node_program(tool: Tool, packages: Path, modules: Path) -> Program:
+    """Find a tool among the frontend's packages; `modules` is the node_modules that it sees.
+
+    ToolError when they lack it: a program of the host is not the one that the lock names.
+    """
+    name = tool.command[0]
+    link = packages / ".bin" / name
+    if not link.is_symlink():
+        raise ToolError(
+            f"{name} is not among the frontend's packages; name the tool itself (not npx) and add it to their lock"
+        )
+    owner = _package_of(os.readlink(link))
+    node = node_directory()
+    path = [str(modules / ".bin"), *([str(node)] if node else []), tool_path()]
+    return Program(
+        tool.command,
+        f"{name} {_node_version(packages / owner)}(the app's)",
+        ":".join(path),
+        (packages, *([node.parent] if node else [])),
+    )
+
+
+def _package_of(target: str) -> str:
+    words = target.removeprefix("../").split("/")
+    return "/".join(words[:2]) if words[0].startswith("@") else words[0]
+
+
+def _node_version(package: Path) -> str:
+    try:
+        return f"{json.loads((package / 'package.json').read_bytes())['version']} "
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def full_command(how: Reads, program: Program, report: Path, extra: Sequence[str] = ()) -> list[str]:
+    """Return the whole command: the configured one and what Slipway adds, before a `--` if there is one."""
+    words = [word.replace("{report}", str(report)) for word in program.argv]
+    added = [*(word.replace("{report}", str(report)) for word in ADDED.get(how, ())), *extra]
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], *added, *words[end:]]
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """What keeps flake8's complexity limit on: options to add, what to tell, and why it is off if it is."""
+
+    options: tuple[str, ...] = ()
+    note: str = ""
+    off: str = ""
+
+
+def complexity_limit(command: Sequence[str], directory: Path, top: Path) -> Complexity:
+    """Return how the complexity limit (C901) is kept on for a flake8 that runs in `directory` of the source `top`.
+
+    A limit of the app's own settings holds; without one it is 10. Settings that ignore C901 turn it off.
+    """
+    if any(word.startswith("--max-complexity") for word in command):
+        return Complexity()
+    file, settings = _flake8_settings(command, directory, top)
+    if _ignores(settings):
+        return Complexity(off=f"the complexity limit is off: {file} ignores C901; take that out of it")
+    limit = settings.get("max-complexity", "").strip()
+    if limit.isdigit():
+        return Complexity(note=f"complexity limit {limit}, the app's own")
+    return Complexity((f"--max-complexity={COMPLEXITY}",), f"complexity limit {COMPLEXITY}, Slipway's")
+
+
+def _flake8_settings(command: Sequence[str], directory: Path, top: Path) -> tuple[str, dict[str, str]]:
+    """Return the settings file that flake8 uses and its settings: the first found, from `directory` upwards."""
+    named = [word.partition("=")[2] for word in command if word.startswith("--config=")]
+    named += [after for word, after in zip(command, command[1:], strict=False) if word == "--config"]
+    folders = [directory, *(folder for folder in directory.parents if folder.is_relative_to(top))]
+    files = (
+        [directory / named[-1]] if named else [f / one for f in folders for one in ("setup.cfg", "tox.ini", ".flake8")]
+    )
+    for file in files:
+        settings = _section(file, top)
+        if settings is not None:
+            return str(file.relative_to(top)), settings
+    return "", {}
+
+
+def _section(file: Path, top: Path) -> dict[str, str] | None:
+    parser = configparser.RawConfigParser()
+    try:
+        real = file.resolve()
+        if not real.is_file() or not real.is_relative_to(top.resolve()) or real.stat().st_size > LARGEST_SETTINGS_BYTES:
+            return None
+        parser.read_string(real.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, configparser.Error):
+        return None
+    if not parser.has_section("flake8"):
+        return {} if parser.has_section("flake8:local-plugins") else None
+    return {key.replace("_", "-"): value for key, value in parser.items("flake8")}
+
+
+def _ignores(settings: Mapping[str, str]) -> bool:
+    def codes(key: str) -> list[str]:
+        return [word for word in settings.get(key, "").replace(",", " ").split() if word]
+
+    def names_it(listed: Sequence[str]) -> bool:
+        return any("C901".startswith(code) for code in listed)
+
+    selected = codes("select")
+    left_out = bool(selected) and not names_it([*selected, *codes("extend-select")])
+    return left_out or names_it([*codes("ignore"), *codes("extend-ignore")])

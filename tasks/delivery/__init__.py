@@ -1,0 +1,1 @@
+"""How well a team delivers: DORA's figures, their page and plots."""

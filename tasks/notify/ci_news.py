@@ -1,0 +1,64 @@
+"""Tell how `ci` goes: GitHub's statuses and comment, and Slack or the page. Never fails or delays the run."""
+
+from collections.abc import Mapping, Sequence
+
+from prefect import runtime
+
+from gates.check import Check
+from gates.notify.texts import Checked
+from gates.scans.sarif import to_sarif
+from gates.scans.waivers import Waiver
+from gates.verdict import Action, Verdict
+from host.errors import SlipwayError
+from tasks.notify.github import begin_checks, tell_checks, tell_findings
+from tasks.notify.links import run_url
+from tasks.notify.slack import tell_checked
+from tasks.source.git import Source
+
+
+def begin_ci(source: Source, working_tree: str | None = None) -> None:
+    """Tell GitHub that the commit is being checked. Nobody is told of a working tree: only its owner knows it."""
+    if not working_tree:
+        begin_checks(source.commit, run_url(str(runtime.flow_run.id)))
+
+
+def tell_ci(
+    source: Source,
+    checks: Sequence[Check],
+    verdict: Verdict,
+    waived: Mapping[str, Waiver],
+    working_tree: str | None = None,
+) -> None:
+    """Tell what every check came to. A stranger's commit (a fork's) is told on GitHub only."""
+    if working_tree:
+        return
+    seen = _seen(source, checks, verdict.action is Action.PROMOTE, verdict.reason)
+    tell_checks(seen)
+    findings = [one for check in checks for one in check.findings]
+    tell_findings(source.commit, source.branch, to_sarif(findings, waived, source.commit))
+    if source.signable:
+        tell_checked(seen, source.history[0].email)
+
+
+def tell_broken(source: Source | None, error: SlipwayError, working_tree: str | None = None) -> None:
+    """Tell that `ci` could not come to a result. Without a source there is no commit to tell it of."""
+    if working_tree or source is None:
+        return
+    seen = _seen(source, (), False, f"{type(error).__name__}: {error}")
+    tell_checks(seen)
+    if source.signable:
+        tell_checked(seen, source.history[0].email)
+
+
+def _seen(source: Source, checks: Sequence[Check], good: bool, reason: str) -> Checked:
+    return Checked(
+        version=source.version,
+        commit=source.commit,
+        branch=source.branch,
+        author=source.history[0].author,
+        subject=source.history[0].subject,
+        good=good,
+        reason=reason,
+        checks=tuple(checks),
+        url=run_url(str(runtime.flow_run.id)),
+    )

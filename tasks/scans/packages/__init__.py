@@ -1,0 +1,1 @@
+"""What packages a commit installs, and what is known of them."""

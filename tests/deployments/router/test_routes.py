@@ -1,0 +1,78 @@
+"""Envoy's documents: the settings without which requests were lost, and the order of changes."""
+
+from pathlib import Path
+
+import pytest
+
+from deployments.router import routes as envoy
+from deployments.router.bootstrap import Edge, Files, bootstrap
+
+FILES = Files(*(Path(name) for name in ("/run/a.sock", "/dyn/cds.json", "/dyn/rds.json", "/dyn/sds.json")))
+
+
+def pair(version: str, ports: dict[str, int], weights: dict[str, int]) -> envoy.Pair:
+    return envoy.Pair(envoy.clusters(version, ports, 4.0), envoy.routes(version, weights, None, ""))
+
+
+def test_the_admin_interface_is_a_socket_of_this_user_only() -> None:
+    document = bootstrap(Edge(8080), FILES)
+    assert document["admin"]["address"] == {"pipe": {"path": "/run/a.sock", "mode": 0o600}}
+    assert len(document["static_resources"]["listeners"]) == 1
+
+
+def test_no_route_times_out_and_unknown_clusters_are_refused() -> None:
+    resource = envoy.routes("r1", {"blue": 5, "green": 95}, "green", "secret")["resources"][0]
+    assert resource["validate_clusters"] is True
+    assert [route["route"]["timeout"] for route in resource["virtual_hosts"][0]["routes"]] == ["0s", "0s"]
+
+
+def test_idle_backend_connections_are_closed_by_us_first() -> None:
+    (cluster,) = envoy.clusters("r1", {"blue": 1}, 4.0)["resources"]
+    (options,) = cluster["typed_extension_protocol_options"].values()
+    assert options["common_http_protocol_options"] == {"idle_timeout": "4s"}
+
+
+def test_a_slot_without_weight_is_not_named() -> None:
+    resource = envoy.routes("r1", {"blue": 100, "green": 0}, None, "")["resources"][0]
+    (route,) = resource["virtual_hosts"][0]["routes"]
+    assert route["route"]["weighted_clusters"]["clusters"] == [{"name": "blue", "weight": 100}]
+
+
+def test_a_pair_has_a_version_only_if_both_carry_it() -> None:
+    assert pair("r1", {}, {}).version == "r1"
+    assert envoy.Pair(envoy.clusters("r1", {}, 4.0), envoy.routes("r2", {}, None, "")).version is None
+
+
+@pytest.mark.parametrize(
+    ("running", "ports", "expected"),
+    [
+        ({}, {"blue": 1}, [("cds.json", {"blue": 1}), ("rds.json", None)]),
+        ({"blue": 1}, {"blue": 1}, [("cds.json", {"blue": 1}), ("rds.json", None)]),
+        ({"blue": 1}, {"blue": 2}, [("cds.json", {"blue": 2}), ("rds.json", None)]),
+        ({"blue": 1, "green": 2}, {"green": 2}, [("rds.json", None), ("cds.json", {"green": 2})]),
+        ({"blue": 1}, {}, [("rds.json", None), ("cds.json", {})]),
+        (
+            {"blue": 1},
+            {"green": 2},
+            [("cds.json", {"blue": 1, "green": 2}), ("rds.json", None), ("cds.json", {"green": 2})],
+        ),
+        (
+            {"blue": 1, "green": 2},
+            {"green": 3},
+            [("cds.json", {"blue": 1, "green": 3}), ("rds.json", None), ("cds.json", {"green": 3})],
+        ),
+    ],
+)
+def test_no_route_ever_names_an_absent_cluster(
+    running: dict[str, int], ports: dict[str, int], expected: list[tuple[str, dict[str, int] | None]]
+) -> None:
+    target = pair("r9", ports, {slot: 100 for slot in list(ports)[:1]})
+    steps = list(envoy.steps(running, target, 4.0))
+    seen = [(name, _ports(document) if name == "cds.json" else None) for name, document in steps]
+    assert seen == expected
+    last = dict(steps)
+    assert envoy.Pair(last["cds.json"], last["rds.json"]) == target
+
+
+def _ports(document: envoy.Document) -> dict[str, int]:
+    return envoy.Pair(document, {}).ports

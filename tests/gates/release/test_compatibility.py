@@ -1,0 +1,34 @@
+import pytest
+
+from gates.check import Outcome
+from gates.release.compatibility import Tried, judge_compatibility, nothing_to_try
+from gates.release.migrations import Kind, Step
+
+ONE = Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a")
+TWO = Step(revision="2", kind=Kind.CONTRACT, reason="DROP TABLE a")
+
+
+@pytest.mark.parametrize(
+    ("live", "steps", "known", "migrates", "why"),
+    [
+        (False, [ONE], None, True, "nothing is live yet"),
+        (True, [ONE], [ONE], False, "the app has no migrations"),
+        (True, [ONE], [ONE], True, "no migration is pending"),
+        (True, [], [ONE], True, "no migration is pending"),
+        (True, [ONE, TWO], [ONE], True, ""),
+        (True, None, [ONE], True, ""),
+        (True, [ONE], None, True, ""),
+    ],
+)
+def test_only_a_live_version_and_a_pending_migration_give_something_to_try(
+    live: bool, steps: list[Step] | None, known: list[Step] | None, migrates: bool, why: str
+) -> None:
+    assert nothing_to_try(live, steps, known, migrates) == why
+
+
+def test_what_was_tried_is_told_with_version_environment_and_migrations() -> None:
+    good = judge_compatibility(Tried("v1", "production", ("2", "3"), "", "5 passed"))
+    assert good.outcome is Outcome.PASSED
+    assert good.reason == "v1, live in production, on the schema after migration 2, 3: 5 passed"
+    bad = judge_compatibility(Tried("v1", "production", (), "not healthy", ""))
+    assert bad.outcome is Outcome.FAILED and bad.reason.endswith("migration of this commit: not healthy")

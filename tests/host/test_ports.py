@@ -1,0 +1,31 @@
+import os
+import socket
+
+from host import ports
+
+
+def test_a_free_port_is_free_until_somebody_listens() -> None:
+    port = ports.free_port()
+    assert ports.is_free(port)
+    with socket.create_server((ports.LOCAL, port)):
+        assert not ports.is_free(port)
+    assert ports.is_free(port)
+
+
+def test_who_listens_is_named() -> None:
+    with socket.create_server((ports.LOCAL, 0)) as server:
+        port = server.getsockname()[1]
+        told = ports.who_listens(port)
+        assert told is not None
+        assert told.startswith(f"pid {os.getpid()} (") and "python" in told
+    assert ports.who_listens(port) is None
+
+
+def test_winding_down_connections_do_not_take_a_port() -> None:
+    with socket.create_server((ports.LOCAL, 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection((ports.LOCAL, port)) as client:
+            accepted, _ = server.accept()
+            accepted.close()  # who closes first keeps the connection in TIME_WAIT
+            assert client.recv(1) == b""
+    assert ports.is_free(port)

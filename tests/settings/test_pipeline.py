@@ -1,0 +1,191 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from host.errors import ConfigError
+from host.home import CHECKOUT
+from host.resources.shares import Shares
+from settings.pipeline import Pipeline, read_pipeline
+
+SOUND = """
+[app]
+name = "shop"
+repository = "https://git.example.org/shop.git"
+[locks]
+runtime = "requirements.lock"
+ci = "requirements-dev.lock"
+[run]
+command = ["python", "-m", "shop", "{port}"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("SLIPWAY_REPOSITORY", raising=False)
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
+
+
+def write(folder: Path, text: str = SOUND) -> Path:
+    file = folder / "pipeline.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def refusal(file: Path) -> str:
+    with pytest.raises(ConfigError) as told:
+        read_pipeline(file)
+    assert str(told.value).startswith(f"{file}: ")
+    assert len(str(told.value)) < 500
+    return str(told.value).removeprefix(f"{file}: ")
+
+
+def test_the_file_of_this_repository_is_sound() -> None:
+    pipeline = read_pipeline(CHECKOUT / "config" / "pipeline.toml")
+    assert {"black", "isort", "flake8", "mypy", "eslint", "tsc", "vitest"} == set(pipeline.quality)
+    assert {"unit", "integration", "e2e", "performance", "regression"} == set(pipeline.suites)
+
+
+def test_ten_lines_are_enough(tmp_path: Path) -> None:
+    pipeline = read_pipeline(write(tmp_path))
+    assert (pipeline.app.branch, pipeline.app.python, pipeline.run.health) == ("main", "3.11", ("/health",))
+    assert pipeline.locks.shipped == ("requirements.lock",)
+
+
+def test_what_speed_is_held_against_has_defaults(tmp_path: Path) -> None:
+    limits = read_pipeline(write(tmp_path, SOUND + '[performance]\nlocustfile = "l.py"\n')).performance
+    assert limits and (limits.max_benchmark_regression_percent, limits.compare_seconds) == (25, 60)
+    never = read_pipeline(write(tmp_path, SOUND + '[performance]\nlocustfile = "l.py"\ncompare_seconds = 0\n'))
+    assert never.performance and never.performance.compare_seconds == 0
+
+
+def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
+    pipeline = read_pipeline(write(tmp_path, SOUND.replace("[run]", 'smoke = "smoke.lock"\n[run]')))
+    assert pipeline.locks.shipped == ("requirements.lock", "smoke.lock")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "shop"\n', "", "app.name: Field required"),
+        ('name = "shop"', 'name = ""', "app.name: got ''"),
+        ('name = "shop"', 'name = "Shop"', "app.name: got 'Shop'"),
+        ('name = "shop"', 'name = "../shop"', "app.name: got '../shop'"),
+        ('name = "shop"', 'name = "shop\\n"', "app.name: got"),
+        ('name = "shop"', "name = 7", "app.name: got '7'"),
+        ('name = "shop"', 'name = "shop"\nnmae = "x"', "app.nmae: got 'x'"),
+        ('"https://git.example.org/shop.git"', '""', "app.repository: got ''"),
+        ('name = "shop"', 'name = "shop"\npython = "3"', "app.python: got '3'"),
+        ('runtime = "requirements.lock"\n', "", "locks.runtime: Field required"),
+        ("[locks]", "[lock]", "locks: Field required"),
+        ("[locks]", "[[locks]]", "locks: got"),
+        ('command = ["python", "-m", "shop", "{port}"]', "", "run.command: Field required"),
+        ('["python", "-m", "shop", "{port}"]', "[]", "run.command: got '[]'"),
+        ('["python", "-m", "shop", "{port}"]', '"python -m shop"', "run.command: got 'python -m shop'"),
+        ('["python", "-m", "shop", "{port}"]', '["python", 7]', "run.command.1: got '7'"),
+        ("[run]", "[run]\nhealth = []", "run.health: got"),
+        ("[run]", '[run]\nhealth = ["health"]', "run.health.0: got 'health'"),
+        ("[run]", "[run]\nstop_seconds = -1", "run.stop_seconds: got '-1'"),
+        ("[run]", "[run]\nstop_seconds = nan", "run.stop_seconds: got 'nan'"),
+        ("[run]", '[suites.unit]\ncommand = ["p"]\ntimeout_seconds = inf\n[run]', "suites.unit.timeout_seconds: got"),
+        ("[run]", '[suites.unit]\ncommand = ["p"]\ntimeout_seconds = 0\n[run]', "suites.unit.timeout_seconds: got"),
+        ("[run]", "[suites.unit]\n[run]", "suites.unit.command: Field required"),
+        ("[run]", '[suites."../x"]\ncommand = ["p"]\n[run]', "suites.../x"),
+        ("[run]", '[suites.unit]\ncommand = ["p"]\ndatabase = "maybe"\n[run]', "suites.unit.database: got 'maybe'"),
+        ("[run]", '[quality.mypy]\ncommnd = ["p"]\n[run]', "quality.mypy"),
+        ("[run]", '[[build]]\nname = "f"\n[run]', "build.0.commands: Field required"),
+        (
+            "[run]",
+            '[quality.unit]\ncommand = ["p"]\n[suites.unit]\ncommand = ["p"]\n[run]',
+            "the file as a whole: Value error, unit names both a quality tool and a suite",
+        ),
+        (
+            "[run]",
+            '[performance]\nlocustfile = "l.py"\ncompare_seconds = -1\n[run]',
+            "performance.compare_seconds: got '-1'",
+        ),
+        ("[app]", "[sutes.unit]\n[app]", "sutes: got"),
+    ],
+)
+def test_bad_input_names_file_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert SOUND.count(old) == 1
+    told = refusal(write(tmp_path, SOUND.replace(old, new)))
+    assert said in told, told
+
+
+@pytest.mark.parametrize("text", ["[app", "app = ", "[app]\nname = 'a'\nname = 'b'\n", "\0"])
+def test_what_is_no_toml_is_told_with_its_place(tmp_path: Path, text: str) -> None:
+    assert re.match(r"not valid TOML: .*\(at (line \d|end of document)", refusal(write(tmp_path, text)))
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    assert "no such file" in refusal(tmp_path / "pipeline.toml")
+    (tmp_path / "folder").mkdir()
+    assert "cannot be read" in refusal(tmp_path / "folder")
+    file = tmp_path / "pipeline.toml"
+    file.write_bytes(b"name = '\xff'")
+    assert "not valid TOML" in refusal(file)
+    assert "app: Field required" in refusal(write(tmp_path, ""))
+
+
+def test_home_in_the_repository_is_the_state_directory(tmp_path: Path) -> None:
+    text = SOUND.replace("https://git.example.org/shop.git", "{home}/demo/shop")
+    assert read_pipeline(write(tmp_path, text)).app.repository == str(tmp_path / "state" / "demo" / "shop")
+
+
+def test_the_repository_is_overridden_for_one_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_REPOSITORY", "{home}/other")
+    assert read_pipeline(write(tmp_path)).app.repository == str(tmp_path / "state" / "other")
+    without = SOUND.replace('repository = "https://git.example.org/shop.git"\n', "")
+    assert read_pipeline(write(tmp_path, without)).app.repository == str(tmp_path / "state" / "other")
+
+
+@pytest.mark.parametrize("text", ["app = 'shop'\n", "app = []\n", "", "[app]\nname = 'shop'\n"])
+def test_an_override_does_not_hide_a_malformed_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SLIPWAY_REPOSITORY", "/somewhere")
+    refusal(write(tmp_path, text))
+
+
+def test_the_environment_overrides_where_advisories_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = write(tmp_path, SOUND + '\n[scans]\nosv_url = "https://osv.example.org"\n')
+    assert read_pipeline(file).scans.osv_url == "https://osv.example.org"
+    assert read_pipeline(file).scans.npm_audit_url == ""
+    monkeypatch.setenv("SLIPWAY_OSV_URL", "http://127.0.0.1:4270")
+    monkeypatch.setenv("SLIPWAY_NPM_AUDIT_URL", "https://npm.example.org")
+    for one in (file, write(tmp_path)):
+        scans = read_pipeline(one).scans
+        assert (scans.osv_url, scans.npm_audit_url) == ("http://127.0.0.1:4270", "https://npm.example.org")
+    monkeypatch.setenv("SLIPWAY_OSV_URL", "osv.example.org")
+    assert "scans.osv_url: got 'osv.example.org'" in refusal(file)
+
+
+def test_a_pipeline_is_not_changed_afterwards(tmp_path: Path) -> None:
+    pipeline: Pipeline = read_pipeline(write(tmp_path))
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(pipeline.app, "name", "other")
+
+
+@pytest.mark.parametrize(
+    ("line", "good"),
+    [
+        ("app_memory_mb = 255", False),
+        ("app_memory_mb = 256", True),
+        ("app_memory_mb = 1000000", True),
+        ("app_memory_mb = 1000001", False),
+        ("app_processes = 63", False),
+        ("app_processes = 64", True),
+        ("app_processes = 100000", True),
+        ("app_processes = 100001", False),
+    ],
+)
+def test_what_a_check_may_use_has_bounds(tmp_path: Path, line: str, good: bool) -> None:
+    file = write(tmp_path, SOUND.replace("[app]\n", f"[app]\n{line}\n"))
+    if good:
+        key, _, value = line.partition(" = ")
+        assert getattr(read_pipeline(file).app, key) == int(value)
+    else:
+        assert f"app.{line.split()[0]}: got" in refusal(file)
+
+
+def test_what_a_check_may_use_has_defaults(tmp_path: Path) -> None:
+    assert read_pipeline(write(tmp_path)).app.shares == Shares(memory_mb=4096, processes=512)

@@ -1,0 +1,53 @@
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, Field
+
+from host.errors import ConfigError
+from settings.toml_files import read_rules
+
+
+class Part(BaseModel):
+    most: int = Field(ge=1)
+
+
+class Limits(BaseModel):
+    part: Part
+
+
+def test_rules_are_read(tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text("[part]\nmost = 1\n")
+    assert read_rules(Limits, "limits", tmp_path) == Limits(part=Part(most=1))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"[part", "not valid TOML: "),
+        (b"\xff", "not valid TOML: "),
+        (b"", "part: got '{}': Field required"),
+        (b"[part]\nmost = 0\n", "part.most: got '0': Input should be greater than or equal to 1"),
+        (b'[part]\nmost = "x"\n', "part.most: got 'x': Input should be a valid integer"),
+    ],
+)
+def test_rules_that_are_wrong_name_file_key_value_and_what_was_expected(
+    tmp_path: Path, content: bytes, why: str
+) -> None:
+    file = tmp_path / "limits.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError) as told:
+        read_rules(Limits, "limits", tmp_path)
+    assert str(told.value).startswith(f"{file}: {why}")
+
+
+def test_a_long_value_is_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "limits.toml").write_text(f'[part]\nmost = "{"x" * 500}"\n')
+    with pytest.raises(ConfigError) as told:
+        read_rules(Limits, "limits", tmp_path)
+    assert f"got '{'x' * 120}':" in str(told.value)
+
+
+def test_rules_that_are_not_there_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_rules(Limits, "limits", tmp_path)
+    assert str(told.value) == f"{tmp_path}/limits.toml: cannot be read: No such file or directory"

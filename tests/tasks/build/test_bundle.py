@@ -1,0 +1,189 @@
+import hashlib
+import os
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.logging import disable_run_logger
+
+from settings.pipeline import BuildStep
+from host.sandbox.run import Completed
+from host.errors import ToolError
+from tasks.build.bundle import _archive, _inputs_digest, _keep, run_build_step
+from tasks.source.git import Source
+from tasks.source.workspace import Workspace
+
+STEP = BuildStep(name="frontend", commands=(("npm", "ci"),), inputs=("frontend", "a b"), outputs=("app/static",))
+
+
+def tree(directory: Path) -> Path:
+    (directory / "frontend" / "src").mkdir(parents=True)
+    (directory / "a b").mkdir()
+    (directory / "app").mkdir()
+    (directory / "frontend" / "src" / "main.ts").write_text("one")
+    (directory / "frontend" / "link").symlink_to("src/main.ts")
+    (directory / "a b" / "größe").write_text("two")
+    (directory / "app" / "main.py").write_text("three")
+    return directory
+
+
+def sha(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_the_same_inputs_are_built_once(tmp_path: Path) -> None:
+    one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
+    (two / "app" / "main.py").write_text("not an input")
+    os.utime(two / "frontend" / "src" / "main.ts", (0, 0))
+    assert _inputs_digest(STEP, one) == _inputs_digest(STEP, two)
+    turned = STEP.model_copy(update={"inputs": ("frontend", "a b")})
+    assert _inputs_digest(turned, one) == _inputs_digest(STEP, one)
+
+
+@pytest.mark.parametrize("change", ["content", "new", "renamed", "moved", "link", "mode", "linked instead", "step"])
+def test_every_change_of_the_inputs_is_built(tmp_path: Path, change: str) -> None:
+    one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
+    file, link, step = two / "frontend" / "src" / "main.ts", two / "frontend" / "link", STEP
+    if change == "content":
+        file.write_text("One")
+    elif change == "new":
+        (two / "a b" / "new").touch()
+    elif change == "renamed":
+        file.rename(file.with_name("other.ts"))
+    elif change == "moved":
+        file.rename(two / "a b" / "main.ts")
+    elif change == "link":
+        link.unlink()
+        link.symlink_to("../a b/größe")
+    elif change == "mode":
+        file.chmod(0o755)
+    elif change == "linked instead":
+        link.unlink()
+        link.write_text("one")
+    else:
+        step = STEP.model_copy(update={"commands": (("npm", "install"),)})
+    assert _inputs_digest(step, two) != _inputs_digest(STEP, one)
+
+
+@pytest.mark.parametrize(
+    ("later", "builds"),
+    [({}, 1), ({"commit": "d" * 40}, 1), ({"branch": "feature"}, 2), ({"signable": False}, 2)],
+)
+def test_what_a_strangers_commit_built_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: dict[str, Any], builds: int
+) -> None:
+    """Of the same inputs: a build may read a file above them, such as a configuration of its tools."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
+    built = []
+
+    class Building(Workspace):
+        def check_directory(self, name: str) -> Path:
+            return tree(self.root / name)
+
+        def run(self, *_: Any, **__: Any) -> Completed:
+            built.append(self.source.branch)
+            (self.root / "build-frontend" / "app" / "static").mkdir()
+            (self.root / "build-frontend" / "app" / "static" / "index.html").write_text("page")
+            return Completed(0, "", truncated=False, timed_out=False, cancelled=False, seconds=1.0)
+
+    source = Source("c" * 40, "v1", "main", (), Path("source.tar"))
+    outputs = set()
+    for turn, one in enumerate((source, replace(source, **later))):
+        with disable_run_logger():
+            outputs.add(run_build_step.fn(STEP, Building(tmp_path / str(turn), one, tmp_path)))
+    assert (len(built), len(outputs)) == (builds, builds)
+
+
+def test_an_input_that_the_commit_lacks_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="build step frontend: the commit has no a b"):
+        _inputs_digest(STEP, tmp_path)
+
+
+def test_the_archive_depends_on_the_content_alone(tmp_path: Path) -> None:
+    digests = set()
+    for turn in ("one", "two"):
+        made = tree(tmp_path / turn)
+        built = tmp_path / f"built {turn}" / "app" / "static"
+        built.mkdir(parents=True)
+        (built / "index.html").write_text("page")
+        for age, file in enumerate(sorted(made.rglob("*"), reverse=turn == "two")):
+            os.utime(file, (age, age), follow_symlinks=False)
+        if turn == "two":
+            (made / "app" / "main.py").chmod(0o600)
+        digests.add(sha(_archive(made, [built.parent.parent], tmp_path / f"{turn}.tar")))
+    assert len(digests) == 1
+
+
+def test_the_archive_holds_files_outputs_links_and_modes(tmp_path: Path) -> None:
+    made = tree(tmp_path / "tree")
+    (made / "app" / "run.sh").write_text("#!/bin/sh\n")
+    (made / "app" / "run.sh").chmod(0o700)
+    (made / "app" / "empty").mkdir()
+    built = tmp_path / "built"
+    (built / "app" / "static").mkdir(parents=True)
+    (built / "app" / "static" / "index.html").write_text("page")
+    (built / "app" / "static" / "again.html").symlink_to("index.html")
+    (built / "app" / "main.py").write_text("built over")
+    archive = _archive(made, [built], tmp_path / "source.tar")
+    with tarfile.open(archive) as tar:
+        members = {member.name: member for member in tar.getmembers()}
+        assert {(one.uid, one.gid, one.mtime, one.uname) for one in members.values()} == {(0, 0, 0, "")}
+        assert members["app/run.sh"].mode == 0o755 and members["app/main.py"].mode == 0o644
+        assert members["app/empty"].isdir() and members["a b/größe"].isreg()
+        assert members["app/static/again.html"].linkname == "index.html"
+        tar.extractall(tmp_path / "out", filter="data")
+    assert (tmp_path / "out" / "app" / "main.py").read_text() == "built over"
+    assert (tmp_path / "out" / "app" / "static" / "again.html").read_text() == "page"
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_no_output_is_written_through_a_link_of_an_earlier_one(tmp_path: Path, absolute: bool) -> None:
+    """Two build steps: the first leaves a link to a file of the host, the second a file of that name."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    (first / "x").symlink_to(victim if absolute else "../victim")
+    (second / "x").write_text("theirs")
+    with pytest.raises(ToolError, match="build output x is a link to .*victim, outside the output"):
+        _archive(tree(tmp_path / "tree"), [first, second], tmp_path / "source.tar")
+    assert victim.read_text() == "mine"
+
+
+def test_a_host_folder_is_not_kept_as_an_output(tmp_path: Path) -> None:
+    """The app's build replaced the folder above its output by a link to one that only we can read."""
+    (tmp_path / "private" / "static").mkdir(parents=True)
+    (tmp_path / "private" / "static" / "key").write_text("mine")
+    made = tree(tmp_path / "tree")
+    (made / "app" / "main.py").unlink()
+    (made / "app").rmdir()
+    (made / "app").symlink_to(tmp_path / "private")
+    with pytest.raises(ToolError, match="made no folder app/static"):
+        _keep(STEP, made, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("output", ["absent", "empty", "file", "link"])
+def test_an_output_that_is_no_folder_with_files_fails_the_step(tmp_path: Path, output: str) -> None:
+    made = tree(tmp_path / "tree")
+    static = made / "app" / "static"
+    if output == "empty":
+        static.mkdir()
+    elif output == "file":
+        static.write_text("x")
+    elif output == "link":
+        static.symlink_to("../frontend")
+    with pytest.raises(ToolError, match="build step frontend: it made no folder app/static, or left it empty"):
+        _keep(STEP, made, tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_outputs_are_kept_whole(tmp_path: Path) -> None:
+    made = tree(tmp_path / "tree")
+    (made / "app" / "static").mkdir()
+    (made / "app" / "static" / "index.html").write_text("page")
+    _keep(STEP, made, tmp_path / "kept")
+    assert (tmp_path / "kept" / "app" / "static" / "index.html").read_text() == "page"

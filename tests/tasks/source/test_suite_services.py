@@ -1,0 +1,96 @@
+"""Suites side by side, each with an empty database of its own in a real PostgreSQL; nothing of it stays."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from control.plane import Control, suite_database
+from gates.check import Outcome
+from host.home import Home
+from settings.pipeline import Suite
+from tasks.checks.suites import look_at_suite
+from tasks.source import suite_services as services
+from tasks.source.suite_services import find_redis
+from tests.tasks.small_app import FEWER_PLUGINS, PYTEST, App
+
+DATABASE = """
+import os, time
+import psycopg
+
+def test_it_is_empty_and_ours():
+    url = os.environ["DATABASE_URL"].replace("postgresql+psycopg", "postgresql", 1)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE only_one (a int)")
+        time.sleep(0.5)
+    if os.environ.get("FAIL"):
+        raise OSError(os.environ["DATABASE_URL"])
+"""
+
+
+@pytest.fixture
+def control(home: Path) -> Iterator[Control]:
+    Home.find().create()
+    made = Control(Home.find())
+    made.supervisor.up()
+    yield made
+    made.supervisor.down()
+
+
+def left(kind: str) -> list[str]:
+    server = suite_database()
+    password = (server.directory / "superuser").read_text()
+    with psycopg.connect(
+        host=str(server.socket_directory), user="postgres", password=password, dbname="postgres"
+    ) as connection:
+        column, table = {"role": ("rolname", "pg_roles"), "database": ("datname", "pg_database")}[kind]
+        query = f"SELECT {column} FROM {table} WHERE {column} LIKE 'suite%'"
+        rows = connection.execute(query.encode())
+        return [str(row[0]) for row in rows]
+
+
+@pytest.mark.usefixtures("control")
+def test_suites_side_by_side_have_databases_of_their_own_and_leave_none(app: App) -> None:
+    app.commit({"tests/test_a.py": DATABASE})
+    workspace = app.workspace()
+    good = Suite(command=PYTEST, database=True, timeout_seconds=60, environment=FEWER_PLUGINS)
+    bad = good.model_copy(update={"environment": {**FEWER_PLUGINS, "FAIL": "1"}})
+    with ThreadPoolExecutor() as pool:
+        found = list(
+            pool.map(lambda one: look_at_suite(*one, workspace).check, {"one": good, "two-b": good, "bad": bad}.items())
+        )
+    assert [one.outcome for one in found] == [Outcome.PASSED, Outcome.PASSED, Outcome.FAILED], found[0].reason
+    assert "suite_bad_" in found[2].reason and ":***@" in found[2].reason
+    assert left("database") == left("role") == []
+    assert list((suite_database().directory / "roles").iterdir()) == []
+
+
+def test_without_a_database_server_the_suite_has_no_verdict(app: App) -> None:
+    app.commit({"tests/test_a.py": DATABASE})
+    check = app.check(database=True)
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "supervisord does not answer" in check.reason
+
+
+def test_the_named_redis_comes_first_and_must_be_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_SERVER_PATH", "/bin/true")
+    assert find_redis() == Path("/bin/true")
+    monkeypatch.setenv("REDIS_SERVER_PATH", str(tmp_path / "none"))
+    with pytest.raises(services.ToolError, match="expected the path of a redis-server program"):
+        find_redis()
+
+
+def test_the_hosts_redis_is_the_last_resort(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    monkeypatch.delenv("REDIS_SERVER_PATH", raising=False)
+    monkeypatch.setattr(services, "own_tools", lambda group: tmp_path)
+    monkeypatch.setattr(services, "tool_path", lambda: str(tmp_path / "bin"))
+    with pytest.raises(services.ToolError, match="install one"):
+        find_redis()
+    program = tmp_path / "bin" / "redis-server"
+    program.touch()
+    os.chmod(program, 0o755)
+    assert find_redis() == program
