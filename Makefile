@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose prune osv report rollback test gauntlet lint bench lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose prune osv report rollback test gauntlet lint bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -102,6 +102,9 @@ lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
 
 bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
 	@$(BIN)/python -m benchmarks $(ONLY)
+
+mutants: .venv/.dev ## what the tests do not notice: SAMPLE=200 small changes; SEED=1, ONLY="gates/approval.py evidence/seen.py"
+	@$(BIN)/python -m benchmarks.mutants $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock
 	@for set in base dev bootstrap scanners quality load services server; do \
