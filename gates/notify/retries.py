@@ -1,11 +1,13 @@
 """How long an HTTP answer asks us to wait before we ask again."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 LONGEST_WAIT_S = 3600.0
 SERVER_TROUBLE_S = 1.0
+SECONDS = re.compile(r"[0-9]+")
 
 
 def wait_of(status: int, headers: Mapping[str, str], now: datetime) -> float | None:
@@ -25,13 +27,13 @@ def wait_of(status: int, headers: Mapping[str, str], now: datetime) -> float | N
     if asked is not None:
         return asked
     reset = lower.get("x-ratelimit-reset", "")
-    if spent and reset.isdigit():
+    if spent and SECONDS.fullmatch(reset):
         return _clamped(int(reset[:12]) - now.timestamp())
     return 60.0
 
 
 def _retry_after(raw: str, now: datetime) -> float | None:
-    if raw.strip().isdigit():
+    if SECONDS.fullmatch(raw.strip()):
         return _clamped(float(raw.strip()[:9]))
     try:
         return _clamped((parsedate_to_datetime(raw) - now).total_seconds())

@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 # git check-ref-format(1), and no white space or control characters at all.
-REF = re.compile(r"(?!/|.*(?://|\.\.|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,240}(?<![/.])")
+# git check-ref-format(1); a branch may not begin with a dash either (git branch), nor be "@".
+REF = re.compile(r"(?![/.-]|@$|.*(?://|\.\.|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,240}(?<![/.])")
+# Times of events beside these are nobody's: they only take sums of times out of what a clock can hold.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 DELIVERY = re.compile(r"[0-9A-Za-z-]{8,64}")
 ZERO = "0" * 40
 
@@ -135,10 +138,10 @@ def _read_push(push: _Push, now: datetime) -> Change | Ignored:
         return Ignored("the branch was deleted")
     _check_branch(branch)
     pushed = push.repository.pushed_at
-    at = datetime.fromtimestamp(pushed, UTC) if isinstance(pushed, int) else pushed or now
+    at = _moment(now if pushed is None else pushed)
     person = push.pusher
     name = push.repository.full_name
-    return Change(Kind.PUSH, name, branch, push.after, push.before, _aware(at), person.name or "", person.email or "")
+    return Change(Kind.PUSH, name, branch, push.after, push.before, at, person.name or "", person.email or "")
 
 
 def _read_pull_request(event: _PullRequest) -> Change | Ignored:
@@ -154,7 +157,7 @@ def _read_pull_request(event: _PullRequest) -> Change | Ignored:
         branch=asked.head.ref,
         commit=asked.head.sha,
         before=asked.base.sha,
-        at=_aware(asked.updated_at),
+        at=_moment(asked.updated_at),
         author=asked.user.login if asked.user else "",
         target=asked.base.ref,
         number=asked.number,
@@ -163,12 +166,25 @@ def _read_pull_request(event: _PullRequest) -> Change | Ignored:
 
 
 def _check_branch(name: str) -> None:
+    """Raise Refused for a name that git refuses, and for characters that are not seen where the name is shown."""
     if not REF.fullmatch(name):
         raise Refused("not a branch name that git accepts")
+    if not name.isprintable():
+        raise Refused("a branch name with characters that cannot be shown")
 
 
-def _aware(at: datetime) -> datetime:
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+def _moment(at: datetime | int) -> datetime:
+    """Return a time, or seconds since 1970, in UTC; without a zone it is UTC. Raises Refused for impossible ones."""
+    try:
+        if isinstance(at, int):
+            moment = datetime.fromtimestamp(at, UTC)
+        else:
+            moment = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise Refused("a time that no clock shows") from error
+    if not EARLIEST <= moment < LATEST:
+        raise Refused("a time that no clock shows")
+    return moment
 
 
 def line_of(change: Change) -> str:
