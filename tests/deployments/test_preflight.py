@@ -99,8 +99,9 @@ class Case:
     def other(self, commit: str = OLD_COMMIT) -> str:
         """Store another artifact, newer than the first; return its digest."""
         digest, _ = artifact(self.place.store, commit, version="v0")
-        later = (NOW + timedelta(minutes=1)).timestamp()
-        os.utime(self.place.store.root / "artifacts" / f"{digest}.json", (later, later))
+        artifacts = self.place.store.root / "artifacts"
+        later = (artifacts / f"{self.digest}.json").stat().st_mtime + 60
+        os.utime(artifacts / f"{digest}.json", (later, later))
         return digest
 
     def say_scans(self, *checks: Check, keys: Keys | None = None, hours: float = 1, **more: Any) -> None:
