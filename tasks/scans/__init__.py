@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gates.scans.security import RULES
 from settings.pipeline import Pipeline
 from tasks.source.workspace import Workspace
 
-# The names that checks, REQUIRED_GATES and [scans] use, in the order of the report.
-SCANS: Sequence[str] = ("dependency", "code", "container", "secrets", "sast", "licence", "policy")
+# The names that checks, REQUIRED_GATES and [scans] use, in the order of the report: one without a rule is no scan.
+SCANS: Sequence[str] = tuple(RULES)
 
 
 @dataclass(frozen=True)
