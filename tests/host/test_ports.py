@@ -18,7 +18,8 @@ def test_who_listens_is_named() -> None:
         told = ports.who_listens(port)
         assert told is not None
         assert told.startswith(f"pid {os.getpid()} (") and "python" in told
-    assert ports.who_listens(port) is None
+    after = ports.who_listens(port)  # by now somebody else may have got the port, but not we
+    assert after is None or not after.startswith(f"pid {os.getpid()} (")
 
 
 def test_winding_down_connections_do_not_take_a_port() -> None:
