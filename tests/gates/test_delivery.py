@@ -5,14 +5,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gates.delivery import (
+    CI,
     DAILY,
     DEPLOYING,
     FAILURES,
     LEAD,
+    RESTORE,
     REWORK_WITHIN,
+    ROLLING_BACK,
+    TESTS,
     Delivered,
+    Deployment,
     Figure,
     Operation,
+    Target,
     deployments_of,
     duration,
     first_arrivals,
@@ -132,6 +138,16 @@ def test_a_window_holds_its_beginning_and_not_its_end() -> None:
         (FAILURES, 0.051, False),
         (LEAD, 3600, True),
         (LEAD, 3601, False),
+        (RESTORE, 1800, True),
+        (RESTORE, 1801, False),
+        (CI, 2100, True),
+        (CI, 2101, False),
+        (TESTS, 1500, True),
+        (TESTS, 1501, False),
+        (DEPLOYING, 600, True),
+        (DEPLOYING, 601, False),
+        (ROLLING_BACK, 300, True),
+        (ROLLING_BACK, 301, False),
     ],
 )
 def test_targets_have_two_sides(target: object, value: float, met: bool) -> None:
@@ -182,9 +198,14 @@ def test_quantiles(values: list[float], q: float, wanted: float | None) -> None:
         (9.99, "10.0 s"),
         (10, "10 s"),
         (119, "119 s"),
+        (150, "2.5 min"),
+        (7199, "120.0 min"),
         (120, "2.0 min"),
         (7200, "2.0 h"),
+        (36000, "10.0 h"),
+        (172799, "48.0 h"),
         (172800, "2.0 days"),
+        (950400, "11.0 days"),
     ],
 )
 def test_durations_in_words(seconds: float, said: str) -> None:
@@ -195,12 +216,164 @@ def test_durations_in_words(seconds: float, said: str) -> None:
     ("figure", "said"),
     [
         (Figure("x", 2.0, "/day", 1), "2.0 a day"),
+        (Figure("x", 1.0, "/day", 1), "1.0 a day"),
+        (Figure("x", 1.5, "/day", 1), "1.5 a day"),
         (Figure("x", 0.25, "/day", 1), "one in 4.0 days"),
         (Figure("x", 0.0312, "", 1), "3.1 %"),
         (Figure("x", 0.0, "", 4), "0.0 %"),
+        (Figure("x", 1.0, "", 4), "100.0 %"),
         (timing("x", [], DEPLOYING, "none"), "no data"),
         (timing("x", [60, 90], DEPLOYING, "none"), "75 s"),
     ],
 )
 def test_figures_in_words(figure: Figure, said: str) -> None:
     assert in_words(figure) == said
+
+
+def test_an_operation_that_goes_on_has_no_length() -> None:
+    assert release(1, ended=None).seconds is None
+    assert release(1).seconds == 300
+
+
+def test_a_median_without_durations_says_why() -> None:
+    assert timing("x", [], DEPLOYING, "none yet") == Figure("x", None, "s", 0, DEPLOYING, "none yet")
+    assert timing("x", [60, 90, 300], DEPLOYING, "none yet") == Figure("x", 90, "s", 3, DEPLOYING, "")
+
+
+def test_a_figure_without_a_target_meets_none() -> None:
+    assert Figure("x", 1.0, "", 1).met is None
+    assert Figure("x", None, "", 0, Target(1.0, True, "daily")).met is None
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "count"),
+    [
+        (timedelta(0), MINUTE, 1),
+        (timedelta(seconds=1), MINUTE, 0),
+        (-MINUTE, timedelta(0), 0),
+        (-MINUTE, timedelta(seconds=1), 1),
+    ],
+)
+def test_a_deployment_and_an_arrival_are_counted_in_one_window_only(
+    since: timedelta, until: timedelta, count: int
+) -> None:
+    one = release(1)
+    made = deployments_of([one])
+    at = made[0].at
+    found = five(made, [Delivered("a", at, 60.0)], at + since, at + until)
+    assert [figure.samples for figure in found[:2]] == [count, count]
+
+
+@pytest.mark.parametrize(
+    ("days", "age", "frequency"),
+    [
+        (10, timedelta(days=4), 1 / 4),  # younger than the window: over its age
+        (10, timedelta(hours=1), 1.0),  # but over a day at least
+        (0.5, timedelta(hours=1), 2.0),  # or over the window, when that is shorter still
+        (10, timedelta(days=10), 1 / 10),
+    ],
+)
+def test_a_frequency_is_over_the_time_in_which_it_could_be_released(
+    days: float, age: timedelta, frequency: float
+) -> None:
+    until = NOON + age
+    made = [Deployment(release(1), NOON)]
+    assert five(made, (), until - timedelta(days=days), until)[0].value == pytest.approx(frequency)
+
+
+def test_an_older_installation_is_asked_for_the_whole_window() -> None:
+    until = NOON + timedelta(days=30)
+    made = [Deployment(release(1), NOON), Deployment(release(2), until - timedelta(days=1))]
+    assert five(made, (), until - timedelta(days=8), until)[0].value == pytest.approx(1 / 8)
+
+
+def test_each_figure_says_what_it_rests_on_and_what_is_missing() -> None:
+    empty = [
+        ("deployment frequency", None, "/day", 0, DAILY, "nothing was deployed in this time"),
+        ("lead time", None, "s", 0, LEAD, "no commit with a known date arrived"),
+        ("change failure rate", None, "", 0, FAILURES, "nothing was deployed in this time"),
+        ("time to restore", None, "s", 0, RESTORE, "no failure was restored"),
+        ("rework rate", None, "", 0, None, "nothing was deployed in this time"),
+    ]
+    assert list(figures().values()) == [Figure(*fields) for fields in empty]
+    full = figures(release(1, "rolled back"), arrivals=(Delivered("a", NOON, 60.0),))
+    assert [one.note for one in full.values()] == [""] * 5
+    assert [one.samples for one in full.values()] == [1] * 5
+
+
+def test_a_failure_that_is_not_restored_is_no_figure() -> None:
+    found = figures(release(1, "rolled back", ended=None))["time to restore"]
+    assert (found.value, found.note) == (None, "no failure was restored")
+
+
+def test_what_did_not_fail_has_no_time_to_restore() -> None:
+    assert Deployment(release(1), NOON, restored=NOON + MINUTE).restore_s is None
+    assert Deployment(release(1), NOON, "rolled back later", NOON + MINUTE).restore_s == 60
+
+
+@pytest.mark.parametrize("downtime_s", [0.0, 0.5])
+def test_any_downtime_is_felt(downtime_s: float) -> None:
+    assert len(deployments_of([release(1, took_traffic=None, downtime_s=downtime_s)])) == (downtime_s > 0)
+
+
+def test_a_release_has_no_downtime_unless_told() -> None:
+    plain = Operation("op1", "release", "v1", "d", "c", NOON)
+    assert deployments_of([plain]) == []
+
+
+def test_only_a_promoted_release_repairs_a_failure_or_ends_the_debt() -> None:
+    broken, cut_off, good = release(1, "rolled back"), release(2, ""), release(3)
+    assert [one.rework for one in deployments_of([broken, cut_off, good])] == [False, False, True]
+    assert [one.rework for one in deployments_of([broken, release(2, "restored"), good])] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("between", "failed"),
+    [
+        ([], "rolled back later"),
+        ([("release", "promoted")], ""),
+        ([("release", "rolled back")], "rolled back later"),
+        ([("release", "")], "rolled back later"),
+        ([("rollback", "restored")], "rolled back later"),
+        ([("rollback", "promoted")], "rolled back later"),
+    ],
+)
+def test_only_a_promoted_release_in_between_takes_the_blame(between: list[tuple[str, str]], failed: str) -> None:
+    middle = [release(2, outcome, kind=kind) for kind, outcome in between]
+    back = release(3, "rolled back", kind="rollback")
+    assert deployments_of([release(1), *middle, back])[0].failed == failed
+
+
+@pytest.mark.parametrize("outcome", ["", "restored"])
+def test_a_release_that_was_not_promoted_is_not_rolled_back_later(outcome: str) -> None:
+    first = deployments_of([release(1, outcome), release(2, "rolled back", kind="rollback")])[0]
+    assert first.failed == ("could not be finished" if outcome else "")
+
+
+@pytest.mark.parametrize(("took", "ended"), [(True, True), (False, True), (True, False), (False, False)])
+def test_a_rollbacks_traffic_is_the_restoration_else_its_end(took: bool, ended: bool) -> None:
+    traffic = NOON + timedelta(hours=2) if took else None
+    end = NOON + timedelta(hours=3) if ended else None
+    back = release(2, "rolled back", kind="rollback", took_traffic=traffic, ended=end)
+    assert deployments_of([release(1), back])[0].restored == (traffic or end)
+
+
+def test_rework_is_only_what_the_window_holds() -> None:
+    since = NOON + timedelta(hours=3)
+    made = deployments_of([release(1, "rolled back"), release(2), release(3), release(4)])
+    assert [one.rework for one in made] == [False, True, False, False]
+    assert five(made, (), since, since + timedelta(days=1))[4].value == 0
+
+
+@pytest.mark.parametrize(("kind", "ended"), [("rollback", 4000), ("release", None)])
+def test_only_a_release_that_ended_brings_commits(kind: str, ended: int | None) -> None:
+    end = datetime.fromtimestamp(ended, UTC) if ended else None
+    other = release(2, "promoted", commit="d", kind=kind, ended=end)
+    found, odd = first_arrivals([promoted(1, "a", 1500), other, promoted(3, "d", 9000)], GRAPH)
+    assert ({one.lead_s for one in found}, odd) == ({7000, 6500, 6000}, 0)
+
+
+@pytest.mark.parametrize(("ended_s", "lead", "odd"), [(2000, [0.0], 0), (1999, [], 1), (2001, [1.0], 0)])
+def test_a_commit_that_is_dated_after_its_arrival_is_left_out(ended_s: int, lead: list[float], odd: int) -> None:
+    found, left = first_arrivals([promoted(1, "a", 1500), promoted(2, "b", ended_s)], GRAPH)
+    assert ([one.lead_s for one in found], left) == (lead, odd)

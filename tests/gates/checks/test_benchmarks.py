@@ -70,3 +70,16 @@ def test_what_only_one_side_has_is_named() -> None:
 
 def test_nothing_to_compare_with_is_no_pass() -> None:
     assert not_compared("nothing is live yet").outcome is Outcome.NOT_APPLICABLE
+
+
+def test_what_is_decided_is_told_with_its_figures_and_no_doubt() -> None:
+    check = judge_benchmarks(paired({"b": SLOWER, "a": SAME}), 25)
+    assert check.notes == (
+        "a: 1.02 times as long as v1 [0.97, 1.06], 8 pairs",
+        "b: 1.50 times as long as v1 [1.45, 1.56], 10 pairs",
+    )
+
+
+def test_a_decided_benchmark_without_a_ratio_has_no_figure() -> None:
+    check = judge_benchmarks(paired({"a": SAME.model_copy(update={"ratio": None})}), 25)
+    assert [(one.value, one.holds, one.limit) for one in check.measures] == [(None, None, 25)]

@@ -133,3 +133,138 @@ def test_a_test_file_that_cannot_be_loaded_is_a_finding() -> None:
 )
 def test_a_vitest_report_that_is_none_is_not_believed(report: Any) -> None:
     assert read_vitest(ran(1, report)).unread
+
+
+def test_a_report_that_is_not_there_is_told_with_the_tools_last_words() -> None:
+    assert read_eslint(ran(2)).unread == "eslint left no report: last words"
+    assert read_vitest(ran(2)).unread == "vitest left no report: last words"
+
+
+def test_why_a_report_is_none_is_told_with_its_first_fault_in_short() -> None:
+    wrong = [{"filePath": 1, "messages": [{"severity": 3}]}]
+    assert read_eslint(ran(0, wrong)).unread == "eslint's report is not its JSON: Input should be a valid string"
+    assert read_vitest(ran(0, {"success": "perhaps"})).unread == (
+        "vitest's report is not its JSON: Input should be a valid boolean, unable to interpret input"
+    )
+    broken = "é" * 300
+    for read in (read_eslint, read_vitest):
+        told = read(ran(0, broken)).unread.partition("is not its JSON: ")[2]
+        assert told.startswith("Invalid JSON: expected value at line 1 column 1")
+
+
+def test_what_eslint_says_without_a_rule_or_a_line_is_a_finding_of_its_own() -> None:
+    own = {"ruleId": None, "severity": 2, "message": "Definition for rule 'x' was not found."}
+    report = read_eslint(ran(1, [linted(own, {**ERROR, "line": -1})]))
+    assert [(one.line, one.rule) for one in report.found] == [(0, "eslint"), (0, "no-var")]
+    assert report.blind == ""
+
+
+def test_a_rule_whose_message_speaks_of_ignored_files_is_no_ignored_file() -> None:
+    message = {**ERROR, "message": "File ignored: not a module"}
+    report = read_eslint(ran(1, [linted(message)]))
+    assert report.files == {"frontend/src/a.ts"} and len(report.found) == 1
+
+
+def test_of_several_files_that_cannot_be_parsed_the_first_is_told() -> None:
+    fatal = [{"ruleId": None, "fatal": True, "severity": 2, "message": f"no {n}", "line": n} for n in (4, 7)]
+    assert read_eslint(ran(1, [linted(*fatal)])).blind == "frontend/src/a.ts:4: no 4"
+
+
+def test_an_error_of_tscs_settings_that_names_a_file_is_told_as_such() -> None:
+    first = "tsconfig.json(12,5): error TS5023: Unknown compiler option 'x'."
+    report = tsc(f"{first}\ntsconfig.json(13,5): error TS5024: Another.\nerror TS18003: A third.\n{FILES}")
+    assert report.blind == "frontend/tsconfig.json:12: TS5023: Unknown compiler option 'x'."
+    assert [one.rule for one in report.found] == ["TS5023", "TS5024"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "blind", "noted"),
+    [
+        ("TS5023", True, False),
+        ("TS502", False, False),
+        ("TS50233", False, False),
+        ("TS1109", False, True),
+        ("TS110", False, False),
+        ("TS11099", False, False),
+        ("TS2322", False, False),
+    ],
+)
+def test_the_kind_of_an_error_of_tsc_is_told_by_its_number(rule: str, blind: bool, noted: bool) -> None:
+    report = tsc(f"src/a.ts(1,2): error {rule}: no\n{FILES}")
+    assert (bool(report.blind), bool(report.notes), len(report.found)) == (blind, noted, 1)
+
+
+def test_of_several_errors_of_tscs_configuration_the_first_is_told() -> None:
+    assert tsc("error TS18003: first\nerror TS18004: second\n").blind == "TS18003: first"
+
+
+@pytest.mark.parametrize("code", [0, 1, 2])
+def test_tsc_that_fails_without_an_error_is_not_believed(code: int) -> None:
+    assert bool(tsc(FILES, code).unread) is (code > 0)
+
+
+def test_a_test_file_that_failed_beside_its_tests_is_told_once() -> None:
+    report = read_vitest(ran(1, outcome_of("passed", "failed", success=False, status="failed", message="Error: late")))
+    assert [(one.rule, one.message) for one in report.found] == [("test", "test 1: Error: no")]
+    late = read_vitest(ran(1, outcome_of("passed", success=False, status="failed", message="Error: late")))
+    assert [(one.rule, one.message, one.severity) for one in late.found] == [
+        ("test file", "Error: late", Severity.HIGH)
+    ]
+
+
+def test_a_failure_without_a_word_is_told_too() -> None:
+    silent = outcome_of("failed", success=False)
+    silent["testResults"][0]["assertionResults"][0]["failureMessages"] = []
+    assert [(one.message, one.line) for one in read_vitest(ran(1, silent)).found] == [("test 0: failed", 0)]
+    file = outcome_of(success=False, status="failed", message="\x1b[31m\x1b[0m")
+    assert [(one.message, one.line) for one in read_vitest(ran(1, file)).found] == [("it failed without a test", 0)]
+
+
+def test_the_line_of_a_test_file_is_read_from_its_stack_even_without_a_test() -> None:
+    stack = f"Error: no\n at {SOURCE}/src/b.ts:9:1\n at {SOURCE}/src/a.test.ts:21:3\n at {SOURCE}/src/a.test.ts:30:3"
+    report = read_vitest(ran(1, outcome_of(success=False, status="failed", message=stack)))
+    assert [one.line for one in report.found] == [21]
+
+
+def test_a_stack_is_searched_for_50000_characters() -> None:
+    place = "a.test.ts:7"
+    for before, line in ((50_000 - len(place), 7), (50_000 - len(place) + 1, 0)):
+        message = "x" * before + place
+        report = read_vitest(ran(1, outcome_of(success=False, status="failed", message=message)))
+        assert [one.line for one in report.found] == [line]
+
+
+def test_a_failures_first_line_is_looked_for_in_10000_characters() -> None:
+    for before, said in ((9_999, "w"), (10_000, "failed")):
+        failure = outcome_of("failed", success=False)
+        failure["testResults"][0]["assertionResults"][0]["failureMessages"] = ["\n" * before + "word"]
+        assert [one.message for one in read_vitest(ran(1, failure)).found] == [f"test 0: {said}"]
+
+
+@pytest.mark.parametrize(
+    ("states", "notes"),
+    [
+        (("passed",), ()),
+        (("passed", "failed"), ()),
+        (("passed", "todo"), ("1 of 2 tests were skipped",)),
+        (("failed", "skipped", "pending"), ("2 of 3 tests were skipped",)),
+    ],
+)
+def test_tests_that_did_not_run_are_told(states: tuple[str, ...], notes: tuple[str, ...]) -> None:
+    report = read_vitest(ran(1, outcome_of(*states, success="failed" not in states)))
+    assert (report.notes, report.unread) == (notes, "")
+
+
+def test_why_a_vitest_report_is_not_believed_is_told() -> None:
+    assert read_vitest(ran(1, outcome_of())).unread == "ran no test (exit code 1): last words"
+    assert read_vitest(ran(1, {**outcome_of("passed"), "numTotalTests": 2})).unread == (
+        "vitest's report counts 2 tests and holds 1"
+    )
+    assert read_vitest(ran(1, outcome_of("passed", success=False))).unread == (
+        "vitest's report says that it failed, and names no failure"
+    )
+
+
+def test_no_test_at_all_beside_a_file_that_could_not_be_loaded_is_a_finding() -> None:
+    report = read_vitest(ran(1, outcome_of("skipped", success=False, status="failed", message="SyntaxError: x")))
+    assert (report.unread, len(report.found), report.tests) == ("", 1, 0)

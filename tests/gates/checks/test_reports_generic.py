@@ -88,3 +88,70 @@ def test_a_line_that_names_a_file_is_a_finding(line: str, file: str, number: int
 def test_other_lines_say_nothing_and_exit_one_alone_is_no_verdict(text: str) -> None:
     assert not lines(text, 0).found and not lines(text, 0).unread
     assert "exit code 1 without a line that names a file" in lines(text, 1).unread
+
+
+def test_a_result_without_a_place_or_a_line_and_files_without_a_name_are_told_as_far_as_they_go() -> None:
+    place = {"artifactLocation": {"uri": "src/a.py"}}
+    report = sarif(result(locations=[{"physicalLocation": place}]), result(locations=[{"physicalLocation": {}}]))
+    assert [(one.file, one.line) for one in report.found] == [("src/a.py", 0), ("", 0)]
+    assert sarif(artifacts=[{"location": {}}, {}, {"location": {"uri": "a.py"}}]).files == {"a.py"}
+
+
+def test_of_several_places_the_first_is_told() -> None:
+    places = [
+        {"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": line}}}
+        for file, line in (("a.py", 1), ("b.py", 2))
+    ]
+    assert [(one.file, one.line) for one in sarif(result(locations=places)).found] == [("a.py", 1)]
+
+
+@pytest.mark.parametrize("line", [0, -1])
+def test_a_line_before_the_first_is_no_sarif_of_ours(line: int) -> None:
+    place = {"artifactLocation": {"uri": "src/a.py"}, "region": {"startLine": line}}
+    assert bool(sarif(result(locations=[{"physicalLocation": place}])).unread) is (line < 0)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(100, 100), (101, 100)])
+def test_a_rules_name_is_cut_at_100_characters(length: int, kept: int) -> None:
+    assert [one.rule for one in sarif(result(ruleId="r" * length)).found] == ["r" * kept]
+
+
+def test_the_first_reason_of_the_first_invocation_that_did_not_succeed_is_told() -> None:
+    told = [{"message": {"text": text}} for text in ("first", "second")]
+    failures = [
+        {"executionSuccessful": False, "toolExecutionNotifications": told},
+        {"executionSuccessful": False},
+    ]
+    assert sarif(invocations=failures).blind == "first"
+    assert sarif(invocations=failures[1:]).blind == "the tool says that it did not succeed"
+
+
+def test_files_are_told_only_when_every_run_tells_them() -> None:
+    runs: list[dict[str, Any]] = [{"results": [], "artifacts": [{"location": {"uri": "a.py"}}]}, {"results": []}]
+    for given, files in ((runs, None), (runs[:1], {"a.py"})):
+        assert read_sarif(ToolRun("x", 0, json.dumps({"version": "2.1.0", "runs": given}))).files == files
+
+
+def test_why_it_is_no_sarif_is_told_in_short() -> None:
+    long = json.dumps({"version": "2.1.0", "runs": [{"results": [result("l" * 300)]}]})
+    assert read_sarif(ToolRun("x", 0, "{}")).unread == "the report is not SARIF 2.1.0: Field required"
+    assert read_sarif(ToolRun("x", 0, long)).unread == (
+        "the report is not SARIF 2.1.0: Input should be 'error', 'warning', 'note' or 'none'"
+    )
+    broken = read_sarif(ToolRun("x", 0, '{"version": "' + "2" * 9 + '", "runs": ')).unread
+    assert len(broken) <= len("the report is not SARIF 2.1.0: ") + 100
+
+
+def test_lines_are_read_from_the_report_file_when_there_is_one() -> None:
+    run = ToolRun(
+        "x", 1, "src/a.py:1: printed", "src/a.py:2: told", "src/a.py:3: E501 reported", tracked={"src/a.py": 9}
+    )
+    assert [(one.line, one.rule, one.message) for one in read_lines(run).found] == [(3, "E501", "E501 reported")]
+    assert not read_lines(ToolRun("x", 0, "src/a.py:1: printed", report="", tracked={"src/a.py": 9})).found
+    both = ToolRun("x", 1, "src/a.py:1: printed", "src/a.py:2: told", tracked={"src/a.py": 9})
+    assert [one.line for one in read_lines(both).found] == [1, 2]
+
+
+@pytest.mark.parametrize(("code", "doubted"), [(0, False), (1, True), (2, False), (-9, False)])
+def test_only_exit_code_1_promises_findings(code: int, doubted: bool) -> None:
+    assert bool(lines("nothing to see", code).unread) is doubted

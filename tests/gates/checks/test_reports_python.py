@@ -177,3 +177,41 @@ def test_carriage_returns_do_not_hide_a_line(reader: Reader) -> None:
     text = "would reformat a.py\r\nERROR: a.py Imports are incorrectly sorted and/or formatted.\r\n"
     mypys = "a.py:1: error: x\r\nFound 1 error in 1 file (checked 1 source file)\r\n"
     assert len(reader(ToolRun("x", 1, mypys, text + "1 file would be reformatted.\r\n")).found) == 1
+
+
+def test_a_black_that_could_not_parse_a_file_need_not_name_every_file_that_stays() -> None:
+    error = "error: cannot format s.py: Cannot parse: 1:6: def f(:\nerror: cannot format t.py: second\n"
+    report = black(f"{GOOD}{error}1 file would be left unchanged, 2 files would fail to reformat.\n")
+    assert (report.unread, report.blind) == ("", "s.py: Cannot parse: 1:6: def f(:")
+    told = black(f"{WOULD}{error}2 files would be reformatted, 2 files would fail to reformat.\n")
+    assert told.unread == "black's summary and the files that it names do not agree"
+
+
+def test_a_file_whose_change_is_not_shown_is_told_without_a_line() -> None:
+    assert [one.line for one in black(WOULD + "1 file would be reformatted.\n").found] == [0]
+    assert [one.line for one in isort("ERROR: b.py Imports are incorrectly sorted and/or formatted.\n").found] == [0]
+
+
+def test_of_several_troubles_the_first_is_told() -> None:
+    assert isort("Unable to parse file a.py\nUnable to parse file b.py\n").blind == "a.py"
+    marks = "".join(f"./{name}.py\x1f1\x1f8\x1fE999\x1fno {name}\n" for name in "st")
+    assert flake8(marks + COUNT).blind == "s.py:1: no s"
+
+
+def test_a_flake8_line_that_is_none_is_told_in_short() -> None:
+    for length, kept in ((100, 100), (101, 100)):
+        told = flake8("x" * length + "\n" + COUNT).unread
+        assert told == f"flake8's report has a line that is none: {'x' * kept}"
+
+
+@pytest.mark.parametrize(("code", "blind"), [(0, ""), (1, ""), (2, "a b/c.py:3: Bad: thing")])
+def test_a_mypy_that_was_prevented_is_told_by_its_exit_code(code: int, blind: str) -> None:
+    report = mypy(ERRORS + FOUND, code)
+    assert (report.blind, report.unread, report.count) == (blind, "", 5)
+
+
+def test_a_mypy_that_was_prevented_is_told_by_its_summary_too() -> None:
+    errors = "s.py: error: Cannot decode\nt.py:4: error: no\n"
+    report = mypy(errors + "Found 2 errors in 2 files (errors prevented further checking)\n", 1)
+    assert (report.blind, report.count, report.unread) == ("s.py:0: Cannot decode", 0, "")
+    assert [(one.file, one.line) for one in report.found] == [("s.py", 0), ("t.py", 4)]

@@ -91,7 +91,8 @@ def test_no_error_is_allowed_when_the_limit_is_zero() -> None:
 @pytest.mark.parametrize(
     ("before", "after_s", "action"),
     [
-        (replace(GOOD, p95_s=0.1), 0.3, Action.PROMOTE),  # exactly three times
+        (replace(GOOD, p95_s=0.125), 0.375, Action.PROMOTE),  # exactly three times
+        (replace(GOOD, p95_s=0.125), 0.3751, Action.ROLL_BACK),
         (replace(GOOD, p95_s=0.1), 0.301, Action.ROLL_BACK),
         (replace(GOOD, p95_s=0.01), 0.25, Action.PROMOTE),  # 25 times, but not above the noise floor
         (replace(GOOD, p95_s=0.01), 0.26, Action.ROLL_BACK),
@@ -165,3 +166,44 @@ def test_the_percentile_is_the_bound_of_its_bucket(
 def test_after_a_restart_of_the_router_the_histogram_starts_at_zero_too() -> None:
     seen = observe(counted(1000, buckets=((10.0, 1000), (INF, 1000))), counted(10, buckets=((10.0, 0), (INF, 10))))
     assert seen.p95_s == INF
+
+
+def test_what_is_enough_to_blame_is_ten_requests_or_five_late_probes() -> None:
+    assert (FEWEST_TO_BLAME, LATE_TO_BLAME) == (10, 5)
+    assert Limits(min_requests=50, max_error_rate=0.02, max_p95_s=2.0, max_p95_ratio=3.0).noise_floor_s == 0.25
+
+
+def test_a_slot_that_was_never_asked_has_counted_nothing() -> None:
+    assert SlotCounters() == SlotCounters({}, connect_failures=0, active=0, time_buckets_ms=())
+
+
+def test_errors_are_counted_from_zero_where_none_was_counted_before() -> None:
+    assert observe(SlotCounters({"2xx": 5}), SlotCounters({"2xx": 5, "5xx": 3})).errors == 3
+    assert observe(SlotCounters({"5xx": 3}), SlotCounters({"5xx": 3, "2xx": 5})).errors == 0
+    assert observe(SlotCounters({"2xx": 5}), SlotCounters({"2xx": 9})).errors == 0
+
+
+def test_a_new_bucket_counts_from_zero_exactly() -> None:
+    seen = observe(counted(0), counted(100, buckets=((10.0, 95), (INF, 100))))
+    assert seen.p95_s == 0.01
+    seen = observe(counted(0), counted(100, buckets=((10.0, 94), (100.0, 95), (INF, 100))))
+    assert seen.p95_s == 0.1
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "reason"),
+    [
+        (GOOD, None, "error rate 0.00% of 100 requests (and 0 probes) within 2.00%, p95 up to 0.1 s within 2 s"),
+        (replace(GOOD, requests=9), None, "9 requests, need 50 to judge"),
+        (replace(GOOD, probes=Probes(100, 1)), None, "1 of 100 probes failed"),
+        (replace(GOOD, probes=Probes(100, 0, 2, 1)), None, "2 of 100 probes got no answer in time"),
+        (replace(GOOD, probes=Probes(100, 0, 7, 5)), None, "5 probes in a row got no answer in time"),
+        (replace(GOOD, requests=9, errors=1), None, "1 of only 9 requests failed"),
+        (replace(GOOD, errors=25), None, "error rate 25.00% (25 of 100 requests) exceeds 2.00%"),
+        (replace(GOOD, p95_s=2.5), None, "p95 2.5 s exceeds 2 s"),
+        (replace(GOOD, p95_s=INF), None, "p95 beyond the router's last bucket exceeds 2 s"),
+        (replace(GOOD, p95_s=0.5), GOOD, "p95 0.5 s is 5.0 times that before the switch, limit 3"),
+    ],
+)
+def test_a_verdict_has_the_figures_that_it_rests_on(seen: Observation, before: Observation | None, reason: str) -> None:
+    assert judge_step(seen, LIMITS, before).reason == reason

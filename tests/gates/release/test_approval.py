@@ -111,3 +111,32 @@ def test_a_rejection_needs_not_name_it_and_naming_what_is_not_asked_does_not_hol
 def test_the_code_is_the_same_when_the_question_is_read_again() -> None:
     assert replace(QUESTION).code == QUESTION.code
     assert len(QUESTION.code) == 9 and QUESTION.code[4] == "-"
+
+
+def test_naming_migrations_where_there_are_none_is_told_as_such() -> None:
+    assert judge_answer(QUESTION, replace(YES, no_way_back="0007"), EVERYBODY) == (
+        Ruling.ASK_AGAIN,
+        "it names migrations that take something away, and this release has none; leave no_way_back empty",
+    )
+    assert judge_answer(QUESTION, replace(YES, no_way_back=" ,;\n"), EVERYBODY)[0] is Ruling.ACCEPTED
+
+
+@pytest.mark.parametrize(("length", "shown"), [(60, 60), (61, 60)])
+def test_a_strangers_name_is_repeated_in_short(length: int, shown: int) -> None:
+    got = judge_answer(QUESTION, replace(YES, approver="x" * length), EVERYBODY)
+    assert got == (Ruling.ASK_AGAIN, f'"{"x" * shown}" is not named in config/approvers.toml')
+
+
+def test_an_author_who_gives_up_the_way_back_is_told_as_both() -> None:
+    question = replace(CONTRACTS, author_may_approve=True)
+    answer = replace(YES, approver="Ada Author", code=question.code, no_way_back="0009;0007")
+    assert judge_answer(question, answer, EVERYBODY) == (
+        Ruling.ACCEPTED,
+        "Ada Author (an author of it, which this environment allows), "
+        "who gives up the way back behind migration 0007, 0009",
+    )
+
+
+def test_a_code_is_what_open_questions_already_show() -> None:
+    # An answer to a question that was asked before an upgrade must still fit.
+    assert (QUESTION.code, CONTRACTS.code) == ("6b64-c4a9", "f148-82e0")

@@ -72,3 +72,26 @@ def test_the_worst_of_one_go_counts_with_all_its_reasons() -> None:
     assert worst(seen) == Look(Condition.UNHEALTHY, "c")
     assert worst([*seen, Look(Condition.UNHEALTHY, "d")]).reason == "c; d"
     assert worst([]).condition is Condition.UNKNOWN
+
+
+def test_conditions_are_ranked_from_good_to_bad() -> None:
+    assert [one.rank for one in (NAMES["?"], NAMES["g"], NAMES["d"], NAMES["b"])] == [0, 1, 2, 3]
+
+
+def test_damping_is_three_of_five_unless_told() -> None:
+    assert Damping() == Damping(enough=3, of=5)
+
+
+def test_where_nothing_was_looked_at_nothing_is_known() -> None:
+    assert worst([]) == Look(Condition.UNKNOWN, "nothing was looked at")
+
+
+def test_a_condition_that_stays_without_a_look_of_its_own_is_told_by_the_newest_that_is_as_bad() -> None:
+    assert judge_condition(Condition.DEGRADED, looks("bbggg")) == Look(Condition.DEGRADED, "b1")
+    assert judge_condition(Condition.UNHEALTHY, looks("gggg")) == Look(Condition.UNHEALTHY, "")
+
+
+def test_only_the_newest_looks_count_and_speak() -> None:
+    assert judge_condition(Condition.HEALTHY, looks("bbbgg"), Damping(1, 2)) == Look(Condition.HEALTHY, "g4")
+    assert judge_condition(Condition.UNHEALTHY, looks("bgg"), Damping(2, 2)) == Look(Condition.HEALTHY, "g2")
+    assert judge_condition(Condition.UNHEALTHY, looks("gbg"), Damping(2, 2)) == Look(Condition.UNHEALTHY, "b1")

@@ -71,3 +71,47 @@ def test_the_reason_says_what_was_answered() -> None:
 )
 def test_a_lying_body_is_believed_of_what_serves_too(status: int, body: bytes, condition: Condition) -> None:
     assert condition_of("/health", status, body).condition is condition
+
+
+@pytest.mark.parametrize(("number", "good"), [(199, False), (200, True), (299, True), (300, False)])
+def test_a_number_in_the_body_is_read_as_a_code(number: int, good: bool) -> None:
+    verdict = judge_health("/h", 200, f'{{"status": {number}}}'.encode())
+    assert verdict.action is (OK if good else WAIT)
+
+
+@pytest.mark.parametrize(
+    ("word", "condition"),
+    [
+        ("healthy", Condition.HEALTHY),
+        ("ok", Condition.HEALTHY),
+        ("pass", Condition.HEALTHY),
+        ("UP", Condition.HEALTHY),
+        ("degraded", Condition.DEGRADED),
+        ("warn", Condition.DEGRADED),
+        ("down", Condition.UNHEALTHY),
+        ("okay", Condition.UNHEALTHY),
+    ],
+)
+def test_good_words(word: str, condition: Condition) -> None:
+    assert condition_of("/h", 200, f'{{"status": "{word}"}}'.encode()).condition is condition
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, b"x" * (64 * 1024 + 1), "/h answered more than 65536 bytes"),
+        (503, b"n" * 121, f"/h answered 503: {'n' * 120}"),
+        (503, b"a\n\xff", "/h answered 503: a \ufffd"),
+        (204, b"", "/h answered 204"),
+        (200, b"alive", "/h answered 200"),
+        (200, b"[1]", "/h answered 200"),
+        (200, b'{"a": 1}', "/h answered 200"),
+        (200, b'{"status": 200}', "/h answered 200, 200"),
+        (200, b'{"status": true}', "/h answered 200, True"),
+        (200, b"[" * 60_000, "/h answered 200 with JSON nested too deeply to be read"),
+        (200, b'{"status": "' + b"b" * 41 + b'"}', f'/h answered 200 but its body says "{"b" * 40}"'),
+    ],
+)
+def test_every_reason_in_full(status: int, body: bytes, reason: str) -> None:
+    assert judge_health("/h", status, body).reason == reason
+    assert condition_of("/h", status, body).reason == reason

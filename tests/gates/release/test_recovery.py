@@ -44,3 +44,20 @@ def test_what_is_to_be_repaired(seen: Facts, repair: Repair) -> None:
 def test_the_reason_names_both_versions() -> None:
     assert decide(facts(None, router="e1-1"))[1] == "the router serves e1-1, the journal says e1-2"
     assert "serves nothing" in decide(facts(None, router=None))[1]
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (facts("release", judged=True, switched=True), "the release was interrupted after it was judged good"),
+        (facts("release", judged=True), "the release was interrupted while it was taken back"),
+        (facts("release", switched=True), "the release was interrupted before it was judged"),
+        (facts("release"), "the release was interrupted before it was judged"),
+        (facts("rollback", switched=True), "the rollback was interrupted after its switch"),
+        (facts("rollback"), "the rollback was interrupted before its switch; start it again"),
+        (facts(None, router=None), "the router serves nothing, the journal says e1-2"),
+        (facts(None), "nothing is unfinished"),
+    ],
+)
+def test_every_repair_has_its_reason(seen: Facts, reason: str) -> None:
+    assert decide(seen)[1] == reason

@@ -77,3 +77,86 @@ def test_a_percentile_is_one_of_the_values() -> None:
     values = [float(number) for number in range(1, 101)]
     assert [percentile(values, share) for share in (0.95, 0.5, 1.0)] == [95, 50, 100]
     assert percentile([3.0], 0.95) == 3.0
+
+
+def test_processor_time_is_over_the_time_between_two_readings_and_all_processors() -> None:
+    assert later(cpu_s=2.0, at=14.0).cpu_percent(WEB) == pytest.approx(12.5)
+    assert later(at=10.0).cpu_percent(WEB) == 0.0
+    assert later(at=9.0).cpu_percent(WEB) == 0.0
+    assert later(at=10.5, cpu_s=1.5).cpu_percent(WEB) == pytest.approx(50)
+    assert later(cpus=0.0).cpu_percent(WEB) == 0.0
+    assert later(cpus=0.5, cpu_s=1.5).cpu_percent(WEB) == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("answers", "failed", "reason"),
+    [
+        (5, 0, ""),
+        (4, 0, "4 requests, need 5 to judge"),
+        (0, 0, "0 requests, need 5 to judge"),
+        (4, 1, "1 of 5 requests got no good answer"),
+        (0, 2, "2 of 2 requests got no good answer"),
+    ],
+)
+def test_five_answers_are_enough_and_all_must_be_good(answers: int, failed: int, reason: str) -> None:
+    verdict = judge_figures(figures(times_s=(0.1,) * answers, failed=failed), LIMITS)
+    assert (verdict.action is Action.PROMOTE) is (not reason)
+    if reason:
+        assert verdict.reason == reason
+
+
+SLOW = ({}, {0.1: 0.0, 1.0: 20.0, math.inf: 20.0})
+
+
+@pytest.mark.parametrize(
+    ("queries", "limit", "good"),
+    [
+        (({}, {0.1: 20.0, math.inf: 20.0}), 0.095, True),
+        (({}, {0.1: 20.0, math.inf: 20.0}), 0.0949, False),
+        (({}, {0.1: 0.0, math.inf: 9.0}), 1.0, False),  # above the last bound: nobody knows by how much
+    ],
+)
+def test_query_times_both_sides_of_their_limit(queries: object, limit: float, good: bool) -> None:
+    verdict = judge_figures(figures(queries=queries), replace(LIMITS, max_query_p95_s=limit))
+    assert (verdict.action is Action.PROMOTE) is good
+
+
+def test_what_is_bad_is_told_in_full_and_what_is_good_is_not() -> None:
+    worst = judge_figures(
+        figures(times_s=(0.6,) * 5, queries=SLOW, after=(later(memory_bytes=95 * MB, cpu_s=4.3),)), LIMITS
+    )
+    assert worst.reason == (
+        "p95 of 5 answers 0.600 s exceeds 0.5 s; p95 of 20 queries 0.955 s exceeds 0.1 s; "
+        "web: memory 95 MB, 95 % of 100 MB, exceeds 90 %, processor 82 % of 2, exceeds 80 %"
+    )
+    assert judge_figures(figures(queries=None, after=(later(memory_bytes=95 * MB),)), LIMITS).reason == (
+        "web: memory 95 MB, 95 % of 100 MB, exceeds 90 %"
+    )
+
+
+def test_an_app_without_query_times_is_not_told_of_them() -> None:
+    assert judge_figures(figures(queries=None), LIMITS).reason == (
+        "p95 of 20 answers 0.100 s within 0.5 s; "
+        "web: memory 50 MB, 50 % of 100 MB, within 90 %, processor 10 % of 2, within 80 %"
+    )
+
+
+def test_a_service_is_compared_with_itself() -> None:
+    worker = replace(WEB, service="worker", cpu_s=50.0)
+    verdict = judge_figures(
+        figures(before=(worker, WEB), after=(later(), replace(later(), service="worker", cpu_s=50.4))), LIMITS
+    )
+    assert verdict.action is Action.PROMOTE and verdict.reason.count("processor 10 % of 2") == 2
+    gone = judge_figures(figures(before=()), LIMITS)
+    assert gone.reason == "web: memory and processor could not be measured (was it restarted?)"
+
+
+@pytest.mark.parametrize(("memory", "limit", "cpu_s"), [(1, 100 * MB, 1.0), (1, 2, 1.0)])
+def test_little_that_was_used_can_be_measured(memory: int, limit: int, cpu_s: float) -> None:
+    after = later(memory_bytes=memory, memory_limit_bytes=limit, cpu_s=cpu_s)
+    assert judge_figures(figures(after=(after,)), LIMITS).action is Action.PROMOTE
+
+
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.25, 1), (0.251, 2), (0.5, 2), (0.75, 3), (1.0, 4)])
+def test_a_percentile_of_few_values_in_any_order(share: float, value: float) -> None:
+    assert percentile([3, 1, 4, 2], share) == value

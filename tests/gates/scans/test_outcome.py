@@ -1,8 +1,18 @@
 import pytest
 
-from gates.check import Bound, Measure, Outcome
-from gates.findings import Finding, Severity
-from gates.scans.outcome import MOST_FINDINGS, ReportError, Sight, conclude, numbered, read_report
+from gates.check import Bound, Check, Measure, Outcome
+from gates.findings import Finding, Severity, fingerprint
+from gates.scans.outcome import (
+    MOST_FINDINGS,
+    MOST_NOTES,
+    ReportError,
+    Sight,
+    conclude,
+    counted,
+    numbered,
+    read_report,
+    together,
+)
 
 
 def finding(severity: Severity, **more: object) -> Finding:
@@ -66,3 +76,114 @@ def test_findings_of_one_fingerprint_are_told_apart_in_order() -> None:
     assert [one.line for one in first] == [3, 5, 9]
     assert len({one.fingerprint for one in first}) == 3
     assert [one.fingerprint for one in numbered(three[1:])] == [one.fingerprint for one in first[:2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "tool left an empty report"),
+        (" \n\t", "tool left an empty report"),
+        (b" \n", "tool left an empty report"),
+        ("[]", "tool left no report that can be trusted: the report as a whole: model_type"),
+        ("hunter2", "tool left no report that can be trusted: the report as a whole: json_invalid"),
+        ('{"value": 1, "bound": "hunter2", "limit": 1}', "tool left no report that can be trusted: name: missing"),
+        (
+            '{"name": "a", "value": 1, "bound": "hunter2", "limit": 1}',
+            "tool left no report that can be trusted: bound: enum",
+        ),
+    ],
+)
+def test_the_place_that_is_wrong_in_a_report_is_told(text: str | bytes, why: str) -> None:
+    with pytest.raises(ReportError) as told:
+        read_report(Measure, text, "tool")
+    assert str(told.value) == why
+    assert told.value.__context__ is None or told.value.__suppress_context__
+
+
+def test_a_place_within_a_list_is_told_with_its_number() -> None:
+    with pytest.raises(ReportError) as told:
+        read_report(Check, '{"name": "a", "outcome": "passed", "reason": "", "findings": [{"tool": 7}]}', "tool")
+    assert str(told.value) == "tool left no report that can be trusted: findings.0.tool: string_type"
+
+
+@pytest.mark.parametrize("text", [figure(3).model_dump_json(), figure(3).model_dump_json().encode()])
+def test_a_good_report_is_read(text: str | bytes) -> None:
+    assert read_report(Measure, text, "tool") == figure(3)
+
+
+def many_findings(count: int) -> tuple[Finding, ...]:
+    return tuple(finding(Severity.LOW, fingerprint=str(number)) for number in range(count))
+
+
+def test_what_is_kept_has_limits() -> None:
+    assert (MOST_FINDINGS, MOST_NOTES) == (500, 100)
+    full = conclude("code", "tool", Sight(many_findings(500)))
+    assert (len(full.findings), full.notes, full.reason) == (500, (), "500 low")
+
+
+@pytest.mark.parametrize(("count", "kept"), [(100, 100), (101, 100)])
+def test_notes_are_told_once_each_and_the_first_hundred_are_kept(count: int, kept: int) -> None:
+    notes = tuple(f"n{number}" for number in range(count))
+    assert conclude("code", "tool", Sight(notes=("n0", *notes))).notes == notes[:kept]
+
+
+def test_that_findings_are_left_out_is_the_first_note_and_displaces_the_last() -> None:
+    notes = tuple(f"n{number}" for number in range(MOST_NOTES))
+    check = conclude("code", "tool", Sight(many_findings(501), notes=notes))
+    assert check.notes == ("501 findings, of which the worst 500 are kept", *notes[:99])
+
+
+@pytest.mark.parametrize(("count", "reason"), [(5, "p0; p1; p2; p3; p4"), (6, "p0; p1; p2; p3; p4 (and 1 more)")])
+def test_five_problems_are_named(count: int, reason: str) -> None:
+    assert conclude("code", "tool", Sight(problems=tuple(f"p{n}" for n in range(count)))).reason == reason
+
+
+@pytest.mark.parametrize(("length", "kept"), [(2000, 2000), (2001, 2000)])
+def test_a_long_problem_is_cut(length: int, kept: int) -> None:
+    check = conclude("code", "tool", Sight((finding(Severity.LOW),), ("p" * length,)))
+    assert check.reason == "p" * kept + "; found so far: 1 low"
+
+
+def test_findings_of_one_severity_stand_by_file_line_and_rule_and_of_one_fingerprint_the_last_is_kept() -> None:
+    places = [("b.py", 1, "R1"), ("a.py", 9, "R1"), ("a.py", 2, "R2"), ("a.py", 2, "R1")]
+    found = [finding(Severity.LOW, file=f, line=n, rule=r, fingerprint=f"{f}{n}{r}") for f, n, r in places]
+    again = finding(Severity.LOW, file="z.py", fingerprint=found[0].fingerprint)
+    check = conclude("code", "tool", Sight((*found, again)))
+    assert [(one.file, one.line, one.rule) for one in check.findings] == [
+        ("a.py", 2, "R1"),
+        ("a.py", 2, "R2"),
+        ("a.py", 9, "R1"),
+        ("z.py", 0, "R1"),
+    ]
+
+
+def test_what_was_examined_and_how_long_it_took_are_told() -> None:
+    check = conclude("code", "tool", Sight(examined=("1 file", "", "2 files")), seconds=1.23456)
+    assert (check.examined, check.seconds, check.tool, check.name) == ("1 file, 2 files", 1.23, "tool", "code")
+    assert conclude("code", "tool", Sight()).seconds == 0
+
+
+def test_the_parts_of_a_scan_are_put_together_in_their_order() -> None:
+    parts = [
+        Sight((finding(severity),), (f"p{severity}",), ("x",), ("n",), (figure(2),))
+        for severity in (Severity.LOW, Severity.HIGH)
+    ]
+    both = together(parts)
+    assert [one.severity for one in both.findings] == [Severity.LOW, Severity.HIGH]
+    assert (both.problems, both.examined, both.notes) == (("plow", "phigh"), ("x", "x"), ("n", "n"))
+    assert both.measures == (figure(2), figure(2))
+    assert together([]) == Sight()
+
+
+def test_a_repeated_finding_is_known_by_its_number() -> None:
+    three = numbered([finding(Severity.LOW, line=line) for line in (9, 3, 5)])
+    assert [one.fingerprint for one in three] == ["f", fingerprint("f", "1"), fingerprint("f", "2")]
+    files = numbered([finding(Severity.LOW, file=file) for file in ("b.py", "a.py")])
+    assert [(one.file, one.fingerprint) for one in files] == [("a.py", "f"), ("b.py", fingerprint("f", "1"))]
+    others = numbered([finding(Severity.LOW, fingerprint=mark) for mark in "gf"])
+    assert [one.fingerprint for one in others] == ["g", "f"]
+
+
+def test_what_was_counted_is_told_from_the_worst_on() -> None:
+    assert counted([finding(one) for one in (Severity.LOW, Severity.CRITICAL, Severity.LOW)]) == "1 critical, 2 low"
+    assert counted([]) == "nothing found"
