@@ -9,6 +9,7 @@ survives shows a line that may be wrong without anyone noticing. The same seed d
 
 import argparse
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -200,6 +201,8 @@ def read_options(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str], root: Path = CHECKOUT) -> int:
     """Run it, print each mutant, the table and the score; 0 when enough are killed, 1 when not, 2 when it could not."""
     options = read_options(argv)
+    # Ended by others it also stops what it started, and removes the copies.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         outcomes = run(root, options)
     except SlipwayError as error:
@@ -208,6 +211,8 @@ def main(argv: Sequence[str], root: Path = CHECKOUT) -> int:
     except KeyboardInterrupt:
         fail("interrupted; what was started is stopped")
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     console.print(table_of(outcomes))
     say(in_words(outcomes))
     percent = score(outcomes)

@@ -1,9 +1,13 @@
 """`make mutants` on a tiny project: what it draws, tells and refuses."""
 
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from benchmarks import trials
@@ -14,6 +18,7 @@ from benchmarks.trials import Fate, Outcome
 from cli.screen import console
 from host.errors import ConfigError
 from host.home import CHECKOUT
+from tests.waiting import wait_for
 
 FILES = {
     "app/__init__.py": "",
@@ -39,6 +44,14 @@ from app.limits import within
 
 def test_it():
     assert within(2, 1), "red"
+"""
+HANGS = """
+import os, pathlib, signal
+from app.limits import within
+
+def test_it():
+    pathlib.Path({note!r}).write_text(str(os.getpid()))
+    signal.pause()
 """
 ENTRY = """
 [[mutant]]
@@ -226,6 +239,23 @@ def test_the_table_has_a_row_for_each_module_the_least_killed_first() -> None:
         ["a.py", "1", "1", "0", "0", "0", "100"],
         ["b.py", "1", "0", "0", "0", "1"],
     ]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_when_interrupted_it_stops_its_runs_and_removes_the_copies(made: Made, tmp_path: Path, sign: int) -> None:
+    note, copies = tmp_path / "run", tmp_path / "copies"
+    copies.mkdir()
+    root = made(HANGS.format(note=str(note)))
+    code = "from pathlib import Path\nimport sys\nfrom benchmarks.mutants import main\n"
+    code += "sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
+    argv = [sys.executable, "-c", code, str(root), "--only", "app/limits.py", "--jobs", "1"]
+    env = {**os.environ, "TMPDIR": str(copies), "PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as command:
+        wait_for(lambda: note.exists() and note.read_text() != "", "the tests run")
+        command.send_signal(sign)
+        _, errors = command.communicate()
+    assert command.returncode == 130 and "interrupted; what was started is stopped" in errors
+    assert not psutil.pid_exists(int(note.read_text())) and list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize("words", [["--sample", "0"], ["--jobs", "0"], ["--seed", "one"], ["--only"]])
