@@ -26,14 +26,17 @@ from tasks.source.workspace import Looked
 
 # What decides how results are read: a change to any of it makes every earlier verdict another rule's.
 RULES = (
-    "gates/**/*.py",
+    "gates/*.py",
+    "gates/checks/**/*.py",
+    "gates/release/**/*.py",
+    "gates/scans/**/*.py",
     "tasks/build/**/*.py",
     "tasks/checks/**/*.py",
     "tasks/load/**/*.py",
     "tasks/scans/**/*.py",
     "tasks/source/**/*.py",
     "host/sandbox/*.py",
-    "config/semgrep/**",
+    "config/semgrep/**/*",
     "config/*.toml",
     "requirements/*.lock",
 )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from control import start_flow
 from deployments.router import exec_locked
 from deployments.router.bootstrap import Edge
 from deployments.router.router import Envoy
@@ -20,6 +21,7 @@ from host.supervisor.program import Program
         (PROGRAM, "deployments/supervised.py", exec_program),
         (LOCKED, "deployments/locked_exec.py", exec_locked),
         (SANDBOX, "deployments/sandbox_init.py", launcher),
+        (str(CHECKOUT / "services" / "start_flow.py"), "services/start_flow.py", start_flow),  # until `make upgrade`
     ],
 )
 def test_a_path_stays_and_leads_to_the_code(path: str, kept: str, module: object) -> None:

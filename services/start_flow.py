@@ -1,0 +1,1 @@
+../control/start_flow.py
