@@ -1,1 +1,1 @@
-"""What the machine gives: files, ports, logs, processes; no environment and no app is known in here."""
+"""What the machine gives: files, ports, logs, sandbox, supervisor, databases, Docker, cores."""

@@ -1,1 +1,1 @@
-"""What is told to people and programs outside: a queue that survives a crash, and one file a channel."""
+"""What is told to people and programs outside: a queue that survives a crash, Slack, GitHub, events."""

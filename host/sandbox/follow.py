@@ -1,4 +1,4 @@
-"""A launcher (launcher.py) that was started: its output taken, its time kept, its tree ended."""
+"""A launcher (host/sandbox/launcher.py) that was started: its output taken, its time kept, its tree ended."""
 
 import codecs
 import contextlib

@@ -1,1 +1,1 @@
-"""The webhooks' door: what GitHub, GitLab and Alertmanager send."""
+"""Takes what GitHub and Alertmanager send, and asks GitHub where nothing can be sent."""

@@ -1,1 +1,1 @@
-"""What looks after environments and questions while nobody does."""
+"""Looks after environments and open questions all the time."""
