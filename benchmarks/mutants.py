@@ -201,8 +201,9 @@ def read_options(argv: Sequence[str]) -> argparse.Namespace:
 def main(argv: Sequence[str], root: Path = CHECKOUT) -> int:
     """Run it, print each mutant, the table and the score; 0 when enough are killed, 1 when not, 2 when it could not."""
     options = read_options(argv)
-    # Ended by others it also stops what it started, and removes the copies.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Ended by others it also stops what it started, and removes the copies. A shell starts what is to run in the
+    # background with SIGINT ignored.
+    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in (signal.SIGINT, signal.SIGTERM)}
     try:
         outcomes = run(root, options)
     except SlipwayError as error:
@@ -212,7 +213,8 @@ def main(argv: Sequence[str], root: Path = CHECKOUT) -> int:
         fail("interrupted; what was started is stopped")
         return 130
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)
     console.print(table_of(outcomes))
     say(in_words(outcomes))
     percent = score(outcomes)
