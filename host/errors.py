@@ -4,9 +4,31 @@ An exception means that we could not find out or could not act; a verdict (`gate
 is bad.
 """
 
+import re
+
+# How git, pip, npm and docker say that they were not answered. Their exit codes do not tell.
+NOT_ANSWERED = re.compile(
+    r"could not resolve (?:host|hostname)|temporary failure in name resolution|name or service not known"
+    r"|failed to establish a new connection|connection (?:was )?(?:timed out|refused|reset|aborted|closed)"
+    r"|network is unreachable|no route to host|read timed out|operation timed out|tls handshake timeout|i/o timeout"
+    r"|early eof|remote end (?:closed|hung up)|remotedisconnected|socket hang up"
+    r"|econnre(?:set|fused)|etimedout|eai_again"
+    r"|cannot connect to the docker daemon|error during connect"
+    r"|(?:status|error|error code|http error|returned error|status code):? (?:429|50[0234])\b"
+    r"|too many requests|service unavailable|bad gateway|gateway timeout",
+    re.IGNORECASE,
+)
+
 
 class SlipwayError(Exception):
-    """Base of every error that is told to a person in one line, without a traceback."""
+    """Base of every error that is told to a person in one line, without a traceback.
+
+    `transient`: a network, an engine or a server did not answer or was busy, so the same attempt may succeed later.
+    """
+
+    def __init__(self, *args: object, transient: bool = False) -> None:
+        super().__init__(*args)
+        self.transient = transient
 
 
 class ConfigError(SlipwayError):
@@ -72,6 +94,19 @@ class RestoreError(SlipwayError):
 class ServerAway(SlipwayError):
     """The Prefect server does not answer; the message says how to start it."""
 
+    def __init__(self, *args: object, transient: bool = True) -> None:
+        super().__init__(*args, transient=transient)
+
 
 class OutboxError(SlipwayError):
     """What is to be told to the outside cannot be written down or read on this host."""
+
+
+def is_busy(status: int) -> bool:
+    """Return whether an HTTP status says "too many requests" or that the server is in trouble for now."""
+    return status == 429 or status in (500, 502, 503, 504)
+
+
+def was_not_answered(output: str) -> bool:
+    """Return whether a program's output says that a network, an engine or a server did not answer or was busy."""
+    return bool(NOT_ANSWERED.search(output))

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from host.errors import ArtifactError, ToolError
+from host.errors import ArtifactError, ToolError, was_not_answered
 
 INSTALL_TIMEOUT_S = 1800
 COMPLETE = ".complete"
@@ -67,9 +67,12 @@ def make_venv(
                 run(argv), env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}") from error
+            raise ToolError(
+                f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}", transient=True
+            ) from error
         if done.returncode:
-            raise ToolError(f"{lock.name}: cannot be installed: {done.stderr.strip()[-2000:]}")
+            trouble = done.stderr.strip()[-2000:]
+            raise ToolError(f"{lock.name}: cannot be installed: {trouble}", transient=was_not_answered(trouble))
     compile_bytecode(python, directory / "lib", run)
     share_read_only(directory)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from gates.release.verification import Usage
 from host.docker.containers import Container, errors, file_at, read_usage
-from host.errors import ToolError
+from host.errors import ToolError, was_not_answered
 
 LOGIN_FILE = "config.json"  # so does the docker command call it
 API_TIMEOUT_S = 30
@@ -55,12 +55,16 @@ class Engine:
         try:
             yield self._client.api
         except errors().APIError as error:
-            raise ToolError(f"the Docker engine at {self.name}: {what}: {error.explanation or error}") from error
+            raise ToolError(
+                f"the Docker engine at {self.name}: {what}: {error.explanation or error}",
+                transient=error.is_server_error(),
+            ) from error
         # OSError: that is what the exceptions of requests, with which the SDK asks, are
         except (errors().DockerException, OSError) as error:
             raise ToolError(
                 f"the Docker engine at {self.name} does not answer ({what}): {str(error)[:300]}; "
-                "start it (systemctl start docker), or correct DOCKER_HOST"
+                "start it (systemctl start docker), or correct DOCKER_HOST",
+                transient=True,
             ) from error
 
     def info(self) -> Mapping[str, Any]:
@@ -111,7 +115,8 @@ class Engine:
         login = ["--config", str(self._login.parent)] if self._login and self._login.exists() else []
         code, output, errors = self.run([*login, "pull", "--quiet", reference], {}, PULL_TIMEOUT_S)
         if code:
-            raise ToolError(f"the image {reference} cannot be pulled: {(errors or output).strip()[-600:]}")
+            said = (errors or output).strip()[-600:]
+            raise ToolError(f"the image {reference} cannot be pulled: {said}", transient=was_not_answered(said))
 
     def in_registry(self, reference: str) -> str | None:
         """Return why a registry does not give us an image, None when it does. Pulls nothing."""

@@ -7,15 +7,13 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.home import Home
 from settings.pipeline import BuildStep, Pipeline
 from host.sandbox.run import check_owner
 from evidence.bundle import Bundle, Image, Metrics, put_bundle
-from host.errors import ToolError
+from host.errors import ToolError, was_not_answered
 from evidence.store import Store
 from gates.release.migrations import Step
 from tasks.checks.cores import core
@@ -24,6 +22,7 @@ from tasks.source.node_packages import npm
 from tasks.source.git import give_once
 from tasks.checks.tool_caches import writers
 from tasks.source.workspace import Workspace, node_directory, tool_path
+from tasks.retries import repeatable
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class ImageBuilt:
     files: Path
 
 
-@task(name="build step", task_run_name="build {step.name}", cache_policy=NO_CACHE)
+@repeatable("build step", "build {step.name}")
 def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     """Run one build step in the sandbox; return a folder that holds its outputs. ToolError when it fails.
 
@@ -65,7 +64,11 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
                 directory=step.directory,
             )
             if done.failed:
-                raise ToolError(f"build step {step.name}: {' '.join(command)} {done.how}: {done.output.strip()[-600:]}")
+                trouble = done.output.strip()[-600:]
+                raise ToolError(
+                    f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}",
+                    transient=was_not_answered(trouble),
+                )
     _keep(step, source, kept)
     return kept
 
@@ -101,7 +104,7 @@ def _keep(step: BuildStep, source: Path, kept: Path) -> None:
     part.rename(kept)
 
 
-@task(name="bundle", task_run_name="bundle", cache_policy=NO_CACHE)
+@repeatable("bundle")
 def make_bundle(
     pipeline: Pipeline,
     workspace: Workspace,
@@ -116,6 +119,7 @@ def make_bundle(
     log = get_run_logger()
     store = Store(Home.find().store)
     source = workspace.source
+    shutil.rmtree(workspace.root / "bundle", ignore_errors=True)  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
     wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline.app.python)
     smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None

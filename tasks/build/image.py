@@ -5,8 +5,6 @@ import shutil
 import tarfile
 from pathlib import Path, PurePosixPath
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.docker.engine import Engine
@@ -14,12 +12,13 @@ from host.home import CHECKOUT
 from settings.pipeline import ImageBuild, Pipeline
 from settings.environment import Target, read_settings
 from evidence.bundle import Image
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, ToolError, was_not_answered
 from tasks.build.bundle import ImageBuilt, lay_over
 from tasks.checks.cores import core
 from tasks.source.dependencies import download_wheels
 from tasks.build.docker_blocks import engine_address, registry_login
 from tasks.source.workspace import Workspace
+from tasks.retries import repeatable
 
 RELEASE = "{release}/"
 # Where the artifact keeps what comes from this repository and not from the app's.
@@ -27,7 +26,7 @@ TAKEN_ALONG = ".release"
 PUSH_TIMEOUT_S = 600
 
 
-@task(name="build image", task_run_name="build image", cache_policy=NO_CACHE)
+@repeatable("build image")
 def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> ImageBuilt | None:
     """Build the image with BuildKit; push it when a registry is named. None when no environment runs containers.
 
@@ -40,6 +39,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
         return None
     engine = Engine(engine_address(wanted))
     top = workspace.root / "image"
+    shutil.rmtree(top, ignore_errors=True)  # of an attempt before this one
     context = workspace.source.lay_out(top / "context", os.geteuid())
     lay_over(context, outputs)
     _readable(context)
@@ -50,7 +50,8 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     with core("image", workspace.cancelled):
         code, output, errors = engine.run(words, epoch, wanted.timeout_seconds)
     if code:
-        raise ToolError(f"the image could not be built: {(errors or output).strip()[-1500:]}")
+        trouble = (errors or output).strip()[-1500:]
+        raise ToolError(f"the image could not be built: {trouble}", transient=was_not_answered(trouble))
     found = engine.image(f"{name}:{tag}")
     if found is None:
         raise ToolError(f"the image was built but {engine.name} does not have it; use buildx's docker driver")
@@ -151,7 +152,10 @@ def _push(engine: Engine, wanted: ImageBuild, image: str, tag: str) -> str:
         words = [*options, "push", "--quiet", f"{wanted.registry}:{tag}"]
         code, output, errors = engine.run(words, {}, PUSH_TIMEOUT_S)
     if code:
-        raise ToolError(f"the image could not be pushed to {wanted.registry}: {(errors or output).strip()[-600:]}")
+        trouble = (errors or output).strip()[-600:]
+        raise ToolError(
+            f"the image could not be pushed to {wanted.registry}: {trouble}", transient=was_not_answered(trouble)
+        )
     found = engine.image(image) or {}
     by_digest = [one for one in found.get("RepoDigests") or () if one.startswith(f"{wanted.registry}@")]
     if not by_digest:

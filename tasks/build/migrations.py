@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +18,7 @@ from tasks.scans.migrations import alembic_sql, run_squawk
 from tasks.checks.syntax import code_digest
 from tasks.checks.tool_caches import writers
 from tasks.source.workspace import Workspace
+from tasks.retries import once
 
 SQUAWK_TIMEOUT_S = 60
 NAME = "migrations"
@@ -28,12 +27,14 @@ NAME = "migrations"
 STEPS = TypeAdapter(tuple[Step, ...])
 
 
-@task(name="judge migrations", task_run_name="judge migrations", cache_policy=NO_CACHE)
+@once("judge migrations")
 def judge_migrations(workspace: Workspace, refresh: bool = False) -> tuple[Step, ...] | None:
     """Return the app's migrations, judged; None, said in the log and on the approval page, when nobody could.
 
     What was judged is kept, and recalled for a commit that means the same, unless `refresh`. The app's code writes its
     migrations down: no branch recalls what another one's commits wrote.
+
+    Not repeated: it reads files of this host only, and what it cannot read is None.
     """
     source = workspace.source
     if not (workspace.check_directory(NAME) / "alembic.ini").is_file():

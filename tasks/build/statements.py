@@ -4,8 +4,6 @@ import socket
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.home import Home
@@ -22,6 +20,7 @@ from evidence.statements import Checked, Kind, Scanned, forget_scans, read_scans
 from evidence.store import Store
 from gates.check import Check
 from tasks.source.git import Source
+from tasks.retries import repeatable
 
 SCANS_KEPT = 90  # of one artifact: a season of nights
 
@@ -42,7 +41,7 @@ def checked(pipeline: Pipeline, source: Source, run: str, checks: Sequence[Check
     )
 
 
-@task(name="sign", task_run_name="sign", cache_policy=NO_CACHE)
+@repeatable("sign")
 def sign_checks(digest: str, app: str, checked: Checked) -> None:
     """Sign the checks, failed ones included, and store them beside the artifact. The newest statement counts."""
     home = Home.find()
@@ -50,7 +49,7 @@ def sign_checks(digest: str, app: str, checked: Checked) -> None:
     get_run_logger().info("signed evidence of %d checks for %s", len(checked.checks), digest[:12])
 
 
-@task(name="sign scans", task_run_name="sign scans", cache_policy=NO_CACHE)
+@repeatable("sign scans")
 def sign_scans(digest: str, app: str, scanned: Scanned) -> None:
     """Sign what the security scans saw, failures included, and store it beside the artifact. The newest counts, and
     SCANS_KEPT are kept.
@@ -65,7 +64,7 @@ def sign_scans(digest: str, app: str, scanned: Scanned) -> None:
         log.warning("old scans of %s are not tidied up: %s", digest[:12], error)
 
 
-@task(name="sign origin", task_run_name="sign origin", cache_policy=NO_CACHE)
+@repeatable("sign origin")
 def sign_origin(digest: str, repository: str, pipeline: str, run: str, began: datetime) -> None:
     """Sign how an artifact was built (SLSA provenance) and what it is made of (CycloneDX). The newest counts.
 

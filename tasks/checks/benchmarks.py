@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from gates.check import Outcome
@@ -22,6 +20,7 @@ from tasks.checks.benchmark_report import read_medians
 from tasks.checks.cores import on_a_core
 from tasks.checks.import_closure import suite_digest
 from tasks.checks.memory import files_digest, key_of, matching
+from tasks.retries import once
 from tasks.source.git import Source, tracked
 from tasks.source.workspace import Looked, Workspace
 
@@ -41,11 +40,13 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
     return key_of(NAME, suite_digest(workspace.source, wanted, by_lines=False), *parts)
 
 
-@task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
+@once(NAME)
 def run_benchmarks(pipeline: Pipeline, suite: str, looked: Looked, workspace: Workspace, base: Base | NoBase) -> Looked:
-    """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's. Safe to repeat.
+    """Compare the benchmarks of a suite, which `looked` has run for its verdict, with the base's.
 
     It takes all cores of the host. Files: `decided` (what the pairs told, JSON) when nothing was inconclusive.
+
+    Not repeated: its pairs are its repetitions.
     """
     log = get_run_logger()
 

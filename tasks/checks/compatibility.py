@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments.runtimes.layout import Installed, Layout
@@ -33,6 +31,7 @@ from tasks.checks.cores import on_a_core
 from tasks.checks.memory import key_of
 from tasks.checks.syntax import code_digest
 from tasks.load.processes import running
+from tasks.retries import once
 from tasks.source.databases import fresh_database
 from tasks.source.workspace import Looked, Workspace, tool_path
 
@@ -53,18 +52,19 @@ def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersio
     return key_of(NAME, code_digest(source, source.files, measured=False), *told, *given)
 
 
-@task(name=NAME, task_run_name=NAME, cache_policy=NO_CACHE)
+@once(NAME)
 def run_compatibility(
     pipeline: Pipeline,
     workspace: Workspace,
     find: Callable[[], LiveVersion | None],
     steps: tuple[Step, ...] | None,
 ) -> Looked:
-    """Try the live version, which `find` names, on the migrated schema and return the check. Safe to repeat; leaves
-    nothing behind.
+    """Try the live version, which `find` names, on the migrated schema and return the check. Leaves nothing behind.
 
     `steps` are the commit's migrations, judged; None when nobody could. Not applicable without a live version or a
     pending migration.
+
+    Not repeated: a check that fails and then passes has failed. What keeps it from looking is `no verdict`.
     """
     looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, find, steps))
     get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)

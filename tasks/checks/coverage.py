@@ -12,8 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,6 +23,7 @@ from tasks.checks.changed_lines import look_at_changes
 from tasks.checks.cores import on_a_core
 from tasks.checks.coverage_config import app_settings, carry_out, denominator, hand_over, measured, write_config
 from tasks.checks.syntax import lines_of, moved_lines, read_lines
+from tasks.retries import once
 from tasks.source.workspace import Looked, Workspace
 
 NAME = "coverage"
@@ -62,14 +61,16 @@ class Seen(BaseModel):
     changed: Changed | Unmeasured | None = None
 
 
-@task(name="coverage", task_run_name="coverage", cache_policy=NO_CACHE)
+@once("coverage")
 def run_coverage(
     pipeline: Pipeline, workspace: Workspace, data: Mapping[str, Path], lines: Mapping[str, Path] = NOTHING
 ) -> Looked:
-    """Judge coverage from each suite's combined data. Safe to repeat.
+    """Judge coverage from each suite's combined data.
 
     `lines` are the suites' files of that name: data of an earlier run are moved to where the same lines are now.
     Files: `coverage` (`Seen` as JSON, for the page), `html` (coverage.py's own pages, as a zip).
+
+    Not repeated: it reads files of this host only.
     """
     looked = on_a_core(NAME, workspace, partial(look_at_coverage, pipeline, workspace, data, lines))
     get_run_logger().info("coverage: %s: %s", looked.check.outcome, looked.check.reason)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from gates.check import Check, Outcome
@@ -29,6 +27,7 @@ from tasks.checks.tool_commands import (
     python_program,
     reads,
 )
+from tasks.retries import once
 from tasks.source.node_packages import link_packages, node_packages
 from tasks.source.tracked import to_findings, tracked_lines
 from tasks.source.workspace import Looked, Workspace
@@ -49,11 +48,13 @@ except OSError as error:
 """
 
 
-@task(name="quality", task_run_name="{name}", cache_policy=NO_CACHE)
+@once("quality", "{name}")
 def run_quality(name: str, tool: Tool, workspace: Workspace) -> Looked:
-    """Run one tool on a copy of the commit and return its check, its findings in a table of the run. Safe to repeat.
+    """Run one tool on a copy of the commit and return its check, its findings in a table of the run.
 
     A tool that crashed or hung is run again `tool.retries` times; one that found something is not.
+
+    Not repeated: it reads files of this host only, and `tool.retries` is for tools that crash.
     """
     looked = on_a_core(name, workspace, partial(look, name, tool, workspace))
     check = looked.check

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from gates.checks.quality import no_verdict
@@ -22,6 +20,7 @@ from tasks.checks.cores import on_a_core
 from tasks.checks.coverage_config import INSIDE, Measuring, collect, measure, measured
 from tasks.checks.junit import read_report
 from tasks.checks.syntax import lines_of, write_lines
+from tasks.retries import once
 from tasks.source.log_blocks import CONTROL
 from tasks.source.suite_services import Services, suite_services
 from tasks.source.workspace import Looked, Workspace
@@ -30,7 +29,7 @@ from tasks.source.workspace import Looked, Workspace
 REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
 
 
-@task(name="suite", task_run_name="{name}", cache_policy=NO_CACHE)
+@once("suite", "{name}")
 def run_suite(
     name: str,
     suite: Suite,
@@ -38,11 +37,13 @@ def run_suite(
     coverage: Coverage | None = None,
     before: frozenset[str] | None = None,
 ) -> Looked:
-    """Run one suite and return its check, read from its JUnit report. Safe to repeat.
+    """Run one suite and return its check, read from its JUnit report.
 
     With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
     pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
     `lines` (of the Python that was measured, as `lines_of` has them) and `benchmarks` (pytest-benchmark's report).
+
+    Not repeated: a check that fails and then passes has failed. What keeps it from looking is `no verdict`.
     """
     look = partial(look_at_suite, name, suite, workspace, coverage, before)
     looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)

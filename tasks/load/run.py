@@ -12,8 +12,6 @@ from functools import partial
 from time import time
 
 import psutil
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from evidence.bundle import Run
 from evidence.history import Record
@@ -35,12 +33,13 @@ from tasks.load.pairs import OldVersion, compare_with_base
 from tasks.load.processes import Background, Sampler
 from tasks.load.programs import AppEnded, LoadTest, prepared
 from tasks.load.records import read_requests
+from tasks.retries import once
 from tasks.source.databases import database_process
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import Looked, Workspace
 
 
-@task(name="performance", task_run_name="performance", cache_policy=NO_CACHE)
+@once("performance")
 def run_load(
     performance: Performance,
     workspace: Workspace,
@@ -50,10 +49,12 @@ def run_load(
 ) -> Looked:
     """Run the load test and return its check, with files "page" (Markdown), "plot" (PNG), "trend" (JSON, what to
     remember of a good run) and, unless the comparison with the base is inconclusive, "comparison" (JSON, its pairs).
-    `earlier` are the last good runs on main, newest first: for the picture. Safe to repeat.
+    `earlier` are the last good runs on main, newest first: for the picture.
 
     It takes all cores of the host. What keeps it from looking (no health, no locustfile, a damaged record) is
     `no verdict`.
+
+    Not repeated: figures of two tries do not compare, and what keeps it from looking is `no verdict`.
     """
     look_at_it = partial(_look, performance, workspace, run, find_base, earlier)
     return on_a_core("load test", workspace, look_at_it, alone=True)

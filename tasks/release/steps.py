@@ -1,7 +1,5 @@
 """The steps of a release as tasks, in the order that a release takes them. What each does: deployments/rollout.py."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from deployments.backups import Backups
@@ -9,73 +7,88 @@ from deployments.environment import Environment
 from deployments.journal.lease import Lease
 from deployments.rollout import Rollout
 from gates.verdict import Verdict
+from tasks.retries import once, repeatable
 
 
-@task(name="back up", task_run_name="back up", cache_policy=NO_CACHE)
+@repeatable("back up")
 def back_up(place: Environment, lease: Lease, digest: str) -> None:
     """Dump the database if a migration is coming and the environment wants it. Raises ToolError, nothing changed."""
     get_run_logger().info("%s", Backups(place).before(digest, lease))
 
 
-@task(name="install", task_run_name="install", cache_policy=NO_CACHE)
+@repeatable("install")
 def install(rollout: Rollout) -> None:
     """Verify the artifact and lay it out on this host. Repeatable. Raises ArtifactError."""
     get_run_logger().info("%s", rollout.install())
 
 
-@task(name="migrate", task_run_name="migrate", cache_policy=NO_CACHE)
+@once("migrate")
 def migrate(rollout: Rollout) -> None:
-    """Run the app's migration in the sandbox. Repeatable as far as the app's migrations are. Raises MigrationError."""
+    """Run the app's migration in the sandbox. Raises MigrationError.
+
+    Not repeated: a migration that failed may have done a part of its work.
+    """
     get_run_logger().info("%s", rollout.migrate())
 
 
-@task(name="seed", task_run_name="seed", cache_policy=NO_CACHE)
+@once("seed")
 def seed(rollout: Rollout) -> None:
-    """Run the app's seed command, once for an environment. Repeatable as far as the app's seed is. Raises ToolError."""
+    """Run the app's seed command, once for an environment. Raises ToolError.
+
+    Not repeated: a seed that failed may have done a part of its work.
+    """
     get_run_logger().info("%s", rollout.seed())
 
 
-@task(name="start slot", task_run_name="start slot", cache_policy=NO_CACHE)
+@once("start slot")
 def start_slot(rollout: Rollout) -> None:
-    """Start the new version in the idle slot and wait for its health. Raises HealthError with its last words."""
+    """Start the new version in the idle slot and wait for its health. Raises HealthError with its last words.
+
+    Not repeated: a slot that did not get healthy is taken back by the flow, with its last words kept.
+    """
     get_run_logger().info("slot %s: %s", rollout.slot, rollout.start())
 
 
-@task(name="verify preview", task_run_name="verify preview", cache_policy=NO_CACHE)
+@repeatable("verify preview")
 def verify_preview(rollout: Rollout) -> None:
     """Publish the preview route and test the idle slot through it. Repeatable. Raises HealthError or ToolError."""
     get_run_logger().info("%s", rollout.verify())
 
 
-@task(name="switch", task_run_name="switch", cache_policy=NO_CACHE)
+@once("switch")
 def switch(rollout: Rollout) -> None:
     """Send all traffic to the new version, confirmed by the router. Raises RouterError with the old routing in
     force.
+
+    Not repeated: after an unconfirmed switch the flow restores what was live.
     """
     get_run_logger().info("%s", rollout.switch())
 
 
-@task(name="check public", task_run_name="check public", cache_policy=NO_CACHE)
+@repeatable("check public")
 def check_public(rollout: Rollout) -> None:
     """Test through the public route, after the switch. Repeatable. Raises HealthError or ToolError."""
     get_run_logger().info("%s", rollout.check_public())
 
 
-@task(name="bake", task_run_name="bake", cache_policy=NO_CACHE)
+@once("bake")
 def bake(rollout: Rollout) -> Verdict:
-    """Watch the router's figures for the new version; return the verdict, journaled."""
+    """Watch the router's figures for the new version; return the verdict, journaled.
+
+    Not repeated: a version that was bad once is not watched until it looks good.
+    """
     verdict = rollout.bake()
     get_run_logger().info("%s: %s", verdict.action, verdict.reason)
     return verdict
 
 
-@task(name="drain", task_run_name="drain", cache_policy=NO_CACHE)
+@repeatable("drain")
 def drain(rollout: Rollout) -> None:
     """Wait for the last request of the old slot. Repeatable."""
     get_run_logger().info("%s", rollout.drain())
 
 
-@task(name="restore", task_run_name="restore", cache_policy=NO_CACHE)
+@repeatable("restore")
 def restore(rollout: Rollout) -> str:
     """Bring back what was live. Repeatable. Raises RestoreError, which outranks every other error."""
     said = rollout.restore()

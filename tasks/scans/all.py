@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from control.signing_keys import signing_keys
@@ -25,6 +23,7 @@ from settings.approvers import read_approvers
 from settings.pipeline import Pipeline
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
+from tasks.retries import is_transient, repeatable, tries_left
 from tasks.scans import SCANS, Subject
 from tasks.source.git import Source
 from tasks.source.workspace import Looked
@@ -43,13 +42,15 @@ def _scan(name: str, subject: Subject) -> Looked:
     return scan(subject)
 
 
-@task(name="scan", task_run_name="{name}", cache_policy=NO_CACHE)
+@repeatable("scan", "{name}")
 def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
     """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
     log = get_run_logger()
     try:
         looked = on_a_core(f"scan {name}", subject.workspace, partial(scanner, subject))
     except Exception as error:  # pylint: disable=broad-except
+        if is_transient(error) and tries_left():
+            raise
         # A scan reads what others wrote: what its parser did not foresee must neither pass nor hide the other scans.
         log.exception("%s: could not look", name)
         return Looked(no_verdict(name, f"{type(error).__name__}: {error}"[:500]))
@@ -109,7 +110,7 @@ def new_findings(pipeline: Pipeline, source: Source, checks: Sequence[Check], no
     return look_back(store, keys, pipeline.app.name, source.branch, pipeline.app.branch, checks, now)[1]
 
 
-@task(name="remember findings", task_run_name="remember findings", cache_policy=NO_CACHE)
+@repeatable("remember findings")
 def remember_findings(app: str, main: str, scanned: Scanned) -> None:
     """Note since when each finding is known on the commit's branch. Safe to repeat."""
     home = Home.find()

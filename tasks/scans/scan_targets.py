@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from control.prefect_api import PrefectApi
@@ -14,6 +12,7 @@ from notify.cockpit import variable_name
 from settings.environment import Target
 from settings.hosts import targets
 from settings.pipeline import Pipeline
+from tasks.retries import repeatable
 from tasks.source.git import mirror, resolve
 
 
@@ -48,7 +47,7 @@ def _elsewhere(target: Target, live: dict[str, dict[str, str]]) -> list[str]:
     return []
 
 
-@task(name="targets", task_run_name="targets", cache_policy=NO_CACHE)
+@repeatable("targets")
 def nightly_targets(pipeline: Pipeline) -> tuple[list[Wanted], list[str]]:
     """Return each distinct commit that is live here or the newest of the configured branch, and what could not be found
     out. Only reads.

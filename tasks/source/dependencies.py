@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.resources.shares import best
 from tasks.checks.cores import once_on_a_core
+from tasks.retries import repeatable
 from tasks.source import locked_environments as environments
 from tasks.source.locked_environments import Tools
 
 
-@task(name="environment", task_run_name="environment", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+@repeatable("environment")
 def make_environment(lock: Path, python: str) -> Path:
     """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
     log = get_run_logger()
@@ -31,7 +30,7 @@ def own_tools(group: Tools) -> Path:
     return environments.own_tools(group, once_on_a_core)
 
 
-@task(name="wheels", task_run_name="wheels", cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+@repeatable("wheels")
 def download_wheels(lock: Path, python: str) -> Path:
     """Return a folder with the wheels that the lock names, checked by hash. ToolError says which one is missing."""
     log = get_run_logger()

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from evidence.statements import Commit
-from host.errors import SourceError
+from host.errors import SourceError, was_not_answered
 from host.home import Home
 from settings.pipeline import App
+from tasks.retries import repeatable
 
 GIT_TIMEOUT_S = 120
 HISTORY = 200
@@ -131,7 +130,10 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
             git("init", "-q", "--bare", str(copy))
         refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         refs += ["+refs/pull/*/head:refs/pull/*/head"] * fork
-        git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy)
+        try:
+            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy)
+        except SourceError as error:
+            raise SourceError(*error.args, transient=was_not_answered(str(error))) from error
     return copy
 
 
@@ -164,7 +166,7 @@ def refuse_dirty(app: App) -> None:
         )
 
 
-@task(name="source", task_run_name="source", cache_policy=NO_CACHE)
+@repeatable("source")
 def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = False) -> Source:
     """Fetch the repository and archive one commit into `directory`. Safe to repeat.
 

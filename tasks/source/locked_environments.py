@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
 from host.resources.shares import yielding
 from host.virtual_environments import interpreter, make_venv, once
@@ -72,6 +72,9 @@ def _download(lock: Path, python: str, directory: Path) -> None:
     try:
         done = subprocess.run(yielding(argv), capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s") from error
+        raise ToolError(
+            f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True
+        ) from error
     if done.returncode:
-        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {done.stderr.strip()[-1500:]}")
+        trouble = done.stderr.strip()[-1500:]
+        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {trouble}", transient=was_not_answered(trouble))

@@ -3,21 +3,22 @@
 import shutil
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.errors import SourceError
+from tasks.retries import once
 from tasks.source.git import Source, compared_with, git, git_bytes, history, tracked
 
 
-@task(name="source", task_run_name="working tree", cache_policy=NO_CACHE)
+@once("source", "working tree")
 def read_working_tree(path: Path, directory: Path) -> Source:
     """Take what lies in a git working tree: tracked and new files, not ignored ones. Nothing in it is written.
 
     A folder below its top is the app, as if nothing lay around it; the history stays the whole repository's. It becomes
     a commit in a throw-away repository in `directory` that borrows the real one's objects. Unchanged, the top is HEAD
     itself. Never signable: nobody else has these bytes. Raises SourceError for what is no git working tree.
+
+    Not repeated: it reads files of this host only.
     """
     top, folder = _place(path)
     copy = _borrowing(top, directory / "tree.git")

@@ -47,7 +47,10 @@ class Workspace:
 
     def check_directory(self, name: str) -> Path:
         """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
-        return self.source.lay_out(self.root / name / "source", sandbox.check_owner())
+        directory = self.root / name / "source"
+        if directory.exists():  # of an attempt before this one
+            shutil.rmtree(directory)
+        return self.source.lay_out(directory, sandbox.check_owner())
 
     def scratch(self, name: str) -> Path:
         """Return a directory that the check may write to and we read from."""

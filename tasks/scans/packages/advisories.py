@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from host import tls
-from host.errors import ToolError
+from host.errors import ToolError, is_busy
 from settings.pipeline import Scans
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects, newest
 from tasks.scans.packages.pins import Pin
@@ -100,7 +100,9 @@ class Source:
 
     def _good(self, answer: httpx.Response) -> httpx.Response:
         if answer.status_code != 200:
-            raise ToolError(f"the advisory source {self.host} answers {answer.status_code}")
+            raise ToolError(
+                f"the advisory source {self.host} answers {answer.status_code}", transient=is_busy(answer.status_code)
+            )
         return answer
 
     def _json(self, answer: httpx.Response) -> Any:
@@ -120,7 +122,9 @@ class Source:
                     if len(raw) > LARGEST_ANSWER_BYTES:
                         raise ToolError(f"the advisory source {self.host} answers without end")
                     if time.monotonic() > until:
-                        raise ToolError(f"the advisory source {self.host} did not answer within {timeout_s:g} s")
+                        raise ToolError(
+                            f"the advisory source {self.host} did not answer within {timeout_s:g} s", transient=True
+                        )
                 headers = {name: value for name, value in answer.headers.items() if name == "last-modified"}
                 return httpx.Response(answer.status_code, headers=headers, content=bytes(raw))
         except httpx.TimeoutException as error:

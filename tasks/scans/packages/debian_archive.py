@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from gates.scans.debian import Package, check_release, read_packages
-from host.errors import ToolError
+from host.errors import ToolError, is_busy
 
 TIMEOUT_S = 30
 LARGEST_INDEX_BYTES = 200_000_000
@@ -82,7 +82,10 @@ def _fetched(client: httpx.Client, url: str) -> bytes:
     try:
         with client.stream("GET", url) as answer:
             if answer.status_code != 200:
-                raise ToolError(f"the security archive answers {answer.status_code} for {what}")
+                raise ToolError(
+                    f"the security archive answers {answer.status_code} for {what}",
+                    transient=is_busy(answer.status_code),
+                )
             body = bytearray()
             for chunk in answer.iter_bytes():
                 body += chunk

@@ -9,13 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from host.home import Home
 from host.virtual_environments import uv
 from tasks.artifacts import cell
+from tasks.retries import repeatable
 from tasks.scans.packages.pins import Pin, read_pins
 
 TIMEOUT_S = 120
@@ -49,7 +48,7 @@ class Outdated:
     problem: str = ""
 
 
-@task(name="outdated", task_run_name="outdated", cache_policy=NO_CACHE)
+@repeatable("outdated")
 def list_outdated(tree: Path, locks: Sequence[str], python: str) -> Outdated:
     """Ask the package index for the newest release of everything that the locks in `tree` pin. Safe to repeat."""
     found = outdated({lock: _text(tree / lock) for lock in locks}, python)

@@ -125,9 +125,12 @@ def test_an_image_is_pushed_and_promoted_by_digest(shop: App, engine: Engine, re
     assert engine.image(built.image.id)
 
 
-def test_a_registry_that_refuses_is_told(shop: App) -> None:
-    with pytest.raises(ToolError, match="could not be pushed to 127.0.0.1:9/team/shop"):
-        build(rules(registry="127.0.0.1:9/team/shop"), shop.workspace())
+def test_a_registry_that_does_not_answer_is_told_and_may_be_tried_again(shop: App) -> None:
+    workspace = shop.workspace()
+    for _ in range(2):
+        with pytest.raises(ToolError, match="could not be pushed to 127.0.0.1:9/team/shop") as refused:
+            build(rules(registry="127.0.0.1:9/team/shop"), workspace)
+        assert refused.value.transient
 
 
 def test_a_build_that_fails_says_its_last_lines(shop: App) -> None:
