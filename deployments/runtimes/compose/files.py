@@ -125,7 +125,9 @@ def _common(stack: Stack, settled: Settled, name: str) -> dict[str, Any]:
     service["labels"] = {**given.get("labels", {}), **settled.names.owner, **labels}
     service.setdefault("restart", "unless-stopped")
     service.setdefault("logging", {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}})
-    service["security_opt"] = sorted({*given.get("security_opt", ()), "no-new-privileges:true"})
+    options = given.get("security_opt") or ()
+    ours = () if any(one.startswith("no-new-privileges") for one in options) else ("no-new-privileges:true",)
+    service["security_opt"] = sorted({*options, *ours})
     if "build" in given:
         service["image"] = settled.image
     if networks := given.get("networks"):
@@ -137,13 +139,7 @@ def _hardened(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[
     """Return a service of the app: limited, read-only, without capabilities, with its settings from outside."""
     service = _common(stack, settled, name)
     given = stack.service(name)
-    limits = ((given.get("deploy") or {}).get("resources") or {}).get("limits") or {}
-    if "mem_limit" not in given and "memory" not in limits:
-        service["mem_limit"] = MEMORY
-    if "cpus" not in given and "cpus" not in limits:
-        service["cpus"] = CPUS
-    if "pids_limit" not in given and "pids" not in limits:
-        service["pids_limit"] = PROCESSES
+    service |= _limits(given)
     service["cap_drop"] = ["ALL"]
     service.setdefault("init", True)
     service.setdefault("stop_grace_period", f"{stop_s:g}s")
@@ -153,6 +149,18 @@ def _hardened(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[
         service["tmpfs"] = mounted if any(one.split(":")[0] == TMP for one in mounted) else [*mounted, TMP]
     service["environment"] = _environment(given.get("environment") or {}, settled)
     return service
+
+
+def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits that a service lacks, in the form in which it has others: compose refuses both forms in one."""
+    deploy = given.get("deploy") or {}
+    limits = (deploy.get("resources") or {}).get("limits") or {}
+    forms = (("mem_limit", "memory", MEMORY), ("cpus", "cpus", CPUS), ("pids_limit", "pids", PROCESSES))
+    missing = [(plain, nested, value) for plain, nested, value in forms if plain not in given and nested not in limits]
+    if not limits:
+        return {plain: value for plain, _, value in missing}
+    whole = {**limits, **{nested: value for _, nested, value in missing}}
+    return {"deploy": {**deploy, "resources": {**deploy["resources"], "limits": whole}}}
 
 
 def _as_list(value: object) -> list[str]:

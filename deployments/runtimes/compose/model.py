@@ -21,6 +21,8 @@ REFUSED_FOR_APP = (
     "external_links",
     "userns_mode",
 )
+# Of a security option: seccomp:unconfined, label:disable, no-new-privileges:false (also with "=").
+WEAKENING = ("unconfined", "disable", "no-new-privileges:false", "no-new-privileges=false")
 SOCKETS = ("docker.sock", "containerd.sock", "podman.sock")
 
 
@@ -91,8 +93,11 @@ def _refused(name: str, service: Mapping[str, Any], role: Role, source: str, bin
                 found.append(f'{key} "{service[key]}": not for a service of the app')
         if role is Role.SINGLETON and _replicas(service) != 1:
             found.append(f"{_replicas(service)} replicas of a singleton")
-        if unconfined := [one for one in service.get("security_opt") or () if "unconfined" in one or "disable" in one]:
-            found.append(f"security_opt {unconfined[0]}: not for a service of the app")
+        found += [
+            f"security_opt {option}: not for a service of the app"
+            for option in service.get("security_opt") or ()
+            if any(word in option for word in WEAKENING)
+        ]
         for mount in service.get("volumes") or ():
             if mount["type"] == "bind" and not _allowed(mount["source"], source, binds):
                 found.append(
@@ -137,4 +142,5 @@ def _only_port(service: Mapping[str, Any]) -> str | None:
 
 
 def _replicas(service: Mapping[str, Any]) -> int:
-    return int(service.get("scale") or (service.get("deploy") or {}).get("replicas") or 1)
+    given = (service.get("scale"), (service.get("deploy") or {}).get("replicas"))
+    return next((int(number) for number in given if number is not None), 1)

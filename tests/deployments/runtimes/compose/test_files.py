@@ -77,9 +77,25 @@ def test_a_slot_is_limited_and_hardened_unless_the_team_says_otherwise() -> None
     web = slot_file(stack(web=given), settled(), "blue", 1, 30)["services"]["web-blue"]
     assert (web["mem_limit"], web["cpus"], web["restart"], web["stop_grace_period"]) == ("1", 2, "always", "5s")
     assert "read_only" not in web and web["tmpfs"] == ["/tmp:size=1m"]
-    limited = {**model()["services"]["web"], "deploy": {"resources": {"limits": {"memory": "1", "cpus": "2"}}}}
+
+
+def test_limits_that_are_missing_are_written_in_the_form_of_the_others() -> None:
+    """Compose refuses a service that has `pids_limit` beside `deploy.resources.limits`."""
+    deploy = {"replicas": 1, "resources": {"limits": {"memory": "1", "cpus": "2"}, "reservations": {"memory": "1"}}}
+    limited = {**model()["services"]["web"], "deploy": deploy}
     web = slot_file(stack(web=limited), settled(), "blue", 1, 30)["services"]["web-blue"]
-    assert not {"mem_limit", "cpus"} & web.keys()
+    assert not {"mem_limit", "cpus", "pids_limit"} & web.keys()
+    limits = {"memory": "1", "cpus": "2", "pids": 512}
+    assert web["deploy"] == {"replicas": 1, "resources": {"limits": limits, "reservations": {"memory": "1"}}}
+    reserved = {**model()["services"]["web"], "deploy": {"resources": {"reservations": {"memory": "1"}}}}
+    web = slot_file(stack(web=reserved), settled(), "blue", 1, 30)["services"]["web-blue"]
+    assert (web["mem_limit"], web["cpus"], web["pids_limit"]) == ("512m", 1.0, 512)
+    assert web["deploy"] == reserved["deploy"]
+
+
+def test_a_shared_service_keeps_what_the_team_says_of_new_privileges() -> None:
+    db = {**model()["services"]["db"], "security_opt": ["no-new-privileges:false"]}
+    assert shared_file(stack(db=db), settled())["services"]["db"]["security_opt"] == ["no-new-privileges:false"]
 
 
 def test_secrets_stay_references_and_settings_come_from_outside() -> None:
@@ -141,6 +157,10 @@ def test_every_container_is_known_by_label() -> None:
         ("ipc", "host", 'ipc "host"'),
         ("volumes_from", ["db"], "volumes_from"),
         ("security_opt", ["seccomp:unconfined"], "seccomp:unconfined"),
+        ("security_opt", ["apparmor:mine", "no-new-privileges:false"], "no-new-privileges:false"),
+        ("security_opt", ["no-new-privileges=false"], "no-new-privileges=false"),
+        ("scale", 0, "0 replicas"),
+        ("deploy", {"replicas": 0}, "0 replicas"),
         ("volumes", [{"type": "bind", "source": "/src/../etc", "target": "/x"}], "it mounts"),
         ("volumes", [{"type": "bind", "source": "/srcs", "target": "/x"}], "it mounts /srcs"),
         ("volumes", [{"type": "bind", "source": "/src/docker.sock", "target": "/x"}], "it mounts"),
