@@ -55,9 +55,9 @@ class Admin:
         """Return file name -> status; a file that Envoy has not taken has the version ""."""
         roots = "|".join(root.replace(".", r"\.") for root in STAT_ROOTS.values())
         wanted = rf"^({roots})\.(version_text|update_(success|rejected|failure))$"
-        lines = self._get("/stats", filter=wanted).splitlines()
-        stats = dict(line.split(": ", 1) for line in lines if ": " in line)
-        return {name: _status(stats, root) for name, root in STAT_ROOTS.items()}
+        with self._asking():
+            stats = self._stats(wanted)
+            return {name: _status(stats, root) for name, root in STAT_ROOTS.items()}
 
     def version(self) -> str | None:
         """Return the version of clusters and routes in effect; None when they differ or there is none yet."""
@@ -67,52 +67,51 @@ class Admin:
 
     def running(self) -> dict[str, int]:
         """Return slot -> backend port of the clusters in effect."""
-        try:
+        with self._asking():
             answer = self._client.get("/clusters", params={"format": "json"}).raise_for_status().json()
             return {
-                item["name"]: item["host_statuses"][0]["address"]["socket_address"]["port_value"]
+                str(item["name"]): int(item["host_statuses"][0]["address"]["socket_address"]["port_value"])
                 for item in answer.get("cluster_statuses", [])
             }
-        except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
-            raise self._silent(error) from error
 
     def counters(self) -> dict[str, SlotCounters]:
         """Return slot -> counters for every slot that has a cluster. Times lag by up to 1 s (the flush interval)."""
-        text = self._get("/stats/prometheus", filter=SLOT_STATS)
-        found = {slot: _Tally() for slot in self.running()}
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                slot = sample.labels.get("envoy_cluster_name", "")
-                if slot in found:
-                    found[slot].add(sample.name, sample.labels, sample.value)
-        return {slot: tally.counters() for slot, tally in found.items()}
+        with self._asking():
+            text = self._get("/stats/prometheus", filter=SLOT_STATS)
+            found = {slot: _Tally() for slot in self.running()}
+            for family in text_string_to_metric_families(text):
+                for sample in family.samples:
+                    slot = sample.labels.get("envoy_cluster_name", "")
+                    if slot in found:
+                        found[slot].add(sample.name, sample.labels, sample.value)
+            return {slot: tally.counters() for slot, tally in found.items()}
 
     def exported(self) -> str:
         """Return what Prometheus is to read, in its text format."""
-        return self._get("/stats/prometheus", filter=EXPORTED_STATS)
+        with self._asking():
+            return self._get("/stats/prometheus", filter=EXPORTED_STATS)
 
     def active(self, slot: str) -> int:
         """Return how many requests the slot's backend is working on, streams included. RouterError: no such slot."""
         name = f"cluster.{slot}.upstream_rq_active"
-        line = self._get("/stats", filter=f"^{name}$").strip()
-        if not line.startswith(f"{name}: "):
-            raise RouterError(f"router: no slot {slot!r} in its configuration; drain a slot before removing it")
-        return int(line.split(": ")[1])
+        with self._asking():
+            stats = self._stats(f"^{name}$")
+            if name not in stats:
+                raise RouterError(f"router: no slot {slot!r} in its configuration; drain a slot before removing it")
+            return int(stats[name])
 
     def serving(self) -> tuple[int, int]:
         """Return how many requests and how many connections of the public it has now."""
         names = [f"http.{STAT_PREFIX}.downstream_{what}_active" for what in ("rq", "cx")]
-        lines = self._get("/stats", filter="^(" + "|".join(map(re.escape, names)) + ")$").splitlines()
-        stats = dict(line.split(": ", 1) for line in lines if ": " in line)
-        requests, connections = (int(stats.get(name, "0")) for name in names)
-        return requests, connections
+        with self._asking():
+            stats = self._stats("^(" + "|".join(map(re.escape, names)) + ")$")
+            requests, connections = (int(stats.get(name, "0")) for name in names)
+            return requests, connections
 
     def leave(self) -> None:
         """Have it take new connections for its drain time only, and end those that are open with their next answer."""
-        try:
+        with self._asking():
             self._client.post("/drain_listeners", params={"graceful": ""}).raise_for_status()
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
 
     def ready(self) -> bool:
         """Whether Envoy says that it is live; true also when it started on a refused file, so look at `version` too."""
@@ -122,16 +121,23 @@ class Admin:
             return False
 
     def _get(self, path: str, **query: str) -> str:
-        try:
-            return self._client.get(path, params=query).raise_for_status().text
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
+        return self._client.get(path, params=query).raise_for_status().text
 
-    def _silent(self, error: Exception) -> RouterError:
-        return RouterError(
-            f"router: no usable answer from its admin socket {self.socket} ({error or type(error).__name__}); "
-            "is it running? See its log, then run: make up"
-        )
+    def _stats(self, wanted: str) -> dict[str, str]:
+        """Return the statistics that match a regular expression, as text."""
+        lines = self._get("/stats", filter=wanted).splitlines()
+        return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raise RouterError when there is no answer, or one that is not Envoy's."""
+        try:
+            yield
+        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            raise RouterError(
+                f"router: no usable answer from its admin socket {self.socket} ({error or type(error).__name__}); "
+                "is it running? See its log, then run: make up"
+            ) from error
 
 
 @contextmanager
