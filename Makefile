@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose prune osv report rollback test gauntlet lint bench mutants lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test gauntlet lint bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -82,6 +82,9 @@ compose: .venv/.base ## make compose ENV=production: the compose files that a re
 
 report: .venv/.base ## how well the team delivers: DORA's figures as one HTML file; ENV=staging, DAYS=30
 	@$(BIN)/slipway report $(or $(ENV),production) $(if $(DAYS),--days $(DAYS))
+
+deployments: .venv/.base ## write prefect.yaml's deployments, one set for each config/*.env: for `prefect deploy`
+	@$(BIN)/slipway deployments
 
 prune: .venv/.base ## make prune KEEP=5: remove images and old scans that no environment can need any more
 	@$(BIN)/slipway prune $(if $(KEEP),--keep "$(KEEP)")

@@ -8,8 +8,8 @@ from deployments.environment import Environment
 from deployments.preflight import choose_version
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def compose(

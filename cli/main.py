@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from cli.ci import ci
 from cli.compose import compose
 from cli.demo.main import demo
+from cli.deployments import deployments
 from cli.doctor import doctor
 from cli.down import down
 from cli.osv import osv
@@ -42,6 +43,7 @@ for command in (
     down,
     osv,
     compose,
+    deployments,
     prune,
     report,
 ):

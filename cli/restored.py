@@ -7,8 +7,8 @@ import typer
 from cli.screen import say
 from deployments.environment import Environment
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def restored(

@@ -8,8 +8,8 @@ from cli.screen import say
 from deployments.environment import Environment
 from deployments.rollback import roll_back
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def rollback(

@@ -8,7 +8,7 @@ from cli.setup import env_file, write_env
 from control.plane import PREFECT_RUNTIME
 from host.errors import ConfigError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 
 RUNTIMES = ("process", "compose")
 
@@ -16,7 +16,7 @@ RUNTIMES = ("process", "compose")
 def choose_runtime(home: Home, runtime: str | None) -> None:
     """Write the choice into this home's .env, which overrides config/*.env; None leaves it as it is. Safe to repeat."""
     if runtime is not None:
-        _choose(home, runtime, "RUNTIME", [f"SLIPWAY_{target.value.upper()}_RUNTIME" for target in Target])
+        _choose(home, runtime, "RUNTIME", [target.variable("RUNTIME") for target in Target.all()])
 
 
 def choose_server(home: Home, runtime: str | None) -> None:

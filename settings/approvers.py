@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gates.release.approval import Approver
 from host.errors import ConfigError
 from host.home import CHECKOUT
-from settings.environment import Target
+from settings.targets import Target
 
 # An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]

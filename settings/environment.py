@@ -5,7 +5,6 @@ Every key can be overridden for one host by the environment variable `SLIPWAY_<E
 """
 
 import difflib
-import io
 import os
 import re
 from collections.abc import Mapping
@@ -14,38 +13,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from dotenv.parser import Original, parse_stream
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host.errors import ConfigError
-from host.home import CHECKOUT
 from host.sandbox.run import Isolation
+from settings import targets
+from settings.env_files import read_env_file
+from settings.targets import Target
 
 APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
 SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
-
-
-class Target(StrEnum):
-    """The environments, by the names that people and directories use."""
-
-    DEVELOPMENT = "development"
-    STAGING = "staging"
-    PRODUCTION = "production"
-
-    @property
-    def short(self) -> str:
-        """Return the name used by deployments and work pools: dev, staging, prod."""
-        return {"development": "dev", "staging": "staging", "production": "prod"}[self.value]
-
-    @classmethod
-    def parse(cls, name: str) -> "Target":
-        """Accept both forms of the name; anything else is a ConfigError that lists the known ones."""
-        for target in cls:
-            if name.lower() in (target.value, target.short):
-                return target
-        known = ", ".join(target.value for target in cls)
-        raise ConfigError(f'unknown environment "{name}", expected one of: {known}')
 
 
 class Strategy(StrEnum):
@@ -61,6 +39,9 @@ class Settings(BaseModel):
     # No figure ever exceeds "inf": as a limit it would let everything pass.
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
+    short: Annotated[str, Field(pattern="^(|[a-z][a-z0-9-]{0,29})$")] = ""
+    production: bool = False
+    release_on_green: bool = False
     runtime: Annotated[str, Field(pattern="^(process|compose)$")] = "process"
     docker_host: str = ""
     router: Annotated[str, Field(pattern="^(embedded|container)$")] = "embedded"
@@ -80,7 +61,7 @@ class Settings(BaseModel):
     approval_timeout_seconds: float = Field(3600, ge=5)
     allow_author_approval: bool = False
     required_gates: str
-    requires_promotion_in: Annotated[str, Field(pattern="^(|development|staging)$")] = ""
+    requires_promotion_in: str = ""
     required_isolation: Isolation = Isolation.NAMESPACES
     max_scan_age_hours: float = Field(24, gt=0)
     health_timeout_seconds: float = Field(30, gt=0)
@@ -130,50 +111,31 @@ class Settings(BaseModel):
         return tuple(name.strip() for name in self.required_gates.split(",") if name.strip())
 
 
-def read_settings(target: Target, config: Path = CHECKOUT / "config") -> Settings:
+def read_settings(target: Target, config: Path | None = None) -> Settings:
     """Read and check one environment's file. ConfigError names the file, the key, what it got and what it expected."""
-    file = config / f"{target.value}.env"
+    file = (config or targets.CONFIG) / f"{target.value}.env"
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")
-    raw = _parse(file)
+    raw = targets.defaults(target.value) | read_env_file(file)
     sources = dict.fromkeys(raw, str(file))
-    prefix = f"SLIPWAY_{target.value.upper()}_"
+    prefix = target.variable("")
     for name, value in os.environ.items():
         if name.startswith(prefix):
             key = name.removeprefix(prefix)
             raw[key] = value
             sources[key] = f"the environment variable {name}"
     settings = _build(file, raw, sources)
-    if settings.seed and target is Target.PRODUCTION:
+    list(target.chain())
+    if settings.requires_promotion_in and settings.requires_promotion_in not in targets.names():
+        raise ConfigError(
+            f'{sources["REQUIRES_PROMOTION_IN"]}: REQUIRES_PROMOTION_IN: got "{settings.requires_promotion_in}", '
+            f'expected one of: {", ".join(targets.names())}'
+        )
+    if settings.seed and settings.production:
         raise ConfigError(
             f'{sources["SEED"]}: SEED: got "{settings.seed}", expected none: production\'s data is its own'
         )
     return settings
-
-
-def _parse(file: Path) -> dict[str, str]:
-    """Return the file's keys and values. ConfigError for a line that is none, or a key that stands there twice."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    found: dict[str, str] = {}
-    for line in parse_stream(io.StringIO(text)):
-        # The line itself may be a secret: it is not repeated here.
-        if line.error or (line.key is not None and line.value is None):
-            raise ConfigError(f"{file}: line {_number(line.original)}: expected KEY=value")
-        if line.key is None:
-            continue
-        if line.key in found:
-            raise ConfigError(f"{file}: {line.key}: stands there twice, again in line {_number(line.original)}")
-        found[line.key] = line.value or ""
-    return found
-
-
-def _number(original: Original) -> int:
-    """Return the number of the line in which a binding begins: blank lines before it belong to it."""
-    text = original.string
-    return original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Settings:

@@ -14,6 +14,7 @@ from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.targets import Target
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
@@ -219,7 +220,7 @@ class ImageBuild(_Section):
     """
 
     dockerfile: str = "Dockerfile"
-    compose: dict[Literal["development", "staging", "production"], str] = Field(min_length=1)
+    compose: dict[Target, str] = Field(min_length=1)
     registry: Annotated[str, Field(pattern=r"^(|[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)$")] = ""
     engine_block: str = ""
     registry_block: str = ""

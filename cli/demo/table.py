@@ -67,9 +67,9 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
 
 
 def expectations(
-    rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any], last: str
+    rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any], production: str, last: str
 ) -> list[str]:
-    """Return everything that is not as it must be; empty when the story went as told."""
+    """Return everything that is not as it must be; empty when the story went as told and `last` is in production."""
     wrong = [
         f"{row.what} ended {row.ended.state}, expected {row.expected}"
         for row in rows
@@ -87,7 +87,7 @@ def expectations(
             wrong.append(f"{name} never answered a probe well")
         elif down["longest"] > limit:
             wrong.append(f"{name} was down for {down['longest']:.2f} s, its limit is {limit:g} s")
-    live = places["production"].ledger().live
+    live = places[production].ledger().live
     if live is None or live.version.version != last:
-        wrong.append(f"production serves {live.version if live else 'nothing'}, expected {last}")
+        wrong.append(f"{production} serves {live.version if live else 'nothing'}, expected {last}")
     return wrong

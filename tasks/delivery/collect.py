@@ -29,9 +29,9 @@ from gates.delivery import (
 )
 from host.errors import ConfigError
 from host.home import Home
-from settings.environment import Target
 from settings.hosts import targets
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Report:
     notes: tuple[str, ...]
 
 
-def collect(home: Home, days: float, environment: Target = Target.PRODUCTION, until: datetime | None = None) -> Report:
+def collect(home: Home, days: float, environment: Target, until: datetime | None = None) -> Report:
     """Read everything and compute the figures. JournalError: a journal cannot be trusted. ConfigError: not here."""
     pipeline = read_pipeline()
     pasts = [read_past(Environment.open(target, pipeline.app.name, home)) for target in targets()]

@@ -12,7 +12,7 @@ from evidence.signing import Keys
 from evidence.statements import read_promotions
 from host.errors import EvidenceError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.evidence.artifacts import artifact
 from tests.prefect_server import prefect_server
 
@@ -44,7 +44,7 @@ def trust(home: Home, other: Keys) -> None:
 
 
 def begin(home: Home, kind: str = "release") -> tuple[Environment, str, Callable[[], Rollout]]:
-    place = Environment.open(Target.PRODUCTION, "assistant", home)
+    place = Environment.open(Target("production"), "assistant", home)
     place.directory.mkdir(parents=True, exist_ok=True)
     digest, _ = artifact(place.store, "c" * 40)
 

@@ -12,8 +12,8 @@ from gates.notify.texts import Asked
 from notify.outbox import GITHUB, SLACK, Outbox
 from services.notify.follow_journals import Follower
 from services.notify.slack import SlackTeller
-from settings.environment import Target
 from settings.notify import Notify
+from settings.targets import Target
 from tests.prefect_server import a_home
 from tests.services.notify.test_slack import World as Slack
 from tests.services.notify.test_slack import headline
@@ -26,7 +26,7 @@ V2 = {"digest": "d" * 64, "version": "v2", "commit": "c" * 40}
 
 class World:
     def __init__(self, directory: Path, slack: Slack) -> None:
-        self.place = Environment.open(Target.PRODUCTION, "assistant", a_home(directory))
+        self.place = Environment.open(Target("production"), "assistant", a_home(directory))
         self.slack = slack
         self.outbox: Outbox = slack.outbox
         self.follower = self.fresh()

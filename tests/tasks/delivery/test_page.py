@@ -13,6 +13,7 @@ from gates.delivery import Delivered, deployments_of, five
 from gates.notify.slack_blocks import blocks
 from host.home import Home
 from host.ports import free_port
+from settings.targets import Target
 from tasks.delivery import plots
 from tasks.delivery.collect import Report, collect
 from tasks.delivery.page import PLOTS, html_page, markdown_page, report_message
@@ -56,7 +57,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
     home = Home(tmp_path)
     home.create()
     (home.keys / "prefect-auth").write_text("slipway:x")
-    yield collect(home, 90)
+    yield collect(home, 90, Target("production"))
 
 
 @pytest.mark.parametrize("draw", [draw for _, _, draw in PLOTS])
