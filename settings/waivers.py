@@ -18,13 +18,19 @@ from settings.signed_commits import History
 FILE = "config/waivers.toml"
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """A finding that does not block until a day, by the word of an approver."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     fingerprint: str = Field(pattern="^[0-9a-f]{24}$")
+    """Fingerprint of the finding, as the pages show it."""
     approver: str = Field(min_length=1, max_length=60)
+    """Name of an approver of `config/approvers.toml`."""
     reason: str = Field(min_length=20, max_length=500)
+    """Why the finding may wait."""
     expires: date
+    """Last day (UTC) on which the waiver counts, at most 90 days away."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def parse_waivers(content: bytes) -> Written:
     waivers = []
     for number, entry in enumerate(entries, 1):
         try:
-            waivers.append(Waiver.model_validate(_Entry.model_validate(entry).model_dump()))
+            waivers.append(Waiver.model_validate(Entry.model_validate(entry).model_dump()))
         except ValidationError as error:
             malformed.append(Refused(name=_named(entry, number), why=f"it is malformed: {_first(error)}"))
     return Written(tuple(waivers), tuple(malformed))
