@@ -104,14 +104,21 @@ lint: .venv/.dev ## check with black, isort, flake8, mypy, import-linter and ban
 bench: .venv/.dev ## measure, as ratios within one run; ONLY="checks scans"
 	@$(BIN)/python -m benchmarks $(ONLY)
 
-docs: .venv/.dev ## write the generated parts of docs/
+.venv/docs/.ready: .venv/bin/uv requirements/docs.lock
+	@echo "installing the locked requirements of the documentation's site"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv/docs
+	@$(BIN)/uv pip sync -q --python .venv/docs/bin/python --require-hashes requirements/docs.lock
+	@touch $@
+
+docs: .venv/.dev .venv/docs/.ready ## write the generated parts of docs/, and build the site: site/index.html
 	@$(BIN)/python -m docs.reference
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build -q --strict
 
 mutants: .venv/.dev ## find small changes that the tests do not notice; SAMPLE=200, SEED=1, ONLY="gates/release/approval.py"
 	@$(BIN)/python -m benchmarks.mutants $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock
-	@for set in base dev bootstrap scanners quality load services server; do \
+	@for set in base dev bootstrap scanners quality load services server docs; do \
 	  inputs="requirements/$$set.in"; [ $$set = dev ] && inputs="requirements/base.in requirements/dev.in"; \
 	  case $$set in dev|bootstrap|server) constraint="-c requirements/base.lock";; *) constraint="";; esac; \
 	  $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
