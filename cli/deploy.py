@@ -1,4 +1,4 @@
-"""Create the deployments of `prefect.yaml` in this process, as `prefect deploy --all` would in one of its own."""
+"""Creation of the deployments of `prefect.yaml` in this process, as `prefect deploy --all` would in one of its own."""
 
 import subprocess
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ SCHEDULE_KEYS = {"cron", "timezone", "slug"}
 
 
 def read_deployments(file: Path = CHECKOUT / "prefect.yaml") -> "Sequence[RunnerDeployment]":
-    """Return what the file describes; loads every flow, which takes seconds but needs no server.
+    """Return the deployments that the file describes. Loads every flow, which takes seconds but needs no server.
 
-    PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. ConfigError:
-    the file says something that is not understood here.
+    PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. Raises ConfigError
+    if the file has something that is not supported here.
     """
     version = _commit()
     try:
@@ -84,7 +84,7 @@ def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
 
 
 def _commit() -> str | None:
-    """Return the first eight digits of the checkout's commit, None where it is no git repository."""
+    """Return the first eight digits of the checkout's commit, None if it is no git repository."""
     argv = ["git", "rev-parse", "--short=8", "HEAD"]
     try:
         said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
@@ -94,7 +94,10 @@ def _commit() -> str | None:
 
 
 def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:
-    """Create or update them on the server, a few at a time. Safe to repeat. ToolError names the first refused."""
+    """Create or update the deployments on the server, a few at a time. Safe to repeat.
+
+    Raises ToolError with the first deployment that the server refused.
+    """
     from prefect.client.schemas.objects import VersionInfo
 
     def create(one: "RunnerDeployment") -> None:

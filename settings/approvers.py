@@ -1,4 +1,4 @@
-"""Who may approve what: `config/approvers.toml`."""
+"""Reader of `config/approvers.toml`: who may approve what."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is measured, how often and where its programs listen: `config/monitoring.toml`. Every key has a default."""
+"""Reader of `config/monitoring.toml`: the exporter and the monitoring stack. Every key has a default."""
 
 import os
 import tomllib

@@ -1,4 +1,4 @@
-"""The app that this installation releases: `config/pipeline.toml`."""
+"""Reader of `config/pipeline.toml`: the app that this installation releases."""
 
 import hashlib
 import os
@@ -55,7 +55,7 @@ class App(_Section):
 
     @property
     def shares(self) -> Shares:
-        """Return what one program of a check may use."""
+        """Return the limits of one program of a check."""
         return Shares(self.app_memory_mb, self.app_processes)
 
 
@@ -78,7 +78,7 @@ class Locks(_Section):
 
     @property
     def every(self) -> tuple[str, ...]:
-        """Return all locks, each once, what the app runs with first."""
+        """Return all locks, each once, the runtime's first."""
         named = (self.runtime, self.ci, self.smoke, *self.others)
         return tuple(dict.fromkeys(lock for lock in named if lock))
 
@@ -299,7 +299,7 @@ class Pipeline(_Section):
 
     @property
     def digest(self) -> str:
-        """Return a digest of everything in the file: evidence holds for the rules by which it was made."""
+        """Return a digest of the whole file: evidence holds only for the rules under which it was made."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Waivers of this checkout, and who proved them: `config/waivers.toml` and the signed commits that wrote it."""
+"""Reader of `config/waivers.toml`, and proof of waivers by the signed commits that wrote it."""
 
 import tomllib
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ FILE = "config/waivers.toml"
 
 
 class Entry(BaseModel):
-    """A finding that does not block until a day, by the word of an approver."""
+    """A finding that an approver accepts until a day."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -35,7 +35,7 @@ class Entry(BaseModel):
 
 @dataclass(frozen=True)
 class Written:
-    """What stands in the file: entries, and what is no entry."""
+    """Content of the file: waivers, and malformed entries."""
 
     waivers: tuple[Waiver, ...]
     malformed: tuple[Refused, ...]
@@ -86,10 +86,10 @@ def _first(error: ValidationError) -> str:
 def prove_waivers(
     waivers: Sequence[Waiver], approvers: Sequence[Approver], checkout: Path = CHECKOUT
 ) -> dict[str, Proof]:
-    """Find for each waiver the commit that put it, exactly as it stands, into the history, and who signed it.
+    """Return a proof for each waiver: the time of the commit that added it exactly as it is now, or what is missing.
 
-    The proof is the approver's SSH signature on that commit. Whoever changes any part of a waiver afterwards must be
-    the approver again. Waivers that are not committed, or whose history is not all there, prove nothing.
+    The proof is the approver's SSH signature on that commit. A later change of any part of a waiver needs the
+    approver's signature again. A waiver that is not committed, or whose history is incomplete, is not proven.
     """
     if not waivers:
         return {}
