@@ -1,6 +1,6 @@
 """Writer for the generated parts of docs/: the keys of the settings, the commands, the make targets.
 
-`python -m docs.reference` replaces what stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+`python -m docs.reference` replaces the text between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
 
 import ast
@@ -30,12 +30,17 @@ PART = re.compile(r"(?<=<!-- generated: )([a-z]+)( -->\n).*?(?=<!-- end -->)", r
 
 
 def rewrite(text: str) -> str:
-    """Return a page with its generated parts written anew. Raises KeyError for an unknown name of a part."""
+    """Return a page with its generated parts made again. Raises KeyError for an unknown name of a part."""
     return PART.sub(lambda match: f"{match[1]}{match[2]}\n{PARTS[match[1]]()}\n", text)
 
 
 def texts(model: type[BaseModel]) -> dict[str, str]:
-    """Return the docstring of each field that has one, on one line."""
+    """Return the docstring of each field that has one, inherited fields included, on one line."""
+    bases = [base for base in reversed(model.__mro__) if issubclass(base, BaseModel) and base is not BaseModel]
+    return {name: text for base in bases for name, text in _own_texts(base).items()}
+
+
+def _own_texts(model: type[BaseModel]) -> dict[str, str]:
     body = ast.parse(inspect.getsource(model)).body[0]
     assert isinstance(body, ast.ClassDef)
     return {
@@ -66,7 +71,7 @@ def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
     """Return the table of a model's fields. `key` makes the key as people write it from the field's name."""
     meaning = texts(model)
     schema = model.model_json_schema(by_alias=False)
-    required, facts = schema.get("required", ()), {**schema["properties"]}
+    required, facts = schema.get("required", ()), schema["properties"]
     rows = [
         (
             f"`{key(name)}`",
