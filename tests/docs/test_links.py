@@ -1,8 +1,12 @@
 """Tests of docs/links.py."""
 
+import re
 from pathlib import Path
 
-from docs.links import dead_links, pages
+from docs.links import anchors, dead_links, pages
+from host.home import CHECKOUT
+
+NO_SOURCE = {".git", ".venv", ".slipway", "docs", "examples", "site", "tests"}
 
 
 def test_the_repository_has_no_dead_link() -> None:
@@ -30,3 +34,18 @@ def test_dead_files_headings_and_paths_are_named(tmp_path: Path) -> None:
     ]
     assert list(dead_links(page, tmp_path)) == ["#twice-2: no such heading in docs/a.md"]
     assert not list(dead_links(decision, tmp_path))
+
+
+def test_pages_and_headings_that_code_and_configuration_name_are_there() -> None:
+    folders = [folder for folder in CHECKOUT.iterdir() if folder.is_dir() and folder.name not in NO_SOURCE]
+    files = [
+        file for folder in folders for file in folder.rglob("*") if file.suffix in {".py", ".toml", ".yml", ".env"}
+    ]
+    texts = [file.read_text() for file in (*files, CHECKOUT / "pyproject.toml", CHECKOUT / "Makefile")]
+    named = {place for text in texts for place in re.findall(r"\bdocs/[\w/-]+\.md(?:#[\w-]+)?", text)}
+    assert len(named) > 10
+    assert not [place for place in named if not _is_there(*place.partition("#")[::2])]
+
+
+def _is_there(page: str, anchor: str) -> bool:
+    return (CHECKOUT / page).is_file() and (not anchor or anchor in anchors(CHECKOUT / page))
