@@ -169,7 +169,9 @@ class Coverage(_Section):
     min_changed: float | None = Field(None, ge=0, le=100)
     """Percent of the changed lines that must be reached."""
     exclude: tuple[str, ...] = ("if __name__ == .__main__.:",)
-    """Regular expressions of lines that do not count, beside coverage.py's own. Lines that the app itself excludes count."""
+    """Regular expressions of lines that do not count, beside coverage.py's own. Lines that the app itself
+    excludes count.
+    """
 
 
 class Performance(_Section):
