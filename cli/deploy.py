@@ -151,7 +151,7 @@ def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
 
 
 def _commit() -> str | None:
-    """Return the first eight digits of the checkout's commit, None where it is no git repository."""
+    """Return the first eight digits of the checkout's commit, None if it is no git repository."""
     argv = ["git", "rev-parse", "--short=8", "HEAD"]
     try:
         said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
@@ -161,7 +161,10 @@ def _commit() -> str | None:
 
 
 def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:
-    """Create or update them on the server, a few at a time. Safe to repeat. ToolError names the first refused."""
+    """Create or update the deployments on the server, a few at a time. Safe to repeat.
+
+    Raises ToolError with the first deployment that the server refused.
+    """
     from prefect.client.schemas.objects import VersionInfo
 
     def create(one: "RunnerDeployment") -> None:

@@ -1,4 +1,4 @@
-"""`slipway report`: how well the team delivers, as one HTML file."""
+"""`slipway report`: DORA's figures of the team's delivery, as one HTML file."""
 
 import time
 from typing import Annotated
@@ -19,7 +19,7 @@ def report(
     environment: Annotated[str, typer.Argument(help="which environment; without it production")] = "",
     days: Annotated[float, typer.Option(min=1, help="how many days back")] = 90,
 ) -> None:
-    """Compute the figures and write the page. Needs no Prefect server; without one there is no data of ci's runs."""
+    """Compute the figures and write the page. Without a Prefect server there is no figure for ci's runs."""
     home = Home.find()
     begin = time.monotonic()
     found = collect(home, days, Target.parse(environment) if environment else Target.production())

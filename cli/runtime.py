@@ -1,4 +1,4 @@
-"""`--runtime`, `--server`: run environments or the Prefect server as processes or as containers, from now on."""
+"""`--runtime`, `--server`: the choice of processes or containers for environments and for the Prefect server."""
 
 import os
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def choose_runtime(home: Home, runtime: str | None) -> None:
 def choose_server(home: Home, runtime: str | None) -> None:
     """Write how the Prefect server runs into this home's .env; None leaves it as it is. Safe to repeat.
 
-    LeaseHeld: a release or a question is open, and its run is in the history of the server that is there now.
+    Raises LeaseHeld if a release or a question is open: its run is in the history of the present server.
     """
     if runtime is not None and os.environ.get(PREFECT_RUNTIME, "process") != runtime:
         refuse_when_busy(home)

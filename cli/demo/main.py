@@ -66,11 +66,11 @@ class Demo:
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, text: str) -> None:
-        """Say what comes next, and when."""
+        """Print the heading of the next part, and the time."""
         console.print(f"[bold]{time.monotonic() - self.began:6.1f} s  {text}[/bold]")
 
     def ci(self, version: str) -> None:
-        """Check and build one version. ToolError when that fails: nothing after it would mean anything."""
+        """Check and build one version. Raises ToolError if that fails: later steps would mean nothing."""
         run = runs.start(self.api, "ci/push", commit=version)
         ended = runs.follow(self.api, run, f"ci {version}", CI_TIMEOUT_S, board=self.board)
         if ended.state != "Completed":
@@ -107,7 +107,7 @@ class Demo:
         return bool(operations) and operations[-1].version.version == version
 
     def roll_back(self) -> None:
-        """Type what a person would type."""
+        """Run the command that a person would type."""
         env = {**os.environ, **Control(self.home).client_environment()}
         deployment = f"rollback/{self.production.short}"
         argv = [prefect(), "deployment", "run", deployment]
@@ -134,8 +134,8 @@ def demo(
     / "story",
     runtime: Annotated[str | None, typer.Option(help="process or compose; kept for later commands")] = None,
 ) -> None:
-    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the
-    stack up.
+    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Everything stays
+    up.
     """
     home = Home.find()
     began = time.monotonic()
@@ -163,9 +163,9 @@ def demo(
 
 
 def begin_anew(home: Home, story: Story) -> None:
-    """Make the story's repository; forget the environments and promotions of an earlier demo, not evidence and caches.
+    """Make the story's repository. Remove environments and promotions of an earlier demo, not evidence and caches.
 
-    ConfigError when config/pipeline.toml names another repository: then the environments are not the demo's.
+    Raises ConfigError if config/pipeline.toml names another repository: then the environments are not the demo's.
     """
     repository = home.root / "demo" / read_pipeline().app.name
     named = Path(read_pipeline().app.repository)
@@ -195,7 +195,7 @@ def _tell_isolation() -> None:
 
 
 def _tell(demo: Demo) -> bool:
-    """Tell the story; return whether every outcome was the expected one."""
+    """Run the story; return whether every outcome was the expected one."""
     first, second, third = demo.story.version
     with ThreadPoolExecutor(max_workers=4) as pool:
         demo.chapter(f"ci of {first.name}")

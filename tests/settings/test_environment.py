@@ -114,7 +114,7 @@ def test_comments_quotes_spaces_and_exports_are_read(tmp_path: Path) -> None:
         ({"STRATEGY": "blue-green", "MAX_DOWNTIME_SECONDS": "1"}, "MAX_DOWNTIME_SECONDS", "must be 0"),
         ({"BAKE_SECOND": "5"}, "BAKE_SECOND", 'unknown key; did you mean "BAKE_SECONDS"?'),
         ({"port": "5"}, "port", "unknown key"),
-        ({"COLOUR": "blue"}, "COLOUR", "unknown key; known keys are in the README"),
+        ({"COLOUR": "blue"}, "COLOUR", "unknown key; known keys are in docs/configuration.md"),
         ({"APP": "x"}, "APP", "unknown key"),
         ({"SECRETS": "x"}, "SECRETS", "unknown key"),
         ({"APP_": "x"}, "APP_", "unknown key"),
