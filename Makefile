@@ -92,12 +92,13 @@ test: .venv/.dev ## all tests but the gauntlet's, one summary
 gauntlet: .venv/.dev ## whole stories on the whole installation: a push to its promotion, a fault to its rollback, every query
 	@$(BIN)/python -m pytest -m gauntlet
 
-lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
+lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, deptry, bandit
 	$(BIN)/black --check -q .
 	$(BIN)/isort --check-only -q .
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 	$(BIN)/bandit -q -r -c pyproject.toml cli control deployments evidence flows gates host notify services settings tasks traffic
 
 bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
