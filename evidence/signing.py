@@ -1,6 +1,6 @@
 """Sign and verify statements: ed25519 in a DSSE envelope (https://github.com/secure-systems-lab/dsse, v1)."""
 
-import base64
+import copy
 import hashlib
 import json
 import os
@@ -8,25 +8,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from securesystemslib.dsse import Envelope
+from securesystemslib.exceptions import VerificationError
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
 from host.errors import EvidenceError
 from host.files import write_atomically
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
-RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 
 
-def _encode(payload: bytes) -> bytes:
-    """Return DSSE's pre-authentication encoding of the payload."""
-    kind = PAYLOAD_TYPE.encode()
-    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-
-
-def _key_id(key: Ed25519PublicKey) -> str:
-    return hashlib.sha256(key.public_bytes(*RAW)).hexdigest()[:16]
+def _key(public: Ed25519PublicKey) -> SSlibKey:
+    """Return the library's form of a public key; its id is the start of the SHA-256 of its 32 bytes."""
+    return SSlibKey.from_crypto(public, keyid=hashlib.sha256(public.public_bytes_raw()).hexdigest()[:16])
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Keys:
     def trust(self, public: Ed25519PublicKey) -> None:
         """Trust what this key signs, from now on."""
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        write_atomically(self.directory / "trusted" / f"{_key_id(public)}.pub", pem)
+        write_atomically(self.directory / "trusted" / f"{_key(public).keyid}.pub", pem)
 
     def _load(self) -> Ed25519PrivateKey:
         where = "the signing key" if self.pem else str(self.private)
@@ -82,23 +79,19 @@ class Keys:
 
     def prove(self) -> None:
         """EvidenceError unless there is a usable signing key whose signatures count here."""
-        public = self._load().public_key()
-        if _key_id(public) not in map(_key_id, self.trusted()):
+        key = _key(self._load().public_key())
+        if key not in self.trusted():
             raise EvidenceError(
-                f"the signing key {_key_id(public)} is not trusted here: put its public key into "
-                f"{self.directory / 'trusted'}/{_key_id(public)}.pub"
+                f"the signing key {key.keyid} is not trusted here: put its public key into "
+                f"{self.directory / 'trusted'}/{key.keyid}.pub"
             )
 
     def sign(self, statement: dict[str, Any]) -> dict[str, Any]:
-        """Return the statement's signed envelope. EvidenceError when there is no key."""
-        key = self._load()
-        payload = json.dumps(statement, sort_keys=True, separators=(",", ":")).encode()
-        signature = key.sign(_encode(payload))
-        return {
-            "payloadType": PAYLOAD_TYPE,
-            "payload": base64.b64encode(payload).decode(),
-            "signatures": [{"keyid": _key_id(key.public_key()), "sig": base64.b64encode(signature).decode()}],
-        }
+        """Return the statement's signed envelope. Raises EvidenceError if there is no key."""
+        private = self._load()
+        envelope = Envelope(json.dumps(statement, sort_keys=True, separators=(",", ":")).encode(), PAYLOAD_TYPE, {})
+        envelope.sign(CryptoSigner(private, _key(private.public_key())))
+        return envelope.to_dict()
 
     def verify(self, envelope: dict[str, Any]) -> dict[str, Any]:
         """Return the statement inside when a trusted key signed it, else raise EvidenceError."""
@@ -107,26 +100,29 @@ class Keys:
     def examine(self, envelope: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """Return the statement inside and the id of the trusted key that signed it, else raise EvidenceError."""
         try:
-            if envelope["payloadType"] != PAYLOAD_TYPE:
-                raise EvidenceError(f"evidence of type {envelope['payloadType']!r}, expected {PAYLOAD_TYPE}")
-            payload = base64.b64decode(envelope["payload"], validate=True)
-            signatures = [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]]
-        except (KeyError, TypeError, ValueError) as error:
+            signed = Envelope.from_dict(copy.deepcopy(envelope))  # it takes apart what it is given
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(f"evidence is malformed: {error}") from error
-        signer = next((key for key in self.trusted() for one in signatures if _signed(key, one, payload)), None)
-        if signer is None:
-            raise EvidenceError("evidence is not signed by a trusted key, or was changed after it was signed")
+        if signed.payload_type != PAYLOAD_TYPE:
+            raise EvidenceError(f"evidence of type {signed.payload_type!r}, expected {PAYLOAD_TYPE}")
+        trusted = self.trusted()
         try:
-            statement = json.loads(payload)
+            (key_id,) = signed.verify(trusted, threshold=1)
+        except (VerificationError, ValueError) as error:
+            raise EvidenceError(
+                "evidence is not signed by a trusted key, or was changed after it was signed"
+            ) from error
+        try:
+            statement = json.loads(signed.payload)
         except ValueError as error:
             raise EvidenceError(f"evidence is malformed: the signed payload is not JSON ({error})") from error
         if not isinstance(statement, dict):
             raise EvidenceError("evidence is malformed: the signed payload is not an object")
-        return statement, _key_id(signer)
+        return statement, key_id
 
-    def trusted(self) -> list[Ed25519PublicKey]:
+    def trusted(self) -> list[Key]:
         """Return the trusted public keys: every `trusted/*.pub` (PEM)."""
-        keys = []
+        keys: list[Key] = []
         for file in sorted((self.directory / "trusted").glob("*.pub")):
             try:
                 key = serialization.load_pem_public_key(file.read_bytes())
@@ -134,13 +130,5 @@ class Keys:
                 raise EvidenceError(f"{file}: not a public key ({error}); restore it, or remove it") from error
             if not isinstance(key, Ed25519PublicKey):
                 raise EvidenceError(f"{file}: expected an ed25519 public key")
-            keys.append(key)
+            keys.append(_key(key))
         return keys
-
-
-def _signed(key: Ed25519PublicKey, signature: bytes, payload: bytes) -> bool:
-    try:
-        key.verify(signature, _encode(payload))
-    except InvalidSignature:
-        return False
-    return True
