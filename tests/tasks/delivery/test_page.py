@@ -40,7 +40,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         times=(),
         deployments=deployments,
         arrivals=arrivals,
-        steps=(("install", 3.0), ("switch", 0.05)),
+        steps=(("install", 3.0), (EVIL, 0.05)),
         ci=tuple(CiRun(since + timedelta(hours=n), 1500.0, n % 9 > 0) for n in range(300)),
         tests=(),
         flaky=((EVIL, 3),),
