@@ -1,7 +1,6 @@
 """The packages that a commit's locks install, by their own metadata; nothing of them is imported or run."""
 
 import email.parser
-from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
@@ -12,6 +11,7 @@ from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
 from gates.scans.outcome import read_report
 from host.errors import ToolError
+from tasks.scans.packages.pins import logical_lines
 
 LARGEST_METADATA_BYTES = 5_000_000
 LARGEST_LOCK_BYTES = 50_000_000
@@ -48,26 +48,20 @@ def _package(folder: Path, shipped: bool) -> Package:
 
 
 def pinned(lock: Path) -> set[str]:
-    """Return the canonical names that a lock installs on this platform. ToolError for a line that cannot be read."""
+    """Return the canonical names that a lock installs on this platform. Raises ToolError if a line cannot be read."""
     if lock.stat().st_size > LARGEST_LOCK_BYTES:
         raise ToolError(f"{lock.name} has more than 50 MB")
-    return set(_pinned(lock))
-
-
-def _pinned(lock: Path) -> Iterator[str]:
-    for line in lock.read_text(encoding="utf-8", errors="replace").splitlines():
-        text = line.partition(" #")[0].partition("--hash")[0].rstrip("\\ ").strip()
-        if not text or text.startswith(("#", "--hash")):
-            continue
+    names: set[str] = set()
+    for _, line in logical_lines(lock.read_text(encoding="utf-8", errors="replace")):
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            raise ToolError(f"{lock.name}: {text[:60]!r} is not a pinned package") from error
-        try:
+            requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate():
-                yield canonicalize_name(requirement.name)
+                names.add(canonicalize_name(requirement.name))
+        except InvalidRequirement as error:
+            raise ToolError(f"{lock.name}: {line[:60]!r} is not a pinned package") from error
         except UndefinedEnvironmentName:
-            yield canonicalize_name(requirement.name)
+            names.add(canonicalize_name(requirement.name))
+    return names
 
 
 def npm_packages(lock: Path) -> list[Package]:
