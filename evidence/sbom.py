@@ -4,16 +4,15 @@ package-lock.json files of its source, of whose packages the frontend was built.
 
 import base64
 import binascii
-import email.parser
 import re
 import tarfile
 import uuid
 import zipfile
-from email.message import Message
 from typing import IO, Any
 from urllib.parse import quote
 
 from evidence.bundle import Bundle
+from evidence.python_metadata import read_metadata
 from evidence.store import Store
 from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
@@ -35,7 +34,7 @@ def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
     read.
     """
     wheels = {**bundle.wheels, **bundle.smoke_wheels}
-    parts = [_component(name, blob, _metadata(store, name, blob)) for name, blob in sorted(wheels.items())]
+    parts = [_component(name, blob, _package(store, name, blob)) for name, blob in sorted(wheels.items())]
     parts += [_npm_component(package, integrity) for package, integrity in _npm_packages(store, bundle)]
     return {
         "bomFormat": "CycloneDX",
@@ -125,41 +124,37 @@ def _hashes(integrity: str) -> list[dict[str, str]]:
     return found
 
 
-def _metadata(store: Store, name: str, blob: str) -> Message:
-    """Return a wheel's METADATA."""
+def _package(store: Store, name: str, blob: str) -> Package:
+    """Return what a wheel's METADATA says of its package."""
     try:
         with zipfile.ZipFile(store.blob(blob)) as wheel:
             inside = next(one for one in wheel.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", one.filename))
             if inside.file_size > LARGEST_METADATA_BYTES:
                 raise ArtifactError(f"{name}: its METADATA has {inside.file_size} bytes")
-            return email.parser.BytesParser().parsebytes(wheel.read(inside), headersonly=True)
-    except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError, NotImplementedError) as error:
+            return read_metadata(wheel.read(inside), shipped=True)
+    except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         raise ArtifactError(f"{name}: its METADATA cannot be read ({type(error).__name__})") from error
 
 
-def _component(wheel: str, blob: str, about: Message) -> dict[str, Any]:
-    name = re.sub(r"[-_.]+", "-", str(about["Name"] or wheel.split("-")[0])).lower()
-    version = str(about["Version"] or wheel.split("-")[1])
+def _component(wheel: str, blob: str, package: Package) -> dict[str, Any]:
     part: dict[str, Any] = {
         "type": "library",
-        "bom-ref": f"{name}=={version}/{blob[:12]}",
-        "name": name,
-        "version": version,
-        "purl": f"pkg:pypi/{name}@{version}",
+        "bom-ref": f"{package.name}=={package.version}/{blob[:12]}",
+        "name": package.name,
+        "version": package.version,
+        "purl": f"pkg:pypi/{package.name}@{package.version}",
         "hashes": [{"alg": "SHA-256", "content": blob}],
         "properties": [{"name": "slipway:wheel", "value": wheel}],
     }
-    if licences := _licences(about):
+    if licences := _licences(package):
         part["licenses"] = licences
     return part
 
 
-def _licences(about: Message) -> list[dict[str, Any]]:
+def _licences(package: Package) -> list[dict[str, Any]]:
     """Return the licence: the expression (PEP 639) if there is one, else the classifiers' and the free text's names."""
-    if expression := about.get("License-Expression"):
-        return [{"expression": str(expression).strip()}]
-    classifiers = about.get_all("Classifier", [])
-    names = [str(one).rpartition(" :: ")[2] for one in classifiers if str(one).startswith("License :: ")]
-    free = str(about.get("License") or "").strip().splitlines()
-    names = names or ([free[0][:200]] if free and free[0] else [])
-    return [{"license": {"name": one}} for one in dict.fromkeys(names)]
+    if package.expression:
+        return [{"expression": package.expression}]
+    names = [name.rpartition(" :: ")[2] for name in package.classifiers if name.startswith("License :: ")]
+    names = names or [line[:200] for line in package.text.splitlines()[:1]]
+    return [{"license": {"name": name}} for name in dict.fromkeys(names)]

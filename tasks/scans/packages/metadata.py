@@ -1,12 +1,12 @@
 """The packages that a commit's locks install, by their own metadata; nothing of them is imported or run."""
 
-import email.parser
 from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from evidence.python_metadata import read_metadata
 from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
 from gates.scans.outcome import read_report
@@ -31,20 +31,11 @@ def _package(folder: Path, shipped: bool) -> Package:
     try:
         if file.stat().st_size > LARGEST_METADATA_BYTES:
             raise ToolError(f"the metadata of {folder.name} has more than 5 MB")
-        about = email.parser.BytesHeaderParser().parsebytes(file.read_bytes())
+        return read_metadata(file.read_bytes(), shipped)
     except OSError as error:
         raise ToolError(f"the metadata of {folder.name} cannot be read: {error.strerror}") from error
-    if not about["Name"] or not about["Version"]:
-        raise ToolError(f"the metadata of {folder.name} names no package")
-    return Package(
-        name=canonicalize_name(str(about["Name"])),
-        version=str(about["Version"]),
-        ecosystem="python",
-        shipped=shipped,
-        expression=str(about.get("License-Expression") or "").strip(),
-        classifiers=tuple(str(one) for one in about.get_all("Classifier", [])),
-        text=str(about.get("License") or "").strip(),
-    )
+    except ValueError as error:
+        raise ToolError(f"the metadata of {folder.name}: {error}") from error
 
 
 def pinned(lock: Path) -> set[str]:
