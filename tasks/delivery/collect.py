@@ -22,8 +22,8 @@ from gates.delivery import (
     Figure,
     Operation,
     deployments_of,
+    dora_figures,
     first_arrivals,
-    five,
     median,
     timing,
 )
@@ -76,7 +76,7 @@ def collect(home: Home, days: float, environment: Target = Target.PRODUCTION, un
         environment=past.environment,
         since=since,
         until=until,
-        figures=five(deployments, arrivals, since, until),
+        figures=dora_figures(deployments, arrivals, since, until),
         times=_times(past, runs, looked, since, until),
         deployments=tuple(one for one in deployments if since <= one.at < until),
         arrivals=tuple(one for one in arrivals if since <= one.at < until),

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from deployments.past_releases import CiRun
-from gates.delivery import Delivered, deployments_of, five
+from gates.delivery import Delivered, deployments_of, dora_figures
 from gates.notify.slack_blocks import blocks
 from host.home import Home
 from host.ports import free_port
@@ -36,7 +36,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         environment="production",
         since=since,
         until=UNTIL,
-        figures=five(deployments, arrivals, since, UNTIL),
+        figures=dora_figures(deployments, arrivals, since, UNTIL),
         times=(),
         deployments=deployments,
         arrivals=arrivals,
