@@ -1,4 +1,4 @@
-"""Sign and verify statements: ed25519 in a DSSE envelope (https://github.com/secure-systems-lab/dsse, v1)."""
+"""Signed statements: ed25519 in DSSE envelopes (https://github.com/secure-systems-lab/dsse, v1)."""
 
 import copy
 import hashlib
@@ -31,7 +31,7 @@ class Keys:
     """The directory with this installation's signing key and the public keys that it trusts.
 
     `SLIPWAY_SIGNING_KEY` names another file with the signing key (PEM, PKCS 8, ed25519). `pem` is the key itself,
-    where it comes from somewhere else. What it signs is good only where its public key lies in `trusted/`.
+    if it does not come from a file. A signature counts only where its public key is in `trusted/`.
     """
 
     directory: Path
@@ -43,9 +43,9 @@ class Keys:
         return Path(named) if named else self.directory / "evidence.key"
 
     def create(self) -> None:
-        """Generate the key once, 0600, and trust it. Safe to repeat, and to be killed in: a complete key is kept.
+        """Generate the key once, mode 0600, and trust it. Safe to repeat after a kill: a complete key is kept.
 
-        A key that `SLIPWAY_SIGNING_KEY` names is never made, only trusted. EvidenceError when it cannot be used.
+        A key that `SLIPWAY_SIGNING_KEY` names is never generated, only trusted. Raises EvidenceError if it is unusable.
         """
         trusted = self.directory / "trusted"
         trusted.mkdir(parents=True, exist_ok=True)
@@ -56,29 +56,29 @@ class Keys:
             return
         key = Ed25519PrivateKey.generate()
         form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        # The public key first: a private key that is there is always a whole one that is trusted.
+        # The public key first: an existing private key is always complete and trusted.
         self.trust(key.public_key())
         write_atomically(self.private, key.private_bytes(*form))
 
     def trust(self, public: Ed25519PublicKey) -> None:
-        """Trust what this key signs, from now on."""
+        """Trust the signatures of this key from now on."""
         pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
         write_atomically(self.directory / "trusted" / f"{_key(public).keyid}.pub", pem)
 
     def _load(self) -> Ed25519PrivateKey:
-        where = "the signing key" if self.pem else str(self.private)
+        source = "the signing key" if self.pem else str(self.private)
         try:
             key = serialization.load_pem_private_key(self.pem or self.private.read_bytes(), password=None)
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            # What the parser says of a key that came from elsewhere may quote it.
-            said = type(error).__name__ if self.pem else error
-            raise EvidenceError(f"{where}: no usable signing key ({said}); run: make setup") from error
+            # The parser's message may quote a key that does not come from a file.
+            reason = type(error).__name__ if self.pem else error
+            raise EvidenceError(f"{source}: no usable signing key ({reason}); run: make setup") from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise EvidenceError(f"{where}: expected an ed25519 key, got {type(key).__name__}")
+            raise EvidenceError(f"{source}: expected an ed25519 key, got {type(key).__name__}")
         return key
 
     def prove(self) -> None:
-        """EvidenceError unless there is a usable signing key whose signatures count here."""
+        """Raise EvidenceError unless there is a usable signing key whose signatures count here."""
         key = _key(self._load().public_key())
         if key not in self.trusted():
             raise EvidenceError(
@@ -94,13 +94,13 @@ class Keys:
         return envelope.to_dict()
 
     def verify(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """Return the statement inside when a trusted key signed it, else raise EvidenceError."""
+        """Return the statement in an envelope. Raises EvidenceError if no trusted key signed it."""
         return self.examine(envelope)[0]
 
     def examine(self, envelope: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """Return the statement inside and the id of the trusted key that signed it, else raise EvidenceError."""
+        """Return the statement and the id of the key that signed it. Raises EvidenceError if no trusted key did."""
         try:
-            signed = Envelope.from_dict(copy.deepcopy(envelope))  # it takes apart what it is given
+            signed = Envelope.from_dict(copy.deepcopy(envelope))  # it changes its argument
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EvidenceError(f"evidence is malformed: {error}") from error
         if signed.payload_type != PAYLOAD_TYPE:
@@ -121,7 +121,7 @@ class Keys:
         return statement, key_id
 
     def trusted(self) -> list[Key]:
-        """Return the trusted public keys: every `trusted/*.pub` (PEM)."""
+        """Return the trusted public keys: every `trusted/*.pub` (PEM). Raises EvidenceError if a file is not one."""
         keys: list[Key] = []
         for file in sorted((self.directory / "trusted").glob("*.pub")):
             try:
