@@ -11,6 +11,7 @@ import pytest
 from deployments.past_releases import CiRun
 from gates.delivery import Delivered, deployments_of, dora_figures
 from gates.notify.slack_blocks import blocks
+from host.errors import ConfigError
 from host.home import Home
 from host.ports import free_port
 from tasks.delivery import plots
@@ -83,6 +84,12 @@ def test_an_empty_installation_says_no_data_everywhere(empty: Report) -> None:
     assert "no data" in markdown_page(empty)
     assert report_message(empty).headline.endswith("no data")
     assert plots.png(empty).startswith(b"\x89PNG")
+
+
+def test_the_report_of_another_hosts_environment_is_refused(empty: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_POOLS", "ci,staging")
+    with pytest.raises(ConfigError, match="production is another host's"):
+        collect(Home.find(), 90)
 
 
 def test_the_message_holds_the_journals_heads(report: Report) -> None:
