@@ -1,7 +1,7 @@
-"""Serve a directory of OSV records on this machine, in OSV's own protocol: the advisory source where none is reachable.
+"""Local advisory source: a directory of OSV records, served in OSV's protocol for hosts without the internet.
 
-The directory holds one record a file, as OSV's dumps do once unpacked. Only Python's packages are matched; of any other
-ecosystem nothing is said rather than "nothing is known". Records are read once: after refreshing them, start it again.
+The directory holds one record a file, as an unpacked dump of OSV does. Only Python packages are matched; a query about
+another ecosystem is refused, not answered with "nothing is known". Records are read once: restart it after a refresh.
 """
 
 import json
@@ -87,15 +87,15 @@ def load(directory: Path) -> Records:
 
 
 def make_app(records: Records) -> Starlette:
-    """Return the service. Every answer carries the newest record's time as Last-Modified."""
+    """Return the service. Each answer has the newest record's time as Last-Modified."""
     headers = {"Last-Modified": format_datetime(records.newest.replace(microsecond=0), usegmt=True)}
 
     def answer(body: Any, status: int = 200) -> JSONResponse:
         return JSONResponse(body, status, headers)
 
     async def query(request: Request) -> JSONResponse:
-        found = records.matching(Query.model_validate_json(await _body(request)))
-        return answer({"vulns": found} if found else {})
+        matching = records.matching(Query.model_validate_json(await _body(request)))
+        return answer({"vulns": matching} if matching else {})
 
     async def vulnerability(request: Request) -> JSONResponse:
         known = records.by_id.get(request.path_params["name"])
@@ -120,7 +120,7 @@ def make_app(records: Records) -> Starlette:
 
 
 def main(directory: str, port: str) -> None:
-    """Serve a directory's records on 127.0.0.1 until stopped, and say how old they are."""
+    """Serve a directory's records on 127.0.0.1 until stopped. Prints their age first."""
     try:
         records = load(Path(directory))
     except ConfigError as error:
