@@ -1,4 +1,4 @@
-"""The delivery report as one HTML file, as a page of the UI, and as a message. Everything in it is escaped."""
+"""The delivery report as one HTML file, as a page of the UI, and as a message. All values are escaped."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ TEMPLATES = Environment(
 
 
 def html_page(report: Report) -> str:
-    """Return the whole page; it loads nothing from anywhere."""
+    """Return the whole page. It loads nothing."""
     failures = [deployment for deployment in report.deployments if deployment.failed]
     return TEMPLATES.get_template("page.html.j2").render(
         report=report,
@@ -59,11 +59,11 @@ def _span(report: Report) -> str:
 
 
 def markdown_page(report: Report) -> str:
-    """Return the report for the UI's artifacts, which draw no pictures."""
+    """Return the report as Markdown for the UI's artifacts, without plots."""
     rows = "\n".join(
-        f"| {one.name} | **{in_words(one)}** | {one.target.text if one.target else '–'} | "
-        f"{ {True: '✓', False: '✗', None: '–'}[one.met]} | {one.samples} | {plain_markdown(one.note) or '–'} |"
-        for one in (*report.figures, *report.times)
+        f"| {figure.name} | **{in_words(figure)}** | {figure.target.text if figure.target else '–'} | "
+        f"{ {True: '✓', False: '✗', None: '–'}[figure.met]} | {figure.samples} | {plain_markdown(figure.note) or '–'} |"
+        for figure in (*report.figures, *report.times)
     )
     heads = "\n".join(f"| {name} | {seq} | `{mark}` |" for name, seq, mark in report.heads)
     notes = "".join(f"\n- {plain_markdown(note)}" for note in report.notes)
@@ -75,15 +75,16 @@ def markdown_page(report: Report) -> str:
 
 
 def report_message(report: Report) -> Message:
-    """Return the weekly message: the figures, and the journals' heads for an anchor outside this host."""
-    known = [one for one in report.figures if one.met is not None]
-    missed = [one.name for one in known if not one.met]
+    """Return the weekly message: the figures, and the journals' hashes as an anchor outside this host."""
+    judged = [figure for figure in report.figures if figure.met is not None]
+    missed = [figure.name for figure in judged if not figure.met]
     headline = f"{report.app} in {report.environment}: " + (
-        f"{', '.join(missed)} missed" if missed else "on target" if known else "no data"
+        f"{', '.join(missed)} missed" if missed else "on target" if judged else "no data"
     )
     facts = tuple(
-        (one.name, in_words(one) + (f" (target: {one.target.text})" if one.target else "")) for one in report.figures
+        (figure.name, in_words(figure) + (f" (target: {figure.target.text})" if figure.target else ""))
+        for figure in report.figures
     )
     heads = tuple(f"journal of {name}: entry {seq}, {mark}" for name, seq, mark in report.heads)
-    tone = Tone.BAD if missed else Tone.GOOD if known else Tone.PLAIN
+    tone = Tone.BAD if missed else Tone.GOOD if judged else Tone.PLAIN
     return Message(headline=headline, tone=tone, facts=facts, lines=heads, footer=_span(report))
