@@ -95,12 +95,13 @@ test: .venv/.dev ## run all tests but the gauntlet
 gauntlet: .venv/.dev ## run whole stories on the whole installation, minutes each
 	@$(BIN)/python -m pytest -m gauntlet
 
-lint: .venv/.dev ## check with black, isort, flake8, mypy, import-linter and bandit; check the links of the documentation
+lint: .venv/.dev ## check with black, isort, flake8, mypy, import-linter, deptry and bandit; check the links of the documentation
 	$(BIN)/black --check -q .
 	$(BIN)/isort --check-only -q .
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 	$(BIN)/bandit -q -r -c pyproject.toml cli control deployments evidence flows gates host notify services settings tasks traffic
 	$(BIN)/python -m docs.links
 
