@@ -25,7 +25,7 @@ from tasks.checks.memory import Memory, open_memory
 from tasks.checks.run_jobs import run_jobs
 from tasks.notify.events import tell_new_findings
 from tasks.notify.scan_news import tell_scans
-from tasks.scans import SCANS, Subject
+from tasks.scans import Subject
 from tasks.scans.all import judge, new_findings, remember_findings
 from tasks.scans.findings_page import scans_page
 from tasks.scans.jobs import oldest_look, scan_jobs
@@ -130,7 +130,7 @@ def _look(subject: Subject, memory: Memory, wanted: Wanted, digests: Sequence[st
     if source.signable:
         _sign(pipeline, wanted, source, scanned, digests)
         remember_findings(pipeline.app.name, pipeline.app.branch, scanned)
-    verdict = judge_checks(SCANS, scanned.checks)
+    verdict = judge_checks([job.name for job in jobs], scanned.checks)
     title = f"{source.version} ({wanted.title})"
     seen.pages.append(scans_page(title, scanned, verdict, new))
     seen.reports.append(ScanReport(title=title, scanned=scanned, new=tuple(sorted(new))))

@@ -1,9 +1,7 @@
 """All security scans of one commit, side by side, and what they come to together."""
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -17,7 +15,7 @@ from evidence.statements import Scanned
 from evidence.store import Store
 from gates.check import Check
 from gates.checks.quality import no_verdict
-from gates.scans.security import Rules, covered, judge_scan, waivable
+from gates.scans.security import Context, covered, judge_scan, waivable
 from gates.scans.security_score import score_check, security_score
 from gates.scans.waivers import judge_waivers
 from host.home import Home
@@ -25,30 +23,17 @@ from settings.approvers import read_approvers
 from settings.pipeline import Pipeline
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
-from tasks.scans import SCANS, Subject
+from tasks.scans import Scan, Subject, all_scans
 from tasks.source.git import Source
 from tasks.source.workspace import Looked
 
-Scanner = Callable[[Subject], Looked]
 
-
-def scanners() -> dict[str, Scanner]:
-    """Return the scan of each name in SCANS: `scan_<name>` of tasks/scans/<name>.py."""
-    return {name: partial(_scan, name) for name in SCANS}
-
-
-def _scan(name: str, subject: Subject) -> Looked:
-    # Loaded when it runs: one that cannot be loaded is no verdict like any other failure, and hides no other.
-    scan: Scanner = getattr(importlib.import_module(f"tasks.scans.{name}"), f"scan_{name}")
-    return scan(subject)
-
-
-@task(name="scan", task_run_name="{name}", cache_policy=NO_CACHE)
-def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
+@task(name="scan", task_run_name="{scan.name}", cache_policy=NO_CACHE)
+def run_scan(scan: Scan, subject: Subject) -> Looked:
     """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
-    log = get_run_logger()
+    log, name = get_run_logger(), scan.name
     try:
-        looked = on_a_core(f"scan {name}", subject.workspace, partial(scanner, subject))
+        looked = on_a_core(f"scan {name}", subject.workspace, lambda: Looked(scan.run(subject)))
     except Exception as error:  # pylint: disable=broad-except
         # A scan reads what others wrote: what its parser did not foresee must neither pass nor hide the other scans.
         log.exception("%s: could not look", name)
@@ -67,6 +52,7 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
     """
     pipeline, source = subject.pipeline, subject.workspace.source
     home = Home.find()
+    rules = {scan.name: scan.rule for scan in all_scans().values()}
     first_seen, _ = look_back(
         Store(home.store), Keys(home.keys), pipeline.app.name, source.branch, pipeline.app.branch, checks, now
     )
@@ -77,15 +63,16 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         written.malformed,
         prove_waivers(written.waivers, approvers),
         [one.name for one in approvers],
-        waivable(checks),
+        waivable(checks, rules),
         now,
     )
     waived = covered(checks, waivers)
     refused = {one.name: one.why for one in waivers.refused}
     accepted = pipeline.scans.accepted
-    judged = [judge_scan(one, Rules(waived, refused, accepted, first_seen, now)) for one in checks]
+    context = Context(waived, refused, accepted, first_seen, now)
+    judged = [judge_scan(check, rules[check.name], context) for check in checks]
     marks = {finding.fingerprint for check in checks for finding in check.findings}
-    score = security_score([one.name for one in checks], judged, waived)
+    score = security_score(list(rules), judged, waived)
     return Scanned(
         commit=source.commit,
         version=source.version,

@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from gates.check import Bound, Measure
+from gates.check import Bound, Check, Measure
 from gates.findings import Finding, Severity, fingerprint
 from gates.scans.outcome import Sight, numbered
 from gates.scans.suppressions import told
 from host.errors import ToolError
 from settings.pipeline import Scans
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.keys import our_program
 from tasks.scans.tools import Scanner, read_json, scan
 from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 # A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).
@@ -50,11 +50,11 @@ class BanditReport(BaseModel):
     results: list[Issue]
 
 
-def scan_code(subject: Subject) -> Looked:
+def scan_code(subject: Subject) -> Check:
     """Run bandit over the commit's Python files. Safe to repeat; reads only."""
     tree, settings = Tree.at(subject.tree), subject.pipeline.scans
     looks = {"comments": lambda: silenced(tree, settings), "the Python files": lambda: look(subject, tree, settings)}
-    return Looked(scan("code", "bandit", looks))
+    return scan("code", "bandit", looks)
 
 
 def silenced(tree: Tree, settings: Scans) -> Sight:
@@ -140,3 +140,13 @@ def _finding(issue: Issue, tree: Tree) -> Finding:
 
 def _path(name: str) -> str:
     return os.path.normpath(name)
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file: the comments that silence a tool are counted in all of them."""
+    settings = subject.pipeline.scans
+    parts = (settings.code_excludes, settings.max_suppressions, our_program("bandit"))
+    return Reads(list(subject.workspace.source.files), parts)
+
+
+SCAN = Scan("code", scan_code, _reads)

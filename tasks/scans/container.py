@@ -15,13 +15,14 @@ from gates.scans.policy import Policy
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
 from settings.toml_files import read_rules
-from tasks.scans import Subject
-from tasks.scans.files import read_text
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.files import named, read_text
 from tasks.scans.image import Image, read_image
+from tasks.scans.keys import content, contents, host_program, our_program
 from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
-from tasks.scans.policy import dockerfiles
+from tasks.scans.policy import DOCKERFILES, dockerfiles
 from tasks.scans.tools import part, read_output, run_tool, scan, scanner
-from tasks.source.workspace import Looked, tool_path
+from tasks.source.workspace import tool_path
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"
@@ -38,17 +39,12 @@ class Tools:
     timeout_s: float = TOOL_TIMEOUT_S
 
 
-def scan_container(subject: Subject) -> Looked:
+def scan_container(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
     """Look at the commit's Dockerfiles and at the built image. Safe to repeat.
 
     Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
     each answer of the network has its own time limit; connections to the archive are tried three times.
     """
-    return Looked(look_at_container(subject))
-
-
-def look_at_container(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
-    """Return the check."""
     files = dockerfiles(subject)
     image = subject.image
     if not files and image is None:
@@ -156,3 +152,18 @@ def _trivy(subject: Subject, image: str, tools: Tools) -> Sight:
     run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 10), env={"HOME": str(work)})
     examined, findings = read_trivy(read_output(report, "trivy"), _shown(image))
     return Sight(tuple(findings), examined=(examined,))
+
+
+def _reads(subject: Subject) -> Reads:
+    image, settings = subject.pipeline.image, subject.pipeline.scans
+    dockerfile = contents(subject, (image.dockerfile,)) if image else {}
+    try:
+        archive = security_archive(settings.debian_security_url)
+    except ToolError:
+        archive = "none"
+    rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
+    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs)
+    return Reads(named(list(subject.workspace.source.files), DOCKERFILES), parts)
+
+
+SCAN = Scan("container", scan_container, _reads)

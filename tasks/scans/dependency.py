@@ -7,22 +7,25 @@ pip-audit too; each pin must be in the report; severity and fixes come from the 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 from pydantic import BaseModel, Field, ValidationError
 
+from gates.check import Check
 from gates.findings import Finding, fingerprint
 from gates.scans.outcome import Sight
 from host.errors import ToolError
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.files import named
+from tasks.scans.keys import contents, our_program, program_state
 from tasks.scans.packages.advisories import CANARY, Source
-from tasks.scans.packages.npm import look_at_npm
+from tasks.scans.packages.npm import OTHER_LOCKS, look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
 from tasks.scans.packages.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, read_json, scan
 from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 REQUEST_S = 15
@@ -53,13 +56,13 @@ class PipAuditReport(BaseModel):
     dependencies: list[Dependency]
 
 
-def scan_dependency(subject: Subject) -> Looked:
+def scan_dependency(subject: Subject) -> Check:
     """Audit every lock of the app and every package-lock.json of the commit. Safe to repeat; reads only."""
     looks = {
         "the Python packages": lambda: look_at_python(subject),
         "the npm packages": lambda: look_at_npm(subject, Tree.at(subject.tree)),
     }
-    return Looked(scan("dependency", "pip-audit, npm audit", looks))
+    return scan("dependency", "pip-audit, npm audit", looks)
 
 
 def look_at_python(subject: Subject) -> Sight:
@@ -286,3 +289,24 @@ def _unaudited(lock: str, pins: Pins) -> tuple[str, ...]:
     if pins.elsewhere:
         notes.append(f"{lock}: not installed here, so not audited: {'; '.join(pins.elsewhere)}"[:500])
     return tuple(notes)
+
+
+def _reads(subject: Subject) -> Reads:
+    pipeline, settings = subject.pipeline, subject.pipeline.scans
+    oldest = float(settings.max_advisory_age_hours)
+    sources = (settings.osv_url, settings.npm_audit_url, oldest, settings.private_packages)
+    programs = (our_program("pip-audit"), _npm())
+    parts = (pipeline.app.python, contents(subject, pipeline.locks.every), sources, programs)
+    names = ("package.json", "package-lock.json", *OTHER_LOCKS)
+    return Reads(named(list(subject.workspace.source.files), names), parts)
+
+
+def _npm() -> Any:
+    try:
+        program, script = npm_program()[:2]
+    except ToolError:
+        return "absent"
+    return [program_state(Path(path)) for path in (str(program), *script)]
+
+
+SCAN = Scan("dependency", scan_dependency, _reads)

@@ -4,30 +4,27 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from gates.check import Check, Outcome
+from gates.findings import Severity
 from gates.scans.licences import Licences, Package, Stated, judge_licences, licence_text, origins
 from gates.scans.outcome import Sight
+from gates.scans.security import Rule
 from host.errors import ConfigError
 from settings.toml_files import read_rules
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named, regular_files
+from tasks.scans.keys import contents
 from tasks.scans.packages.metadata import installed, npm_packages, pinned
 from tasks.scans.packages.spdx import parse_expression
 from tasks.scans.tools import scan
 from tasks.source.dependencies import locked_environment
-from tasks.source.workspace import Looked
 
 
-def scan_licence(subject: Subject) -> Looked:
-    """Judge the licences of what the commit ships. Safe to repeat.
+def scan_licence(subject: Subject, rules: Licences | None = None) -> Check:
+    """Judge the licences of what the commit ships, by config/licences.toml. Safe to repeat.
 
     The environments of the shipped locks may have to be made first. A package whose metadata is missing, or that a lock
     names and nothing installed, is no verdict.
     """
-    return Looked(look_at_licences(subject))
-
-
-def look_at_licences(subject: Subject, rules: Licences | None = None) -> Check:
-    """Return the check."""
     try:
         known = rules or read_rules(Licences, "licences")
     except ConfigError as error:
@@ -81,3 +78,13 @@ def _judge(packages: Mapping[str, Package], rules: Licences) -> Sight:
         stated.append(Stated(package, origin, text, parse_expression(text) if text else None))
     findings, notes = judge_licences(stated, rules)
     return Sight(tuple(findings), (), (origins(stated),), tuple(notes))
+
+
+def _reads(subject: Subject) -> Reads:
+    pipeline = subject.pipeline
+    locks = contents(subject, (*pipeline.locks.shipped, pipeline.locks.ci))
+    parts = (pipeline.app.python, locks, subject.workspace.environment.name)
+    return Reads(named(list(subject.workspace.source.files), ("package-lock.json",)), parts)
+
+
+SCAN = Scan("licence", scan_licence, _reads, Rule(waivable=(Severity.HIGH, Severity.MEDIUM, Severity.LOW)))

@@ -13,11 +13,11 @@ from gates.scans.outcome import Sight, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files
 from host.errors import ConfigError
 from settings.toml_files import read_rules
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
+from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import each, run_tool, scan, scanner
-from tasks.source.workspace import Looked
 
 TOOL_TIMEOUT_S = 120
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
@@ -34,13 +34,11 @@ class Tools:
     timeout_s: float = TOOL_TIMEOUT_S
 
 
-def scan_policy(subject: Subject) -> Looked:
-    """Hold the commit against config/policy.toml. Safe to repeat."""
-    return Looked(look_at_policy(subject))
+def scan_policy(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
+    """Hold the commit against config/policy.toml. Safe to repeat.
 
-
-def look_at_policy(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
-    """Return the check. Each part that cannot be looked at is a reason for no verdict, beside what the others found."""
+    Each part that cannot be looked at is a reason for no verdict, beside what the others found.
+    """
     try:
         rules = policy or read_rules(Policy, "policy")
     except ConfigError as error:
@@ -115,3 +113,15 @@ def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> Sigh
     # 11 to 14: findings, by the worst one's severity. Only the report decides.
     output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
     return Sight(tuple(read_zizmor(output, paths)), examined=examined)
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file: all names and sizes are judged, and the app's migrations may import what they like."""
+    image, programs = subject.pipeline.image, (our_program("zizmor"), our_program("squawk"))
+    files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
+    allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
+    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs)
+    return Reads(list(subject.workspace.source.files), parts)
+
+
+SCAN = Scan("policy", scan_policy, _reads)

@@ -13,15 +13,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from gates.check import Check
 from gates.findings import Finding, Severity, fingerprint
 from gates.scans.outcome import Sight, numbered
 from host.errors import ToolError
 from host.home import CHECKOUT
 from settings.pipeline import Scans
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.keys import our_program
 from tasks.scans.tools import Scanner, read_json, scan
-from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
+from tasks.scans.tree import Tree, left_out
 
 RULES = CHECKOUT / "config" / "semgrep"
 TIMEOUT_S = 240.0
@@ -89,10 +90,10 @@ class SemgrepReport(BaseModel):
     paths: Paths
 
 
-def scan_sast(subject: Subject) -> Looked:
+def scan_sast(subject: Subject) -> Check:
     """Run our semgrep rules over the commit's Python files and templates. Safe to repeat; reads only."""
     looks = {"the source": lambda: look(subject, Tree.at(subject.tree), subject.pipeline.scans)}
-    return Looked(scan("sast", "semgrep", looks))
+    return scan("sast", "semgrep", looks)
 
 
 def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
@@ -195,3 +196,15 @@ def _finding(match: Match, tree: Tree) -> Finding:
 
 def _path(name: str) -> str:
     return str(Path(name)) if name else ""
+
+
+def _reads(subject: Subject) -> Reads:
+    settings = subject.pipeline.scans
+    files = [file for file in subject.workspace.source.files if file.lower().endswith((*PYTHON, *TEMPLATES))]
+    out = left_out(files, settings.code_excludes)
+    # How many were left out is told with the result.
+    parts = (settings.code_excludes, settings.open_routes, len(out), our_program("semgrep"))
+    return Reads([file for file in files if file not in out], parts)
+
+
+SCAN = Scan("sast", scan_sast, _reads)

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gates.check import Check
+from gates.findings import Severity
 from gates.scans.outcome import ReportError, Sight
 from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
+from gates.scans.security import Rule
 from host.errors import ToolError
 from host.home import Home
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
+from tasks.scans.keys import host_program, our_program
 from tasks.scans.tools import read_output, run_tool, scan, scanner
-from tasks.source.workspace import Looked, tool_path
+from tasks.source.workspace import tool_path
 
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512
@@ -23,21 +26,17 @@ IGNORES = (b"kingfisher:ignore", b"betterleaks:allow", b"gitleaks:allow", b"truf
 CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
 
 
-def scan_secrets(subject: Subject) -> Looked:
-    """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
-
-    Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
-    """
-    return Looked(look_for_secrets(subject))
-
-
-def look_for_secrets(
+def scan_secrets(
     subject: Subject,
     kingfisher: Path | None = None,
     trufflehog: Path | None = None,
     timeout_s: float = TOOL_TIMEOUT_S,
 ) -> Check:
-    """Return the check. `kingfisher` and `trufflehog` name other programs than the locked and the installed one."""
+    """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
+
+    Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
+    `kingfisher` and `trufflehog` name other programs than the locked and the installed one.
+    """
     truffle = trufflehog or _installed("trufflehog")
     return scan(
         "secrets",
@@ -145,3 +144,20 @@ def _ignores(tree: Path) -> Iterator[str]:
             count += sum(content.count(mark) for mark in IGNORES)
     if count:
         yield f"{count} comments ask a secret scanner to look away; they had no effect"
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file, and the commit, which stands for its whole history."""
+    settings, source = subject.pipeline.scans, subject.workspace.source
+    demands = (settings.require_trufflehog, settings.trufflehog_verifies)
+    parts = (source.commit, demands, our_program("kingfisher"), host_program("trufflehog"))
+    return Reads(list(source.files), parts)
+
+
+RULE = Rule(
+    never=tuple(Severity),
+    waivable=(),
+    noun="secret",
+    why_never="it is for a secret, which cannot be waived: revoke it and remove it from the history",
+)
+SCAN = Scan("secrets", scan_secrets, _reads, RULE)

@@ -9,7 +9,7 @@ import pytest
 import docker
 from gates.check import Check, Outcome
 from gates.scans.policy import Images, Policy
-from tasks.scans.container import Tools, look_at_container
+from tasks.scans.container import Tools, scan_container
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, subject_of
 
@@ -23,7 +23,7 @@ def scanned(
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n", **files})
     subject = subject_of(repository, tmp_path / "work", image=image, scans=more)
-    return look_at_container(subject, RULES, tools)
+    return scan_container(subject, RULES, tools)
 
 
 def test_without_dockerfile_and_image_it_is_not_applicable(tmp_path: Path) -> None:
