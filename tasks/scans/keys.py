@@ -5,18 +5,15 @@ A scan names its files by the functions by which it chooses them, and its progra
 
 import hashlib
 import os
-import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from host.home import CHECKOUT
 from tasks.checks.memory import files_digest, key_of
 from tasks.scans import Scan, Subject
-from tasks.scans.files import RELEASE
-from tasks.scans.tools import program_variable
-from tasks.source.workspace import tool_path
+from tasks.scans.files import named_path
+from tasks.scans.tools import installed, program_variable
 
 
 def scan_key(scan: Scan, subject: Subject, day: date) -> str:
@@ -30,8 +27,7 @@ def scan_key(scan: Scan, subject: Subject, day: date) -> str:
 
 def contents(subject: Subject, names: Sequence[str]) -> dict[str, str]:
     """Return a digest of each file that pipeline.toml names: a link's is that of what it leads to."""
-    ours = {name: CHECKOUT / name.removeprefix(RELEASE) for name in names if name.startswith(RELEASE)}
-    return {name: content(ours.get(name, subject.tree / name)) for name in names}
+    return {name: content(named_path(subject, name)) for name in names}
 
 
 def content(file: Path) -> str:
@@ -51,8 +47,8 @@ def our_program(name: str) -> Any:
 
 def host_program(name: str) -> Any:
     """Return what tells a program of this host from another version, "absent" when it is not installed."""
-    program = shutil.which(name, path=tool_path())
-    return program_state(Path(program)) if program else "absent"
+    program = installed(name)
+    return program_state(program) if program else "absent"
 
 
 def program_state(program: Path) -> tuple[str, int, int]:

@@ -9,7 +9,7 @@ from gates.check import Check, Outcome
 from gates.scans.compose import judge_compose
 from gates.scans.dockerfile import judge_dockerfile
 from gates.scans.linters import read_zizmor
-from gates.scans.outcome import Sight, counted
+from gates.scans.outcome import ScanOutcome, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files
 from host.errors import ConfigError
 from settings.toml_files import read_rules
@@ -17,7 +17,7 @@ from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
 from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
-from tasks.scans.tools import each, run_tool, scan, scanner
+from tasks.scans.tools import look_at_each_file, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
@@ -44,7 +44,7 @@ def scan_policy(subject: Subject, policy: Policy | None = None, tools: Tools = T
     except ConfigError as error:
         return Check(name="policy", outcome=Outcome.NO_VERDICT, reason=str(error))
     files = regular_files(subject.tree)
-    check = scan(
+    check = scan_parts(
         "policy",
         "zizmor, squawk, own rules",
         {
@@ -60,9 +60,9 @@ def scan_policy(subject: Subject, policy: Policy | None = None, tools: Tools = T
     return check.model_copy(update={"findings": tuple(findings), "reason": reason, "notes": (*check.notes, *notes)})
 
 
-def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> Sight:
+def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> ScanOutcome:
     locks = subject.pipeline.locks
-    return Sight(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
+    return ScanOutcome(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
 
 
 def dockerfiles(subject: Subject) -> dict[str, Path]:
@@ -71,48 +71,47 @@ def dockerfiles(subject: Subject) -> dict[str, Path]:
     return chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
 
 
-def _dockerfiles(subject: Subject, rules: Policy) -> Sight:
+def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:
     paths = dockerfiles(subject)
 
-    def judge(name: str) -> Sight:
-        return Sight(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
+    def judge(name: str) -> ScanOutcome:
+        return ScanOutcome(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
 
-    return Sight(examined=(f"{len(paths)} Dockerfiles",)) + each(list(paths), judge)
+    return ScanOutcome(examined=(f"{len(paths)} Dockerfiles",)) + look_at_each_file(list(paths), judge)
 
 
-def _compose_files(subject: Subject, rules: Policy) -> Sight:
+def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
     image = subject.pipeline.image
     paths = chosen(subject, COMPOSE, list(image.compose.values()) if image else [])
     documents: dict[str, Any] = {}
 
-    def read(name: str) -> Sight:
+    def read(name: str) -> ScanOutcome:
         documents[name] = read_yaml(paths[name], name)
-        return Sight()
+        return ScanOutcome()
 
-    def judge(name: str) -> Sight:
-        return Sight(tuple(judge_compose(name, documents, rules.images.rules)))
+    def judge(name: str) -> ScanOutcome:
+        return ScanOutcome(tuple(judge_compose(name, documents, rules.images.rules)))
 
-    seen = Sight(examined=(f"{len(paths)} compose files",)) + each(list(paths), read)
-    return seen + each(list(documents), judge)
+    outcome = ScanOutcome(examined=(f"{len(paths)} compose files",)) + look_at_each_file(list(paths), read)
+    return outcome + look_at_each_file(list(documents), judge)
 
 
-def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> Sight:
+def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> ScanOutcome:
     names = named(list(files), WORKFLOWS)
     examined = (f"{len(names)} workflow files",)
     if not names:
-        return Sight(examined=examined)
+        return ScanOutcome(examined=examined)
     # Names the file that is wrong, which zizmor's exit code does not.
     for name in names:
         read_yaml(subject.tree / name, name)
     program = tools.zizmor or scanner("zizmor")
     paths = {str(subject.tree / name): name for name in names}
-    work = subject.workspace.root / "policy"
-    work.mkdir(parents=True, exist_ok=True)
+    work = scratch(subject, "policy")
     argv = [str(program), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
     argv += ["--no-ignores", "--strict-collection", "--collect=all", *paths]
     # 11 to 14: findings, by the worst one's severity. Only the report decides.
     output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
-    return Sight(tuple(read_zizmor(output, paths)), examined=examined)
+    return ScanOutcome(tuple(read_zizmor(output, paths)), examined=examined)
 
 
 def _reads(subject: Subject) -> Reads:

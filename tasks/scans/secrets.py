@@ -1,12 +1,12 @@
 """The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
 
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gates.check import Check
 from gates.findings import Severity
-from gates.scans.outcome import ReportError, Sight
+from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
 from gates.scans.security import Rule
 from host.errors import ToolError
@@ -15,8 +15,7 @@ from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
 from tasks.scans.keys import host_program, our_program
-from tasks.scans.tools import read_output, run_tool, scan, scanner
-from tasks.source.workspace import tool_path
+from tasks.scans.tools import installed, read_output, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512
@@ -37,8 +36,8 @@ def scan_secrets(
     Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
     `kingfisher` and `trufflehog` name other programs than the locked and the installed one.
     """
-    truffle = trufflehog or _installed("trufflehog")
-    return scan(
+    truffle = trufflehog or installed("trufflehog")
+    return scan_parts(
         "secrets",
         "kingfisher" + (", trufflehog" if truffle else ""),
         {
@@ -48,26 +47,19 @@ def scan_secrets(
     )
 
 
-def _installed(name: str) -> Path | None:
-    found = shutil.which(name, path=tool_path())
-    return Path(found) if found else None
-
-
-def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
+def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> ScanOutcome:
     program = tool or scanner("kingfisher")
     commit = subject.workspace.source.commit
     history = read_history(subject.repository, commit)
-    work = subject.workspace.root / "secrets"
-    work.mkdir(parents=True, exist_ok=True)
+    work = scratch(subject, "secrets")
     report = _history_report(program, subject.repository, history, work, timeout_s)
     texts = _text_report(program, subject.tree, history, work, timeout_s)
-    order = {one: number for number, one in enumerate(history.commits)}
-    found = leaks(report, order)
-    known = {(leak.rule, leak.file) for leak in found}
-    found += [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
-    return Sight(
+    in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
+    known = {(leak.rule, leak.file) for leak in in_history}
+    others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
+    return ScanOutcome(
         examined=(f"{len(history.commits)} commits with their messages, {history.blobs} file contents",),
-        findings=secret_findings("kingfisher", found, subject.workspace.source.files),
+        findings=secret_findings("kingfisher", [*in_history, *others], subject.workspace.source.files),
         problems=tuple(
             f"a content of {size // 1_000_000} MB was not looked at" for size in history.sizes_above(LARGEST_FILE_MB)
         ),
@@ -91,18 +83,16 @@ def _text_report(program: Path, tree: Path, history: History, work: Path, timeou
     (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
     raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json", timeout_s)
     report = read_kingfisher(raw, 2)
-    found, canary = list[Leak](), False
-    for leak in leaks(report, {}):
-        path = Path(leak.file)
-        if path == texts / "canary.txt":
-            canary = True
-        elif path == texts / "messages.txt":
-            found.append(Leak(leak.rule, "", 0, lines.commit_at(leak.line), leak.mark))
-        elif path.is_relative_to(tree):
-            found.append(Leak(leak.rule, str(path.relative_to(tree)), leak.line, "", leak.mark))
-    if not canary:
+    by_file = [(Path(leak.file), leak) for leak in leaks(report, {})]
+    if not any(path == texts / "canary.txt" for path, _ in by_file):
         raise ReportError("kingfisher did not find the canary, a token that must be found")
-    return found
+    in_messages = [
+        replace(leak, file="", line=0, commit=lines.commit_at(leak.line))
+        for path, leak in by_file
+        if path == texts / "messages.txt"
+    ]
+    in_files = [replace(leak, file=str(path.relative_to(tree))) for path, leak in by_file if path.is_relative_to(tree)]
+    return [*in_messages, *in_files]
 
 
 def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path, timeout_s: float) -> bytes:
@@ -118,21 +108,20 @@ def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: P
     return read_output(report, "kingfisher")
 
 
-def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
+def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> ScanOutcome:
     scans = subject.pipeline.scans
     if tool is None:
         if scans.require_trufflehog:
             raise ToolError("trufflehog is not installed, and [scans] require_trufflehog wants it")
-        return Sight(notes=("trufflehog is not installed here: only kingfisher looked",))
+        return ScanOutcome(notes=("trufflehog is not installed here: only kingfisher looked",))
     source = subject.workspace.source
     argv = [str(tool), "git", f"file://{subject.repository}", "--branch", source.commit, "--json"]
     argv += ["--no-update", "--fail", "--only-verified" if scans.trufflehog_verifies else "--no-verification"]
-    work = subject.workspace.root / "secrets"
-    work.mkdir(parents=True, exist_ok=True)
+    work = scratch(subject, "secrets")
     # 183: findings, with --fail.
     output = run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 183), env={"HOME": str(work)})
-    found = read_trufflehog(output.splitlines())
-    return Sight(secret_findings("trufflehog", found, source.files), examined=("the history again with trufflehog",))
+    findings = secret_findings("trufflehog", read_trufflehog(output.splitlines()), source.files)
+    return ScanOutcome(findings, examined=("the history again with trufflehog",))
 
 
 def _ignores(tree: Path) -> Iterator[str]:

@@ -13,26 +13,26 @@ MODULE = '''
 
 from gates.check import Check
 from gates.findings import Finding, Severity, fingerprint
-from gates.scans.outcome import Sight
+from gates.scans.outcome import ScanOutcome
 from gates.scans.security import Rule
 from tasks.scans import Reads, Scan, Subject
-from tasks.scans.tools import scan
+from tasks.scans.tools import scan_parts
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity
 
 
-def _lines(subject: Subject) -> Sight:
+def _lines(subject: Subject) -> ScanOutcome:
     findings = [
         Finding(tool="own", rule="a-line", severity=LOW, message=line, file=file.name, line=number,
                 fingerprint=fingerprint("a-line", file.name, str(number)))
         for file in sorted(subject.tree.glob("*.tf"))
         for number, line in enumerate(file.read_text().splitlines(), 1)
     ]
-    return Sight(tuple(findings), examined=("Terraform",))
+    return ScanOutcome(tuple(findings), examined=("Terraform",))
 
 
 def scan_novel(subject: Subject) -> Check:
-    return scan("novel", "own", {"Terraform": lambda: _lines(subject)})
+    return scan_parts("novel", "own", {"Terraform": lambda: _lines(subject)})
 
 
 def _reads(subject: Subject) -> Reads:

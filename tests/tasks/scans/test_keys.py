@@ -11,7 +11,9 @@ import pytest
 
 from gates.check import Check
 from settings.pipeline import Pipeline, Scans
-from tasks.scans import Scan, Subject, all_scans, container, keys
+from tasks.scans import Scan, Subject, all_scans, container
+from tasks.scans import files as files_of_commit
+from tasks.scans import tools
 from tasks.scans.keys import scan_key
 from tests.tasks.scans.subjects import make_subject
 
@@ -163,7 +165,7 @@ def test_the_image_and_the_files_of_ours_that_it_is_made_with_decide(
     assert changed(plain, replace(plain, image="sha256:1")) == {"container"}
     ours = tmp_path / "ours"
     ours.mkdir()
-    monkeypatch.setattr(keys, "CHECKOUT", ours)
+    monkeypatch.setattr(files_of_commit, "CHECKOUT", ours)
     monkeypatch.setattr(container, "HADOLINT_RULES", ours / "hadolint.yaml")
     image = {"dockerfile": "{release}/Dockerfile", "compose": {"production": "{release}/compose.yml"}}
     subject = with_pipeline(plain, image=image)
@@ -208,7 +210,7 @@ def test_another_program_looks_again(
 def test_a_program_of_the_host_looks_again_when_it_comes(
     tmp_path: Path, plain: Subject, monkeypatch: pytest.MonkeyPatch, program: str, scan: str
 ) -> None:
-    monkeypatch.setattr(keys, "tool_path", lambda: str(tmp_path))
+    monkeypatch.setattr(tools, "tool_path", lambda: str(tmp_path))
     before = keys_of(plain)
     (tmp_path / program).write_text("#!/bin/sh\n")
     (tmp_path / program).chmod(0o755)
