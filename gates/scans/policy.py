@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile import ImageRules
 
 
@@ -68,7 +68,7 @@ class Policy(_Section):
 def judge_files(sizes: Mapping[str, int], required: Sequence[str], rules: Files) -> list[Finding]:
     """Judge a commit's files, given with their size in bytes. `required` are exact paths beside the rules' patterns."""
     rows = [
-        ("required-file", Severity.HIGH, f"the commit has no {pattern}", pattern, pattern)
+        ("required-file", Severity.HIGH, f"the commit has no {pattern}", pattern)
         for pattern in dict.fromkeys([*rules.required, *required])
         if not any(matches(name, pattern) for name in sizes)
     ]
@@ -76,20 +76,13 @@ def judge_files(sizes: Mapping[str, int], required: Sequence[str], rules: Files)
         forbidden = any(matches(name, pattern) for pattern in rules.forbidden)
         if forbidden and not any(matches(name, pattern) for pattern in rules.allowed):
             message = "a file of this name does not belong in a repository"
-            rows.append(("forbidden-file", Severity.HIGH, message, name, name))
+            rows.append(("forbidden-file", Severity.HIGH, message, name))
         if size > rules.max_mb * 1_000_000:
             message = f"{size / 1_000_000:.0f} MB, more than {rules.max_mb:g} MB"
-            rows.append(("large-file", Severity.MEDIUM, message, name, name))
+            rows.append(("large-file", Severity.MEDIUM, message, name))
     return [
-        Finding(
-            tool="policy",
-            rule=rule,
-            severity=severity,
-            message=message,
-            file="" if rule == "required-file" else file,
-            fingerprint=fingerprint(rule, subject),
-        )
-        for rule, severity, message, file, subject in rows
+        make_finding("policy", rule, severity, message, "" if rule == "required-file" else name, key=(rule, name))
+        for rule, severity, message, name in rows
     ]
 
 

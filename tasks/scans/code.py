@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from gates.check import Bound, Check, Measure
-from gates.findings import Finding, fingerprint
+from gates.findings import Finding, make_finding
 from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
 from gates.scans.suppressions import in_words
 from host.errors import ToolError
@@ -120,15 +120,9 @@ def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[ScanOutcome, in
 def _finding(issue: Issue, tree: Tree) -> Finding:
     file = _path(issue.filename)
     line = tree.line(file, issue.line_number)
-    return Finding(
-        tool="bandit",
-        rule=issue.test_id,
-        severity=severity_of(issue.issue_severity.lower()),
-        message=f"{issue.test_name}: {issue.issue_text}"[:500],
-        file=file,
-        line=issue.line_number,
-        fingerprint=fingerprint(issue.test_id, file, line),
-    )
+    severity, message = severity_of(issue.issue_severity.lower()), f"{issue.test_name}: {issue.issue_text}"
+    key = (issue.test_id, file, line)
+    return make_finding("bandit", issue.test_id, severity, message, file, line=issue.line_number, key=key)
 
 
 def _path(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from gates.check import Check
-from gates.findings import Finding, fingerprint
+from gates.findings import Finding, make_finding
 from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
 from host.errors import ToolError
 from host.home import CHECKOUT
@@ -178,15 +178,9 @@ def _route(match: Match, tree: Tree) -> str:
 def _finding(match: Match, tree: Tree) -> Finding:
     file, rule = _path(match.path), match.check_id.rsplit(".", 1)[-1]
     line = tree.line(file, match.start.line)
-    return Finding(
-        tool="semgrep",
-        rule=rule,
-        severity=severity_of(str(match.extra.metadata.get("slipway-severity"))),
-        message=" ".join(match.extra.message.split())[:500],
-        file=file,
-        line=match.start.line,
-        fingerprint=fingerprint(rule, file, line),
-    )
+    severity = severity_of(str(match.extra.metadata.get("slipway-severity")))
+    message = " ".join(match.extra.message.split())
+    return make_finding("semgrep", rule, severity, message, file, line=match.start.line, key=(rule, file, line))
 
 
 def _path(name: str) -> str:
