@@ -188,6 +188,14 @@ def read_trivy(text: bytes, image: str) -> tuple[str, list[Finding]]:
 
 
 def _finding(entry: _Vulnerability, image: str) -> Finding:
-    rule, name, version = entry.VulnerabilityID, entry.PkgName, entry.InstalledVersion
-    message, package = f"{name} {version}: {rule}", {"package": name, "installed": version, "fixed": entry.FixedVersion}
-    return make_finding("trivy", rule, TRIVY[entry.Severity], message, image, key=("trivy", rule, name), **package)
+    return make_finding(
+        "trivy",
+        entry.VulnerabilityID,
+        TRIVY[entry.Severity],
+        f"{entry.PkgName} {entry.InstalledVersion}: {entry.VulnerabilityID}",
+        image,
+        key=("trivy", entry.VulnerabilityID, entry.PkgName),
+        package=entry.PkgName,
+        installed=entry.InstalledVersion,
+        fixed=entry.FixedVersion,
+    )

@@ -145,8 +145,10 @@ def judge_licences(stated: Sequence[Stated], rules: Licences) -> tuple[list[Find
             continue
         rule = "licence-not-allowed" if refused else "licence-unknown"
         message = f"{package.name} {package.version} ({package.ecosystem}): {why} ({licence.origin})"
-        key, more = (rule, package.ecosystem, package.name, licence.text), {"installed": package.version}
-        findings.append(make_finding("licences", rule, Severity.HIGH, message, key=key, package=package.name, **more))
+        key, version = (rule, package.ecosystem, package.name, licence.text), package.version
+        findings.append(
+            make_finding("licences", rule, Severity.HIGH, message, key=key, package=package.name, installed=version)
+        )
     return findings, [*_overridden(stated, rules), *notes]
 
 

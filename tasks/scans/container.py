@@ -1,7 +1,6 @@
 """The container scan: Dockerfiles by hadolint, and the built image without running it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,17 +26,7 @@ CANARY = "FROM debian:latest\n"
 HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
 
 
-@dataclass(frozen=True)
-class Tools:
-    """The programs and the keyring that the scan uses; None: the locked hadolint, and Trivy where it is installed."""
-
-    hadolint: Path | None = None
-    trivy: Path | None = None
-    keyring: Path = KEYRING
-    timeout_s: float = TOOL_TIMEOUT_S
-
-
-def scan_container(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
+def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
     """Look at the commit's Dockerfiles and at the built image. Safe to repeat.
 
     Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
@@ -52,27 +41,26 @@ def scan_container(subject: Subject, policy: Policy | None = None, tools: Tools 
         rules = policy or read_rules(Policy, "policy")
     except ConfigError as error:
         return Check(name="container", outcome=Outcome.NO_VERDICT, reason=str(error))
-    parts = {"Dockerfiles": lambda: _dockerfiles(subject, files, tools)}
+    parts = {"Dockerfiles": lambda: _dockerfiles(subject, files)}
     if image is not None:
         parts |= {
-            "the image": lambda: _image(subject, image, rules, tools),
-            "the image with trivy": lambda: _trivy(subject, image, tools),
+            "the image": lambda: _image(subject, image, rules),
+            "the image with trivy": lambda: _trivy(subject, image),
         }
     return scan_parts("container", "hadolint, own rules", parts)
 
 
-def _dockerfiles(subject: Subject, files: Mapping[str, Path], tools: Tools) -> ScanOutcome:
+def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
     if not files:
         return ScanOutcome(examined=("no Dockerfile",))
-    program = tools.hadolint or scanner("hadolint")
     work = scratch(subject, "container")
     canary = work / "Dockerfile.canary"
     canary.write_text(CANARY, encoding="utf-8")
     texts = {name: read_text(path, name) for name, path in files.items()} | {canary.name: CANARY}
     paths = {str(path): name for name, path in files.items()} | {str(canary): canary.name}
-    argv = [str(program), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
+    argv = [str(scanner("hadolint")), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
     argv += ["--config", str(HADOLINT_RULES), *paths]
-    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0,), env={"HOME": str(work)})
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0,), env={"HOME": str(work)})
     reported, problems = read_hadolint(output, paths, texts)
     findings = tuple(finding for finding in reported if finding.file != canary.name)
     if len(findings) == len(reported):
@@ -80,29 +68,30 @@ def _dockerfiles(subject: Subject, files: Mapping[str, Path], tools: Tools) -> S
     return ScanOutcome(findings, tuple(problems), (f"{len(files)} Dockerfiles",))
 
 
-def _image(subject: Subject, name: str, rules: Policy, tools: Tools) -> ScanOutcome:
+def _image(subject: Subject, name: str, rules: Policy) -> ScanOutcome:
     image = read_image(name)
     findings = judge_image(_shown(name), image.inspected, image.history, image.files, rules.images)
     examined = f"{image.files.files} files of the image ({image.files.size / 1e6:.0f} MB)"
-    updates = look_at_part("pending security updates", lambda: _updates(subject, image, tools))
+    updates = look_at_part("pending security updates", lambda: _updates(subject, image))
     return ScanOutcome(tuple(findings), examined=(examined,)) + updates
 
 
-def _updates(subject: Subject, image: Image, tools: Tools) -> ScanOutcome:
+def _updates(subject: Subject, image: Image) -> ScanOutcome:
     """Return the pending security updates of the image's packages. Another system's packages only Trivy can look up."""
     packages = _debian_packages(image.files)
     if packages is None:
-        trivy = tools.trivy or installed("trivy")
         system = _release(image.files).get("ID", "unknown")
         if "etc/alpine-release" not in image.files.texts and system == "unknown":
             return ScanOutcome(examined=("no packages of a system",))
         note = f"the image is {system[:40]}: its packages are looked up by trivy alone"
-        return ScanOutcome(notes=(note,)) if trivy else ScanOutcome(problems=(f"{note}, which is not installed",))
+        return (
+            ScanOutcome(notes=(note,))
+            if installed("trivy")
+            else ScanOutcome(problems=(f"{note}, which is not installed",))
+        )
     archive = security_archive(subject.pipeline.scans.debian_security_url)
     codename = _release(image.files).get("VERSION_CODENAME", "")
-    available, note = security_versions(
-        archive, codename, image.inspected.Architecture, datetime.now(UTC), tools.keyring
-    )
+    available, note = security_versions(archive, codename, image.inspected.Architecture, datetime.now(UTC), KEYRING)
     examined = f"{len(packages)} Debian packages against {len(available)} of {codename}-security"
     return ScanOutcome(tuple(pending(packages, available, "")), (), (examined,), (note,) if note else ())
 
@@ -129,8 +118,8 @@ def _shown(image: str) -> str:
     return "" if image.startswith("sha256:") else image.partition("@")[0]
 
 
-def _trivy(subject: Subject, image: str, tools: Tools) -> ScanOutcome:
-    program = tools.trivy or installed("trivy")
+def _trivy(subject: Subject, image: str) -> ScanOutcome:
+    program = installed("trivy")
     if program is None:
         if subject.pipeline.scans.require_trivy:
             raise ToolError("trivy is not installed, and [scans] require_trivy wants it")
@@ -143,7 +132,7 @@ def _trivy(subject: Subject, image: str, tools: Tools) -> ScanOutcome:
     # 10 tells findings from trivy's own errors, which end with 1: a missing database among them.
     argv = [str(program), "image", "--quiet", "--format", "json", "--output", str(report), "--exit-code", "10"]
     argv += ["--scanners", "vuln", "--skip-version-check", image]
-    run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 10), env={"HOME": str(work)})
+    run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 10), env={"HOME": str(work)})
     examined, findings = read_trivy(read_output(report, "trivy"), _shown(image))
     return ScanOutcome(tuple(findings), examined=(examined,))
 

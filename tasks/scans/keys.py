@@ -5,6 +5,7 @@ A scan names its files by the functions by which it chooses them, and its progra
 
 import hashlib
 import os
+import shutil
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 from tasks.checks.memory import files_digest, key_of
 from tasks.scans import Scan, Subject
 from tasks.scans.files import named_path
-from tasks.scans.tools import installed, program_variable
+from tasks.scans.tools import program_variable
+from tasks.source.workspace import tool_path
 
 
 def scan_key(scan: Scan, subject: Subject, day: date) -> str:
@@ -47,8 +49,8 @@ def our_program(name: str) -> Any:
 
 def host_program(name: str) -> Any:
     """Return what tells a program of this host from another version, "absent" when it is not installed."""
-    program = installed(name)
-    return program_state(program) if program else "absent"
+    program = os.environ.get(program_variable(name)) or shutil.which(name, path=tool_path())
+    return program_state(Path(program).absolute()) if program else "absent"
 
 
 def program_state(program: Path) -> tuple[str, int, int]:

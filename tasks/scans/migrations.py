@@ -30,9 +30,7 @@ REVISION = re.compile(rb"^revision\s*(:[^=\n]*)?=", re.MULTILINE)
 DOWN_REVISION = re.compile(rb"^down_revision\s*(:[^=\n]*)?=", re.MULTILINE)
 
 
-def judge_migrations(
-    subject: Subject, files: Mapping[str, int], rules: Migrations, squawk: Path | None, timeout_s: float
-) -> ScanOutcome:
+def judge_migrations(subject: Subject, files: Mapping[str, int], rules: Migrations, timeout_s: float) -> ScanOutcome:
     """Judge what each alembic.ini of the commit would run. ToolError or ReportError when that cannot be found out.
 
     A migration that creates a table may do with it what it likes: squawk sees each revision by itself.
@@ -41,7 +39,7 @@ def judge_migrations(
     written = {folder: _written(subject.tree, files, folder, folders) for folder in folders}
     if not folders:
         return ScanOutcome(examined=("no migrations",))
-    return merge_parts(_judge(subject, folder, written[folder], rules, squawk, timeout_s) for folder in folders)
+    return merge_parts(_judge(subject, folder, written[folder], rules, timeout_s) for folder in folders)
 
 
 def _written(tree: Path, files: Mapping[str, int], folder: str, folders: Sequence[str]) -> int:
@@ -55,9 +53,7 @@ def _written(tree: Path, files: Mapping[str, int], folder: str, folders: Sequenc
     return count
 
 
-def _judge(
-    subject: Subject, folder: str, written: int, rules: Migrations, squawk: Path | None, timeout_s: float
-) -> ScanOutcome:
+def _judge(subject: Subject, folder: str, written: int, rules: Migrations, timeout_s: float) -> ScanOutcome:
     sql = alembic_sql(subject.workspace, "policy", folder)
     if len(migrations_in(sql, "")) < written:
         raise ReportError(f"alembic wrote down {len(migrations_in(sql, ''))} of {written} revisions")
@@ -66,7 +62,7 @@ def _judge(
         return ScanOutcome(examined=("no migrations to judge",))
     texts = {f"{folder}/{revision}".removeprefix("./"): sql for revision, sql in revisions.items()}
     work = scratch(subject, "policy/sql") / re.sub(r"\W", "_", folder)
-    reported, problems = run_squawk(squawk or scanner("squawk"), work, texts, timeout_s)
+    reported, problems = run_squawk(scanner("squawk"), work, texts, timeout_s)
     findings = tuple(
         finding.model_copy(update={"file": "", "message": f"migration {finding.file}: {finding.message}"[:500]})
         for finding in reported

@@ -1,7 +1,6 @@
 """The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,7 @@ COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-comp
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
 
 
-@dataclass(frozen=True)
-class Tools:
-    """The programs that the scan uses; None: the locked ones."""
-
-    zizmor: Path | None = None
-    squawk: Path | None = None
-    timeout_s: float = TOOL_TIMEOUT_S
-
-
-def scan_policy(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
+def scan_policy(subject: Subject, policy: Policy | None = None) -> Check:
     """Hold the commit against config/policy.toml. Safe to repeat.
 
     Each part that cannot be looked at is a reason for no verdict, beside what the others found.
@@ -51,8 +41,8 @@ def scan_policy(subject: Subject, policy: Policy | None = None, tools: Tools = T
             "files": lambda: _files(subject, files, rules),
             "Dockerfiles": lambda: _dockerfiles(subject, rules),
             "compose files": lambda: _compose_files(subject, rules),
-            "workflow files": lambda: _workflows(subject, files, tools),
-            "migrations": lambda: judge_migrations(subject, files, rules.migrations, tools.squawk, tools.timeout_s),
+            "workflow files": lambda: _workflows(subject, files),
+            "migrations": lambda: judge_migrations(subject, files, rules.migrations, TOOL_TIMEOUT_S),
         },
     )
     findings, notes = apply_allowed(check.findings, (*rules.allow, *subject.pipeline.scans.allow))
@@ -96,7 +86,7 @@ def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
     return outcome + look_at_each_file(list(documents), judge)
 
 
-def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> ScanOutcome:
+def _workflows(subject: Subject, files: Mapping[str, int]) -> ScanOutcome:
     names = named(list(files), WORKFLOWS)
     examined = (f"{len(names)} workflow files",)
     if not names:
@@ -104,13 +94,12 @@ def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> Scan
     # Names the file that is wrong, which zizmor's exit code does not.
     for name in names:
         read_yaml(subject.tree / name, name)
-    program = tools.zizmor or scanner("zizmor")
     paths = {str(subject.tree / name): name for name in names}
     work = scratch(subject, "policy")
-    argv = [str(program), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
+    argv = [str(scanner("zizmor")), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
     argv += ["--no-ignores", "--strict-collection", "--collect=all", *paths]
     # 11 to 14: findings, by the worst one's severity. Only the report decides.
-    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
     return ScanOutcome(tuple(read_zizmor(output, paths)), examined=examined)
 
 

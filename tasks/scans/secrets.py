@@ -25,35 +25,28 @@ IGNORES = (b"kingfisher:ignore", b"betterleaks:allow", b"gitleaks:allow", b"truf
 CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
 
 
-def scan_secrets(
-    subject: Subject,
-    kingfisher: Path | None = None,
-    trufflehog: Path | None = None,
-    timeout_s: float = TOOL_TIMEOUT_S,
-) -> Check:
+def scan_secrets(subject: Subject) -> Check:
     """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
 
     Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
-    `kingfisher` and `trufflehog` name other programs than the locked and the installed one.
     """
-    truffle = trufflehog or installed("trufflehog")
     return scan_parts(
         "secrets",
-        "kingfisher" + (", trufflehog" if truffle else ""),
+        "kingfisher" + (", trufflehog" if installed("trufflehog") else ""),
         {
-            "the history": lambda: _with_kingfisher(subject, kingfisher, timeout_s),
-            "the history with trufflehog": lambda: _with_trufflehog(subject, truffle, timeout_s),
+            "the history": lambda: _with_kingfisher(subject),
+            "the history with trufflehog": lambda: _with_trufflehog(subject),
         },
     )
 
 
-def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> ScanOutcome:
-    program = tool or scanner("kingfisher")
+def _with_kingfisher(subject: Subject) -> ScanOutcome:
+    program = scanner("kingfisher")
     commit = subject.workspace.source.commit
     history = read_history(subject.repository, commit)
     work = scratch(subject, "secrets")
-    report = _history_report(program, subject.repository, history, work, timeout_s)
-    texts = _text_report(program, subject.tree, history, work, timeout_s)
+    report = _history_report(program, subject.repository, history, work)
+    texts = _text_report(program, subject.tree, history, work)
     in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
     known = {(leak.rule, leak.file) for leak in in_history}
     others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
@@ -67,21 +60,21 @@ def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> S
     )
 
 
-def _history_report(program: Path, repository: Path, history: History, work: Path, timeout_s: float) -> Report:
+def _history_report(program: Path, repository: Path, history: History, work: Path) -> Report:
     # A bare repository by its own path: below a working tree's folder, uncommitted files would come along.
     options = ["--branch", history.tip, "--git-history", "full"]
-    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json", timeout_s), 1)
+    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json"), 1)
     check_coverage(report, history.tip, len(history.commits), history.blobs)
     return report
 
 
-def _text_report(program: Path, tree: Path, history: History, work: Path, timeout_s: float) -> list[Leak]:
+def _text_report(program: Path, tree: Path, history: History, work: Path) -> list[Leak]:
     """Return the leaks in messages and files."""
     texts = work / "texts"
     texts.mkdir(exist_ok=True)
     lines = history.write_messages(texts / "messages.txt")
     (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
-    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json", timeout_s)
+    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json")
     report = read_kingfisher(raw, 2)
     by_file = [(Path(leak.file), leak) for leak in leaks(report, {})]
     if not any(path == texts / "canary.txt" for path, _ in by_file):
@@ -95,7 +88,7 @@ def _text_report(program: Path, tree: Path, history: History, work: Path, timeou
     return [*in_messages, *in_files]
 
 
-def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path, timeout_s: float) -> bytes:
+def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path) -> bytes:
     """Run Kingfisher without validation, which would send what it finds to vendors; return its report."""
     report.unlink(missing_ok=True)
     cache = Home.find().cache / "kingfisher"
@@ -104,12 +97,12 @@ def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: P
     argv += ["--no-update-check", "--no-ignore", "--commit-metadata", "false", "--max-file-size", str(LARGEST_FILE_MB)]
     argv += ["--format", "json", "--output", str(report)]
     env = {"KF_RULE_CACHE_DIR": str(cache), "HOME": str(report.parent)}
-    run_tool(argv, cwd=report.parent, timeout_s=timeout_s, exits=(0, 200), env=env)
+    run_tool(argv, cwd=report.parent, timeout_s=TOOL_TIMEOUT_S, exits=(0, 200), env=env)
     return read_output(report, "kingfisher")
 
 
-def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> ScanOutcome:
-    scans = subject.pipeline.scans
+def _with_trufflehog(subject: Subject) -> ScanOutcome:
+    scans, tool = subject.pipeline.scans, installed("trufflehog")
     if tool is None:
         if scans.require_trufflehog:
             raise ToolError("trufflehog is not installed, and [scans] require_trufflehog wants it")
@@ -119,7 +112,7 @@ def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> S
     argv += ["--no-update", "--fail", "--only-verified" if scans.trufflehog_verifies else "--no-verification"]
     work = scratch(subject, "secrets")
     # 183: findings, with --fail.
-    output = run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 183), env={"HOME": str(work)})
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 183), env={"HOME": str(work)})
     findings = secret_findings("trufflehog", read_trufflehog(output.splitlines()), source.files)
     return ScanOutcome(findings, examined=("the history again with trufflehog",))
 

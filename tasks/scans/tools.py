@@ -63,7 +63,9 @@ def scratch(subject: Subject, scan: str) -> Path:
 
 
 def installed(name: str) -> Path | None:
-    """Return a program of this host, None when it is not installed."""
+    """Return a program of this host, None when it is not installed; SLIPWAY_<NAME> names another (see `scanner`)."""
+    if os.environ.get(program_variable(name)):
+        return scanner(name)
     program = shutil.which(name, path=tool_path())
     return Path(program) if program else None
 

@@ -11,9 +11,8 @@ import pytest
 
 from gates.check import Check
 from settings.pipeline import Pipeline, Scans
-from tasks.scans import Scan, Subject, all_scans, container
+from tasks.scans import Scan, Subject, all_scans, container, keys
 from tasks.scans import files as files_of_commit
-from tasks.scans import tools
 from tasks.scans.keys import scan_key
 from tests.tasks.scans.subjects import make_subject
 
@@ -73,6 +72,8 @@ PROGRAMS = {
     "SLIPWAY_ZIZMOR": "policy",
     "SLIPWAY_SQUAWK": "policy",
     "SLIPWAY_HADOLINT": "container",
+    "SLIPWAY_TRUFFLEHOG": "secrets",
+    "SLIPWAY_TRIVY": "container",
 }
 
 
@@ -210,7 +211,7 @@ def test_another_program_looks_again(
 def test_a_program_of_the_host_looks_again_when_it_comes(
     tmp_path: Path, plain: Subject, monkeypatch: pytest.MonkeyPatch, program: str, scan: str
 ) -> None:
-    monkeypatch.setattr(tools, "tool_path", lambda: str(tmp_path))
+    monkeypatch.setattr(keys, "tool_path", lambda: str(tmp_path))
     before = keys_of(plain)
     (tmp_path / program).write_text("#!/bin/sh\n")
     (tmp_path / program).chmod(0o755)

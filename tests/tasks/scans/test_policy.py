@@ -6,7 +6,8 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.scans.policy import Allowed, Files, Policy
-from tasks.scans.policy import Tools, scan_policy
+from tasks.scans import policy
+from tasks.scans.policy import scan_policy
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES
 from tests.tasks.scans.commits import Files as Content
@@ -111,11 +112,11 @@ CLEAN: dict[str, Content] = {
 LOW_ONLY = {"require-lock-timeout", "require-statement-timeout"}
 
 
-def scanned(tmp_path: Path, files: Content, tools: Tools = Tools(), rules: Policy = RULES) -> Check:
+def scanned(tmp_path: Path, files: Content, rules: Policy = RULES) -> Check:
     repository = tmp_path / "app"
     commit(repository, {**BASE, **files})
     subject = subject_of(repository, tmp_path / "work", environment=ENVIRONMENT)
-    return scan_policy(subject, rules, tools)
+    return scan_policy(subject, rules)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -137,12 +138,15 @@ def test_clean_twins_raise_nothing(tmp_path: Path, corpus: Corpus, name: str) ->
 
 @pytest.mark.parametrize("failure", [*FAILURES, "is absent"])
 @pytest.mark.parametrize("tool", ["zizmor", "squawk"])
-def test_a_tool_that_fails_is_no_verdict(tmp_path: Path, tool: str, failure: str) -> None:
+def test_a_tool_that_fails_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, failure: str
+) -> None:
     absent = failure == "is absent"
     path = tmp_path / "none" if absent else program(tmp_path, FAILURES[failure], tool)
-    tools = Tools(zizmor=path, timeout_s=1) if tool == "zizmor" else Tools(squawk=path, timeout_s=1)
+    monkeypatch.setenv(f"SLIPWAY_{tool.upper()}", str(path))
+    monkeypatch.setattr(policy, "TOOL_TIMEOUT_S", 1)
     files = CLEAN["workflow"] if tool == "zizmor" else CLEAN["added column"]
-    check = scanned(tmp_path, files, tools)
+    check = scanned(tmp_path, files)
     assert (check.outcome, path.name in check.reason) == (Outcome.NO_VERDICT, True)
 
 

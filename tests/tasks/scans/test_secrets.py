@@ -8,6 +8,7 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.findings import Severity
+from tasks.scans import secrets
 from tasks.scans.secrets import scan_secrets
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, run, subject_of
@@ -184,20 +185,22 @@ def test_a_shallow_clone_is_no_verdict(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_scanner_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+def test_a_scanner_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a": "1\n"})
-    tool = program(tmp_path, FAILURES[failure], "kingfisher")
-    check = scan_secrets(subject_of(repository, tmp_path / "work"), kingfisher=tool, timeout_s=0.5)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(program(tmp_path, FAILURES[failure], "kingfisher")))
+    monkeypatch.setattr(secrets, "TOOL_TIMEOUT_S", 0.5)
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.NO_VERDICT
     assert "kingfisher" in check.reason
 
 
-def test_an_absent_scanner_is_no_verdict(tmp_path: Path) -> None:
+def test_an_absent_scanner_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a": "1\n"})
-    check = scan_secrets(subject_of(repository, tmp_path / "work"), kingfisher=tmp_path / "none")
-    assert (check.outcome, "is not installed" in check.reason) == (Outcome.NO_VERDICT, True)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(tmp_path / "none"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
+    assert (check.outcome, "kingfisher is absent" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
 def test_a_large_file_and_loops_of_links_are_looked_at(tmp_path: Path, planted: dict[str, str]) -> None:
@@ -220,12 +223,13 @@ print('{"SourceMetadata":{"Data":{"Git":{"commit":"%s","file":"a.py","line":3}}}
 TRUFFLE_END = """print('{"level":"info-0","msg":"finished scanning","chunks":9}'); sys.exit(183)"""
 
 
-def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path) -> None:
+def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     newest = commit(repository, {"a.py": "1\n"})
     arguments = "open(os.environ['HOME'] + '/asked', 'w').write(' '.join(sys.argv))\n"
     tool = program(tmp_path, arguments + TRUFFLE % newest + TRUFFLE_END, "trufflehog")
-    check = scan_secrets(subject_of(repository, tmp_path / "work"), trufflehog=tool)
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tool))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.PASSED
     assert [(one.tool, one.rule, one.file, one.line) for one in check.findings] == [("trufflehog", "Github", "a.py", 3)]
     assert "RAW" not in text_of(check)
@@ -233,21 +237,23 @@ def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path) -> None:
     assert "--no-verification" in asked and "--no-update" in asked and newest in asked
 
 
-def test_a_trufflehog_that_did_not_finish_is_no_verdict(tmp_path: Path) -> None:
+def test_a_trufflehog_that_did_not_finish_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
     tool = program(tmp_path, TRUFFLE % ("a" * 40) + "sys.exit(0)", "trufflehog")
-    check = scan_secrets(subject_of(repository, tmp_path / "work"), trufflehog=tool)
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tool))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert (check.outcome, "trufflehog" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_trufflehog_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+def test_a_trufflehog_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
-    tool = program(tmp_path, FAILURES[failure], "trufflehog")
-    subject = subject_of(repository, tmp_path / "work")
-    check = scan_secrets(subject, kingfisher=tmp_path / "none", trufflehog=tool, timeout_s=0.5)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(tmp_path / "none"))
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(program(tmp_path, FAILURES[failure], "trufflehog")))
+    monkeypatch.setattr(secrets, "TOOL_TIMEOUT_S", 0.5)
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.NO_VERDICT
     assert "the history with trufflehog could not be looked at" in check.reason
 
