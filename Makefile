@@ -103,7 +103,7 @@ lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
 bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
 	@$(BIN)/python -m benchmarks $(ONLY)
 
-mutants: .venv/.dev ## what the tests do not notice: SAMPLE=200 small changes; SEED=1, ONLY="gates/release/approval.py evidence/seen.py"
+mutants: .venv/.dev ## what the tests do not notice: SAMPLE=200 small changes; SEED=1, ONLY="gates/release/approval.py evidence/first_sightings.py"
 	@$(BIN)/python -m benchmarks.mutants $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock

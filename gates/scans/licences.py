@@ -38,7 +38,7 @@ class Licences(_Section):
 
 
 @dataclass(frozen=True)
-class One:
+class Licence:
     """A licence, with its exception if it has one ("GPL-2.0-only WITH Classpath-exception-2.0")."""
 
     name: str
@@ -58,7 +58,7 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
 
-Expression = One | AllOf | AnyOf
+Expression = Licence | AllOf | AnyOf
 
 
 class Origin(StrEnum):
@@ -121,7 +121,7 @@ def not_allowed(expression: Expression, allowed: frozenset[str]) -> list[str]:
     unless it is listed itself.
     """
     match expression:
-        case One(name):
+        case Licence(name):
             return [] if {name, name.partition(" WITH ")[0]} & allowed else [name]
         case AllOf(parts):
             return [name for part in parts for name in not_allowed(part, allowed)]

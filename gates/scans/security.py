@@ -76,9 +76,11 @@ def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
         for finding in check.findings
         if finding.severity in rule.waivable and finding.fingerprint in context.waived
     ]
-    notes = [f"{name(finding)}: {context.waived[finding.fingerprint]}" for finding in waived]
+    notes = [f"{headline(finding)}: {context.waived[finding.fingerprint]}" for finding in waived]
     notes += [
-        f"{name(finding)}: medium, {_age(finding, context)}" for finding in check.findings if finding.severity is MEDIUM
+        f"{headline(finding)}: medium, {_age(finding, context)}"
+        for finding in check.findings
+        if finding.severity is MEDIUM
     ]
     outcome, reason = _outcome(check, _blocking(check, rule, context), waived, context)
     return check.model_copy(update={"outcome": outcome, "reason": reason, "notes": (*check.notes, *notes)})
@@ -86,20 +88,20 @@ def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
 
 def _outcome(check: Check, blocking: Sequence[str], waived: Sequence[Finding], context: Context) -> tuple[Outcome, str]:
     if blocking:
-        blind = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
-        return Outcome.FAILED, "; ".join([*blocking, *blind])
+        beyond = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
+        return Outcome.FAILED, "; ".join([*blocking, *beyond])
     if check.outcome is Outcome.NO_VERDICT and check.name in context.accepted:
         because = context.accepted[check.name]
         return Outcome.ACCEPTED_UNRUN, f"accepted un-run because {because}; it could not look: {check.reason}"
-    looked = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))
-    if not looked:
+    completed = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))
+    if not completed:
         return check.outcome, check.reason
     if unknown := [str(measure) for measure in check.measures if measure.holds is None]:
         return Outcome.NO_VERDICT, "; ".join(unknown)
     return Outcome.PASSED, _tracked(check, waived, context) or check.reason
 
 
-def name(finding: Finding) -> str:
+def headline(finding: Finding) -> str:
     """Return a finding in a few words: rule and place, or rule, package and the version that mends it."""
     if finding.package:
         mended = f", fixed in {finding.fixed}" if finding.fixed else ""
@@ -118,12 +120,12 @@ def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
     ]
     parts = []
     if never:
-        names = [name(finding) for finding in never[:SHOWN]]
+        names = [headline(finding) for finding in never[:SHOWN]]
         parts.append(f"{len(never)} {rule.noun}: {_more(names, len(never))}")
     if unwaived:
         by_severity = Counter(finding.severity for finding in unwaived)
         counts = ", ".join(f"{by_severity[severity]} {severity}" for severity in Severity if by_severity[severity])
-        names = [f"{name(finding)} [{finding.fingerprint}]" for finding in unwaived[:SHOWN]]
+        names = [f"{headline(finding)} [{finding.fingerprint}]" for finding in unwaived[:SHOWN]]
         parts.append(f"{counts} without a waiver: {_more(names, len(unwaived))}")
     refused = [
         f"waiver {finding.fingerprint} refused: {context.refused[finding.fingerprint]}"

@@ -8,8 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from control.signing_keys import signing_keys
+from evidence.first_sightings import KIND, look_back, note_sightings
 from evidence.history import Record
-from evidence.seen import KIND, look_back, note_sightings
 from evidence.signing import Keys
 from evidence.statements import Scanned
 from evidence.store import Store
@@ -62,16 +62,16 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         written.waivers,
         written.malformed,
         prove_waivers(written.waivers, approvers),
-        [one.name for one in approvers],
+        [approver.name for approver in approvers],
         waivable(checks, rules),
         now,
     )
     waived = covered(checks, waivers)
-    refused = {one.name: one.why for one in waivers.refused}
+    refused = {waiver.name: waiver.why for waiver in waivers.refused}
     accepted = pipeline.scans.accepted
     context = Context(waived, refused, accepted, first_seen, now)
     judged = [judge_scan(check, rules[check.name], context) for check in checks]
-    marks = {finding.fingerprint for check in checks for finding in check.findings}
+    current = {finding.fingerprint for check in checks for finding in check.findings}
     score = security_score(list(rules), judged, waived)
     return Scanned(
         commit=source.commit,
@@ -82,9 +82,9 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         run=run,
         checks=(*judged, score_check(score)),
         first_seen=first_seen,
-        waived={mark: waiver for mark, waiver in waived.items() if mark in marks},
+        waived={fingerprint: waiver for fingerprint, waiver in waived.items() if fingerprint in current},
         refused=waivers.refused,
-        unneeded=tuple(one.fingerprint for one in waivers.unneeded),
+        unneeded=tuple(waiver.fingerprint for waiver in waivers.unneeded),
         accepted=dict(accepted),
     )
 

@@ -11,8 +11,9 @@ import pytest
 
 from gates.check import Check
 from settings.pipeline import Pipeline, Scans
-from tasks.scans import Scan, Subject, all_scans, container, keys
+from tasks.scans import Scan, Subject, all_scans, container
 from tasks.scans import files as files_of_commit
+from tasks.scans import keys
 from tasks.scans.keys import scan_key
 from tests.tasks.scans.subjects import make_subject
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from evidence.first_sightings import KIND, look_back, note_sightings, sightings
 from evidence.history import Record
-from evidence.seen import KIND, look_back, note_sightings, sightings
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check, Outcome
