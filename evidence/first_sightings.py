@@ -38,17 +38,16 @@ def sightings(store: Store, keys: Keys, app: str, branch: str) -> dict[str, Sigh
     return by_fingerprint
 
 
-def look_back(
+def first_sightings(
     store: Store, keys: Keys, app: str, branch: str, main: str, checks: Sequence[Check], now: datetime
-) -> tuple[dict[str, datetime], frozenset[str]]:
-    """Return since when each finding of the checks is known (`now` for what is new), and which are new here.
+) -> dict[str, datetime]:
+    """Return since when each finding of the checks is known, by fingerprint: `now` for what is new.
 
     A branch of which nothing is known yet is compared with `main`.
     """
     known = sightings(store, keys, app, branch) or sightings(store, keys, app, main)
     current = {finding.fingerprint for check in checks for finding in check.findings}
-    first_seen = {fingerprint: known[fingerprint].first if fingerprint in known else now for fingerprint in current}
-    return first_seen, frozenset(current - set(known))
+    return {fingerprint: known[fingerprint].first if fingerprint in known else now for fingerprint in current}
 
 
 def note_sightings(store: Store, keys: Keys, app: str, record: Record, checks: Sequence[Check], main: str) -> None:

@@ -26,7 +26,7 @@ from tasks.checks.run_jobs import run_jobs
 from tasks.notify.events import tell_new_findings
 from tasks.notify.scan_news import tell_scans
 from tasks.scans import Subject
-from tasks.scans.all import judge, new_findings, remember_findings
+from tasks.scans.all import judge, remember_findings
 from tasks.scans.findings_page import scans_page
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.scans.packages.outdated import list_outdated, outdated_page
@@ -127,8 +127,8 @@ def _look(subject: Subject, memory: Memory, target: ScanTarget, digests: Sequenc
     jobs = scan_jobs(subject, now)
     looked = run_jobs(jobs, memory, subject.workspace)
     checks = [result.check for result in looked.values()]
-    new = new_findings(pipeline, source, checks, now)
     scanned = judge(subject, memory.run, checks, now, oldest_look(jobs, looked, memory, now))
+    new = [fingerprint for fingerprint, first in scanned.first_seen.items() if first == now]
     if source.signable:
         _sign(pipeline, target, source, scanned, digests)
         remember_findings(pipeline.app.name, pipeline.app.branch, scanned)

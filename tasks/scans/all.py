@@ -8,7 +8,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from control.signing_keys import signing_keys
-from evidence.first_sightings import KIND, look_back, note_sightings
+from evidence.first_sightings import KIND, first_sightings, note_sightings
 from evidence.history import Record
 from evidence.signing import Keys
 from evidence.statements import Scanned
@@ -20,11 +20,9 @@ from gates.scans.security_score import score_check, security_score
 from gates.scans.waivers import judge_waivers
 from host.home import Home
 from settings.approvers import read_approvers
-from settings.pipeline import Pipeline
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
 from tasks.scans import Scan, Subject, all_scans
-from tasks.source.git import Source
 from tasks.source.workspace import Looked
 
 
@@ -48,12 +46,13 @@ def run_scan(scan: Scan, subject: Subject) -> Looked:
 def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, looked: datetime) -> Scanned:
     """Judge what the scans saw by this checkout's rules: waivers, accepted un-run, age. Changes nothing.
 
-    `looked` is when the oldest of the results was found out. Times are aware. ConfigError when a file is wrong.
+    What is new on the commit's branch is first seen `now`. `looked` is when the oldest of the results was found out.
+    Times are aware. ConfigError when a file is wrong.
     """
     pipeline, source = subject.pipeline, subject.workspace.source
     home = Home.find()
     rules = {scan.name: scan.rule for scan in all_scans().values()}
-    first_seen, _ = look_back(
+    first_seen = first_sightings(
         Store(home.store), Keys(home.keys), pipeline.app.name, source.branch, pipeline.app.branch, checks, now
     )
     approvers = read_approvers()
@@ -71,7 +70,6 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
     accepted = pipeline.scans.accepted
     context = Context(waived, refused, accepted, first_seen, now)
     judged = [judge_scan(check, rules[check.name], context) for check in checks]
-    current = {finding.fingerprint for check in checks for finding in check.findings}
     score = security_score(list(rules), judged, waived)
     return Scanned(
         commit=source.commit,
@@ -82,18 +80,11 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         run=run,
         checks=(*judged, score_check(score)),
         first_seen=first_seen,
-        waived={fingerprint: waiver for fingerprint, waiver in waived.items() if fingerprint in current},
+        waived={fingerprint: waiver for fingerprint, waiver in waived.items() if fingerprint in first_seen},
         refused=waivers.refused,
         unneeded=tuple(waiver.fingerprint for waiver in waivers.unneeded),
         accepted=dict(accepted),
     )
-
-
-def new_findings(pipeline: Pipeline, source: Source, checks: Sequence[Check], now: datetime) -> frozenset[str]:
-    """Return the fingerprints that nobody saw on the commit's branch before."""
-    home = Home.find()
-    store, keys = Store(home.store), Keys(home.keys)
-    return look_back(store, keys, pipeline.app.name, source.branch, pipeline.app.branch, checks, now)[1]
 
 
 @task(name="remember findings", task_run_name="remember findings", cache_policy=NO_CACHE)
