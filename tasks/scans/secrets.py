@@ -32,7 +32,7 @@ def scan_secrets(subject: Subject) -> Check:
     """
     return scan_parts(
         "secrets",
-        "kingfisher" + (", trufflehog" if installed("trufflehog") else ""),
+        "kingfisher" + (", trufflehog" if host_program("trufflehog") != "absent" else ""),
         {
             "the history": lambda: _with_kingfisher(subject),
             "the history with trufflehog": lambda: _with_trufflehog(subject),

@@ -258,6 +258,16 @@ def test_a_trufflehog_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pyte
     assert "the history with trufflehog could not be looked at" in check.reason
 
 
+def test_a_trufflehog_that_is_named_and_absent_hides_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: dict[str, str]
+) -> None:
+    commit(tmp_path / "app", {"a.py": planted["github"] + "\n"})
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tmp_path / "none"))
+    check = scan_secrets(subject_of(tmp_path / "app", tmp_path / "work"))
+    assert check.outcome is Outcome.NO_VERDICT and "trufflehog is absent" in check.reason
+    assert {finding.file for finding in check.findings} == {"a.py"}
+
+
 def test_trufflehog_can_be_required(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
