@@ -20,8 +20,8 @@ from gates.check import Check, Outcome
 from host.errors import ToolError
 from host.home import Home
 from settings.pipeline import read_pipeline
-from tasks.scans import SCANS, Subject
-from tasks.scans.secrets import look_for_secrets
+from tasks.scans import Subject, all_scans
+from tasks.scans.secrets import scan_secrets
 from tasks.source.dependencies import locked_environment, own_tools
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Workspace
@@ -35,7 +35,7 @@ def scanned(repository: Path) -> tuple[float, list[Check]]:
     state = security(working_tree=str(repository), return_state=True)
     seconds = time.monotonic() - began
     (report,) = read_scans_of(Home.find(), str(state.state_details.flow_run_id))
-    checks = [one for one in report.scanned.checks if one.name in SCANS]
+    checks = [one for one in report.scanned.checks if one.name in all_scans()]
     if bad := [f"{one.name}: {one.outcome}: {one.reason}" for one in checks if one.outcome not in GOOD]:
         raise ToolError("; ".join(bad))
     return seconds, checks
@@ -48,7 +48,7 @@ def of_history(repository: Path, root: Path) -> tuple[float, float]:
     tree = source.lay_out(root / "tree", os.geteuid())
     subject = Subject(read_pipeline(), Workspace(root, source, root), tree, source.repository)
     began = time.monotonic()
-    check = look_for_secrets(subject)
+    check = scan_secrets(subject)
     seconds = time.monotonic() - began
     if check.outcome is not Outcome.PASSED or check.findings:
         raise ToolError(f"secrets: {check.outcome}: {check.reason}")

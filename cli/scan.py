@@ -13,7 +13,7 @@ from evidence.scan_report import ScanReport, read_scans_of
 from gates.check import Outcome
 from gates.scans.merge import merge
 from gates.scans.sarif import to_sarif
-from gates.scans.security import name
+from gates.scans.security import headline
 from host.errors import ConfigError
 from host.files import write_atomically
 from host.home import Home
@@ -91,7 +91,7 @@ def print_scans(report: ScanReport) -> None:
     for one in found[:SHOWN]:
         waiver = scanned.waived.get(one.fingerprint)
         mark = "new, " if one.fingerprint in report.new else ""
-        say(f"  {one.severity}: {name(one)}: {one.message} ({mark}{waiver or one.fingerprint})")
+        say(f"  {one.severity}: {headline(one)}: {one.message} ({mark}{waiver or one.fingerprint})")
     if len(found) > SHOWN:
         say(f"  and {len(found) - SHOWN} more, less severe; all of them: --sarif FILE")
     for refused in scanned.refused:

@@ -13,35 +13,37 @@ from evidence.store import Store
 from gates.check import Check, Outcome
 from gates.release.approval import Approver
 from gates.release.freshness import stale_scans
-from gates.scans.security import RULES
-from gates.scans.security_score import SCORE
 from gates.scans.waivers import Waiver
 from settings.pipeline import read_pipeline
 from settings.waivers import read_waivers
 
-# What only a `scans` statement may say, which has an age: the same names elsewhere count for nothing.
-SCANS = (*RULES, SCORE)
-
 
 @dataclass(frozen=True)
 class Known:
-    """The genuine evidence about an artifact of `commit` that counts now; `origin` are provenance and SBOM."""
+    """The genuine evidence about an artifact of `commit` that counts now; `origin` are provenance and SBOM.
+
+    `ci` are the checks that config/pipeline.toml defines. A `checks` statement may say nothing else: every other name
+    is a scan's, which only a `scans` statement may say, for it has an age.
+    """
 
     commit: str
     version: str
     checked: Checked | None
     scanned: Scanned | None
     origin: tuple[Check, ...]
+    ci: frozenset[str]
 
     @property
     def checks(self) -> tuple[Check, ...]:
         """Return every check: those of `ci`, the scans, and what provenance and SBOM come to."""
-        own = [one for one in (self.checked.checks if self.checked else ()) if one.name not in SCANS]
+        own = [one for one in (self.checked.checks if self.checked else ()) if one.name in self.ci]
         return (*own, *(self.scanned.checks if self.scanned else ()), *self.origin)
 
 
 def read_known(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Known:
-    """Read and verify everything that was stated about an artifact. EvidenceError when any of it is not genuine."""
+    """Read and verify everything that was stated about an artifact. EvidenceError when any of it is not genuine,
+    ConfigError when config/pipeline.toml is wrong.
+    """
     scans = read_scans(store, keys, digest)
     return Known(
         commit=bundle.commit,
@@ -49,6 +51,7 @@ def read_known(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Known:
         checked=read_checks(store, keys, digest),
         scanned=scans[-1] if scans else None,
         origin=origin_checks(store, keys, digest, bundle),
+        ci=frozenset(read_pipeline().checks),
     )
 
 
@@ -57,10 +60,12 @@ def scan_problems(place: Environment, known: Known, approvers: Sequence[Approver
     waiver or an acceptance that does not hold any more.
     """
     contradicted = [f"{one.name}: {one.reason}" for one in known.origin if one.outcome is Outcome.FAILED]
-    required = [name for name in place.settings.gates if name in SCANS]
+    scanned = known.scanned
+    scans = {check.name for check in (scanned.checks if scanned else ())}
+    others = known.ci | {check.name for check in known.origin}
+    required = [name for name in place.settings.gates if name in scans or name not in others]
     if not required:
         return contradicted
-    scanned = known.scanned
     if scanned is None:
         run = f"prefect deployment run security/nightly -p commit={known.commit[:12]}"
         return [*contradicted, f"{known.version}: no security scan was signed for this artifact; run: {run}"]

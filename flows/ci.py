@@ -32,7 +32,7 @@ from tasks.checks.plan import Judged, adding_up, compatibility_jobs, load_jobs, 
 from tasks.checks.run_jobs import Job, run_jobs
 from tasks.notify.ci_news import begin_ci, tell_broken, tell_ci
 from tasks.notify.ci_page import summary_page
-from tasks.scans import SCANS, Subject
+from tasks.scans import Subject
 from tasks.scans.all import judge, remember_findings
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.source.dependencies import download_wheels, make_environment
@@ -54,10 +54,15 @@ class Found:
     scanned: Scanned
 
     @property
+    def own(self) -> list[Check]:
+        """Return the checks that are no scans."""
+        scans = {check.name for check in self.scanned.checks}
+        return [looked.check for name, looked in self.looked.items() if name not in scans]
+
+    @property
     def checks(self) -> list[Check]:
         """Return every check, the scans as they were judged."""
-        own = [looked.check for name, looked in self.looked.items() if name not in SCANS]
-        return [*own, *self.scanned.checks]
+        return [*self.own, *self.scanned.checks]
 
 
 @flow(
@@ -143,8 +148,7 @@ def _sign(pipeline: Pipeline, source: Source, digest: str, found: Found, run: st
     """Sign what was seen, failures included, for exactly this commit and artifact; then add it to the history."""
     sign_origin(digest, pipeline.app.repository, pipeline.digest, run, began)
     sign_scans(digest, pipeline.app.name, found.scanned)
-    own = [check for check in found.checks if check.name not in {one.name for one in found.scanned.checks}]
-    sign_checks(digest, pipeline.app.name, checked(pipeline, source, run, own))
+    sign_checks(digest, pipeline.app.name, checked(pipeline, source, run, found.own))
     remember_findings(pipeline.app.name, pipeline.app.branch, found.scanned)
     remember_run(pipeline.app, source, run, found.looked)
 

@@ -25,12 +25,12 @@ from tasks.checks.memory import Memory, open_memory
 from tasks.checks.run_jobs import run_jobs
 from tasks.notify.events import tell_new_findings
 from tasks.notify.scan_news import tell_scans
-from tasks.scans import SCANS, Subject
-from tasks.scans.all import judge, new_findings, remember_findings
+from tasks.scans import Subject
+from tasks.scans.all import judge, remember_findings
 from tasks.scans.findings_page import scans_page
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.scans.packages.outdated import list_outdated, outdated_page
-from tasks.scans.scan_targets import Wanted, nightly_targets
+from tasks.scans.scan_targets import ScanTarget, nightly_targets
 from tasks.source.dependencies import make_environment
 from tasks.source.git import Source, fetch_source
 from tasks.source.working_tree import read_working_tree
@@ -45,8 +45,8 @@ def _run_name() -> str:
 
 
 @dataclass
-class Seen:
-    """What a run saw so far."""
+class ScanRun:
+    """A run's pages, the reasons that block, and the reports of what it scanned so far."""
 
     pages: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
@@ -71,19 +71,19 @@ def security(
         refresh: Look again, whatever was found out earlier today about the same files.
         pipeline: Another file than config/pipeline.toml, for a working tree only: nothing is signed by its rules.
     """
-    seen = Seen()
+    run = ScanRun()
     with working_directory() as root:
         try:
             rules = _rules(pipeline, working_tree)
-            targets = _targets(rules, commit, working_tree, seen)
+            targets = _targets(rules, commit, working_tree, run)
         except SlipwayError as error:
             return Failed(message=f"{type(error).__name__}: {error}")
-        for number, wanted in enumerate(targets):
+        for number, target in enumerate(targets):
             try:
-                _scan(rules, wanted, working_tree, root / str(number), refresh, seen)
+                _scan(rules, target, working_tree, root / str(number), refresh, run)
             except SlipwayError as error:
-                seen.reasons.append(f"{wanted.title}: {type(error).__name__}: {error}")
-    return _conclude(seen)
+                run.reasons.append(f"{target.title}: {type(error).__name__}: {error}")
+    return _conclude(run)
 
 
 def _rules(file: str | None, working_tree: str | None) -> Pipeline:
@@ -92,57 +92,60 @@ def _rules(file: str | None, working_tree: str | None) -> Pipeline:
     return read_pipeline(Path(file)) if file else read_pipeline()
 
 
-def _targets(pipeline: Pipeline, commit: str | None, working_tree: str | None, seen: Seen) -> list[Wanted]:
+def _targets(pipeline: Pipeline, commit: str | None, working_tree: str | None, run: ScanRun) -> list[ScanTarget]:
     if working_tree:
-        return [Wanted("", {}, (working_tree,))]
+        return [ScanTarget("", {}, (working_tree,))]
     if commit:
-        return [Wanted(commit, {}, (commit,))]
-    found, problems = nightly_targets(pipeline)
-    seen.reasons += problems
-    return found
+        return [ScanTarget(commit, {}, (commit,))]
+    targets, problems = nightly_targets(pipeline)
+    run.reasons += problems
+    return targets
 
 
-def _scan(pipeline: Pipeline, wanted: Wanted, working_tree: str | None, root: Path, refresh: bool, seen: Seen) -> None:
+def _scan(
+    pipeline: Pipeline, target: ScanTarget, working_tree: str | None, root: Path, refresh: bool, run: ScanRun
+) -> None:
     """Scan one commit, with each container image that its artifacts name."""
     source = (
-        read_working_tree(Path(working_tree), root) if working_tree else fetch_source(pipeline.app, wanted.commit, root)
+        read_working_tree(Path(working_tree), root) if working_tree else fetch_source(pipeline.app, target.commit, root)
     )
     artifacts: dict[str, str] = {}
     if source.signable:
-        artifacts = artifacts_of(pipeline.app.name, source.commit, wanted.live.values())
+        artifacts = artifacts_of(pipeline.app.name, source.commit, target.live.values())
     subject = _subject(pipeline, source, root)
     memory = open_memory(pipeline, source, root / "remembered", refresh)
     for image in dict.fromkeys(artifacts.values()) or [""]:
         same = [digest for digest, its in artifacts.items() if its == image]
-        _look(replace(subject, image=image or None), memory, wanted, same, seen)
-    if wanted.newest and datetime.now(UTC).weekday() == OUTDATED_ON:
-        seen.pages.append(_outdated(pipeline, subject))
+        _look(replace(subject, image=image or None), memory, target, same, run)
+    if target.newest and datetime.now(UTC).weekday() == OUTDATED_ON:
+        run.pages.append(_outdated(pipeline, subject))
 
 
-def _look(subject: Subject, memory: Memory, wanted: Wanted, digests: Sequence[str], seen: Seen) -> None:
-    """Run the scans, sign what was seen for each of the artifacts, and tell what is new in what is live."""
+def _look(subject: Subject, memory: Memory, target: ScanTarget, digests: Sequence[str], run: ScanRun) -> None:
+    """Run the scans, sign the outcome for each of the artifacts, and tell what is new in what is live."""
     pipeline, source, now = subject.pipeline, subject.workspace.source, datetime.now(UTC)
     jobs = scan_jobs(subject, now)
     looked = run_jobs(jobs, memory, subject.workspace)
-    checks = [one.check for one in looked.values()]
-    new = new_findings(pipeline, source, checks, now)
+    checks = [result.check for result in looked.values()]
     scanned = judge(subject, memory.run, checks, now, oldest_look(jobs, looked, memory, now))
+    new = [fingerprint for fingerprint, first in scanned.first_seen.items() if first == now]
     if source.signable:
-        _sign(pipeline, wanted, source, scanned, digests)
+        _sign(pipeline, target, source, scanned, digests)
         remember_findings(pipeline.app.name, pipeline.app.branch, scanned)
-    verdict = judge_checks(SCANS, scanned.checks)
-    title = f"{source.version} ({wanted.title})"
-    seen.pages.append(scans_page(title, scanned, verdict, new))
-    seen.reports.append(ScanReport(title=title, scanned=scanned, new=tuple(sorted(new))))
+    verdict = judge_checks([job.name for job in jobs], scanned.checks)
+    title = f"{source.version} ({target.title})"
+    run.pages.append(scans_page(title, scanned, verdict, new))
+    run.reports.append(ScanReport(title=title, scanned=scanned, new=tuple(sorted(new))))
     if verdict.action is not Action.PROMOTE:
-        seen.reasons.append(f"{title}: {verdict.reason}")
+        run.reasons.append(f"{title}: {verdict.reason}")
 
 
-def _sign(pipeline: Pipeline, wanted: Wanted, source: Source, scanned: Scanned, digests: Sequence[str]) -> None:
-    for environment, digest in wanted.live.items():
+def _sign(pipeline: Pipeline, target: ScanTarget, source: Source, scanned: Scanned, digests: Sequence[str]) -> None:
+    for environment, digest in target.live.items():
         if digest in digests:
             known = known_findings(digest)
-            fresh = [one for check in scanned.checks for one in check.findings if one.fingerprint not in known]
+            findings = [finding for check in scanned.checks for finding in check.findings]
+            fresh = [finding for finding in findings if finding.fingerprint not in known]
             tell_new_findings(environment, source.version, digest, fresh)
     for digest in digests:
         sign_scans(digest, pipeline.app.name, scanned)
@@ -150,7 +153,7 @@ def _sign(pipeline: Pipeline, wanted: Wanted, source: Source, scanned: Scanned, 
 
 def _outdated(pipeline: Pipeline, subject: Subject) -> str:
     """Return the weekly page of what has newer releases. It decides nothing, and its trouble is only told."""
-    names = [one for one in pipeline.locks.every if (subject.tree / one).is_file()]
+    names = [lock for lock in pipeline.locks.every if (subject.tree / lock).is_file()]
     try:
         return outdated_page(list_outdated(subject.tree, names, pipeline.app.python))
     except SlipwayError as error:
@@ -170,16 +173,16 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     return Subject(pipeline, workspace, workspace.lend(tree), source.repository)
 
 
-def _conclude(seen: Seen) -> State[str]:
+def _conclude(run: ScanRun) -> State[str]:
     verdict = (
-        Verdict(Action.STOP, "; ".join(seen.reasons))
-        if seen.reasons
-        else Verdict(Action.PROMOTE, f"{len(seen.reports)} commits scanned, nothing blocks")
+        Verdict(Action.STOP, "; ".join(run.reasons))
+        if run.reasons
+        else Verdict(Action.PROMOTE, f"{len(run.reports)} commits scanned, nothing blocks")
     )
-    keep_scans(Home.find(), str(runtime.flow_run.id), ScanReports(reports=tuple(seen.reports)))
-    unscanned = "\n".join(f"- {reason}" for reason in seen.reasons) if not seen.pages else ""
-    tell_scans(seen.reports)
-    show("security", "\n\n".join(["# Security", *seen.pages, unscanned]), verdict.reason[:200])
+    keep_scans(Home.find(), str(runtime.flow_run.id), ScanReports(reports=tuple(run.reports)))
+    unscanned = "\n".join(f"- {reason}" for reason in run.reasons) if not run.pages else ""
+    tell_scans(run.reports)
+    show("security", "\n\n".join(["# Security", *run.pages, unscanned]), verdict.reason[:200])
     if verdict.action is not Action.PROMOTE:
         return Failed(message=verdict.reason[:1000])
     return Completed(message=verdict.reason[:1000])

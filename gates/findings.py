@@ -1,6 +1,7 @@
 """What a tool found: one model for linters, type checkers and scanners, so that findings can be merged and compared."""
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +44,34 @@ class Finding(BaseModel):
     fixed: str = ""
     aliases: tuple[str, ...] = ()
     also_by: tuple[str, ...] = ()
+
+
+def make_finding(
+    tool: str,
+    rule: str,
+    severity: Severity,
+    message: str,
+    file: str = "",
+    *,
+    key: Iterable[str],
+    line: int = 0,
+    package: str = "",
+    installed: str = "",
+    fixed: str = "",
+) -> Finding:
+    """Return a finding with the fingerprint of `key`. Of its message 500 characters are kept."""
+    return Finding(
+        tool=tool,
+        rule=rule,
+        severity=severity,
+        message=message[:500],
+        file=file,
+        line=line,
+        fingerprint=fingerprint(*key),
+        package=package,
+        installed=installed,
+        fixed=fixed,
+    )
 
 
 def fingerprint(*parts: str) -> str:

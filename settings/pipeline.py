@@ -9,7 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.bundle import Command, Run
+from gates.checks.benchmarks import NAME as BENCHMARKS
+from gates.checks.performance import NAME as LOAD
 from gates.checks.reports import Reads
+from gates.release.compatibility import NAME as COMPATIBILITY
 from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
@@ -305,10 +308,21 @@ class Pipeline(_Section):
         """Return a digest of the whole file: evidence holds only for the rules under which it was made."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """Return the names of the checks that `ci` makes of this file, beside the security scans."""
+        names = [*self.quality, *self.suites, COMPATIBILITY]
+        names += ["coverage"] if self.coverage else []
+        names += [LOAD] if self.performance else []
+        compared = self.performance and any(suite.benchmarks for suite in self.suites.values())
+        return (*names, BENCHMARKS) if compared else tuple(names)
+
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if twice := set(self.quality) & set(self.suites):
             raise ValueError(f"{sorted(twice)[0]} names both a quality tool and a suite; a check's name is unique")
+        if twice := {name for name in self.checks if self.checks.count(name) > 1}:
+            raise ValueError(f"{sorted(twice)[0]} is the name of a check of its own; call the tool or suite otherwise")
         return self
 
     @model_validator(mode="after")

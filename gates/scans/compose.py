@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile import ImageRules, filled, is_pinned
 from gates.scans.outcome import ReportError
 
@@ -21,29 +21,23 @@ def judge_compose(file: str, documents: Mapping[str, Any], rules: ImageRules) ->
     ReportError when it is no compose file.
     """
     services = _services(file, documents[file])
-    found = []
+    findings = []
     for name in services:
         service = _extended(file, str(name), documents, 0)
         rows = [*_forbidden(service), *_rights(service), *_published(service)]
         if "image" in service or "build" in service:
             rows += [*_missing(service), *_image(service, rules)]
-        found += [
-            Finding(
-                tool="policy",
-                rule=rule,
-                severity=severity,
-                message=f"service {str(name)[:60]}: {message}",
-                file=file,
-                fingerprint=fingerprint(rule, file, str(name), message),
-            )
-            for rule, severity, message in rows
+        shown = f"service {str(name)[:60]}"
+        findings += [
+            make_finding("policy", rule, severity, f"{shown}: {why}", file, key=(rule, file, str(name), why))
+            for rule, severity, why in rows
         ]
-    return found
+    return findings
 
 
 def _services(file: str, document: Any) -> Mapping[str, Any]:
     services = document.get("services") if isinstance(document, dict) else None
-    if not isinstance(services, dict) or not all(isinstance(one, dict | None) for one in services.values()):
+    if not isinstance(services, dict) or not all(isinstance(service, dict | None) for service in services.values()):
         raise ReportError(f"{file} is not a compose file: it has no mapping of services")
     return services
 
@@ -103,9 +97,9 @@ def _missing(service: Mapping[str, Any]) -> Iterator[_Row]:
         yield "compose-no-memory-limit", Severity.HIGH, "it has no memory limit"
     if not (service.get("cpus") or limits.get("cpus")):
         yield "compose-no-cpu-limit", Severity.HIGH, "it has no CPU limit"
-    if "ALL" not in [str(one).upper() for one in _list(service.get("cap_drop"))]:
+    if "ALL" not in [str(dropped).upper() for dropped in _list(service.get("cap_drop"))]:
         yield "compose-capabilities", Severity.MEDIUM, "it does not say cap_drop: [ALL]"
-    options = [str(one).replace("=", ":") for one in _list(service.get("security_opt"))]
+    options = [str(option).replace("=", ":") for option in _list(service.get("security_opt"))]
     if not {"no-new-privileges", "no-new-privileges:true"} & set(options):
         yield "compose-new-privileges", Severity.MEDIUM, "it does not say no-new-privileges"
     if service.get("read_only") not in (True, "true"):

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile import is_root
 from gates.scans.outcome import ReportError, read_report
 from gates.scans.policy import Images
@@ -75,14 +75,7 @@ def judge_image(name: str, image: Inspected, history: Sequence[str], files: File
     """Judge an image by its configuration, the commands that made it (`history`), and its files."""
     rows = [*_configured(image.Config, files), *_baked(image.Config, history), *_held(files, rules)]
     return [
-        Finding(
-            tool="image",
-            rule=rule,
-            severity=severity,
-            message=message[:500],
-            file=name,
-            fingerprint=fingerprint("image", rule, subject),
-        )
+        make_finding("image", rule, severity, message, name, key=("image", rule, subject))
         for rule, severity, message, subject in dict.fromkeys(rows)
     ]
 
@@ -90,8 +83,8 @@ def judge_image(name: str, image: Inspected, history: Sequence[str], files: File
 def _configured(config: Config, files: FileSystem) -> Iterator[_Row]:
     user = config.User or ""
     if is_root(user) or _uid(user.partition(":")[0], files) == "0":
-        said = f"runs as {user}, which is root" if user else "names no USER and so runs as root"
-        yield "container-root", Severity.HIGH, f"the image {said}", "user"
+        why = f"runs as {user}, which is root" if user else "names no USER and so runs as root"
+        yield "container-root", Severity.HIGH, f"the image {why}", "user"
     test = (config.Healthcheck or {}).get("Test")
     if not test or test == ["NONE"]:
         yield "no-healthcheck", Severity.LOW, "the image has no HEALTHCHECK", "healthcheck"
@@ -110,8 +103,8 @@ def _uid(user: str, files: FileSystem) -> str:
 
 
 def _baked(config: Config, history: Sequence[str]) -> Iterator[_Row]:
-    for one in config.Env or ():
-        name, _, value = one.partition("=")
+    for variable in config.Env or ():
+        name, _, value = variable.partition("=")
         if looks_secret(name, value):
             yield "secret-in-image", Severity.HIGH, f"ENV {name[:60]} looks like a secret (not shown)", name
     for command in history:
@@ -188,22 +181,21 @@ TRIVY: Mapping[str, Severity] = {
 def read_trivy(text: bytes, image: str) -> tuple[str, list[Finding]]:
     """Return what Trivy looked at and found. ReportError when its report is none, or looked at nothing."""
     results = read_report(_Trivy, text, "trivy").Results
-    found = []
-    for result in results:
-        for one in result.Vulnerabilities or ():
-            if one.Severity not in TRIVY:
-                raise ReportError("trivy reported a severity that it does not have")
-            found.append(
-                Finding(
-                    tool="trivy",
-                    rule=one.VulnerabilityID,
-                    severity=TRIVY[one.Severity],
-                    message=f"{one.PkgName} {one.InstalledVersion}: {one.VulnerabilityID}"[:500],
-                    file=image,
-                    package=one.PkgName,
-                    installed=one.InstalledVersion,
-                    fixed=one.FixedVersion,
-                    fingerprint=fingerprint("trivy", one.VulnerabilityID, one.PkgName),
-                )
-            )
-    return f"{len(results)} targets with trivy", found
+    vulnerabilities = [entry for result in results for entry in result.Vulnerabilities or ()]
+    if any(entry.Severity not in TRIVY for entry in vulnerabilities):
+        raise ReportError("trivy reported a severity that it does not have")
+    return f"{len(results)} targets with trivy", [_finding(entry, image) for entry in vulnerabilities]
+
+
+def _finding(entry: _Vulnerability, image: str) -> Finding:
+    return make_finding(
+        "trivy",
+        entry.VulnerabilityID,
+        TRIVY[entry.Severity],
+        f"{entry.PkgName} {entry.InstalledVersion}: {entry.VulnerabilityID}",
+        image,
+        key=("trivy", entry.VulnerabilityID, entry.PkgName),
+        package=entry.PkgName,
+        installed=entry.InstalledVersion,
+        fixed=entry.FixedVersion,
+    )

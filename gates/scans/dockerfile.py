@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError
 from gates.scans.secret_names import looks_secret
 
@@ -103,19 +103,19 @@ def _documents(value: str, number: int, rest: Iterator[tuple[int, str]]) -> str:
     return body
 
 
-def stages(found: Sequence[Instruction]) -> list[Stage]:
+def stages(written: Sequence[Instruction]) -> list[Stage]:
     """Return the build stages in order. ReportError when there is none."""
     defaults: dict[str, str] = {}
     made: list[Stage] = []
-    for one in found:
-        if one.keyword == "FROM":
-            words = [word for word in one.value.split() if not word.startswith("--")]
+    for instruction in written:
+        if instruction.keyword == "FROM":
+            words = [word for word in instruction.value.split() if not word.startswith("--")]
             name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
-            made.append(Stage(filled(words[0] if words else "", defaults), name.lower(), one.line))
+            made.append(Stage(filled(words[0] if words else "", defaults), name.lower(), instruction.line))
         elif made:
-            made[-1] = Stage(made[-1].image, made[-1].name, made[-1].line, (*made[-1].body, one))
-        elif one.keyword == "ARG":
-            key, _, value = one.value.partition("=")
+            made[-1] = Stage(made[-1].image, made[-1].name, made[-1].line, (*made[-1].body, instruction))
+        elif instruction.keyword == "ARG":
+            key, _, value = instruction.value.partition("=")
             defaults[key.strip()] = value.strip().strip("\"'")
     if not made:
         raise ReportError("it has no FROM")
@@ -134,16 +134,16 @@ def filled(image: str, defaults: Mapping[str, str]) -> str:
 def user_of(all_stages: Sequence[Stage]) -> str:
     """Return who the image of the last stage runs as, "" when no USER says so; stages built on count."""
     stage: Stage | None = all_stages[-1]
-    seen: list[Stage] = []
-    while stage is not None and stage not in seen:
-        seen.append(stage)
-        users = [one.value for one in stage.body if one.keyword == "USER"]
+    visited: list[Stage] = []
+    while stage is not None and stage not in visited:
+        visited.append(stage)
+        users = [instruction.value for instruction in stage.body if instruction.keyword == "USER"]
         if users:
             return users[-1].strip("\"'")
         if stage.image.endswith(":nonroot"):
             return "nonroot"
         parent = stage.image.lower()
-        stage = next((one for one in all_stages if one.name and one.name == parent), None)
+        stage = next((other for other in all_stages if other.name and other.name == parent), None)
     return ""
 
 
@@ -155,21 +155,13 @@ def is_root(user: str) -> bool:
 
 def judge_dockerfile(file: str, text: str, rules: ImageRules) -> list[Finding]:
     """Hold a Dockerfile against the policy: base images, user, health check, secrets. ReportError as above."""
-    found = instructions(text)
-    all_stages = stages(found)
+    written = instructions(text)
+    all_stages = stages(written)
     names = {stage.name for stage in all_stages if stage.name}
-    judged = [*_bases(all_stages, names, rules), *_final(all_stages), *_baked(found)]
+    rows = [*_bases(all_stages, names, rules), *_final(all_stages), *_baked(written)]
     return [
-        Finding(
-            tool="policy",
-            rule=rule,
-            severity=severity,
-            message=message,
-            file=file,
-            line=line,
-            fingerprint=fingerprint(rule, file, subject),
-        )
-        for rule, severity, message, line, subject in judged
+        make_finding("policy", rule, severity, message, file, line=line, key=(rule, file, subject))
+        for rule, severity, message, line, subject in rows
     ]
 
 
@@ -213,19 +205,20 @@ def _final(all_stages: Sequence[Stage]) -> Iterator[_Row]:
     last = all_stages[-1]
     user = user_of(all_stages)
     if is_root(user):
-        said = f"runs as {user}" if user else "has no USER and so runs as root"
-        yield "container-root", Severity.HIGH, f"the image {said}: name a user that is not root", last.line, "user"
-    checks = [one.value for stage in all_stages for one in stage.body if one.keyword == "HEALTHCHECK"]
+        why = f"runs as {user}" if user else "has no USER and so runs as root"
+        yield "container-root", Severity.HIGH, f"the image {why}: name a user that is not root", last.line, "user"
+    checks = [entry.value for stage in all_stages for entry in stage.body if entry.keyword == "HEALTHCHECK"]
     if not checks or checks[-1].upper() == "NONE":
         yield "no-healthcheck", Severity.LOW, "the image has no HEALTHCHECK", last.line, "healthcheck"
 
 
-def _baked(found: Sequence[Instruction]) -> Iterator[_Row]:
-    for one in found:
-        if one.keyword in ("ENV", "ARG"):
-            for name, value in _NAMED.findall(one.value):
+def _baked(written: Sequence[Instruction]) -> Iterator[_Row]:
+    for instruction in written:
+        keyword, text = instruction.keyword, instruction.value
+        if keyword in ("ENV", "ARG"):
+            for name, value in _NAMED.findall(text):
                 if value.strip("\"'") and not value.startswith("$") and looks_secret(name, value.strip("\"'")):
-                    message = f"{one.keyword} {name[:60]} looks like a secret and stays in the image"
-                    yield "secret-in-image", Severity.HIGH, message, one.line, f"{one.keyword} {name}"
-        if one.keyword == "ADD" and re.match(r"(--\S+\s+)*https?://", one.value) and "--checksum=" not in one.value:
-            yield "unchecked-download", Severity.MEDIUM, "ADD of a URL without --checksum", one.line, one.value
+                    message = f"{keyword} {name[:60]} looks like a secret and stays in the image"
+                    yield "secret-in-image", Severity.HIGH, message, instruction.line, f"{keyword} {name}"
+        if keyword == "ADD" and re.match(r"(--\S+\s+)*https?://", text) and "--checksum=" not in text:
+            yield "unchecked-download", Severity.MEDIUM, "ADD of a URL without --checksum", instruction.line, text

@@ -26,8 +26,8 @@ _SCRIPT = re.compile(r"[\w./-]*\w\.(?:sh|bash)\b|(?<![\w.-])/[\w./-]+")
 def migration_in(text: str) -> str | None:
     """Return the migration command that a script or a command line holds, None without one. Comments do not count."""
     plain = SHELL_COMMENT.sub("", text.replace("\\\n", " "))
-    found = MIGRATES.search(plain)
-    return " ".join(found[0].split()) if found else None
+    command = MIGRATES.search(plain)
+    return " ".join(command[0].split()) if command else None
 
 
 def words_of(command: str | Sequence[str] | None) -> list[str]:

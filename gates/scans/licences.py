@@ -1,13 +1,14 @@
 """May each package be shipped? SPDX licence expressions (spdx.org) against an allow-list."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 
 
 class _Section(BaseModel):
@@ -37,7 +38,7 @@ class Licences(_Section):
 
 
 @dataclass(frozen=True)
-class One:
+class Licence:
     """A licence, with its exception if it has one ("GPL-2.0-only WITH Classpath-exception-2.0")."""
 
     name: str
@@ -57,7 +58,7 @@ class AnyOf:
     parts: tuple["Expression", ...]
 
 
-Expression = One | AllOf | AnyOf
+Expression = Licence | AllOf | AnyOf
 
 
 class Origin(StrEnum):
@@ -99,14 +100,14 @@ def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
 
     Several classifiers hold together: which may be chosen is nowhere said.
     """
-    for one in rules.override:
-        if one.package == package.name and one.version in ("", package.version):
-            return Origin.OVERRIDE, one.expression
+    for override in rules.override:
+        if override.package == package.name and override.version in ("", package.version):
+            return Origin.OVERRIDE, override.expression
     if package.expression:
         return (Origin.NPM if package.ecosystem == "npm" else Origin.EXPRESSION), package.expression
-    known = [rules.classifiers.get(one, "") for one in package.classifiers if one.startswith("License ::")]
+    known = [rules.classifiers.get(name, "") for name in package.classifiers if name.startswith("License ::")]
     if known and all(known):
-        return Origin.CLASSIFIER, " AND ".join(f"({one})" for one in dict.fromkeys(known))
+        return Origin.CLASSIFIER, " AND ".join(f"({expression})" for expression in dict.fromkeys(known))
     text = " ".join(package.text.split())
     if text and len(text) <= 200:
         return Origin.TEXT, rules.texts.get(text.lower(), text)
@@ -120,7 +121,7 @@ def not_allowed(expression: Expression, allowed: frozenset[str]) -> list[str]:
     unless it is listed itself.
     """
     match expression:
-        case One(name):
+        case Licence(name):
             return [] if {name, name.partition(" WITH ")[0]} & allowed else [name]
         case AllOf(parts):
             return [name for part in parts for name in not_allowed(part, allowed)]
@@ -133,42 +134,35 @@ def judge_licences(stated: Sequence[Stated], rules: Licences) -> tuple[list[Find
     """Return a finding for each shipped package that may not be, and notes: what is not shipped, and the overrides."""
     allowed = frozenset(rules.allowed)
     findings, notes = [], []
-    for one in stated:
-        package = one.package
-        refused = not_allowed(one.expression, allowed) if one.expression else []
-        if one.expression is not None and not refused:
+    for licence in stated:
+        package = licence.package
+        refused = not_allowed(licence.expression, allowed) if licence.expression else []
+        if licence.expression is not None and not refused:
             continue
-        why = f"{', '.join(dict.fromkeys(refused))} is not allowed" if refused else _unknown(one)
+        why = f"{', '.join(dict.fromkeys(refused))} is not allowed" if refused else _unknown(licence)
         if not package.shipped:
             notes.append(f"not shipped: {package.name} {package.version}: {why}")
             continue
         rule = "licence-not-allowed" if refused else "licence-unknown"
+        message = f"{package.name} {package.version} ({package.ecosystem}): {why} ({licence.origin})"
+        key, version = (rule, package.ecosystem, package.name, licence.text), package.version
         findings.append(
-            Finding(
-                tool="licences",
-                rule=rule,
-                severity=Severity.HIGH,
-                message=f"{package.name} {package.version} ({package.ecosystem}): {why} ({one.origin})"[:500],
-                package=package.name,
-                installed=package.version,
-                fingerprint=fingerprint(rule, package.ecosystem, package.name, one.text),
-            )
+            make_finding("licences", rule, Severity.HIGH, message, key=key, package=package.name, installed=version)
         )
     return findings, [*_overridden(stated, rules), *notes]
 
 
-def _unknown(one: Stated) -> str:
-    if not one.text:
-        return "its metadata names no licence"
-    return f"{one.text[:100]!r} is no SPDX expression"
+def _unknown(licence: Stated) -> str:
+    return f"{licence.text[:100]!r} is no SPDX expression" if licence.text else "its metadata names no licence"
 
 
 def _overridden(stated: Sequence[Stated], rules: Licences) -> list[str]:
-    used = {one.package.name for one in stated if one.origin is Origin.OVERRIDE}
-    return [f"override: {one.package}: {one.expression}: {one.reason}" for one in rules.override if one.package in used]
+    used = {licence.package.name for licence in stated if licence.origin is Origin.OVERRIDE}
+    overrides = [override for override in rules.override if override.package in used]
+    return [f"override: {entry.package}: {entry.expression}: {entry.reason}" for entry in overrides]
 
 
 def origins(stated: Sequence[Stated]) -> str:
     """Return how many licences were found where: "20 License-Expression, 3 classifier"."""
-    counts: Mapping[Origin, int] = {origin: sum(one.origin is origin for one in stated) for origin in Origin}
-    return ", ".join(f"{count} {origin}" for origin, count in counts.items() if count)
+    counts = Counter(licence.origin for licence in stated)
+    return ", ".join(f"{counts[origin]} {origin}" for origin in Origin if counts[origin])

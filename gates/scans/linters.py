@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError, read_report
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity
@@ -36,18 +36,19 @@ def read_hadolint(text: str, names: Mapping[str, str], texts: Mapping[str, str])
 
     `texts` gives each file's text, by our name: the offending line makes the fingerprint. ReportError as usual.
     """
-    found, blind = [], []
+    findings, problems = [], []
     for hint in read_report(_Hints, text, "hadolint").root:
         if hint.file not in names:
             raise ReportError("hadolint reported a file that it was not given")
         file = names[hint.file]
         if hint.code == "DL1000":
-            blind.append(f"hadolint cannot parse {file}, line {hint.line}")
+            problems.append(f"hadolint cannot parse {file}, line {hint.line}")
             continue
         severity = HADOLINT.get(hint.code) or HADOLINT_LEVELS.get(hint.level, MEDIUM)
         subject = _line(texts[file], hint.line)
-        found.append(_finding("hadolint", hint.code, severity, hint.message, file, hint.line, subject))
-    return found, blind
+        key = (hint.code, file, subject)
+        findings.append(make_finding("hadolint", hint.code, severity, hint.message, file, line=hint.line, key=key))
+    return findings, problems
 
 
 class _Point(_Model):
@@ -104,17 +105,18 @@ def read_zizmor(output: str, names: Mapping[str, str]) -> list[Finding]:
     missing = [ours for path, ours in names.items() if not any(f"completed {path}" in line for line in lines[:start])]
     if missing:
         raise ReportError(f"zizmor did not complete {', '.join(missing)[:300]}")
-    found = []
+    findings = []
     for audit in read_report(_Audits, "\n".join(lines[start:]), "zizmor").root:
-        place = next((one for one in audit.locations if one.symbolic.kind == "Primary"), audit.locations[0])
+        place = next((entry for entry in audit.locations if entry.symbolic.kind == "Primary"), audit.locations[0])
         file = names.get(_path(place.symbolic), "")
         severity = ZIZMOR.get(audit.determinations.severity, MEDIUM)
         if severity is HIGH and audit.ident in ZIZMOR_CRITICAL:
             severity = CRITICAL
         line = place.concrete.location.start_point.row + 1
         message = f"{audit.desc}: {place.symbolic.annotation}"
-        found.append(_finding("zizmor", audit.ident, severity, message, file, line, place.concrete.feature[:500]))
-    return found
+        key = (audit.ident, file, place.concrete.feature[:500])
+        findings.append(make_finding("zizmor", audit.ident, severity, message, file, line=line, key=key))
+    return findings
 
 
 def _path(place: _Symbolic) -> str:
@@ -168,30 +170,23 @@ SQUAWK_IGNORED = (
 
 def read_squawk(text: str, names: Mapping[str, str], texts: Mapping[str, str]) -> tuple[list[Finding], list[str]]:
     """Return findings of SQL files and why some could not be judged; `names` and `texts` as for hadolint."""
-    found, blind = [], []
-    for one in read_report(_Warnings, text, "squawk").root:
-        if one.file not in names:
+    findings, problems = [], []
+    for warning in read_report(_Warnings, text, "squawk").root:
+        if warning.file not in names:
             raise ReportError("squawk reported a file that it was not given")
-        file = names[one.file]
-        if one.rule_name == "syntax-error":
-            blind.append(f"squawk cannot parse the SQL of {file}")
+        file, rule = names[warning.file], warning.rule_name
+        if rule == "syntax-error":
+            problems.append(f"squawk cannot parse the SQL of {file}")
             continue
-        severity = SQUAWK.get(one.rule_name, MEDIUM)
-        subject = _line(texts[file], one.line + 1)
-        found.append(_finding("squawk", one.rule_name, severity, f"{one.message}: {subject}", file, 0, subject))
-    return found, list(dict.fromkeys(blind))
+        subject = _line(texts[file], warning.line + 1)
+        message, key = f"{warning.message}: {subject}", (rule, file, subject)
+        findings.append(make_finding("squawk", rule, SQUAWK.get(rule, MEDIUM), message, file, key=key))
+    return findings, list(dict.fromkeys(problems))
 
 
 def _line(text: str, number: int) -> str:
     lines = text.splitlines()
     return lines[number - 1].strip()[:300] if 0 < number <= len(lines) else ""
-
-
-def _finding(tool: str, rule: str, severity: Severity, message: str, file: str, line: int, subject: str) -> Finding:
-    mark = fingerprint(rule, file, subject)
-    return Finding(
-        tool=tool, rule=rule, severity=severity, message=message[:500], file=file, line=line, fingerprint=mark
-    )
 
 
 def migrations_in(sql: str, after: str) -> dict[str, str]:

@@ -40,14 +40,14 @@ def group(findings: Sequence[Finding]) -> list[tuple[Finding, ...]]:
 
     first_with: dict[str, int] = {}
     for index, finding in enumerate(findings):
-        for mark in _marks(finding):
-            one, other = sorted((find(index), find(first_with.setdefault(mark, index))))
-            leader[other] = one
+        for identity in _identities(finding):
+            earlier, later = sorted((find(index), find(first_with.setdefault(identity, index))))
+            leader[later] = earlier
     groups: dict[int, list[Finding]] = {}
     for index, finding in enumerate(findings):
         groups.setdefault(find(index), []).append(finding)
-    ordered = [tuple(sorted(one, key=lambda finding: finding.severity.rank)) for one in groups.values()]
-    return sorted(ordered, key=lambda one: one[0].severity.rank)
+    ordered = [tuple(sorted(members, key=lambda finding: finding.severity.rank)) for members in groups.values()]
+    return sorted(ordered, key=lambda members: members[0].severity.rank)
 
 
 def merge(findings: Sequence[Finding]) -> list[Finding]:
@@ -68,27 +68,30 @@ def package_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _marks(finding: Finding) -> list[str]:
-    marks = [f"fingerprint {finding.fingerprint}"]
+def _identities(finding: Finding) -> list[str]:
+    """Return what a finding has in common with every other that means the same."""
+    identities = [f"fingerprint {finding.fingerprint}"]
     if finding.package:
         package = f"{package_name(finding.package)}=={finding.installed}"
-        marks += [f"package {package} {name}" for name in sorted(advisories(finding))]
+        identities += [f"package {package} {name}" for name in sorted(advisories(finding))]
     elif finding.file and finding.line:
         kind = next((kind for kind, words in KINDS.items() if words.search(finding.rule)), None)
-        marks += [f"place {finding.file}:{finding.line} {kind}"] if kind else []
-    return marks
+        identities += [f"place {finding.file}:{finding.line} {kind}"] if kind else []
+    return identities
 
 
 def _merged(members: Sequence[Finding]) -> Finding:
     first, *others = members
     if not others:
         return first
-    also = dict.fromkeys(f"{one.tool}:{one.rule}" for one in others if (one.tool, one.rule) != (first.tool, first.rule))
-    names = dict.fromkeys(name for one in members for name in (one.rule, *one.aliases) if ADVISORY.fullmatch(name))
+    tools = dict.fromkeys(f"{finding.tool}:{finding.rule}" for finding in others)
+    tools.pop(f"{first.tool}:{first.rule}", None)
+    names = dict.fromkeys(name for finding in members for name in (finding.rule, *finding.aliases))
+    advisory_ids = [name for name in names if ADVISORY.fullmatch(name) and name != first.rule]
     return first.model_copy(
         update={
-            "also_by": tuple(dict.fromkeys((*first.also_by, *also))),
-            "aliases": tuple(dict.fromkeys((*first.aliases, *(name for name in names if name != first.rule)))),
-            "fixed": first.fixed or next((one.fixed for one in others if one.fixed), ""),
+            "also_by": tuple(dict.fromkeys((*first.also_by, *tools))),
+            "aliases": tuple(dict.fromkeys((*first.aliases, *advisory_ids))),
+            "fixed": first.fixed or next((finding.fixed for finding in others if finding.fixed), ""),
         }
     )

@@ -34,7 +34,7 @@ def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
 
 
 @dataclass(frozen=True)
-class Sight:
+class ScanOutcome:
     """What a scan saw: its findings, what it looked at, and `problems`, each a reason why that is not everything."""
 
     findings: tuple[Finding, ...] = ()
@@ -43,8 +43,8 @@ class Sight:
     notes: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
 
-    def __add__(self, other: "Sight") -> "Sight":
-        return Sight(
+    def __add__(self, other: "ScanOutcome") -> "ScanOutcome":
+        return ScanOutcome(
             self.findings + other.findings,
             self.problems + other.problems,
             self.examined + other.examined,
@@ -53,41 +53,48 @@ class Sight:
         )
 
 
-def together(sights: Iterable[Sight]) -> Sight:
+def merge_parts(parts: Iterable[ScanOutcome]) -> ScanOutcome:
     """Return what several parts of a scan saw, in their order."""
-    return sum(sights, Sight())
+    return sum(parts, ScanOutcome())
 
 
-def numbered(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Tell findings of the same fingerprint apart: a waiver for one must not cover the same line written again."""
-    seen: Counter[str] = Counter()
-    told = []
-    for one in sorted(findings, key=lambda one: (one.file, one.line)):
-        again = seen[one.fingerprint]
-        seen[one.fingerprint] += 1
-        changed = {"fingerprint": fingerprint(one.fingerprint, str(again))} if again else {}
-        told.append(one.model_copy(update=changed))
-    return tuple(told)
+def severity_of(word: str) -> Severity:
+    """Return the severity of that name; HIGH when there is none, for what a tool does not grade counts as high."""
+    return Severity(word) if word in list(Severity) else Severity.HIGH
 
 
-def conclude(name: str, tool: str, seen: Sight, seconds: float = 0) -> Check:
+def distinguish_repeats(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Give findings of the same fingerprint each its own: a waiver must not cover the same line written again."""
+    repeats: Counter[str] = Counter()
+    distinct = []
+    for finding in sorted(findings, key=lambda finding: (finding.file, finding.line)):
+        repeat = repeats[finding.fingerprint]
+        repeats[finding.fingerprint] += 1
+        changed = {"fingerprint": fingerprint(finding.fingerprint, str(repeat))} if repeat else {}
+        distinct.append(finding.model_copy(update=changed))
+    return tuple(distinct)
+
+
+def conclude(name: str, tool: str, outcome: ScanOutcome, seconds: float = 0) -> Check:
     """Return the scan's check: PASSED when it could look at everything, whatever it found; else NO_VERDICT with every
     reason. One fingerprint is one finding, and the worst MOST_FINDINGS are kept.
     """
-    unique = {finding.fingerprint: finding for finding in seen.findings}
-    findings = sorted(unique.values(), key=lambda one: (one.severity.rank, one.file, one.line, one.rule))
-    notes = list(dict.fromkeys(seen.notes))
+    unique = {finding.fingerprint: finding for finding in outcome.findings}
+    findings = sorted(
+        unique.values(), key=lambda finding: (finding.severity.rank, finding.file, finding.line, finding.rule)
+    )
+    notes = list(dict.fromkeys(outcome.notes))
     if len(findings) > MOST_FINDINGS:
         notes.insert(0, f"{len(findings)} findings, of which the worst {MOST_FINDINGS} are kept")
-    problems = list(dict.fromkeys(seen.problems))
+    problems = list(dict.fromkeys(outcome.problems))
     return Check(
         name=name,
         outcome=Outcome.NO_VERDICT if problems else Outcome.PASSED,
         reason=_problems(problems, findings) if problems else counted(findings),
-        examined=", ".join(one for one in seen.examined if one),
+        examined=", ".join(filter(None, outcome.examined)),
         tool=tool,
         seconds=round(seconds, 2),
-        measures=seen.measures,
+        measures=outcome.measures,
         findings=tuple(findings[:MOST_FINDINGS]),
         notes=tuple(notes[:MOST_NOTES]),
     )
@@ -95,11 +102,11 @@ def conclude(name: str, tool: str, seen: Sight, seconds: float = 0) -> Check:
 
 def _problems(problems: Sequence[str], findings: Sequence[Finding]) -> str:
     more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
-    found = f"; found so far: {counted(findings)}" if findings else ""
-    return "; ".join(problems[:SHOWN])[:2000] + more + found
+    so_far = f"; found so far: {counted(findings)}" if findings else ""
+    return "; ".join(problems[:SHOWN])[:2000] + more + so_far
 
 
 def counted(findings: Sequence[Finding]) -> str:
     """Return how much was found, for a person: "1 high, 2 medium"."""
-    found = [(severity, sum(one.severity is severity for one in findings)) for severity in Severity]
-    return ", ".join(f"{count} {severity}" for severity, count in found if count) or "nothing found"
+    counts = Counter(finding.severity for finding in findings)
+    return ", ".join(f"{counts[severity]} {severity}" for severity in Severity if counts[severity]) or "nothing found"

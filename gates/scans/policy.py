@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile import ImageRules
 
 
@@ -72,34 +72,26 @@ class Policy(_Section):
 def judge_files(sizes: Mapping[str, int], required: Sequence[str], rules: Files) -> list[Finding]:
     """Judge a commit's files, given with their size in bytes. `required` are exact paths beside the rules' patterns."""
     rows = [
-        ("required-file", Severity.HIGH, f"the commit has no {pattern}", pattern, pattern)
+        ("required-file", Severity.HIGH, f"the commit has no {pattern}", pattern)
         for pattern in dict.fromkeys([*rules.required, *required])
-        if not any(_matches(name, pattern) for name in sizes)
+        if not any(matches(name, pattern) for name in sizes)
     ]
     for name, size in sizes.items():
-        if any(_matches(name, one) for one in rules.forbidden) and not any(
-            _matches(name, one) for one in rules.allowed
-        ):
-            rows.append(
-                ("forbidden-file", Severity.HIGH, "a file of this name does not belong in a repository", name, name)
-            )
+        forbidden = any(matches(name, pattern) for pattern in rules.forbidden)
+        if forbidden and not any(matches(name, pattern) for pattern in rules.allowed):
+            message = "a file of this name does not belong in a repository"
+            rows.append(("forbidden-file", Severity.HIGH, message, name))
         if size > rules.max_mb * 1_000_000:
             message = f"{size / 1_000_000:.0f} MB, more than {rules.max_mb:g} MB"
-            rows.append(("large-file", Severity.MEDIUM, message, name, name))
+            rows.append(("large-file", Severity.MEDIUM, message, name))
     return [
-        Finding(
-            tool="policy",
-            rule=rule,
-            severity=severity,
-            message=message,
-            file="" if rule == "required-file" else file,
-            fingerprint=fingerprint(rule, subject),
-        )
-        for rule, severity, message, file, subject in rows
+        make_finding("policy", rule, severity, message, "" if rule == "required-file" else name, key=(rule, name))
+        for rule, severity, message, name in rows
     ]
 
 
-def _matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str) -> bool:
+    """Return whether a path matches a glob: the whole path for a pattern with a slash, else the file's name alone."""
     return fnmatchcase(path if "/" in pattern else path.rpartition("/")[2], pattern)
 
 
@@ -116,6 +108,6 @@ def apply_allowed(findings: Sequence[Finding], allow: Sequence[Allowed]) -> tupl
 
 
 def _reasons(finding: Finding, allow: Sequence[Allowed]) -> Iterator[str]:
-    for one in allow:
-        if one.rule == finding.rule and fnmatchcase(finding.file, one.file) and one.says in finding.message:
-            yield one.reason
+    for entry in allow:
+        if entry.rule == finding.rule and fnmatchcase(finding.file, entry.file) and entry.says in finding.message:
+            yield entry.reason

@@ -35,10 +35,10 @@ def to_sarif(
     for finding in shown:
         rules.setdefault(_rule_id(finding), _rule(finding))
     numbers = {name: number for number, name in enumerate(rules)}
-    told = [f"{len(merged)} results; the {len(shown)} most severe are kept"] if len(shown) < len(merged) else []
+    cut = [f"{len(merged)} results; the {len(shown)} most severe are kept"] if len(shown) < len(merged) else []
     invocation: dict[str, Any] = {"executionSuccessful": True}
-    if notes := [*told, *remarks]:
-        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": one}} for one in notes]
+    if notes := [*cut, *remarks]:
+        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": note}} for note in notes]
     run: dict[str, Any] = {
         "tool": {"driver": {"name": "slipway", "rules": list(rules.values())}},
         "invocations": [invocation],

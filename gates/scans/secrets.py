@@ -1,12 +1,12 @@
 """What Kingfisher and TruffleHog found, without a character of any secret; and whether they looked at everything."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gates.findings import Finding, Severity, fingerprint
+from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError, read_report
 
 
@@ -36,7 +36,7 @@ class _Where(_Model):
     git_metadata: _Origin | None = None
 
 
-class _Found(_Model):
+class _Entry(_Model):
     rule: _Rule
     finding: _Where
 
@@ -77,14 +77,14 @@ class _Metadata(_Model):
 class Report(_Model):
     """Kingfisher's JSON report (2.10 and newer): findings, and the audit of what it looked at."""
 
-    findings: tuple[_Found, ...]
+    findings: tuple[_Entry, ...]
     audit: _Audit
     metadata: _Metadata
 
     @property
     def blobs(self) -> int:
         """Return how many files or contents were looked at."""
-        return sum(one.stats.blobs_scanned for one in self.audit.repositories)
+        return sum(repository.stats.blobs_scanned for repository in self.audit.repositories)
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ class Leak:
 def read_kingfisher(text: bytes, inputs: int) -> Report:
     """Parse a report over `inputs` directories or repositories. ReportError when partial or in conflict with itself."""
     report = read_report(Report, text, "kingfisher")
-    looked = report.audit.repositories
-    if len(looked) != inputs or any(one.scan.status != "completed" for one in looked):
-        raise ReportError(f"kingfisher completed {len(looked)} of {inputs} inputs, or only in part")
+    repositories = report.audit.repositories
+    if len(repositories) != inputs or any(entry.scan.status != "completed" for entry in repositories):
+        raise ReportError(f"kingfisher completed {len(repositories)} of {inputs} inputs, or only in part")
     if report.metadata.summary.findings != len(report.findings):
         raise ReportError("kingfisher's report has another number of findings than its summary says")
     if report.metadata.summary.rules_applied == 0:
@@ -125,41 +125,32 @@ def check_coverage(report: Report, commit: str, commits: int, blobs: int) -> Non
 def leaks(report: Report, order: Mapping[str, int]) -> list[Leak]:
     """Return one leak for each rule, secret and file: the oldest by `order`, a commit's place in the history."""
     oldest: dict[tuple[str, str, str], Leak] = {}
-    for found in report.findings:
-        where = found.finding
+    for entry in report.findings:
+        where = entry.finding
         commit = where.git_metadata.commit.id if where.git_metadata else ""
-        leak = Leak(found.rule.id, where.path, where.line, commit, where.snippet)
+        leak = Leak(entry.rule.id, where.path, where.line, commit, where.snippet)
         key = (leak.rule, leak.mark, leak.file)
         if key not in oldest or _age(leak, order) < _age(oldest[key], order):
             oldest[key] = leak
-    return sorted(oldest.values(), key=lambda one: (_age(one, order), one.file, one.rule))
+    return sorted(oldest.values(), key=lambda leak: (_age(leak, order), leak.file, leak.rule))
 
 
 def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:
     return (order.get(leak.commit, len(order)), leak.line)
 
 
-def secret_findings(tool: str, found: Iterable[Leak], files: Container[str]) -> tuple[Finding, ...]:
+def secret_findings(tool: str, leaked: Iterable[Leak], files: Container[str]) -> tuple[Finding, ...]:
     """Return a critical finding for each leak. `files` are the paths of the newest commit.
 
     The fingerprint is made of rule, file, commit and a running number: no line, and nothing made from the secret.
     """
-    number, made = defaultdict[tuple[str, str, str], int](int), []
-    for leak in found:
+    number, findings = Counter[tuple[str, str, str]](), []
+    for leak in leaked:
         place = (leak.rule, leak.file, leak.commit)
         number[place] += 1
-        made.append(
-            Finding(
-                tool=tool,
-                rule=leak.rule,
-                severity=Severity.CRITICAL,
-                message=_message(leak, leak.file.partition("!")[0] in files),
-                file=leak.file,
-                line=leak.line,
-                fingerprint=fingerprint("secret", *place, str(number[place])),
-            )
-        )
-    return tuple(made)
+        message, key = _message(leak, leak.file.partition("!")[0] in files), ("secret", *place, str(number[place]))
+        findings.append(make_finding(tool, leak.rule, Severity.CRITICAL, message, leak.file, line=leak.line, key=key))
+    return tuple(findings)
 
 
 def _message(leak: Leak, there: bool) -> str:
@@ -193,7 +184,7 @@ class _TruffleLine(_Model):
 
 def read_trufflehog(lines: Sequence[str]) -> list[Leak]:
     """Read TruffleHog's JSON lines. ReportError when its last word, with what it looked at, is missing."""
-    found: list[Leak] = []
+    leaked: list[Leak] = []
     finished = False
     for text in filter(str.strip, lines):
         try:
@@ -202,8 +193,8 @@ def read_trufflehog(lines: Sequence[str]) -> list[Leak]:
             raise ReportError("trufflehog printed a line that is not its report") from None
         if line.SourceMetadata:
             git = line.SourceMetadata.Data.Git
-            found.append(Leak(line.DetectorName, git.file, git.line, git.commit, ""))
+            leaked.append(Leak(line.DetectorName, git.file, git.line, git.commit, ""))
         finished |= line.msg == "finished scanning" and line.chunks > 0
     if not finished:
         raise ReportError("trufflehog did not say that it finished, or looked at nothing")
-    return found
+    return leaked

@@ -20,57 +20,41 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Rule:
-    """Which severities of a scan's findings block always (`never`), and which unless somebody waived them."""
+    """Which severities of a scan's findings block always (`never`), and which unless somebody waived them.
+
+    The others are tracked with their age. `noun` is what a finding of `never` is called in a reason.
+    """
 
     never: tuple[Severity, ...] = (CRITICAL,)
     waivable: tuple[Severity, ...] = (HIGH,)
+    noun: str = "critical"
     why_never: str = "it is for a critical finding, which cannot be waived"
 
 
-# In the order of the report. Medium and low findings of the others are tracked with their age.
-RULES: Mapping[str, Rule] = {
-    "dependency": Rule(),
-    "code": Rule(),
-    "container": Rule(),
-    "secrets": Rule(
-        tuple(Severity), (), "it is for a secret, which cannot be waived: revoke it and remove it from the history"
-    ),
-    "sast": Rule(),
-    "licence": Rule(waivable=(HIGH, MEDIUM, LOW)),
-    "policy": Rule(),
-}
-
-
-def rule_of(scan: str) -> Rule:
-    """Return the rule of a scan; a scan that has none of its own is judged like a vulnerability scan."""
-    return RULES.get(scan, Rule())
-
-
-def waivable(checks: Sequence[Check]) -> dict[str, str]:
-    """Return for the fingerprint of each finding why it can never be waived, "" when it can."""
-    found: dict[str, str] = {}
+def waivable(checks: Sequence[Check], rules: Mapping[str, Rule]) -> dict[str, str]:
+    """Return for the fingerprint of each finding why it can never be waived, "" when it can. `rules` are by scan."""
+    reasons: dict[str, str] = {}
     for check in checks:
-        rule = rule_of(check.name)
+        rule = rules[check.name]
         for finding in check.findings:
-            why = rule.why_never if finding.severity in rule.never else ""
-            found[finding.fingerprint] = found.get(finding.fingerprint) or why
-    return found
+            reason = rule.why_never if finding.severity in rule.never else ""
+            reasons[finding.fingerprint] = reasons.get(finding.fingerprint) or reason
+    return reasons
 
 
 def covered(checks: Sequence[Check], waivers: Waivers) -> dict[str, Waiver]:
     """Return the waiver of each waived finding. One for the worst of a group covers the whole group."""
-    found = dict(waivers.good)
-    for members in group([finding for check in checks for finding in check.findings]):
-        waiver = waivers.good.get(members[0].fingerprint)
-        if waiver:
-            found.update({member.fingerprint: waiver for member in members[1:] if member.fingerprint not in found})
-    return found
+    waived = dict(waivers.good)
+    for worst, *others in group([finding for check in checks for finding in check.findings]):
+        if worst.fingerprint in waivers.good:
+            waived = {other.fingerprint: waivers.good[worst.fingerprint] for other in others} | waived
+    return waived
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What decides beside the findings: waivers by fingerprint, refused ones (why, by fingerprint), the scans that are
-    accepted un-run with the reason, when each finding was first seen, and now. Times are aware.
+class Context:
+    """What decides beside the findings and the scan's rule: waivers by fingerprint, refused ones (why, by fingerprint),
+    the scans that are accepted un-run with the reason, when each finding was first seen, and now. Times are aware.
     """
 
     waived: Mapping[str, Waiver]
@@ -80,44 +64,44 @@ class Rules:
     now: datetime
 
 
-def judge_scan(check: Check, rules: Rules) -> Check:
+def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
     """Return the check with the outcome that its findings come to.
 
     Findings that block fail it, also when the scan could not look at everything else. A scan that could not look and is
     accepted un-run says both reasons; one that failed is never accepted. A scan that fails itself because of findings
     passes when all of those are waived; what else it fails for it must show as a measure.
     """
-    rule = rule_of(check.name)
-    always = [one for one in check.findings if one.severity in rule.never]
-    high = [one for one in check.findings if one.severity in rule.waivable]
-    open_ = [one for one in high if one.fingerprint not in rules.waived]
-    waived = [one for one in high if one.fingerprint in rules.waived]
-    notes = [f"{name(one)}: {rules.waived[one.fingerprint]}" for one in waived]
-    notes += [f"{name(one)}: medium, {_age(one, rules)}" for one in check.findings if one.severity is MEDIUM]
-    outcome, reason = _outcome(check, always, open_, waived, rules)
+    waived = [
+        finding
+        for finding in check.findings
+        if finding.severity in rule.waivable and finding.fingerprint in context.waived
+    ]
+    notes = [f"{headline(finding)}: {context.waived[finding.fingerprint]}" for finding in waived]
+    notes += [
+        f"{headline(finding)}: medium, {_age(finding, context)}"
+        for finding in check.findings
+        if finding.severity is MEDIUM
+    ]
+    outcome, reason = _outcome(check, _blocking(check, rule, context), waived, context)
     return check.model_copy(update={"outcome": outcome, "reason": reason, "notes": (*check.notes, *notes)})
 
 
-def _outcome(
-    check: Check, always: Sequence[Finding], unwaived: Sequence[Finding], waived: Sequence[Finding], rules: Rules
-) -> tuple[Outcome, str]:
-    blocked = [_blocked(check.name, always, unwaived, rules)] if always or unwaived else []
-    blocked += [str(one) for one in check.measures if one.holds is False]
-    if blocked:
-        blind = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
-        return Outcome.FAILED, "; ".join([*blocked, *blind])
-    if check.outcome is Outcome.NO_VERDICT and check.name in rules.accepted:
-        because = rules.accepted[check.name]
+def _outcome(check: Check, blocking: Sequence[str], waived: Sequence[Finding], context: Context) -> tuple[Outcome, str]:
+    if blocking:
+        beyond = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
+        return Outcome.FAILED, "; ".join([*blocking, *beyond])
+    if check.outcome is Outcome.NO_VERDICT and check.name in context.accepted:
+        because = context.accepted[check.name]
         return Outcome.ACCEPTED_UNRUN, f"accepted un-run because {because}; it could not look: {check.reason}"
-    looked = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))
-    if not looked:
+    completed = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))
+    if not completed:
         return check.outcome, check.reason
-    if unknown := [str(one) for one in check.measures if one.holds is None]:
+    if unknown := [str(measure) for measure in check.measures if measure.holds is None]:
         return Outcome.NO_VERDICT, "; ".join(unknown)
-    return Outcome.PASSED, _tracked(check, waived, rules) or check.reason
+    return Outcome.PASSED, _tracked(check, waived, context) or check.reason
 
 
-def name(finding: Finding) -> str:
+def headline(finding: Finding) -> str:
     """Return a finding in a few words: rule and place, or rule, package and the version that mends it."""
     if finding.package:
         mended = f", fixed in {finding.fixed}" if finding.fixed else ""
@@ -126,47 +110,50 @@ def name(finding: Finding) -> str:
     return f"{finding.rule} in {place}" if place else finding.rule
 
 
-def _blocked(scan: str, always: Sequence[Finding], unwaived: Sequence[Finding], rules: Rules) -> str:
-    parts = []
-    if always:
-        what = "secret" if scan == "secrets" else "critical"
-        parts.append(f"{len(always)} {what}: {_listed(always)}")
-    if unwaived:
-        worst = Counter(str(one.severity) for one in unwaived)
-        counts = ", ".join(f"{worst[one]} {one}" for one in Severity if worst[one])
-        marks = [f"{name(one)} [{one.fingerprint}]" for one in unwaived[:SHOWN]]
-        parts.append(f"{counts} without a waiver: {_more(marks, len(unwaived))}")
-    refused = [
-        f"waiver {one.fingerprint} refused: {rules.refused[one.fingerprint]}"
-        for one in (*always, *unwaived)
-        if one.fingerprint in rules.refused
+def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
+    """Return what blocks, in words: findings that no waiver covers, waivers that do not count, figures off limits."""
+    never = [finding for finding in check.findings if finding.severity in rule.never]
+    unwaived = [
+        finding
+        for finding in check.findings
+        if finding.severity in rule.waivable and finding.fingerprint not in context.waived
     ]
-    return "; ".join([*parts, *dict.fromkeys(refused)])
+    parts = []
+    if never:
+        names = [headline(finding) for finding in never[:SHOWN]]
+        parts.append(f"{len(never)} {rule.noun}: {_more(names, len(never))}")
+    if unwaived:
+        by_severity = Counter(finding.severity for finding in unwaived)
+        counts = ", ".join(f"{by_severity[severity]} {severity}" for severity in Severity if by_severity[severity])
+        names = [f"{headline(finding)} [{finding.fingerprint}]" for finding in unwaived[:SHOWN]]
+        parts.append(f"{counts} without a waiver: {_more(names, len(unwaived))}")
+    refused = [
+        f"waiver {finding.fingerprint} refused: {context.refused[finding.fingerprint]}"
+        for finding in (*never, *unwaived)
+        if finding.fingerprint in context.refused
+    ]
+    limits = [str(measure) for measure in check.measures if measure.holds is False]
+    return [*parts, *dict.fromkeys(refused), *limits]
 
 
-def _tracked(check: Check, waived: Sequence[Finding], rules: Rules) -> str:
+def _tracked(check: Check, waived: Sequence[Finding], context: Context) -> str:
     """Return what a scan that blocks nothing found; "" when that is nothing."""
-    marks = {one.fingerprint for one in waived}
-    rest = Counter(one.severity for one in check.findings if one.fingerprint not in marks)
+    fingerprints = {finding.fingerprint for finding in waived}
+    rest = [finding for finding in check.findings if finding.fingerprint not in fingerprints]
     parts = [f"{len(waived)} waived"] if waived else []
     for severity in (HIGH, MEDIUM, LOW):
-        if rest[severity]:
-            ages = [_days(one, rules) for one in check.findings if one.severity is severity]
-            parts.append(f"{rest[severity]} {severity}" + (f" (oldest {max(ages)} d)" if severity is MEDIUM else ""))
+        if ages := [_days(finding, context) for finding in rest if finding.severity is severity]:
+            parts.append(f"{len(ages)} {severity}" + (f" (oldest {max(ages)} d)" if severity is MEDIUM else ""))
     return f"nothing that blocks: {', '.join(parts)}" if parts else ""
 
 
-def _days(finding: Finding, rules: Rules) -> int:
-    return max(0, (rules.now - rules.first_seen.get(finding.fingerprint, rules.now)).days)
+def _days(finding: Finding, context: Context) -> int:
+    return max(0, (context.now - context.first_seen.get(finding.fingerprint, context.now)).days)
 
 
-def _age(finding: Finding, rules: Rules) -> str:
-    days = _days(finding, rules)
-    return f"known for {days} d" if finding.fingerprint in rules.first_seen and days else "new today"
-
-
-def _listed(findings: Sequence[Finding]) -> str:
-    return _more([name(one) for one in findings[:SHOWN]], len(findings))
+def _age(finding: Finding, context: Context) -> str:
+    days = _days(finding, context)
+    return f"known for {days} d" if finding.fingerprint in context.first_seen and days else "new today"
 
 
 def _more(shown: Sequence[str], total: int) -> str:

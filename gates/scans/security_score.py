@@ -19,11 +19,11 @@ def security_score(required: Sequence[str], checks: Sequence[Check], waived: Col
     `waived`. None while any required scan has no verdict, was accepted un-run or is absent: what nobody looked at has
     no score.
     """
-    seen = {check.name: check for check in checks}
-    looked = (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_APPLICABLE)
-    blind = [one for one in required if one not in seen or seen[one].outcome not in looked]
-    if blind:
-        return _measure(None, f"no verdict of {', '.join(blind)}")
+    completed = (Outcome.PASSED, Outcome.FAILED, Outcome.NOT_APPLICABLE)
+    by_name = {check.name: check for check in checks}
+    missing = [name for name in required if name not in by_name or by_name[name].outcome not in completed]
+    if missing:
+        return _measure(None, f"no verdict of {', '.join(missing)}")
     findings = [finding for check in checks for finding in check.findings]
     lost = 0.0
     for members in group(findings):

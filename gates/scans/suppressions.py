@@ -15,16 +15,16 @@ LONGEST_LINE = 20_000
 
 def count_suppressions(lines: Iterable[str]) -> dict[str, int]:
     """Return how many lines carry each kind of suppression. A line with two kinds counts for both."""
-    found = dict.fromkeys(MARKS, 0)
+    counts = dict.fromkeys(MARKS, 0)
     for line in lines:
         if "nos" not in (lower := line[:LONGEST_LINE].lower()) and "noqa" not in lower and "kingfisher" not in lower:
             continue
         for name, pattern in MARKS.items():
-            found[name] += bool(pattern.search(lower))
-    return found
+            counts[name] += bool(pattern.search(lower))
+    return counts
 
 
-def told(found: Mapping[str, int]) -> str:
-    """Return the counts for a person: "3 suppressed findings: 2 nosec, 1 noqa"."""
-    kinds = ", ".join(f"{count} {name}" for name, count in found.items() if count)
-    return f"{sum(found.values())} comments silence a tool" + (f": {kinds}" if kinds else "")
+def in_words(counts: Mapping[str, int]) -> str:
+    """Return the counts for a person: "3 comments silence a tool: 2 nosec, 1 noqa"."""
+    kinds = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f"{sum(counts.values())} comments silence a tool" + (f": {kinds}" if kinds else "")

@@ -60,25 +60,25 @@ def judge_waivers(
     malformed: Sequence[Refused],
     proofs: Mapping[str, Proof],
     approvers: Sequence[str],
-    found: Mapping[str, str],
+    unwaivable: Mapping[str, str],
     now: datetime,
 ) -> Waivers:
     """Sort waivers into good, refused and unneeded. `now` is aware; `approvers` are the names in config/approvers.toml;
-    `proofs` are by fingerprint. `found` maps the fingerprint of all that was found to why it can never be waived,
-    or to "".
+    `proofs` are by fingerprint. `unwaivable` maps the fingerprint of every finding to why it can never be waived, ""
+    when it can.
     """
     times = Counter(waiver.fingerprint for waiver in waivers)
     good: dict[str, Waiver] = {}
     refused: dict[str, Refused] = {}
     for waiver in waivers:
         proof = proofs.get(waiver.fingerprint, Proof(trouble="its commit was not looked for"))
-        why = "it stands there twice" if times[waiver.fingerprint] > 1 else found.get(waiver.fingerprint, "")
+        why = "it stands there twice" if times[waiver.fingerprint] > 1 else unwaivable.get(waiver.fingerprint, "")
         why = why or _refusal(waiver, approvers, now) or _unproven(waiver, proof)
         if why:
             refused[waiver.fingerprint] = Refused(name=waiver.fingerprint, why=why)
         else:
             good[waiver.fingerprint] = waiver
-    unneeded = tuple(waiver for waiver in good.values() if waiver.fingerprint not in found)
+    unneeded = tuple(waiver for waiver in good.values() if waiver.fingerprint not in unwaivable)
     return Waivers(good, (*malformed, *refused.values()), unneeded)
 
 

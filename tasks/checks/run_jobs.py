@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from gates.check import GOOD, Check, Outcome
 from gates.checks.quality import no_verdict
-from host.errors import SlipwayError
+from host.errors import ConfigError, SlipwayError
 from host.resources.cores import host_cores
 from tasks.checks.cores import with_wait_noted
 from tasks.checks.memory import Memory
@@ -54,7 +54,8 @@ def run_jobs(
 
     What `expected` (seconds by name) says takes longest is started first, and before it what nobody knows. With
     `fail_fast` the first that does not pass ends the others: they come to `skipped`, which passes nothing. Each job
-    takes its core, or all, of the host by itself (tasks/checks/cores.py). ConfigError when their number is wrong.
+    takes its core, or all, of the host by itself (tasks/checks/cores.py). ConfigError when their number is wrong, or
+    two jobs have the same name.
     """
     host_cores()  # told once here, not by every job
     return _Running(memory, workspace, fail_fast, list(later), expected).all(jobs)
@@ -86,6 +87,8 @@ class _Running:
 
     def _take(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
+            if job.name in self.order:
+                raise ConfigError(f"two checks are named {job.name}; a check's name is unique, a scan's too")
             self.order.append(job.name)
             recalled = self.memory.recall(job.key) if job.key else None
             if recalled:

@@ -12,7 +12,7 @@ from deployments.overview import Overview
 from gates.findings import Finding
 from gates.release.condition import Condition, worst
 from gates.scans.merge import merge
-from gates.scans.security import name
+from gates.scans.security import headline
 from notify.condition_events import condition_event
 
 NEW_FINDING = "slipway.finding.new"
@@ -30,7 +30,7 @@ def tell_new_findings(environment: str, version: str, digest: str, findings: Seq
         return
     merged = merge(findings)
     told = [
-        {"severity": str(one.severity), "what": name(one), "tool": one.tool, "fingerprint": one.fingerprint}
+        {"severity": str(one.severity), "what": headline(one), "tool": one.tool, "fingerprint": one.fingerprint}
         for one in merged[:SHOWN]
     ]
     sent = emit_event(

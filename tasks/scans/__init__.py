@@ -1,15 +1,17 @@
-"""The seven security scans, one a module. Each returns what it came to, what it looked at, and what it found."""
+"""The security scans. A module here that has a `SCAN` is one: nothing else lists them."""
 
-from collections.abc import Sequence
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from gates.scans.security import RULES
+from gates.check import Check
+from gates.scans.security import Rule
+from host.errors import ConfigError
 from settings.pipeline import Pipeline
 from tasks.source.workspace import Workspace
-
-# The names that checks, REQUIRED_GATES and [scans] use, in the order of the report: one without a rule is no scan.
-SCANS: Sequence[str] = tuple(RULES)
 
 
 @dataclass(frozen=True)
@@ -25,3 +27,46 @@ class Subject:
     tree: Path
     repository: Path
     image: str | None = None
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a scan's result depends on: the commit's files, by name, and every other value that decides it."""
+
+    files: Sequence[str]
+    parts: tuple[Any, ...]
+
+
+def everything(subject: Subject) -> Reads:
+    """Return what a scan depends on that does not say what it reads."""
+    source = subject.workspace.source
+    parts = (subject.pipeline.digest, source.commit, subject.image, subject.workspace.environment.name)
+    return Reads(list(source.files), parts)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan. `name` is its name in checks, REQUIRED_GATES and [scans]; `rule` decides which of its findings block.
+
+    `run` looks at a subject: it must be safe to repeat, and what it cannot look at is no verdict. While nothing of
+    what `reads` returns changes, a pass of the same day is remembered.
+    """
+
+    name: str
+    run: Callable[[Subject], Check]
+    reads: Callable[[Subject], Reads] = everything
+    rule: Rule = Rule()
+
+
+def all_scans() -> dict[str, Scan]:
+    """Return the scan of each module of this package that has one, by name, in the order of the modules' names.
+
+    Raises ConfigError if two have the same name, and ImportError if a module cannot be loaded: a scan must not be
+    missing because nobody could ask for its name.
+    """
+    modules = [importlib.import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    scans = [module.SCAN for module in modules if hasattr(module, "SCAN")]
+    by_name = {scan.name: scan for scan in scans}
+    if len(by_name) < len(scans):
+        raise ConfigError(f"two scans have the same name: {', '.join(scan.name for scan in scans)}")
+    return by_name

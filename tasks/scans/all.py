@@ -1,53 +1,36 @@
 """All security scans of one commit, side by side, and what they come to together."""
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 from prefect.logging import get_run_logger
 
 from control.signing_keys import signing_keys
+from evidence.first_sightings import KIND, first_sightings, note_sightings
 from evidence.history import Record
-from evidence.seen import KIND, look_back, note_sightings
 from evidence.signing import Keys
 from evidence.statements import Scanned
 from evidence.store import Store
 from gates.check import Check
 from gates.checks.quality import no_verdict
-from gates.scans.security import Rules, covered, judge_scan, waivable
+from gates.scans.security import Context, covered, judge_scan, waivable
 from gates.scans.security_score import score_check, security_score
 from gates.scans.waivers import judge_waivers
 from host.home import Home
 from settings.approvers import read_approvers
-from settings.pipeline import Pipeline
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
 from tasks.retries import is_transient, repeatable, tries_left
-from tasks.scans import SCANS, Subject
-from tasks.source.git import Source
+from tasks.scans import Scan, Subject, all_scans
 from tasks.source.workspace import Looked
 
-Scanner = Callable[[Subject], Looked]
 
-
-def scanners() -> dict[str, Scanner]:
-    """Return the scan of each name in SCANS: `scan_<name>` of tasks/scans/<name>.py."""
-    return {name: partial(_scan, name) for name in SCANS}
-
-
-def _scan(name: str, subject: Subject) -> Looked:
-    # Loaded when it runs: one that cannot be loaded is no verdict like any other failure, and hides no other.
-    scan: Scanner = getattr(importlib.import_module(f"tasks.scans.{name}"), f"scan_{name}")
-    return scan(subject)
-
-
-@repeatable("scan", "{name}")
-def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
+@repeatable("scan", "{scan.name}")
+def run_scan(scan: Scan, subject: Subject) -> Looked:
     """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
-    log = get_run_logger()
+    log, name = get_run_logger(), scan.name
     try:
-        looked = on_a_core(f"scan {name}", subject.workspace, partial(scanner, subject))
+        looked = on_a_core(f"scan {name}", subject.workspace, lambda: Looked(scan.run(subject)))
     except Exception as error:  # pylint: disable=broad-except
         if is_transient(error) and tries_left():
             raise
@@ -64,11 +47,13 @@ def run_scan(name: str, scanner: Scanner, subject: Subject) -> Looked:
 def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, looked: datetime) -> Scanned:
     """Judge what the scans saw by this checkout's rules: waivers, accepted un-run, age. Changes nothing.
 
-    `looked` is when the oldest of the results was found out. Times are aware. ConfigError when a file is wrong.
+    What is new on the commit's branch is first seen `now`. `looked` is when the oldest of the results was found out.
+    Times are aware. ConfigError when a file is wrong.
     """
     pipeline, source = subject.pipeline, subject.workspace.source
     home = Home.find()
-    first_seen, _ = look_back(
+    rules = {scan.name: scan.rule for scan in all_scans().values()}
+    first_seen = first_sightings(
         Store(home.store), Keys(home.keys), pipeline.app.name, source.branch, pipeline.app.branch, checks, now
     )
     approvers = read_approvers()
@@ -77,16 +62,16 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         written.waivers,
         written.malformed,
         prove_waivers(written.waivers, approvers),
-        [one.name for one in approvers],
-        waivable(checks),
+        [approver.name for approver in approvers],
+        waivable(checks, rules),
         now,
     )
     waived = covered(checks, waivers)
-    refused = {one.name: one.why for one in waivers.refused}
+    refused = {waiver.name: waiver.why for waiver in waivers.refused}
     accepted = pipeline.scans.accepted
-    judged = [judge_scan(one, Rules(waived, refused, accepted, first_seen, now)) for one in checks]
-    marks = {finding.fingerprint for check in checks for finding in check.findings}
-    score = security_score([one.name for one in checks], judged, waived)
+    context = Context(waived, refused, accepted, first_seen, now)
+    judged = [judge_scan(check, rules[check.name], context) for check in checks]
+    score = security_score(list(rules), judged, waived)
     return Scanned(
         commit=source.commit,
         version=source.version,
@@ -96,18 +81,11 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         run=run,
         checks=(*judged, score_check(score)),
         first_seen=first_seen,
-        waived={mark: waiver for mark, waiver in waived.items() if mark in marks},
+        waived={fingerprint: waiver for fingerprint, waiver in waived.items() if fingerprint in first_seen},
         refused=waivers.refused,
-        unneeded=tuple(one.fingerprint for one in waivers.unneeded),
+        unneeded=tuple(waiver.fingerprint for waiver in waivers.unneeded),
         accepted=dict(accepted),
     )
-
-
-def new_findings(pipeline: Pipeline, source: Source, checks: Sequence[Check], now: datetime) -> frozenset[str]:
-    """Return the fingerprints that nobody saw on the commit's branch before."""
-    home = Home.find()
-    store, keys = Store(home.store), Keys(home.keys)
-    return look_back(store, keys, pipeline.app.name, source.branch, pipeline.app.branch, checks, now)[1]
 
 
 @repeatable("remember findings")

@@ -6,18 +6,18 @@ What bandit cannot parse it skips and still exits 0, so its report must be free 
 import os
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from gates.check import Bound, Measure
-from gates.findings import Finding, Severity, fingerprint
-from gates.scans.outcome import Sight, numbered
-from gates.scans.suppressions import told
+from gates.check import Bound, Check, Measure
+from gates.findings import Finding, make_finding
+from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
+from gates.scans.suppressions import in_words
 from host.errors import ToolError
 from settings.pipeline import Scans
-from tasks.scans import Subject
-from tasks.scans.tools import Scanner, read_json, scan
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.keys import our_program
+from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 # A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).
@@ -50,17 +50,17 @@ class BanditReport(BaseModel):
     results: list[Issue]
 
 
-def scan_code(subject: Subject) -> Looked:
+def scan_code(subject: Subject) -> Check:
     """Run bandit over the commit's Python files. Safe to repeat; reads only."""
     tree, settings = Tree.at(subject.tree), subject.pipeline.scans
-    looks = {"comments": lambda: silenced(tree, settings), "the Python files": lambda: look(subject, tree, settings)}
-    return Looked(scan("code", "bandit", looks))
+    parts = {"comments": lambda: silenced(tree, settings), "the Python files": lambda: look(subject, tree, settings)}
+    return scan_parts("code", "bandit", parts)
 
 
-def silenced(tree: Tree, settings: Scans) -> Sight:
+def silenced(tree: Tree, settings: Scans) -> ScanOutcome:
     """Return how many comments silence a tool, against the limit, and which of the app's own settings were left out."""
-    found, skipped = tree.suppressions()
-    notes = [told(found)]
+    counts, skipped = tree.suppressions()
+    notes = [in_words(counts)]
     if skipped:
         notes.append(f"not looked through for such comments, too large: {', '.join(skipped[:5])}")
     own = [file for file in tree.files if os.path.basename(file) in (".bandit", ".semgrepignore")]
@@ -68,14 +68,14 @@ def silenced(tree: Tree, settings: Scans) -> Sight:
         notes.append(f"the app's own scanner settings were not used: {', '.join(own[:10])}")
     limit = Measure(
         name="comments that silence a tool",
-        value=sum(found.values()),
+        value=sum(counts.values()),
         bound=Bound.AT_MOST,
         limit=settings.max_suppressions,
     )
-    return Sight(notes=tuple(notes), measures=(limit,))
+    return ScanOutcome(notes=tuple(notes), measures=(limit,))
 
 
-def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
+def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
     """Run bandit and read what it says."""
     sources = tree.sources((".py", ".pyw"), settings.code_excludes)
     files = list(sources.files)
@@ -84,14 +84,14 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
     bandit = Scanner.of(subject, "code", "bandit", TIMEOUT_S)
     (bandit.scratch / "bandit.ini").write_text("[bandit]\n", encoding="utf-8")
     examined = (f"{len(files)} Python files", f"{sources.left_out} test files left out")
-    seen, lines = Sight(problems=sources.problems, examined=examined), 0
+    outcome, lines = ScanOutcome(problems=sources.problems, examined=examined), 0
     for start in range(0, len(files), FILES_AT_ONCE):
-        some, more = _some(bandit, tree, files[start : start + FILES_AT_ONCE], start)
-        seen, lines = seen + some, lines + more
-    return seen + Sight(examined=(f"{lines} lines",))
+        batch, batch_lines = _batch(bandit, tree, files[start : start + FILES_AT_ONCE], start)
+        outcome, lines = outcome + batch, lines + batch_lines
+    return outcome + ScanOutcome(examined=(f"{lines} lines",))
 
 
-def _some(bandit: Scanner, tree: Tree, files: list[str], number: int) -> tuple[Sight, int]:
+def _batch(bandit: Scanner, tree: Tree, files: list[str], number: int) -> tuple[ScanOutcome, int]:
     report = bandit.scratch / f"bandit-{number}.json"
     options = ("-f", "json", "-o", str(report), "-q", "--ini", str(bandit.scratch / "bandit.ini"), "-x", "")
     # "./": a file may be named like an option.
@@ -101,15 +101,12 @@ def _some(bandit: Scanner, tree: Tree, files: list[str], number: int) -> tuple[S
     return read_bandit(read_json(report, done), files, tree)
 
 
-def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[Sight, int]:
+def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[ScanOutcome, int]:
     """Return what a report about `files` says, and the lines of code that it covers. ToolError when it is not
     bandit's.
     """
-    try:
-        report = BanditReport.model_validate(raw)
-    except ValidationError as error:
-        raise ToolError(f"bandit's report is not its own: {error.errors()[0]['loc']}") from error
-    problems = [f"{_path(one.filename)}: {one.reason}" for one in report.errors]
+    report = as_report(BanditReport, raw, "bandit")
+    problems = [f"{_path(error.filename)}: {error.reason}" for error in report.errors]
     looked_at = {_path(name) for name in report.metrics}
     missing = [file for file in files if file not in looked_at]
     if missing:
@@ -117,26 +114,26 @@ def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[Sight, int]:
     lines = int(report.metrics.get("_totals", {}).get("loc", 0))
     if lines <= 0:
         problems.append("bandit looked at no line of code")
-    return Sight(numbered(_finding(issue, tree) for issue in report.results), tuple(problems)), lines
+    return ScanOutcome(distinguish_repeats(_finding(issue, tree) for issue in report.results), tuple(problems)), lines
 
 
 def _finding(issue: Issue, tree: Tree) -> Finding:
     file = _path(issue.filename)
-    try:
-        severity = Severity(issue.issue_severity.lower())
-    except ValueError:
-        severity = Severity.HIGH
-    line = tree.line(file, issue.line_number) if file in tree.files else ""
-    return Finding(
-        tool="bandit",
-        rule=issue.test_id,
-        severity=severity,
-        message=f"{issue.test_name}: {issue.issue_text}"[:500],
-        file=file,
-        line=issue.line_number,
-        fingerprint=fingerprint(issue.test_id, file, line),
-    )
+    line = tree.line(file, issue.line_number)
+    severity, message = severity_of(issue.issue_severity.lower()), f"{issue.test_name}: {issue.issue_text}"
+    key = (issue.test_id, file, line)
+    return make_finding("bandit", issue.test_id, severity, message, file, line=issue.line_number, key=key)
 
 
 def _path(name: str) -> str:
     return os.path.normpath(name)
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file: the comments that silence a tool are counted in all of them."""
+    settings = subject.pipeline.scans
+    parts = (settings.code_excludes, settings.max_suppressions, our_program("bandit"))
+    return Reads(list(subject.workspace.source.files), parts)
+
+
+SCAN = Scan("code", scan_code, _reads)

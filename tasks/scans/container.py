@@ -1,8 +1,6 @@
 """The container scan: Dockerfiles by hadolint, and the built image without running it."""
 
-import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,45 +8,30 @@ from gates.check import Check, Outcome
 from gates.scans.container import FileSystem, judge_image, read_trivy
 from gates.scans.debian import Package, pending, read_packages
 from gates.scans.linters import read_hadolint
-from gates.scans.outcome import ReportError, Sight
+from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.policy import Policy
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
 from settings.toml_files import read_rules
-from tasks.scans import Subject
-from tasks.scans.files import read_text
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.files import named, read_text
 from tasks.scans.image import Image, read_image
+from tasks.scans.keys import content, contents, host_program, our_program
 from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
-from tasks.scans.policy import dockerfiles
-from tasks.scans.tools import part, read_output, run_tool, scan, scanner
-from tasks.source.workspace import Looked, tool_path
+from tasks.scans.policy import DOCKERFILES, dockerfiles
+from tasks.scans.tools import installed, look_at_part, read_output, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"
 HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
 
 
-@dataclass(frozen=True)
-class Tools:
-    """The programs and the keyring that the scan uses; None: the locked hadolint, and Trivy where it is installed."""
-
-    hadolint: Path | None = None
-    trivy: Path | None = None
-    keyring: Path = KEYRING
-    timeout_s: float = TOOL_TIMEOUT_S
-
-
-def scan_container(subject: Subject) -> Looked:
+def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
     """Look at the commit's Dockerfiles and at the built image. Safe to repeat.
 
     Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
     each answer of the network has its own time limit; connections to the archive are tried three times.
     """
-    return Looked(look_at_container(subject))
-
-
-def look_at_container(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
-    """Return the check."""
     files = dockerfiles(subject)
     image = subject.image
     if not files and image is None:
@@ -58,64 +41,62 @@ def look_at_container(subject: Subject, policy: Policy | None = None, tools: Too
         rules = policy or read_rules(Policy, "policy")
     except ConfigError as error:
         return Check(name="container", outcome=Outcome.NO_VERDICT, reason=str(error))
-    looks = {"Dockerfiles": lambda: _dockerfiles(subject, files, tools)}
+    parts = {"Dockerfiles": lambda: _dockerfiles(subject, files)}
     if image is not None:
-        looks |= {
-            "the image": lambda: _image(subject, image, rules, tools),
-            "the image with trivy": lambda: _trivy(subject, image, tools),
+        parts |= {
+            "the image": lambda: _image(subject, image, rules),
+            "the image with trivy": lambda: _trivy(subject, image),
         }
-    return scan("container", "hadolint, own rules", looks)
+    return scan_parts("container", "hadolint, own rules", parts)
 
 
-def _dockerfiles(subject: Subject, files: Mapping[str, Path], tools: Tools) -> Sight:
+def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
     if not files:
-        return Sight(examined=("no Dockerfile",))
-    program = tools.hadolint or scanner("hadolint")
-    work = subject.workspace.root / "container"
-    work.mkdir(parents=True, exist_ok=True)
+        return ScanOutcome(examined=("no Dockerfile",))
+    work = scratch(subject, "container")
     canary = work / "Dockerfile.canary"
     canary.write_text(CANARY, encoding="utf-8")
     texts = {name: read_text(path, name) for name, path in files.items()} | {canary.name: CANARY}
     paths = {str(path): name for name, path in files.items()} | {str(canary): canary.name}
-    argv = [str(program), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
+    argv = [str(scanner("hadolint")), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
     argv += ["--config", str(HADOLINT_RULES), *paths]
-    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0,), env={"HOME": str(work)})
-    found, blind = read_hadolint(output, paths, texts)
-    if not any(one.file == canary.name for one in found):
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0,), env={"HOME": str(work)})
+    reported, problems = read_hadolint(output, paths, texts)
+    findings = tuple(finding for finding in reported if finding.file != canary.name)
+    if len(findings) == len(reported):
         raise ReportError("hadolint did not find the canary, a line that must be found")
-    findings = tuple(one for one in found if one.file != canary.name)
-    return Sight(findings, tuple(blind), (f"{len(files)} Dockerfiles",))
+    return ScanOutcome(findings, tuple(problems), (f"{len(files)} Dockerfiles",))
 
 
-def _image(subject: Subject, name: str, rules: Policy, tools: Tools) -> Sight:
+def _image(subject: Subject, name: str, rules: Policy) -> ScanOutcome:
     image = read_image(name)
     findings = judge_image(_shown(name), image.inspected, image.history, image.files, rules.images)
     examined = f"{image.files.files} files of the image ({image.files.size / 1e6:.0f} MB)"
-    updates = part("pending security updates", lambda: _updates(subject, image, tools))
-    return Sight(tuple(findings), examined=(examined,)) + updates
+    updates = look_at_part("pending security updates", lambda: _updates(subject, image))
+    return ScanOutcome(tuple(findings), examined=(examined,)) + updates
 
 
-def _updates(subject: Subject, image: Image, tools: Tools) -> Sight:
+def _updates(subject: Subject, image: Image) -> ScanOutcome:
     """Return the pending security updates of the image's packages. Another system's packages only Trivy can look up."""
-    packages = _installed(image.files)
+    packages = _debian_packages(image.files)
     if packages is None:
-        trivy = tools.trivy or shutil.which("trivy", path=tool_path())
         system = _release(image.files).get("ID", "unknown")
         if "etc/alpine-release" not in image.files.texts and system == "unknown":
-            return Sight(examined=("no packages of a system",))
+            return ScanOutcome(examined=("no packages of a system",))
         note = f"the image is {system[:40]}: its packages are looked up by trivy alone"
-        return Sight(notes=(note,)) if trivy else Sight(problems=(f"{note}, which is not installed",))
+        return (
+            ScanOutcome(notes=(note,))
+            if installed("trivy")
+            else ScanOutcome(problems=(f"{note}, which is not installed",))
+        )
     archive = security_archive(subject.pipeline.scans.debian_security_url)
     codename = _release(image.files).get("VERSION_CODENAME", "")
-    available, note = security_versions(
-        archive, codename, image.inspected.Architecture, datetime.now(UTC), tools.keyring
-    )
-    found = tuple(pending(packages, available, ""))
+    available, note = security_versions(archive, codename, image.inspected.Architecture, datetime.now(UTC), KEYRING)
     examined = f"{len(packages)} Debian packages against {len(available)} of {codename}-security"
-    return Sight(found, (), (examined,), (note,) if note else ())
+    return ScanOutcome(tuple(pending(packages, available, "")), (), (examined,), (note,) if note else ())
 
 
-def _installed(files: FileSystem) -> list[Package] | None:
+def _debian_packages(files: FileSystem) -> list[Package] | None:
     """Return the Debian packages of an image, None when it is no Debian."""
     if _release(files).get("ID") != "debian":
         return None
@@ -137,22 +118,35 @@ def _shown(image: str) -> str:
     return "" if image.startswith("sha256:") else image.partition("@")[0]
 
 
-def _trivy(subject: Subject, image: str, tools: Tools) -> Sight:
-    found = shutil.which("trivy", path=tool_path())
-    program = tools.trivy or (Path(found) if found else None)
+def _trivy(subject: Subject, image: str) -> ScanOutcome:
+    program = installed("trivy")
     if program is None:
         if subject.pipeline.scans.require_trivy:
             raise ToolError("trivy is not installed, and [scans] require_trivy wants it")
-        return Sight(
+        return ScanOutcome(
             notes=("trivy is not installed here: packages of other ecosystems in the image were not looked at",)
         )
-    work = subject.workspace.root / "container"
-    work.mkdir(parents=True, exist_ok=True)
+    work = scratch(subject, "container")
     report = work / "trivy.json"
     report.unlink(missing_ok=True)
     # 10 tells findings from trivy's own errors, which end with 1: a missing database among them.
     argv = [str(program), "image", "--quiet", "--format", "json", "--output", str(report), "--exit-code", "10"]
     argv += ["--scanners", "vuln", "--skip-version-check", image]
-    run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 10), env={"HOME": str(work)})
+    run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 10), env={"HOME": str(work)})
     examined, findings = read_trivy(read_output(report, "trivy"), _shown(image))
-    return Sight(tuple(findings), examined=(examined,))
+    return ScanOutcome(tuple(findings), examined=(examined,))
+
+
+def _reads(subject: Subject) -> Reads:
+    image, settings = subject.pipeline.image, subject.pipeline.scans
+    dockerfile = contents(subject, (image.dockerfile,)) if image else {}
+    try:
+        archive = security_archive(settings.debian_security_url)
+    except ToolError:
+        archive = "none"
+    rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
+    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs)
+    return Reads(named(list(subject.workspace.source.files), DOCKERFILES), parts)
+
+
+SCAN = Scan("container", scan_container, _reads)

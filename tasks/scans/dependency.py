@@ -7,22 +7,25 @@ pip-audit too; each pin must be in the report; severity and fixes come from the 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from gates.check import Check
 from gates.findings import Finding, fingerprint
-from gates.scans.outcome import Sight
+from gates.scans.outcome import ScanOutcome
 from host.errors import ToolError
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.files import named
+from tasks.scans.keys import contents, our_program, program_state
 from tasks.scans.packages.advisories import CANARY, Source
-from tasks.scans.packages.npm import look_at_npm
+from tasks.scans.packages.npm import OTHER_LOCKS, look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
 from tasks.scans.packages.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
-from tasks.scans.tools import Scanner, read_json, scan
+from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
 
 TIMEOUT_S = 180.0
 REQUEST_S = 15
@@ -53,16 +56,16 @@ class PipAuditReport(BaseModel):
     dependencies: list[Dependency]
 
 
-def scan_dependency(subject: Subject) -> Looked:
+def scan_dependency(subject: Subject) -> Check:
     """Audit every lock of the app and every package-lock.json of the commit. Safe to repeat; reads only."""
-    looks = {
+    parts = {
         "the Python packages": lambda: look_at_python(subject),
         "the npm packages": lambda: look_at_npm(subject, Tree.at(subject.tree)),
     }
-    return Looked(scan("dependency", "pip-audit, npm audit", looks))
+    return scan_parts("dependency", "pip-audit, npm audit", parts)
 
 
-def look_at_python(subject: Subject) -> Sight:
+def look_at_python(subject: Subject) -> ScanOutcome:
     """Audit the locks that config/pipeline.toml names. A source that is away is found out before anything is run.
 
     What several locks pin is asked about once.
@@ -74,20 +77,20 @@ def look_at_python(subject: Subject) -> Sight:
         audit = Audit(subject, source)
     except ToolError as error:
         # What the locks themselves keep from being audited is told all the same.
-        return Sight(problems=(str(error), *unauditable(subject)))
-    seen, held = Sight(notes=(f"advisories of {age}",)), dict[Pin, list[str]]()
+        return ScanOutcome(problems=(str(error), *unauditable(subject)))
+    outcome, locks = ScanOutcome(notes=(f"advisories of {age}",)), dict[Pin, list[str]]()
     for lock in subject.pipeline.locks.every:
         try:
-            seen += audit.read(lock, held)
+            outcome += audit.read(lock, locks)
         except ToolError as error:
-            seen += Sight(problems=(f"{lock}: {error}",))
-    known = Found(source, held)
+            outcome += ScanOutcome(problems=(f"{lock}: {error}",))
+    vulnerable = VulnerablePackages(source, locks)
     try:
-        for dependency in audit.ask(held):
-            known.add(dependency)
+        for dependency in audit.ask(locks):
+            vulnerable.add(dependency)
     except ToolError as error:
-        seen += Sight(problems=(str(error),))
-    return seen + Sight(findings=tuple(known.findings()), problems=tuple(known.problems))
+        outcome += ScanOutcome(problems=(str(error),))
+    return outcome + ScanOutcome(findings=tuple(vulnerable.findings()), problems=tuple(vulnerable.problems))
 
 
 def unauditable(subject: Subject) -> list[str]:
@@ -95,21 +98,21 @@ def unauditable(subject: Subject) -> list[str]:
     problems = []
     for lock in subject.pipeline.locks.every:
         try:
-            found = read_pins(_text(subject, lock), subject.pipeline.app.python).problems
+            unread = read_pins(_text(subject, lock), subject.pipeline.app.python).problems
         except ToolError as error:
-            found = (str(error),)
-        problems += [f"{lock}: {problem}" for problem in found]
+            unread = (str(error),)
+        problems += [f"{lock}: {problem}" for problem in unread]
     return problems
 
 
 def batches(pins: Iterable[Pin]) -> list[list[Pin]]:
     """Return the pins in as few lists as can be of which none has a name twice: pip-audit refuses such a list."""
-    seen, lists = Counter[str](), list[list[Pin]]()
+    versions, lists = Counter[str](), list[list[Pin]]()
     for pin in dict.fromkeys(pins):
-        if seen[pin.name] == len(lists):
+        if versions[pin.name] == len(lists):
             lists.append([])
-        lists[seen[pin.name]].append(pin)
-        seen[pin.name] += 1
+        lists[versions[pin.name]].append(pin)
+        versions[pin.name] += 1
     return lists
 
 
@@ -120,32 +123,35 @@ class Audit:
         self.subject, self.source = subject, source
         self.scanner = Scanner.of(subject, "dependency", "pip-audit", TIMEOUT_S, network=True)
 
-    def read(self, lock: str, held: dict[Pin, list[str]]) -> Sight:
-        """Note in `held` what a lock pins; return what is to be looked at, and which of its lines nobody could."""
+    def read(self, lock: str, locks: dict[Pin, list[str]]) -> ScanOutcome:
+        """Note in `locks` what a lock pins; return what is to be looked at, and which of its lines nobody could."""
         app, settings = self.subject.pipeline.app, self.subject.pipeline.scans
         pins = read_pins(_text(self.subject, lock), app.python, settings.private_packages)
         for pin in pins.audited:
-            held.setdefault(pin, []).append(lock)
+            locks.setdefault(pin, []).append(lock)
         problems = tuple(f"{lock}: {problem}" for problem in pins.problems)
-        return Sight((), problems, (f"{lock}: {len(pins.audited)} packages",), _unaudited(lock, pins))
+        return ScanOutcome((), problems, (f"{lock}: {len(pins.audited)} packages",), _unaudited(lock, pins))
 
     def ask(self, pins: Iterable[Pin]) -> list[Dependency]:
         """Return what pip-audit says of each pin. ToolError unless it reports the canary, too."""
-        asked = batches([*pins, CANARY])
-        said = [one for number, some in enumerate(asked) for one in self.run(f"pins-{number}", some)]
-        if not any(_pin(one) == CANARY and one.vulns for one in said):
+        dependencies = [
+            dependency
+            for number, batch in enumerate(batches([*pins, CANARY]))
+            for dependency in self.run(f"pins-{number}", batch)
+        ]
+        if not any(_pin(dependency) == CANARY and dependency.vulns for dependency in dependencies):
             raise ToolError(f"pip-audit does not report the canary {CANARY.name} {CANARY.version}")
-        return said
+        return dependencies
 
     def run(self, name: str, pins: list[Pin]) -> list[Dependency]:
         """Run pip-audit on pins and return what it says of each. ToolError when its report is not about all of them.
 
         It gets a list of our own, not the lock: no option or URL of the app's reaches it, and markers are decided.
         """
-        asked, report = self.scanner.scratch / f"{name}.txt", self.scanner.scratch / f"{name}.json"
-        asked.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), encoding="utf-8")
+        requirements, report = self.scanner.scratch / f"{name}.txt", self.scanner.scratch / f"{name}.json"
+        requirements.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins), encoding="utf-8")
         report.unlink(missing_ok=True)
-        options = ["-s", "osv", "--osv-url", f"{self.source.url}/v1/query", "-r", str(asked), "--no-deps"]
+        options = ["-s", "osv", "--osv-url", f"{self.source.url}/v1/query", "-r", str(requirements), "--no-deps"]
         options += ["--disable-pip", "-f", "json", "-o", str(report), "--progress-spinner", "off"]
         done = self.scanner.run(
             *options, "--timeout", str(REQUEST_S), "--cache-dir", str(self.scanner.scratch / "cache")
@@ -161,14 +167,11 @@ class Audit:
 
 def read_pip_audit(raw: Any, pins: list[Pin]) -> list[Dependency]:
     """Return what the report says of each pin. ToolError when it is not pip-audit's, or not about exactly these."""
-    try:
-        report = PipAuditReport.model_validate(raw)
-    except ValidationError as error:
-        raise ToolError(f"pip-audit's report is not its own: {error.errors()[0]['loc']}") from error
-    skipped = [f"{one.name} ({one.skip_reason})" for one in report.dependencies if one.skip_reason]
+    dependencies = as_report(PipAuditReport, raw, "pip-audit").dependencies
+    skipped = [f"{package.name} ({package.skip_reason})" for package in dependencies if package.skip_reason]
     if skipped:
         raise ToolError(f"pip-audit did not look at {len(skipped)} packages: {', '.join(skipped[:3])}"[:400])
-    reported = {_pin(one): one for one in report.dependencies}
+    reported = {_pin(package): package for package in dependencies}
     missing = [f"{pin.name} {pin.version}" for pin in pins if pin not in reported]
     if missing:
         raise ToolError(f"pip-audit left out {len(missing)} of {len(pins)} packages: {', '.join(missing[:3])}")
@@ -179,27 +182,27 @@ def _pin(dependency: Dependency) -> Pin:
     return Pin(canonicalize_name(dependency.name), dependency.version)
 
 
-class Found:
+class VulnerablePackages:
     """The vulnerable packages of all locks: one finding for each vulnerability of a package at a version.
 
-    `held` are the locks of each pin, the most important first.
+    `locks` are the locks of each pin, the most important first.
     """
 
-    def __init__(self, source: Source, held: Mapping[Pin, list[str]]) -> None:
+    def __init__(self, source: Source, locks: Mapping[Pin, list[str]]) -> None:
         self.source = source
         self.problems: list[str] = []
-        self._locks = held
-        self._said: dict[Pin, dict[str, Vulnerability]] = {}
+        self._locks = locks
+        self._reported: dict[Pin, dict[str, Vulnerability]] = {}
 
     def add(self, dependency: Dependency) -> None:
         """Take what pip-audit said of one package that a lock pins."""
         pin = _pin(dependency)
         if dependency.vulns and pin in self._locks:
-            self._said[pin] = {one.id: one for one in dependency.vulns}
+            self._reported[pin] = {vulnerability.id: vulnerability for vulnerability in dependency.vulns}
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings, with what the records say; what the source no longer tells becomes a problem."""
-        for pin in sorted(self._said):
+        for pin in sorted(self._reported):
             try:
                 records = self.source.about(pin)
             except ToolError as error:
@@ -208,15 +211,14 @@ class Found:
             yield from self._of(pin, records)
 
     def _of(self, pin: Pin, records: list[Record]) -> Iterator[Finding]:
-        groups = merged([*records, *_only_said(self._said[pin].values(), records)])
-        for group in groups:
+        for group in merged([*records, *_unrecorded(self._reported[pin].values(), records)]):
             yield self._finding(pin, [*group, *self._elsewhere(pin, group)])
 
     def _elsewhere(self, pin: Pin, group: list[Record]) -> list[Record]:
         """Return the records under other names of a vulnerability that its own leave unscored."""
         if not severity_of(group, pin.name)[1].startswith("unscored"):
             return []
-        found = []
+        records = []
         for name in known_as(group)[:MOST_ALIASES]:
             if name in {record.id for record in group} and not name.startswith("GHSA-"):
                 continue
@@ -225,18 +227,17 @@ class Found:
             except ToolError as error:
                 self.problems.append(f"{pin.name}: severity of {name} unknown: {error}")
                 break
-            found += [record] if record and not record.withdrawn else []
-        return found
+            records += [record] if record and not record.withdrawn else []
+        return records
 
     def _finding(self, pin: Pin, group: list[Record]) -> Finding:
         names = known_as(group)
         severity, why = severity_of(group, pin.name)
-        said = [one for one in self._said[pin].values() if {one.id, *one.aliases} & set(names)]
-        fixed = fixed_in(group, pin.name, pin.version) or next(
-            (one.fix_versions[0] for one in said if one.fix_versions), ""
-        )
+        reported = [entry for entry in self._reported[pin].values() if {entry.id, *entry.aliases} & set(names)]
+        fixed = fixed_in(group, pin.name, pin.version)
+        fixed = fixed or next((entry.fix_versions[0] for entry in reported if entry.fix_versions), "")
         about = next((text for record in group if (text := record.summary or record.details)), "")
-        about = about or next((one.description for one in said), "")
+        about = about or next((entry.description for entry in reported), "")
         where = self._locks[pin]
         also = f" (also in {', '.join(where[1:])})" if where[1:] else ""
         advice = f"; fixed in {fixed}" if fixed else "; no version fixes it yet"
@@ -254,18 +255,13 @@ class Found:
         )
 
 
-def _only_said(said: Any, records: list[Record]) -> Iterator[Record]:
+def _unrecorded(reported: Iterable[Vulnerability], records: list[Record]) -> Iterator[Record]:
     """Yield a bare record for each vulnerability that only pip-audit named: it is unscored, so high."""
     known = {name for record in records for name in (record.id, *record.aliases)}
-    for one in said:
-        if not {one.id, *one.aliases} & known:
-            body = {
-                "id": one.id,
-                "aliases": one.aliases,
-                "summary": one.description,
-                "modified": "1970-01-01T00:00:00Z",
-            }
-            yield Record.model_validate(body)
+    for entry in reported:
+        if not {entry.id, *entry.aliases} & known:
+            body = {"id": entry.id, "aliases": entry.aliases, "summary": entry.description}
+            yield Record.model_validate({**body, "modified": "1970-01-01T00:00:00Z"})
 
 
 def _text(subject: Subject, lock: str) -> str:
@@ -286,3 +282,24 @@ def _unaudited(lock: str, pins: Pins) -> tuple[str, ...]:
     if pins.elsewhere:
         notes.append(f"{lock}: not installed here, so not audited: {'; '.join(pins.elsewhere)}"[:500])
     return tuple(notes)
+
+
+def _reads(subject: Subject) -> Reads:
+    pipeline, settings = subject.pipeline, subject.pipeline.scans
+    oldest = float(settings.max_advisory_age_hours)
+    sources = (settings.osv_url, settings.npm_audit_url, oldest, settings.private_packages)
+    programs = (our_program("pip-audit"), _npm())
+    parts = (pipeline.app.python, contents(subject, pipeline.locks.every), sources, programs)
+    names = ("package.json", "package-lock.json", *OTHER_LOCKS)
+    return Reads(named(list(subject.workspace.source.files), names), parts)
+
+
+def _npm() -> Any:
+    try:
+        program, script = npm_program()[:2]
+    except ToolError:
+        return "absent"
+    return [program_state(Path(path)) for path in (str(program), *script)]
+
+
+SCAN = Scan("dependency", scan_dependency, _reads)

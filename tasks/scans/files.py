@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from gates.scans.policy import matches
 from host.errors import SourceError
 from host.home import CHECKOUT
 from tasks.scans import Subject
@@ -31,11 +31,7 @@ def _walk(tree: Path) -> Iterator[tuple[str, int]]:
 
 def named(files: Sequence[str], patterns: Sequence[str]) -> list[str]:
     """Return the paths whose file name, or whole path for a pattern with a slash, matches one of the globs."""
-    return [
-        path
-        for path in files
-        if any(fnmatchcase(path if "/" in one else path.rpartition("/")[2], one) for one in patterns)
-    ]
+    return [path for path in files if any(matches(path, pattern) for pattern in patterns)]
 
 
 def chosen(subject: Subject, patterns: Sequence[str], wanted: Sequence[str]) -> dict[str, Path]:
@@ -43,11 +39,13 @@ def chosen(subject: Subject, patterns: Sequence[str], wanted: Sequence[str]) -> 
 
     `{release}/...` names one of this checkout's. A file that is named need not be there.
     """
-    found = {name: subject.tree / name for name in named(list(regular_files(subject.tree)), patterns)}
-    for name in wanted:
-        ours = name.startswith(RELEASE)
-        found[name] = CHECKOUT / name.removeprefix(RELEASE) if ours else subject.tree / name
-    return found
+    names = (*named(list(regular_files(subject.tree)), patterns), *wanted)
+    return {name: named_path(subject, name) for name in names}
+
+
+def named_path(subject: Subject, name: str) -> Path:
+    """Return where a file lies that pipeline.toml names: in the commit, or in this checkout ({release}/...)."""
+    return CHECKOUT / name.removeprefix(RELEASE) if name.startswith(RELEASE) else subject.tree / name
 
 
 def read_text(path: Path, name: str) -> str:

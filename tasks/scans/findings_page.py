@@ -15,11 +15,11 @@ SHOWN = 50
 
 def unlooked_note(checks: Sequence[Check]) -> str:
     """Return the loud line about scans that are accepted un-run; "" when there are none."""
-    unrun = [one for one in checks if one.outcome is Outcome.ACCEPTED_UNRUN]
+    unrun = [check for check in checks if check.outcome is Outcome.ACCEPTED_UNRUN]
     if not unrun:
         return ""
-    names = ", ".join(cell(one.name) for one in unrun)
-    reasons = "".join(f"\n> - **{cell(one.name)}**: {cell(one.reason)}" for one in unrun)
+    names = ", ".join(cell(check.name) for check in unrun)
+    reasons = "".join(f"\n> - **{cell(check.name)}**: {cell(check.reason)}" for check in unrun)
     return f"> **NOBODY LOOKED AT: {names}.** That is accepted, and says nothing about what is there.{reasons}\n\n"
 
 
@@ -28,9 +28,9 @@ def security_section(scanned: Scanned | None, new: Collection[str] = ()) -> str:
     if scanned is None:
         return "No security scan was signed for this artifact."
     head = f"Scanned {scanned.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC, in run {cell(scanned.run)}."
-    refused = "".join(f"\n- {cell(one)}" for one in scanned.refused)
-    unneeded = "".join(f"\n- waiver {cell(one)} is not needed any more" for one in scanned.unneeded)
-    table = findings_table(scanned, [one for check in scanned.checks for one in check.findings], new)
+    refused = "".join(f"\n- {cell(waiver)}" for waiver in scanned.refused)
+    unneeded = "".join(f"\n- waiver {cell(mark)} is not needed any more" for mark in scanned.unneeded)
+    table = findings_table(scanned, [finding for check in scanned.checks for finding in check.findings], new)
     return "\n\n".join(part for part in (head, table, (refused + unneeded).lstrip("\n")) if part)
 
 
@@ -40,25 +40,25 @@ def findings_table(scanned: Scanned, findings: Sequence[Finding], new: Collectio
     if not merged:
         return "No finding."
     rows = ["| severity | found | where | by | known for | waiver or fingerprint |", "|---|---|---|---|---:|---|"]
-    rows += [_row(one, scanned, new) for one in merged[:SHOWN]]
+    rows += [_row(finding, scanned, new) for finding in merged[:SHOWN]]
     more = len(merged) - SHOWN
     return "\n".join(rows) + (f"\n\nand {more} more, less severe" if more > 0 else "")
 
 
-def _row(one: Finding, scanned: Scanned, new: Collection[str]) -> str:
-    where = f"{one.package} {one.installed}".strip() if one.package else one.file
-    where += f":{one.line}" if one.line and not one.package else ""
-    mended = f", fixed in {one.fixed}" if one.fixed else ""
-    waiver = scanned.waived.get(one.fingerprint)
+def _row(finding: Finding, scanned: Scanned, new: Collection[str]) -> str:
+    where = f"{finding.package} {finding.installed}".strip() if finding.package else finding.file
+    where += f":{finding.line}" if finding.line and not finding.package else ""
+    mended = f", fixed in {finding.fixed}" if finding.fixed else ""
+    waiver = scanned.waived.get(finding.fingerprint)
     cells = (
-        str(one.severity),
-        f"{one.rule}: {one.message[:200]}",
+        str(finding.severity),
+        f"{finding.rule}: {finding.message[:200]}",
         where + mended,
-        ", ".join((one.tool, *one.also_by)),
-        "**new**" if one.fingerprint in new else f"{_days(one, scanned)} d",
-        str(waiver) if waiver else one.fingerprint,
+        ", ".join((finding.tool, *finding.also_by)),
+        "**new**" if finding.fingerprint in new else f"{_days(finding, scanned)} d",
+        str(waiver) if waiver else finding.fingerprint,
     )
-    return "| " + " | ".join(one if one == "**new**" else cell(one) for one in cells) + " |"
+    return "| " + " | ".join(text if text == "**new**" else cell(text) for text in cells) + " |"
 
 
 def _days(finding: Finding, scanned: Scanned) -> int:

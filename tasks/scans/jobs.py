@@ -6,8 +6,8 @@ from functools import partial
 
 from tasks.checks.memory import Memory
 from tasks.checks.run_jobs import Job
-from tasks.scans import Subject
-from tasks.scans.all import run_scan, scanners
+from tasks.scans import Subject, all_scans
+from tasks.scans.all import run_scan
 from tasks.scans.keys import scan_key
 from tasks.source.workspace import Looked
 
@@ -15,8 +15,8 @@ from tasks.source.workspace import Looked
 def scan_jobs(subject: Subject, now: datetime) -> list[Job]:
     """Return a job for each scan. Unchanged inputs on the same day (UTC) are remembered; `now` is aware."""
     return [
-        Job(name, partial(run_scan.submit, name, scanner, subject), scan_key(name, subject, now.date()))
-        for name, scanner in scanners().items()
+        Job(scan.name, partial(run_scan.submit, scan, subject), scan_key(scan, subject, now.date()))
+        for scan in all_scans().values()
     ]
 
 

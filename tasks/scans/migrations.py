@@ -6,12 +6,12 @@ from pathlib import Path
 
 from gates.findings import Finding
 from gates.scans.linters import SQUAWK_IGNORED, migrations_in, read_squawk
-from gates.scans.outcome import ReportError, Sight, together
+from gates.scans.outcome import ReportError, ScanOutcome, merge_parts
 from gates.scans.policy import Migrations
 from host.errors import ToolError
 from tasks.scans import Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, named
-from tasks.scans.tools import read_output, run_tool, scanner
+from tasks.scans.tools import read_output, run_tool, scanner, scratch
 from tasks.source.workspace import Workspace
 
 ALEMBIC_TIMEOUT_S = 60
@@ -30,9 +30,7 @@ REVISION = re.compile(rb"^revision\s*(:[^=\n]*)?=", re.MULTILINE)
 DOWN_REVISION = re.compile(rb"^down_revision\s*(:[^=\n]*)?=", re.MULTILINE)
 
 
-def judge_migrations(
-    subject: Subject, files: Mapping[str, int], rules: Migrations, squawk: Path | None, timeout_s: float
-) -> Sight:
+def judge_migrations(subject: Subject, files: Mapping[str, int], rules: Migrations, timeout_s: float) -> ScanOutcome:
     """Judge what each alembic.ini of the commit would run. ToolError or ReportError when that cannot be found out.
 
     A migration that creates a table may do with it what it likes: squawk sees each revision by itself.
@@ -40,37 +38,36 @@ def judge_migrations(
     folders = [name.rpartition("/")[0] or "." for name in named(list(files), ("alembic.ini",))]
     written = {folder: _written(subject.tree, files, folder, folders) for folder in folders}
     if not folders:
-        return Sight(examined=("no migrations",))
-    return together(_judge(subject, folder, written[folder], rules, squawk, timeout_s) for folder in folders)
+        return ScanOutcome(examined=("no migrations",))
+    return merge_parts(_judge(subject, folder, written[folder], rules, timeout_s) for folder in folders)
 
 
 def _written(tree: Path, files: Mapping[str, int], folder: str, folders: Sequence[str]) -> int:
     """Return how many revisions are written below an alembic.ini, and not below a deeper one."""
     count = 0
     for name, size in files.items():
-        inside = max((one for one in folders if one == "." or name.startswith(f"{one}/")), key=len, default="")
+        inside = max((other for other in folders if other == "." or name.startswith(f"{other}/")), key=len, default="")
         if inside == folder and name.endswith(".py") and size <= LARGEST_TEXT_BYTES:
             text = (tree / name).read_bytes()
             count += bool(REVISION.search(text) and DOWN_REVISION.search(text))
     return count
 
 
-def _judge(
-    subject: Subject, folder: str, written: int, rules: Migrations, squawk: Path | None, timeout_s: float
-) -> Sight:
+def _judge(subject: Subject, folder: str, written: int, rules: Migrations, timeout_s: float) -> ScanOutcome:
     sql = alembic_sql(subject.workspace, "policy", folder)
     if len(migrations_in(sql, "")) < written:
         raise ReportError(f"alembic wrote down {len(migrations_in(sql, ''))} of {written} revisions")
     revisions = migrations_in(sql, rules.judged_after)
     if not revisions:
-        return Sight(examined=("no migrations to judge",))
+        return ScanOutcome(examined=("no migrations to judge",))
     texts = {f"{folder}/{revision}".removeprefix("./"): sql for revision, sql in revisions.items()}
-    work = subject.workspace.root / "policy" / "sql" / re.sub(r"\W", "_", folder)
-    found, blind = run_squawk(squawk or scanner("squawk"), work, texts, timeout_s)
+    work = scratch(subject, "policy/sql") / re.sub(r"\W", "_", folder)
+    reported, problems = run_squawk(scanner("squawk"), work, texts, timeout_s)
     findings = tuple(
-        one.model_copy(update={"file": "", "message": f"migration {one.file}: {one.message}"[:500]}) for one in found
+        finding.model_copy(update={"file": "", "message": f"migration {finding.file}: {finding.message}"[:500]})
+        for finding in reported
     )
-    return Sight(findings, tuple(blind), (f"{len(revisions)} migrations",))
+    return ScanOutcome(findings, tuple(problems), (f"{len(revisions)} migrations",))
 
 
 def run_squawk(
@@ -88,10 +85,10 @@ def run_squawk(
     (work / "squawk.toml").write_text("", encoding="utf-8")
     argv = [str(program), "--reporter", "Json", "--config", str(work / "squawk.toml")]
     argv += ["--assume-in-transaction", "--exclude", ",".join(SQUAWK_IGNORED), *paths]
-    found, blind = read_squawk(run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 1)), paths, named)
-    if not any((one.file, one.rule) == (CANARY, "ban-drop-table") for one in found):
+    findings, problems = read_squawk(run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 1)), paths, named)
+    if not any((finding.file, finding.rule) == (CANARY, "ban-drop-table") for finding in findings):
         raise ReportError("squawk did not find the canary, a statement that must be found")
-    return [one for one in found if one.file != CANARY], blind
+    return [finding for finding in findings if finding.file != CANARY], problems
 
 
 def alembic_sql(workspace: Workspace, name: str, folder: str) -> str:

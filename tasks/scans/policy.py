@@ -1,7 +1,6 @@
 """The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +8,15 @@ from gates.check import Check, Outcome
 from gates.scans.compose import judge_compose
 from gates.scans.dockerfile import judge_dockerfile
 from gates.scans.linters import read_zizmor
-from gates.scans.outcome import Sight, counted
+from gates.scans.outcome import ScanOutcome, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files
 from host.errors import ConfigError
 from settings.toml_files import read_rules
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
+from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
-from tasks.scans.tools import each, run_tool, scan, scanner
-from tasks.source.workspace import Looked
+from tasks.scans.tools import look_at_each_file, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
@@ -25,36 +24,25 @@ COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-comp
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
 
 
-@dataclass(frozen=True)
-class Tools:
-    """The programs that the scan uses; None: the locked ones."""
+def scan_policy(subject: Subject, policy: Policy | None = None) -> Check:
+    """Hold the commit against config/policy.toml. Safe to repeat.
 
-    zizmor: Path | None = None
-    squawk: Path | None = None
-    timeout_s: float = TOOL_TIMEOUT_S
-
-
-def scan_policy(subject: Subject) -> Looked:
-    """Hold the commit against config/policy.toml. Safe to repeat."""
-    return Looked(look_at_policy(subject))
-
-
-def look_at_policy(subject: Subject, policy: Policy | None = None, tools: Tools = Tools()) -> Check:
-    """Return the check. Each part that cannot be looked at is a reason for no verdict, beside what the others found."""
+    Each part that cannot be looked at is a reason for no verdict, beside what the others found.
+    """
     try:
         rules = policy or read_rules(Policy, "policy")
     except ConfigError as error:
         return Check(name="policy", outcome=Outcome.NO_VERDICT, reason=str(error))
     files = regular_files(subject.tree)
-    check = scan(
+    check = scan_parts(
         "policy",
         "zizmor, squawk, own rules",
         {
             "files": lambda: _files(subject, files, rules),
             "Dockerfiles": lambda: _dockerfiles(subject, rules),
             "compose files": lambda: _compose_files(subject, rules),
-            "workflow files": lambda: _workflows(subject, files, tools),
-            "migrations": lambda: judge_migrations(subject, files, rules.migrations, tools.squawk, tools.timeout_s),
+            "workflow files": lambda: _workflows(subject, files),
+            "migrations": lambda: judge_migrations(subject, files, rules.migrations, TOOL_TIMEOUT_S),
         },
     )
     findings, notes = apply_allowed(check.findings, (*rules.allow, *subject.pipeline.scans.allow))
@@ -62,9 +50,9 @@ def look_at_policy(subject: Subject, policy: Policy | None = None, tools: Tools 
     return check.model_copy(update={"findings": tuple(findings), "reason": reason, "notes": (*check.notes, *notes)})
 
 
-def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> Sight:
+def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> ScanOutcome:
     locks = subject.pipeline.locks
-    return Sight(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
+    return ScanOutcome(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
 
 
 def dockerfiles(subject: Subject) -> dict[str, Path]:
@@ -73,45 +61,55 @@ def dockerfiles(subject: Subject) -> dict[str, Path]:
     return chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
 
 
-def _dockerfiles(subject: Subject, rules: Policy) -> Sight:
+def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:
     paths = dockerfiles(subject)
 
-    def judge(name: str) -> Sight:
-        return Sight(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
+    def judge(name: str) -> ScanOutcome:
+        return ScanOutcome(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
 
-    return Sight(examined=(f"{len(paths)} Dockerfiles",)) + each(list(paths), judge)
+    return ScanOutcome(examined=(f"{len(paths)} Dockerfiles",)) + look_at_each_file(list(paths), judge)
 
 
-def _compose_files(subject: Subject, rules: Policy) -> Sight:
+def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
     image = subject.pipeline.image
     paths = chosen(subject, COMPOSE, list(image.compose.values()) if image else [])
     documents: dict[str, Any] = {}
 
-    def read(name: str) -> Sight:
+    def read(name: str) -> ScanOutcome:
         documents[name] = read_yaml(paths[name], name)
-        return Sight()
+        return ScanOutcome()
 
-    def judge(name: str) -> Sight:
-        return Sight(tuple(judge_compose(name, documents, rules.images.rules)))
+    def judge(name: str) -> ScanOutcome:
+        return ScanOutcome(tuple(judge_compose(name, documents, rules.images.rules)))
 
-    seen = Sight(examined=(f"{len(paths)} compose files",)) + each(list(paths), read)
-    return seen + each(list(documents), judge)
+    outcome = ScanOutcome(examined=(f"{len(paths)} compose files",)) + look_at_each_file(list(paths), read)
+    return outcome + look_at_each_file(list(documents), judge)
 
 
-def _workflows(subject: Subject, files: Mapping[str, int], tools: Tools) -> Sight:
+def _workflows(subject: Subject, files: Mapping[str, int]) -> ScanOutcome:
     names = named(list(files), WORKFLOWS)
     examined = (f"{len(names)} workflow files",)
     if not names:
-        return Sight(examined=examined)
+        return ScanOutcome(examined=examined)
     # Names the file that is wrong, which zizmor's exit code does not.
     for name in names:
         read_yaml(subject.tree / name, name)
-    program = tools.zizmor or scanner("zizmor")
     paths = {str(subject.tree / name): name for name in names}
-    work = subject.workspace.root / "policy"
-    work.mkdir(parents=True, exist_ok=True)
-    argv = [str(program), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
+    work = scratch(subject, "policy")
+    argv = [str(scanner("zizmor")), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
     argv += ["--no-ignores", "--strict-collection", "--collect=all", *paths]
     # 11 to 14: findings, by the worst one's severity. Only the report decides.
-    output = run_tool(argv, cwd=work, timeout_s=tools.timeout_s, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
-    return Sight(tuple(read_zizmor(output, paths)), examined=examined)
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
+    return ScanOutcome(tuple(read_zizmor(output, paths)), examined=examined)
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file: all names and sizes are judged, and the app's migrations may import what they like."""
+    image, programs = subject.pipeline.image, (our_program("zizmor"), our_program("squawk"))
+    files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
+    allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
+    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs)
+    return Reads(list(subject.workspace.source.files), parts)
+
+
+SCAN = Scan("policy", scan_policy, _reads)

@@ -11,17 +11,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from gates.findings import Finding, Severity, fingerprint
-from gates.scans.outcome import Sight, numbered
+from gates.check import Check
+from gates.findings import Finding, make_finding
+from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
 from host.errors import ToolError
 from host.home import CHECKOUT
 from settings.pipeline import Scans
-from tasks.scans import Subject
-from tasks.scans.tools import Scanner, read_json, scan
-from tasks.scans.tree import Tree
-from tasks.source.workspace import Looked
+from tasks.scans import Reads, Scan, Subject
+from tasks.scans.keys import our_program
+from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
+from tasks.scans.tree import Tree, left_out
 
 RULES = CHECKOUT / "config" / "semgrep"
 TIMEOUT_S = 240.0
@@ -89,13 +90,13 @@ class SemgrepReport(BaseModel):
     paths: Paths
 
 
-def scan_sast(subject: Subject) -> Looked:
+def scan_sast(subject: Subject) -> Check:
     """Run our semgrep rules over the commit's Python files and templates. Safe to repeat; reads only."""
-    looks = {"the source": lambda: look(subject, Tree.at(subject.tree), subject.pipeline.scans)}
-    return Looked(scan("sast", "semgrep", looks))
+    parts = {"the source": lambda: look(subject, Tree.at(subject.tree), subject.pipeline.scans)}
+    return scan_parts("sast", "semgrep", parts)
 
 
-def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
+def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
     """Parse, run semgrep and read what it says."""
     sources = tree.sources((*PYTHON, *TEMPLATES), settings.code_excludes)
     files = list(sources.files)
@@ -109,12 +110,12 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> Sight:
     done = semgrep.run(*arguments(report, rules, files), cwd=tree.root)
     if done.returncode not in (0, 1):
         problems.append(f"semgrep ended with exit code {done.returncode}")
-    seen = read_semgrep(read_json(report, done), files, tree, settings.open_routes)
+    outcome = read_semgrep(read_json(report, done), files, tree, settings.open_routes)
     examined = (
         f"{len(files)} files by {len(list(RULES.glob('*.yaml')))} rule sets",
         f"{sources.left_out} test files left out",
     )
-    return Sight(seen.findings, (*problems, *seen.problems), examined, seen.notes)
+    return ScanOutcome(problems=tuple(problems), examined=examined) + outcome
 
 
 def arguments(report: Path, rules: Path, files: list[str]) -> list[str]:
@@ -143,25 +144,24 @@ def unparsable(semgrep: Scanner, tree: Tree, files: list[str]) -> list[str]:
     return [f"{file}: {reason}" for file, reason in bad.items()]
 
 
-def read_semgrep(raw: Any, files: list[str], tree: Tree, open_routes: tuple[str, ...] = ()) -> Sight:
+def read_semgrep(raw: Any, files: list[str], tree: Tree, open_routes: tuple[str, ...] = ()) -> ScanOutcome:
     """Return what a report about `files` says. ToolError when it is not semgrep's."""
-    try:
-        report = SemgrepReport.model_validate(raw)
-    except ValidationError as error:
-        raise ToolError(f"semgrep's report is not its own: {error.errors()[0]['loc']}") from error
+    report = as_report(SemgrepReport, raw, "semgrep")
     problems = [
-        f"{_path(one.path) or 'semgrep'}: {one.message.splitlines()[0][:200]}" for one in report.errors if one.message
+        f"{_path(error.path) or 'semgrep'}: {error.message.splitlines()[0][:200]}"
+        for error in report.errors
+        if error.message
     ]
-    problems += ["semgrep reports an error without a message"] * any(not one.message for one in report.errors)
+    problems += ["semgrep reports an error without a message"] * any(not error.message for error in report.errors)
     scanned = {_path(name) for name in report.paths.scanned}
     missing = [file for file in files if file not in scanned]
     if missing:
         problems.append(f"semgrep left out {len(missing)} of {len(files)} files: {', '.join(missing[:3])}")
     routes = [(match, _route(match, tree)) for match in report.results]
-    let = [route for _, route in routes if route and any(fnmatchcase(route, glob) for glob in open_routes)]
-    kept = (_finding(match, tree) for match, route in routes if route not in let)
-    notes = [f"open by [scans] open_routes: {route}" for route in let]
-    return Sight(numbered(kept), tuple(problems), notes=tuple(notes))
+    allowed = [route for _, route in routes if route and any(fnmatchcase(route, glob) for glob in open_routes)]
+    findings = (_finding(match, tree) for match, route in routes if route not in allowed)
+    notes = [f"open by [scans] open_routes: {route}" for route in allowed]
+    return ScanOutcome(distinguish_repeats(findings), tuple(problems), notes=tuple(notes))
 
 
 def _route(match: Match, tree: Tree) -> str:
@@ -177,21 +177,23 @@ def _route(match: Match, tree: Tree) -> str:
 
 def _finding(match: Match, tree: Tree) -> Finding:
     file, rule = _path(match.path), match.check_id.rsplit(".", 1)[-1]
-    line = tree.line(file, match.start.line) if file in tree.files else ""
-    try:
-        severity = Severity(str(match.extra.metadata.get("slipway-severity")))
-    except ValueError:
-        severity = Severity.HIGH
-    return Finding(
-        tool="semgrep",
-        rule=rule,
-        severity=severity,
-        message=" ".join(match.extra.message.split())[:500],
-        file=file,
-        line=match.start.line,
-        fingerprint=fingerprint(rule, file, line),
-    )
+    line = tree.line(file, match.start.line)
+    severity = severity_of(str(match.extra.metadata.get("slipway-severity")))
+    message = " ".join(match.extra.message.split())
+    return make_finding("semgrep", rule, severity, message, file, line=match.start.line, key=(rule, file, line))
 
 
 def _path(name: str) -> str:
     return str(Path(name)) if name else ""
+
+
+def _reads(subject: Subject) -> Reads:
+    settings = subject.pipeline.scans
+    files = [file for file in subject.workspace.source.files if file.lower().endswith((*PYTHON, *TEMPLATES))]
+    out = left_out(files, settings.code_excludes)
+    # How many were left out is told with the result.
+    parts = (settings.code_excludes, settings.open_routes, len(out), our_program("semgrep"))
+    return Reads([file for file in files if file not in out], parts)
+
+
+SCAN = Scan("sast", scan_sast, _reads)

@@ -17,7 +17,7 @@ from tasks.source.git import mirror, resolve
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ScanTarget:
     """One commit to scan. `live` maps the environments that serve it to their artifact's digest; `newest` says whether
     it is the newest of the configured branch.
     """
@@ -36,19 +36,19 @@ class Wanted:
 def _elsewhere(target: Target, live: dict[str, dict[str, str]]) -> list[str]:
     """Add what another host's `watch` last told Prefect of its environment; return why that is not known."""
     try:
-        found = PrefectApi.of_run(Home.find()).call("GET", f"/variables/name/{variable_name(target.value)}")
+        variable = PrefectApi.of_run(Home.find()).call("GET", f"/variables/name/{variable_name(target.value)}")
     except SlipwayError as error:
         return [f"{target.value}, on another host: {error}"]
-    if found is None:
+    if variable is None:
         return [f"{target.value}, on another host: its watch has never told what is live there"]
-    value = found["value"]
+    value = variable["value"]
     if value["commit"]:
         live.setdefault(value["commit"], {})[target.value] = value["digest"]
     return []
 
 
 @repeatable("targets")
-def nightly_targets(pipeline: Pipeline) -> tuple[list[Wanted], list[str]]:
+def nightly_targets(pipeline: Pipeline) -> tuple[list[ScanTarget], list[str]]:
     """Return each distinct commit that is live here or the newest of the configured branch, and what could not be found
     out. Only reads.
     """
@@ -74,9 +74,9 @@ def nightly_targets(pipeline: Pipeline) -> tuple[list[Wanted], list[str]]:
         live.setdefault(newest, {})
     except SlipwayError as error:
         problems.append(f"{pipeline.app.branch}: {error}")
-    found = [
-        Wanted(commit, where, (f"newest of {pipeline.app.branch}",) if commit == newest else (), commit == newest)
+    commits = [
+        ScanTarget(commit, where, (f"newest of {pipeline.app.branch}",) if commit == newest else (), commit == newest)
         for commit, where in live.items()
     ]
-    get_run_logger().info("%d commits to scan: %s", len(found), "; ".join(one.title for one in found))
-    return found, problems
+    get_run_logger().info("%d commits to scan: %s", len(commits), "; ".join(commit.title for commit in commits))
+    return commits, problems

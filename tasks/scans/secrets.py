@@ -1,19 +1,21 @@
 """The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
 
-import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from gates.check import Check
-from gates.scans.outcome import ReportError, Sight
+from gates.findings import Severity
+from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
+from gates.scans.security import Rule
 from host.errors import ToolError
 from host.home import Home
-from tasks.scans import Subject
+from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
-from tasks.scans.tools import read_output, run_tool, scan, scanner
-from tasks.source.workspace import Looked, tool_path
+from tasks.scans.keys import host_program, our_program
+from tasks.scans.tools import installed, read_output, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512
@@ -23,52 +25,34 @@ IGNORES = (b"kingfisher:ignore", b"betterleaks:allow", b"gitleaks:allow", b"truf
 CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
 
 
-def scan_secrets(subject: Subject) -> Looked:
+def scan_secrets(subject: Subject) -> Check:
     """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
 
     Any finding is critical. A shallow history, a tool that fails or a report that covers less than all is no verdict.
     """
-    return Looked(look_for_secrets(subject))
-
-
-def look_for_secrets(
-    subject: Subject,
-    kingfisher: Path | None = None,
-    trufflehog: Path | None = None,
-    timeout_s: float = TOOL_TIMEOUT_S,
-) -> Check:
-    """Return the check. `kingfisher` and `trufflehog` name other programs than the locked and the installed one."""
-    truffle = trufflehog or _installed("trufflehog")
-    return scan(
+    return scan_parts(
         "secrets",
-        "kingfisher" + (", trufflehog" if truffle else ""),
+        "kingfisher" + (", trufflehog" if host_program("trufflehog") != "absent" else ""),
         {
-            "the history": lambda: _with_kingfisher(subject, kingfisher, timeout_s),
-            "the history with trufflehog": lambda: _with_trufflehog(subject, truffle, timeout_s),
+            "the history": lambda: _with_kingfisher(subject),
+            "the history with trufflehog": lambda: _with_trufflehog(subject),
         },
     )
 
 
-def _installed(name: str) -> Path | None:
-    found = shutil.which(name, path=tool_path())
-    return Path(found) if found else None
-
-
-def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
-    program = tool or scanner("kingfisher")
+def _with_kingfisher(subject: Subject) -> ScanOutcome:
+    program = scanner("kingfisher")
     commit = subject.workspace.source.commit
     history = read_history(subject.repository, commit)
-    work = subject.workspace.root / "secrets"
-    work.mkdir(parents=True, exist_ok=True)
-    report = _history_report(program, subject.repository, history, work, timeout_s)
-    texts = _text_report(program, subject.tree, history, work, timeout_s)
-    order = {one: number for number, one in enumerate(history.commits)}
-    found = leaks(report, order)
-    known = {(leak.rule, leak.file) for leak in found}
-    found += [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
-    return Sight(
+    work = scratch(subject, "secrets")
+    report = _history_report(program, subject.repository, history, work)
+    texts = _text_report(program, subject.tree, history, work)
+    in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
+    known = {(leak.rule, leak.file) for leak in in_history}
+    others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
+    return ScanOutcome(
         examined=(f"{len(history.commits)} commits with their messages, {history.blobs} file contents",),
-        findings=secret_findings("kingfisher", found, subject.workspace.source.files),
+        findings=secret_findings("kingfisher", [*in_history, *others], subject.workspace.source.files),
         problems=tuple(
             f"a content of {size // 1_000_000} MB was not looked at" for size in history.sizes_above(LARGEST_FILE_MB)
         ),
@@ -76,37 +60,35 @@ def _with_kingfisher(subject: Subject, tool: Path | None, timeout_s: float) -> S
     )
 
 
-def _history_report(program: Path, repository: Path, history: History, work: Path, timeout_s: float) -> Report:
+def _history_report(program: Path, repository: Path, history: History, work: Path) -> Report:
     # A bare repository by its own path: below a working tree's folder, uncommitted files would come along.
     options = ["--branch", history.tip, "--git-history", "full"]
-    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json", timeout_s), 1)
+    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json"), 1)
     check_coverage(report, history.tip, len(history.commits), history.blobs)
     return report
 
 
-def _text_report(program: Path, tree: Path, history: History, work: Path, timeout_s: float) -> list[Leak]:
+def _text_report(program: Path, tree: Path, history: History, work: Path) -> list[Leak]:
     """Return the leaks in messages and files."""
     texts = work / "texts"
     texts.mkdir(exist_ok=True)
     lines = history.write_messages(texts / "messages.txt")
     (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
-    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json", timeout_s)
+    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json")
     report = read_kingfisher(raw, 2)
-    found, canary = list[Leak](), False
-    for leak in leaks(report, {}):
-        path = Path(leak.file)
-        if path == texts / "canary.txt":
-            canary = True
-        elif path == texts / "messages.txt":
-            found.append(Leak(leak.rule, "", 0, lines.commit_at(leak.line), leak.mark))
-        elif path.is_relative_to(tree):
-            found.append(Leak(leak.rule, str(path.relative_to(tree)), leak.line, "", leak.mark))
-    if not canary:
+    by_file = [(Path(leak.file), leak) for leak in leaks(report, {})]
+    if not any(path == texts / "canary.txt" for path, _ in by_file):
         raise ReportError("kingfisher did not find the canary, a token that must be found")
-    return found
+    in_messages = [
+        replace(leak, file="", line=0, commit=lines.commit_at(leak.line))
+        for path, leak in by_file
+        if path == texts / "messages.txt"
+    ]
+    in_files = [replace(leak, file=str(path.relative_to(tree))) for path, leak in by_file if path.is_relative_to(tree)]
+    return [*in_messages, *in_files]
 
 
-def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path, timeout_s: float) -> bytes:
+def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path) -> bytes:
     """Run Kingfisher without validation, which would send what it finds to vendors; return its report."""
     report.unlink(missing_ok=True)
     cache = Home.find().cache / "kingfisher"
@@ -115,25 +97,24 @@ def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: P
     argv += ["--no-update-check", "--no-ignore", "--commit-metadata", "false", "--max-file-size", str(LARGEST_FILE_MB)]
     argv += ["--format", "json", "--output", str(report)]
     env = {"KF_RULE_CACHE_DIR": str(cache), "HOME": str(report.parent)}
-    run_tool(argv, cwd=report.parent, timeout_s=timeout_s, exits=(0, 200), env=env)
+    run_tool(argv, cwd=report.parent, timeout_s=TOOL_TIMEOUT_S, exits=(0, 200), env=env)
     return read_output(report, "kingfisher")
 
 
-def _with_trufflehog(subject: Subject, tool: Path | None, timeout_s: float) -> Sight:
-    scans = subject.pipeline.scans
+def _with_trufflehog(subject: Subject) -> ScanOutcome:
+    scans, tool = subject.pipeline.scans, installed("trufflehog")
     if tool is None:
         if scans.require_trufflehog:
             raise ToolError("trufflehog is not installed, and [scans] require_trufflehog wants it")
-        return Sight(notes=("trufflehog is not installed here: only kingfisher looked",))
+        return ScanOutcome(notes=("trufflehog is not installed here: only kingfisher looked",))
     source = subject.workspace.source
     argv = [str(tool), "git", f"file://{subject.repository}", "--branch", source.commit, "--json"]
     argv += ["--no-update", "--fail", "--only-verified" if scans.trufflehog_verifies else "--no-verification"]
-    work = subject.workspace.root / "secrets"
-    work.mkdir(parents=True, exist_ok=True)
+    work = scratch(subject, "secrets")
     # 183: findings, with --fail.
-    output = run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 183), env={"HOME": str(work)})
-    found = read_trufflehog(output.splitlines())
-    return Sight(secret_findings("trufflehog", found, source.files), examined=("the history again with trufflehog",))
+    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 183), env={"HOME": str(work)})
+    findings = secret_findings("trufflehog", read_trufflehog(output.splitlines()), source.files)
+    return ScanOutcome(findings, examined=("the history again with trufflehog",))
 
 
 def _ignores(tree: Path) -> Iterator[str]:
@@ -145,3 +126,20 @@ def _ignores(tree: Path) -> Iterator[str]:
             count += sum(content.count(mark) for mark in IGNORES)
     if count:
         yield f"{count} comments ask a secret scanner to look away; they had no effect"
+
+
+def _reads(subject: Subject) -> Reads:
+    """Every file, and the commit, which stands for its whole history."""
+    settings, source = subject.pipeline.scans, subject.workspace.source
+    demands = (settings.require_trufflehog, settings.trufflehog_verifies)
+    parts = (source.commit, demands, our_program("kingfisher"), host_program("trufflehog"))
+    return Reads(list(source.files), parts)
+
+
+RULE = Rule(
+    never=tuple(Severity),
+    waivable=(),
+    noun="secret",
+    why_never="it is for a secret, which cannot be waived: revoke it and remove it from the history",
+)
+SCAN = Scan("secrets", scan_secrets, _reads, RULE)

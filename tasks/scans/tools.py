@@ -7,6 +7,7 @@ no verdict.
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from gates.check import Check
 from gates.checks.reports import last_line
-from gates.scans.outcome import ReportError, Sight, conclude, together
+from gates.scans.outcome import Model, ReportError, ScanOutcome, conclude, merge_parts
 from host.errors import SlipwayError, ToolError
 from host.sandbox import run as sandbox
 from tasks.scans import Subject
@@ -30,26 +33,41 @@ PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy",
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 
-def scan(name: str, tool: str, looks: Mapping[str, Callable[[], Sight]]) -> Check:
+def scan_parts(name: str, tool: str, parts: Mapping[str, Callable[[], ScanOutcome]]) -> Check:
     """Look at each part in turn and return the scan's check, with the seconds it took. A part that cannot be looked at
     hides no other.
     """
     started = time.monotonic()
-    seen = together(part(what, look) for what, look in looks.items())
-    return conclude(name, tool, seen, time.monotonic() - started)
+    outcome = merge_parts(look_at_part(part, look) for part, look in parts.items())
+    return conclude(name, tool, outcome, time.monotonic() - started)
 
 
-def part(what: str, look: Callable[[], Sight]) -> Sight:
-    """Look at one part of a scan; when it cannot be looked at, the part says why."""
+def look_at_part(part: str, look: Callable[[], ScanOutcome]) -> ScanOutcome:
+    """Look at one part of a scan; when it cannot be looked at, its outcome says why."""
     try:
         return look()
     except (SlipwayError, ReportError, OSError, RecursionError, MemoryError) as error:
-        return Sight(problems=(f"{what} could not be looked at: {str(error)[:600] or type(error).__name__}",))
+        return ScanOutcome(problems=(f"{part} could not be looked at: {str(error)[:600] or type(error).__name__}",))
 
 
-def each(names: Sequence[str], look: Callable[[str], Sight]) -> Sight:
-    """Look at each file by itself: one that cannot be parsed does not hide the others."""
-    return together(part(name, partial(look, name)) for name in names)
+def look_at_each_file(names: Sequence[str], look: Callable[[str], ScanOutcome]) -> ScanOutcome:
+    """Look at each file by itself: a file that cannot be parsed does not hide the others."""
+    return merge_parts(look_at_part(name, partial(look, name)) for name in names)
+
+
+def scratch(subject: Subject, scan: str) -> Path:
+    """Return the directory where a scan's programs that run as ourselves leave their files."""
+    directory = subject.workspace.root / scan
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
+
+
+def installed(name: str) -> Path | None:
+    """Return a program of this host, None when it is not installed; SLIPWAY_<NAME> names another (see `scanner`)."""
+    if os.environ.get(program_variable(name)):
+        return scanner(name)
+    program = shutil.which(name, path=tool_path())
+    return Path(program) if program else None
 
 
 def program_variable(name: str) -> str:
@@ -184,6 +202,14 @@ def read_json(report: Path, done: sandbox.Completed, most_bytes: int = LARGEST_R
     except ToolError as error:
         raise ToolError(f"{error} (exit code {done.returncode}): {last_line(done.output)}") from error
     return parse_json(raw, done)
+
+
+def as_report(model: type[Model], raw: Any, tool: str) -> Model:
+    """Return a tool's report. ToolError when it is not of the tool's form; its content stays out of the error."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ToolError(f"{tool}'s report is not its own: {error.errors()[0]['loc']}") from error
 
 
 def parse_json(raw: bytes, done: sandbox.Completed) -> Any:

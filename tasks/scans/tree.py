@@ -60,7 +60,9 @@ class Tree:
         return Sources(tuple(file for file in kept if file not in large), large, len(out))
 
     def line(self, file: str, number: int) -> str:
-        """Return one line's text, 1-based; "" when there is none."""
+        """Return one line's text, 1-based; "" when there is none, or the file is none of the tree's."""
+        if file not in self.files:
+            return ""
         with open(self.root / file, "rb") as lines:
             for at, line in enumerate(lines, 1):
                 if at == number:

@@ -22,7 +22,6 @@ from evidence.signing import Keys
 from evidence.statements import Checked, Commit, Kind, Promoted, Scanned, state
 from gates.check import Check, Outcome
 from gates.release.approval import Approver
-from gates.scans.security import RULES
 from gates.scans.waivers import Refused, Waiver
 from gates.verdict import Action
 from host.errors import ArtifactError, EvidenceError
@@ -31,10 +30,15 @@ from host.sandbox.run import Isolation, available
 from settings.pipeline import Pipeline, read_pipeline
 from settings.targets import Target
 from settings.waivers import Written
+from tasks.scans import all_scans
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import vulnerability
 
 GATES = "unit,dependency,secrets,provenance,sbom"
+# Nothing else knows `novel`: what is a scan, the signed evidence says.
+SCANS = ("dependency", "secrets", "sast", "novel", "security-score")
+# Nothing here knows `novel`: what is a scan, the signed evidence says.
+SCANS = ("dependency", "secrets", "sast", "novel", "security-score")
 NOW = datetime.now(UTC)
 OLD_COMMIT = "b01d" + "a" * 36
 HIGH = vulnerability()
@@ -111,7 +115,7 @@ class Case:
             "branch": "main",
             "at": datetime.now(UTC) - timedelta(hours=hours),
             "run": "run-2",
-            "checks": checks or tuple(passed(name) for name in RULES),
+            "checks": checks or tuple(passed(name) for name in SCANS),
         }
         state(
             self.place.store,
@@ -241,6 +245,34 @@ def test_stale_scans_stop_it(case: Case, hours: float, said: str) -> None:
         assert case.look().verdict.action is Action.PROMOTE
 
 
+@pytest.mark.parametrize("scan", sorted({*all_scans(), *SCANS}))
+def test_every_scan_that_is_required_must_be_there_fresh_and_without_a_waiver_that_is_gone(
+    case: Case, scan: str
+) -> None:
+    case.set(required_gates=f"unit,{scan}")
+    case.say_checks(None, passed("unit"), passed(scan))
+    case.say_origin()
+    assert "no security scan was signed" in case.stopped() and f"{scan}: absent from the evidence" in case.stopped()
+    case.say_scans(passed(scan), hours=7200)
+    assert f"{scan} scan is 7200 h old, limit 24 h" in case.stopped()
+    case.say_scans(passed(scan))
+    assert case.look().verdict.action is Action.PROMOTE
+    gone = WAIVER.model_copy(update={"reason": "another reason than the one in the file"})
+    case.say_scans(passed(scan, findings=(HIGH,)), hours=0, waived={HIGH.fingerprint: gone})
+    assert "it does not stand in config/waivers.toml any more" in case.stopped()
+    case.say_scans(passed(scan, Outcome.ACCEPTED_UNRUN), hours=0)
+    accepted = scan in read_pipeline(CHECKOUT / "config" / "pipeline.toml").scans.accepted
+    assert accepted or f"{scan}: nobody ran it" in case.stopped()
+
+
+def test_a_scan_that_is_also_a_check_of_the_pipeline_must_be_fresh_all_the_same(case: Case) -> None:
+    case.set(required_gates="unit")
+    case.say_checks()
+    case.say_origin()
+    case.say_scans(passed("unit"), hours=25)
+    assert "unit scan is 25 h old" in case.stopped()
+
+
 def test_the_newest_scan_counts(case: Case) -> None:
     case.say_everything()
     case.say_scans(passed("dependency", Outcome.FAILED), passed("secrets"), hours=0)
@@ -326,7 +358,7 @@ def test_whose_waiver_it_was_must_still_decide_there(
 
 def test_what_is_not_required_blocks_nothing_and_is_told(case: Case) -> None:
     case.say_everything()
-    case.say_scans(*(passed(name) for name in RULES if name != "sast"), passed("sast", Outcome.FAILED), hours=0)
+    case.say_scans(*(passed(name) for name in SCANS if name != "sast"), passed("sast", Outcome.FAILED), hours=0)
     seen = case.look()
     assert seen.verdict.action is Action.PROMOTE
     assert any("Not passed, and not required here: sast (looked)" in one for one in seen.warnings)

@@ -15,7 +15,7 @@ from host.home import CHECKOUT, Home
 from host.virtual_environments import COMPLETE
 from services.osv import load, make_app
 from settings.pipeline import read_pipeline
-from tasks.scans import SCANS
+from tasks.scans import all_scans
 from tasks.source.dependencies import own_tools
 from tasks.source.locked_environments import lock_digest
 from tests.serving import serving
@@ -73,9 +73,9 @@ def test_our_own_repository_passes_its_own_scans(
         monkeypatch.setenv("SLIPWAY_NPM_AUDIT_URL", npm_url)
         state = security(working_tree=str(repository), pipeline=str(PIPELINE), return_state=True)
     (report,) = read_scans_of(own_home, str(state.state_details.flow_run_id))
-    checks = {one.name: one for one in report.scanned.checks if one.name in SCANS}
+    checks = {one.name: one for one in report.scanned.checks if one.name in all_scans()}
     assert {name: (one.outcome, one.reason) for name, one in checks.items() if one.outcome is not Outcome.PASSED} == {}
-    assert state.is_completed() and list(checks) == list(SCANS)
+    assert state.is_completed() and list(checks) == list(all_scans())
     assert not report.scanned.waived and not report.scanned.accepted
     for lock in (*CHECKOUT.glob("requirements/*.lock"), *CHECKOUT.glob("examples/*/*.lock")):
         assert f"{lock.relative_to(CHECKOUT)}: " in checks["dependency"].examined

@@ -320,3 +320,9 @@ def test_a_wrong_number_of_cores_ends_the_run_before_any_job(
     monkeypatch.setenv("SLIPWAY_CORES", "0")
     with pytest.raises(ConfigError, match="SLIPWAY_CORES"):
         outcomes([job("unit", lambda: passed("unit"))], memory, workspace)
+
+
+def test_a_tool_with_the_name_of_a_scan_ends_the_run_before_any_job(memory: Memory, workspace: Workspace) -> None:
+    jobs = [job("policy", lambda: failed("policy")), job("policy", lambda: passed("policy"))]
+    with pytest.raises(ConfigError, match="two checks are named policy"):
+        outcomes(jobs, memory, workspace)

@@ -26,22 +26,21 @@ from host.errors import ToolError
 from host.home import Home
 from settings.targets import Target
 from tasks.notify.events import NEW_FINDING
-from tasks.scans import SCANS, Subject
+from tasks.scans import Scan, Subject, all_scans
 from tasks.scans import jobs as scan_jobs
-from tasks.source.workspace import Looked
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import issue, vulnerability
 from tests.settings.signing import Repository
+from tests.tasks.scans.novel import NAME, added
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 MEDIUM, HIGH = Severity.MEDIUM, Severity.HIGH
-Answer = Callable[[Subject], Looked]
+SCANS = tuple(all_scans())
+Answer = Callable[[Subject], Check]
 
 
 def says(name: str, *findings: Finding, outcome: Outcome = Outcome.PASSED) -> Answer:
-    return lambda subject: Looked(
-        Check(name=name, outcome=outcome, reason="looked", examined="1 file", findings=findings)
-    )
+    return lambda subject: Check(name=name, outcome=outcome, reason="looked", examined="1 file", findings=findings)
 
 
 class Bench:
@@ -53,16 +52,16 @@ class Bench:
         self.asked: list[str] = []
         self.commit = repository.commit({"app.py": "print(1)\n"})
 
-    def scanners(self) -> dict[str, Answer]:
+    def all_scans(self) -> dict[str, Scan]:
         def noted(name: str) -> Answer:
-            def answer(subject: Subject) -> Looked:
+            def answer(subject: Subject) -> Check:
                 self.asked.append(name)
                 assert (subject.tree / "app.py").is_file()
                 return self.scans[name](subject)
 
             return answer
 
-        return {name: noted(name) for name in self.scans}
+        return {name: Scan(name, noted(name), scan.reads) for name, scan in all_scans().items()}
 
     def build(self, commit: str = "") -> str:
         return artifact(self.store, commit or self.commit)[0]
@@ -90,7 +89,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     monkeypatch.setenv("SLIPWAY_HOME", str(home.root))
     monkeypatch.setenv("SLIPWAY_REPOSITORY", str(repository.path))
     made = Bench(home, repository)
-    monkeypatch.setattr(scan_jobs, "scanners", made.scanners)
+    monkeypatch.setattr(scan_jobs, "all_scans", made.all_scans)
     return made
 
 
@@ -133,11 +132,23 @@ def test_a_finding_that_blocks_fails_the_run_with_its_reason_and_is_signed_all_t
     assert "**new**" in text and "semgrep\\:subprocess-shell" in text and "app\\.py\\:3" in text
 
 
-def broken(subject: Subject) -> Looked:
+def test_a_scan_that_is_added_as_a_module_is_run_judged_and_signed(bench: Bench, tmp_path: Path) -> None:
+    digest = bench.build(bench.repository.commit({"app.py": "print(2)\n", "main.tf": "open\n"}))
+    with added(tmp_path / "scans"):
+        bench.scans[NAME] = all_scans()[NAME].run
+        state = run()
+    assert state.is_failed() and state.message and "novel: failed (1 low without a waiver: a-line" in state.message
+    (scanned,) = bench.signed(digest)
+    outcomes = {check.name: check.outcome for check in scanned.checks}
+    assert outcomes[NAME] is Outcome.FAILED and set(outcomes) == {*SCANS, NAME, "security-score"}
+    assert "main\\.tf\\:1" in page(state)
+
+
+def broken(subject: Subject) -> Check:
     raise RuntimeError("a parser tripped")
 
 
-def absent(subject: Subject) -> Looked:
+def absent(subject: Subject) -> Check:
     raise ToolError("bandit is not there")
 
 
@@ -187,7 +198,7 @@ def test_the_same_files_on_the_same_day_are_not_scanned_twice_unless_asked(bench
     bench.asked.clear()
     bench.repository.commit({"app.py": "print(2)\n"})
     run(commit="main")
-    assert sorted(bench.asked) == ["code", "policy", "sast", "secrets"]  # those that read it (tasks/scans/keys.py)
+    assert sorted(bench.asked) == ["code", "policy", "sast", "secrets"]  # those that read it
 
 
 def test_each_distinct_commit_that_is_live_is_scanned_once_and_so_is_the_newest(bench: Bench) -> None:
@@ -211,7 +222,7 @@ def test_the_image_that_an_artifact_names_is_what_is_scanned_and_signed_for(benc
     built = artifact(bench.store, bench.commit, image=image)[0]
     seen: list[str | None] = []
 
-    def look(subject: Subject) -> Looked:
+    def look(subject: Subject) -> Check:
         seen.append(subject.image)
         return says("container", *([issue("root-user", MEDIUM, tool="image")] if subject.image else []))(subject)
 
@@ -264,7 +275,7 @@ def test_a_working_tree_is_scanned_and_nothing_is_signed(bench: Bench) -> None:
     (bench.repository.path / "new.py").write_text("import os\n")
     seen: list[bool] = []
 
-    def look(subject: Subject) -> Looked:
+    def look(subject: Subject) -> Check:
         seen.append((subject.tree / "new.py").is_file())
         return says("code")(subject)
 

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from deployments.verified_evidence import SCANS
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.sandbox.run import Isolation
 from settings.environment import Settings, Strategy, read_settings
 from settings.pipeline import read_pipeline
 from settings.targets import Target
+from tasks.scans import all_scans
 
 SOUND = {"PORT": "8080", "STRATEGY": "direct", "REQUIRED_GATES": "unit, mypy"}
 
@@ -43,7 +43,7 @@ def refusal(folder: Path) -> str:
 def test_the_files_of_this_repository_are_sound(target: Target) -> None:
     settings = read_settings(target, CHECKOUT / "config")
     pipeline = read_pipeline(CHECKOUT / "config" / "pipeline.toml")
-    known = {*pipeline.quality, *pipeline.suites, "coverage", "load", "compatibility", *SCANS, "provenance", "sbom"}
+    known = {*pipeline.checks, *all_scans(), "security-score", "provenance", "sbom"}
     assert {*pipeline.quality, "unit", "integration"} <= set(settings.gates) <= known
     assert {one.partition(":")[0] for one in settings.secrets.values()} == {"generated", "template"}
 

@@ -101,6 +101,11 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ),
         (
             "[run]",
+            '[suites.compatibility]\ncommand = ["p"]\n[run]',
+            "the file as a whole: Value error, compatibility is the name of a check of its own",
+        ),
+        (
+            "[run]",
             '[performance]\nlocustfile = "l.py"\ncompare_seconds = -1\n[run]',
             "performance.compare_seconds: got '-1'",
         ),

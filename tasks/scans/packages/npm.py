@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gates.findings import Finding, Severity, fingerprint
 from gates.scans.npm_lock import NpmLock
-from gates.scans.outcome import Sight
+from gates.scans.outcome import ScanOutcome
 from host.errors import ToolError
 from tasks.scans import Subject
 from tasks.scans.tools import Scanner, parse_json
@@ -85,23 +85,23 @@ class NpmReport(BaseModel):
     metadata: Metadata
 
 
-def look_at_npm(subject: Subject, tree: Tree) -> Sight:
+def look_at_npm(subject: Subject, tree: Tree) -> ScanOutcome:
     """Audit every package-lock.json outside node_modules; nothing when there is no frontend."""
     inside = [file for file in tree.files if "node_modules/" not in file]
     locks = [file for file in inside if os.path.basename(file) == "package-lock.json"]
-    seen = Sight(problems=tuple(unlocked(tree, inside, locks)))
+    seen = ScanOutcome(problems=tuple(unlocked(tree, inside, locks)))
     if not locks:
         return seen
     try:
         npm = Npm.of(subject)
         npm.prove()
     except ToolError as error:
-        return seen + Sight(problems=(str(error),))
+        return seen + ScanOutcome(problems=(str(error),))
     for lock in locks:
         try:
             seen += npm.audit(tree, lock)
         except ToolError as error:
-            seen += Sight(problems=(f"{lock}: {error}",))
+            seen += ScanOutcome(problems=(f"{lock}: {error}",))
     return seen
 
 
@@ -163,7 +163,7 @@ class Npm:
         if name not in report.vulnerabilities:
             raise ToolError(f"{self.where} does not report the canary {name} {version}, so its silence means nothing")
 
-    def audit(self, tree: Tree, lock: str) -> Sight:
+    def audit(self, tree: Tree, lock: str) -> ScanOutcome:
         """Audit one lock."""
         if tree.size(lock) > LARGEST_LOCK_BYTES:
             raise ToolError("larger than any lock")
@@ -207,7 +207,7 @@ class Npm:
         return report
 
 
-def read_npm_audit(report: NpmReport, held: NpmLock, lock: str) -> Sight:
+def read_npm_audit(report: NpmReport, held: NpmLock, lock: str) -> ScanOutcome:
     """Return what a report says of a lock: one finding for each advisory. Fewer packages than locked is a problem."""
     packages = [where for where, one in held.packages.items() if where and not one.link]
     counted = report.metadata.dependencies.total
@@ -220,7 +220,7 @@ def read_npm_audit(report: NpmReport, held: NpmLock, lock: str) -> Sight:
             if isinstance(advisory, Advisory):
                 one = _finding(advisory, vulnerable, held, lock)
                 findings[one.fingerprint] = one
-    return Sight(tuple(findings.values()), tuple(problems), (f"{lock}: {len(packages)} packages",))
+    return ScanOutcome(tuple(findings.values()), tuple(problems), (f"{lock}: {len(packages)} packages",))
 
 
 def _finding(advisory: Advisory, vulnerable: Vulnerable, held: NpmLock, lock: str) -> Finding:

@@ -12,7 +12,7 @@ from license_expression import (
     get_spdx_licensing,
 )
 
-from gates.scans.licences import AllOf, AnyOf, Expression, One
+from gates.scans.licences import AllOf, AnyOf, Expression, Licence
 
 
 @functools.cache
@@ -38,7 +38,7 @@ def _tree(parsed: object) -> Expression | None:
             return None
         return AllOf(known) if isinstance(parsed, AND) else AnyOf(known)
     if isinstance(parsed, LicenseWithExceptionSymbol | LicenseSymbol):
-        return One(str(parsed.render("{symbol.key}")) if isinstance(parsed, LicenseSymbol) else _with(parsed))
+        return Licence(str(parsed.render("{symbol.key}")) if isinstance(parsed, LicenseSymbol) else _with(parsed))
     return None
 
 

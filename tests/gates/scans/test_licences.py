@@ -5,8 +5,8 @@ from gates.scans.licences import (
     AllOf,
     AnyOf,
     Expression,
+    Licence,
     Licences,
-    One,
     Origin,
     Override,
     Package,
@@ -17,7 +17,7 @@ from gates.scans.licences import (
     origins,
 )
 
-MIT, GPL, BSD = One("MIT"), One("GPL-3.0-only"), One("BSD-3-Clause")
+MIT, GPL, BSD = Licence("MIT"), Licence("GPL-3.0-only"), Licence("BSD-3-Clause")
 ALLOWED = frozenset({"MIT", "BSD-3-Clause"})
 RULES = Licences(
     allowed=tuple(ALLOWED),
@@ -33,13 +33,13 @@ RULES = Licences(
         (MIT, []),
         (GPL, ["GPL-3.0-only"]),
         (AnyOf((GPL, MIT)), []),
-        (AnyOf((GPL, One("AGPL-3.0-only"))), ["GPL-3.0-only", "AGPL-3.0-only"]),
+        (AnyOf((GPL, Licence("AGPL-3.0-only"))), ["GPL-3.0-only", "AGPL-3.0-only"]),
         (AllOf((MIT, BSD)), []),
         (AllOf((MIT, GPL)), ["GPL-3.0-only"]),
         (AllOf((BSD, AnyOf((GPL, MIT)))), []),
         (AnyOf((AllOf((MIT, GPL)), BSD)), []),
-        (One("MIT WITH Some-exception"), []),
-        (One("GPL-2.0-only WITH Classpath-exception-2.0"), ["GPL-2.0-only WITH Classpath-exception-2.0"]),
+        (Licence("MIT WITH Some-exception"), []),
+        (Licence("GPL-2.0-only WITH Classpath-exception-2.0"), ["GPL-2.0-only WITH Classpath-exception-2.0"]),
     ],
 )
 def test_or_needs_one_and_needs_all(expression: Expression, refused: list[str]) -> None:
@@ -48,7 +48,7 @@ def test_or_needs_one_and_needs_all(expression: Expression, refused: list[str]) 
 
 def test_an_exception_that_is_listed_is_allowed() -> None:
     name = "GPL-2.0-only WITH Classpath-exception-2.0"
-    assert not_allowed(One(name), frozenset({name})) == []
+    assert not_allowed(Licence(name), frozenset({name})) == []
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_classifiers_are_told_once_each_and_others_than_licences_are_not_asked()
 
 
 def test_why_a_package_may_not_be_shipped_is_told_with_where_it_stands() -> None:
-    both = AllOf((GPL, One("AGPL-3.0-only"), GPL))
+    both = AllOf((GPL, Licence("AGPL-3.0-only"), GPL))
     findings, _ = judge_licences([stated("bad", both), stated("odd", None), stated("none", None, text="")], RULES)
     assert [one.message for one in findings] == [
         "bad 1 (python): GPL-3.0-only, AGPL-3.0-only is not allowed (License-Expression)",

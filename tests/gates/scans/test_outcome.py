@@ -6,12 +6,12 @@ from gates.scans.outcome import (
     MOST_FINDINGS,
     MOST_NOTES,
     ReportError,
-    Sight,
+    ScanOutcome,
     conclude,
     counted,
-    numbered,
+    distinguish_repeats,
+    merge_parts,
     read_report,
-    together,
 )
 
 
@@ -37,22 +37,22 @@ def test_a_scan_that_could_look_says_what_it_found_and_leaves_the_judgement_to_t
     severities: list[Severity], reason: str
 ) -> None:
     found = tuple(finding(one, fingerprint=str(number)) for number, one in enumerate(severities))
-    check = conclude("code", "tool", Sight(found, measures=(figure(9),)))
+    check = conclude("code", "tool", ScanOutcome(found, measures=(figure(9),)))
     assert (check.outcome, check.reason, check.measures) == (Outcome.PASSED, reason, (figure(9),))
     assert [one.severity.rank for one in check.findings] == sorted(one.severity.rank for one in check.findings)
 
 
 def test_what_could_not_be_looked_at_outranks_everything_and_keeps_what_was_found() -> None:
-    check = conclude("code", "tool", Sight((finding(Severity.CRITICAL),), ("a.py: broken", "a.py: broken")))
+    check = conclude("code", "tool", ScanOutcome((finding(Severity.CRITICAL),), ("a.py: broken", "a.py: broken")))
     assert (check.outcome, check.reason) == (Outcome.NO_VERDICT, "a.py: broken; found so far: 1 critical")
     assert len(check.findings) == 1
 
 
 def test_many_problems_findings_and_notes_are_shortened() -> None:
     problems = tuple(f"p{number}" for number in range(7))
-    assert conclude("code", "tool", Sight(problems=problems)).reason == "p0; p1; p2; p3; p4 (and 2 more)"
+    assert conclude("code", "tool", ScanOutcome(problems=problems)).reason == "p0; p1; p2; p3; p4 (and 2 more)"
     many = tuple(finding(Severity.LOW, fingerprint=str(number)) for number in range(MOST_FINDINGS))
-    check = conclude("code", "tool", Sight((*many, finding(Severity.HIGH), many[0])))
+    check = conclude("code", "tool", ScanOutcome((*many, finding(Severity.HIGH), many[0])))
     assert len(check.findings) == MOST_FINDINGS and check.findings[0].severity is Severity.HIGH
     assert check.notes == (f"{MOST_FINDINGS + 1} findings, of which the worst {MOST_FINDINGS} are kept",)
 
@@ -65,17 +65,17 @@ def test_an_empty_report_and_one_of_another_shape_are_told_without_their_content
 
 
 def test_sights_add_up() -> None:
-    both = Sight(problems=("p",), examined=("1 file",)) + Sight(notes=("n",), examined=("2 files",))
+    both = ScanOutcome(problems=("p",), examined=("1 file",)) + ScanOutcome(notes=("n",), examined=("2 files",))
     assert (both.problems, both.examined, both.notes) == (("p",), ("1 file", "2 files"), ("n",))
 
 
 def test_findings_of_one_fingerprint_are_told_apart_in_order() -> None:
     three = [finding(Severity.LOW, line=line) for line in (9, 3, 5)]
-    first = numbered(three)
+    first = distinguish_repeats(three)
     assert first[0].fingerprint == "f"
     assert [one.line for one in first] == [3, 5, 9]
     assert len({one.fingerprint for one in first}) == 3
-    assert [one.fingerprint for one in numbered(three[1:])] == [one.fingerprint for one in first[:2]]
+    assert [one.fingerprint for one in distinguish_repeats(three[1:])] == [one.fingerprint for one in first[:2]]
 
 
 @pytest.mark.parametrize(
@@ -117,30 +117,30 @@ def many_findings(count: int) -> tuple[Finding, ...]:
 
 def test_what_is_kept_has_limits() -> None:
     assert (MOST_FINDINGS, MOST_NOTES) == (500, 100)
-    full = conclude("code", "tool", Sight(many_findings(500)))
+    full = conclude("code", "tool", ScanOutcome(many_findings(500)))
     assert (len(full.findings), full.notes, full.reason) == (500, (), "500 low")
 
 
 @pytest.mark.parametrize(("count", "kept"), [(100, 100), (101, 100)])
 def test_notes_are_told_once_each_and_the_first_hundred_are_kept(count: int, kept: int) -> None:
     notes = tuple(f"n{number}" for number in range(count))
-    assert conclude("code", "tool", Sight(notes=("n0", *notes))).notes == notes[:kept]
+    assert conclude("code", "tool", ScanOutcome(notes=("n0", *notes))).notes == notes[:kept]
 
 
 def test_that_findings_are_left_out_is_the_first_note_and_displaces_the_last() -> None:
     notes = tuple(f"n{number}" for number in range(MOST_NOTES))
-    check = conclude("code", "tool", Sight(many_findings(501), notes=notes))
+    check = conclude("code", "tool", ScanOutcome(many_findings(501), notes=notes))
     assert check.notes == ("501 findings, of which the worst 500 are kept", *notes[:99])
 
 
 @pytest.mark.parametrize(("count", "reason"), [(5, "p0; p1; p2; p3; p4"), (6, "p0; p1; p2; p3; p4 (and 1 more)")])
 def test_five_problems_are_named(count: int, reason: str) -> None:
-    assert conclude("code", "tool", Sight(problems=tuple(f"p{n}" for n in range(count)))).reason == reason
+    assert conclude("code", "tool", ScanOutcome(problems=tuple(f"p{n}" for n in range(count)))).reason == reason
 
 
 @pytest.mark.parametrize(("length", "kept"), [(2000, 2000), (2001, 2000)])
 def test_a_long_problem_is_cut(length: int, kept: int) -> None:
-    check = conclude("code", "tool", Sight((finding(Severity.LOW),), ("p" * length,)))
+    check = conclude("code", "tool", ScanOutcome((finding(Severity.LOW),), ("p" * length,)))
     assert check.reason == "p" * kept + "; found so far: 1 low"
 
 
@@ -148,7 +148,7 @@ def test_findings_of_one_severity_stand_by_file_line_and_rule_and_of_one_fingerp
     places = [("b.py", 1, "R1"), ("a.py", 9, "R1"), ("a.py", 2, "R2"), ("a.py", 2, "R1")]
     found = [finding(Severity.LOW, file=f, line=n, rule=r, fingerprint=f"{f}{n}{r}") for f, n, r in places]
     again = finding(Severity.LOW, file="z.py", fingerprint=found[0].fingerprint)
-    check = conclude("code", "tool", Sight((*found, again)))
+    check = conclude("code", "tool", ScanOutcome((*found, again)))
     assert [(one.file, one.line, one.rule) for one in check.findings] == [
         ("a.py", 2, "R1"),
         ("a.py", 2, "R2"),
@@ -158,29 +158,29 @@ def test_findings_of_one_severity_stand_by_file_line_and_rule_and_of_one_fingerp
 
 
 def test_what_was_examined_and_how_long_it_took_are_told() -> None:
-    check = conclude("code", "tool", Sight(examined=("1 file", "", "2 files")), seconds=1.23456)
+    check = conclude("code", "tool", ScanOutcome(examined=("1 file", "", "2 files")), seconds=1.23456)
     assert (check.examined, check.seconds, check.tool, check.name) == ("1 file, 2 files", 1.23, "tool", "code")
-    assert conclude("code", "tool", Sight()).seconds == 0
+    assert conclude("code", "tool", ScanOutcome()).seconds == 0
 
 
 def test_the_parts_of_a_scan_are_put_together_in_their_order() -> None:
     parts = [
-        Sight((finding(severity),), (f"p{severity}",), ("x",), ("n",), (figure(2),))
+        ScanOutcome((finding(severity),), (f"p{severity}",), ("x",), ("n",), (figure(2),))
         for severity in (Severity.LOW, Severity.HIGH)
     ]
-    both = together(parts)
+    both = merge_parts(parts)
     assert [one.severity for one in both.findings] == [Severity.LOW, Severity.HIGH]
     assert (both.problems, both.examined, both.notes) == (("plow", "phigh"), ("x", "x"), ("n", "n"))
     assert both.measures == (figure(2), figure(2))
-    assert together([]) == Sight()
+    assert merge_parts([]) == ScanOutcome()
 
 
 def test_a_repeated_finding_is_known_by_its_number() -> None:
-    three = numbered([finding(Severity.LOW, line=line) for line in (9, 3, 5)])
+    three = distinguish_repeats([finding(Severity.LOW, line=line) for line in (9, 3, 5)])
     assert [one.fingerprint for one in three] == ["f", fingerprint("f", "1"), fingerprint("f", "2")]
-    files = numbered([finding(Severity.LOW, file=file) for file in ("b.py", "a.py")])
+    files = distinguish_repeats([finding(Severity.LOW, file=file) for file in ("b.py", "a.py")])
     assert [(one.file, one.fingerprint) for one in files] == [("a.py", "f"), ("b.py", fingerprint("f", "1"))]
-    others = numbered([finding(Severity.LOW, fingerprint=mark) for mark in "gf"])
+    others = distinguish_repeats([finding(Severity.LOW, fingerprint=mark) for mark in "gf"])
     assert [one.fingerprint for one in others] == ["g", "f"]
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gates.scans.suppressions import LONGEST_LINE, count_suppressions, told
+from gates.scans.suppressions import LONGEST_LINE, count_suppressions, in_words
 
 
 def line(written: str) -> str:
@@ -39,8 +39,8 @@ def test_comments_that_silence_are_told_from_words_that_do_not(written: str, kin
 
 def test_lines_add_up_and_are_told() -> None:
     found = count_suppressions(map(line, ["x  # ~sec", "y  # ~sec", "z  # ~qa"]))
-    assert told(found) == "3 comments silence a tool: 2 nosec, 1 noqa"
-    assert told(count_suppressions([])) == "0 comments silence a tool"
+    assert in_words(found) == "3 comments silence a tool: 2 nosec, 1 noqa"
+    assert in_words(count_suppressions([])) == "0 comments silence a tool"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,6 @@ def test_a_line_is_looked_at_for_20000_characters(before: int, count: int) -> No
 def test_every_kind_is_told_and_a_line_counts_once_for_each() -> None:
     lines = [line(written) for written in ("a  # ~sec # ~sec # ~qa", "b", "c  # kingfisher%ignore", "d  # ~semgrep")]
     assert count_suppressions(lines) == {"nosec": 1, "nosemgrep": 1, "noqa": 1, "kingfisher:ignore": 1}
-    assert told(count_suppressions(lines)) == (
+    assert in_words(count_suppressions(lines)) == (
         "4 comments silence a tool: 1 nosec, 1 nosemgrep, 1 noqa, 1 kingfisher:ignore"
     )

@@ -14,7 +14,7 @@ from settings.pipeline import Pipeline, read_pipeline
 from tasks.checks.base_version import NoBase
 from tasks.checks.past_runs import Past
 from tasks.checks.plan import benchmark_jobs, coverage_jobs, load_jobs, quality_jobs, suite_jobs
-from tasks.scans import Subject
+from tasks.scans import Subject, all_scans
 from tasks.scans.jobs import scan_jobs
 from tasks.source.git import Source, git
 from tasks.source.working_tree import read_working_tree
@@ -99,6 +99,12 @@ def test_only_what_depends_on_a_file_looks_again(
     bench.append(changed, text)
     after = bench.keys()
     assert {name for name, key in after.items() if key != before[name]} == looked_at_again
+
+
+def test_the_pipeline_names_the_checks_that_are_planned_and_no_scan(bench: Bench) -> None:
+    planned = set(bench.keys()) - set(all_scans())
+    assert planned | {"compatibility", "benchmarks"} == set(bench.pipeline.checks)
+    assert not set(bench.pipeline.checks) & set(all_scans())
 
 
 def test_nothing_looks_again_at_the_same_files(bench: Bench) -> None:

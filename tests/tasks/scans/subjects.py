@@ -8,9 +8,9 @@ from pathlib import Path
 
 from evidence.statements import Commit
 from gates.check import Check, Outcome
-from gates.scans.security import Rules, judge_scan
+from gates.scans.security import Context, judge_scan
 from settings.pipeline import Pipeline
-from tasks.scans import Subject
+from tasks.scans import Subject, all_scans
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
 
@@ -39,7 +39,7 @@ def make_subject(
 
 def judged(check: Check) -> Outcome:
     """Return what a scan's check comes to by the gates, with nothing waived or accepted."""
-    return judge_scan(check, Rules({}, {}, {}, {}, datetime.now(UTC))).outcome
+    return judge_scan(check, all_scans()[check.name].rule, Context({}, {}, {}, {}, datetime.now(UTC))).outcome
 
 
 def fake_tool(directory: Path, body: str) -> Path:

@@ -37,7 +37,7 @@ def test_planted_code_is_found_and_its_twin_is_not(tmp_path: Path, scanners: Pat
     files = {}
     for rule, (plant, twin) in PLANTS.items():
         files |= {f"bad/{rule}.py": plant + "\n", f"good/{rule}.py": twin + "\n"}
-    check = scan_code(make_subject(tmp_path, files)).check
+    check = scan_code(make_subject(tmp_path, files))
     found = {
         rule for rule in PLANTS if any(one.rule == rule and one.file == f"bad/{rule}.py" for one in check.findings)
     }
@@ -50,7 +50,7 @@ def test_planted_code_is_found_and_its_twin_is_not(tmp_path: Path, scanners: Pat
 
 
 def test_a_medium_finding_passes_and_is_told(tmp_path: Path, scanners: Path) -> None:
-    check = scan_code(make_subject(tmp_path, {"app.py": "eval(given)\n"})).check
+    check = scan_code(make_subject(tmp_path, {"app.py": "eval(given)\n"}))
     assert (judged(check), check.reason) == (Outcome.PASSED, "1 medium")
 
 
@@ -63,7 +63,7 @@ def test_what_silences_and_hides_is_counted_and_told(tmp_path: Path, scanners: P
         "pyproject.toml": "[tool.bandit]\nskips = ['B307']\n",
         "tests/test_app.py": "eval(given)\n",
     }
-    check = scan_code(make_subject(tmp_path, files)).check
+    check = scan_code(make_subject(tmp_path, files))
     assert sorted(one.file for one in check.findings) == [".tox/c.py", "hidden/b.py"]
     assert "3 Python files, 1 test files left out" in check.examined
     assert "1 comments silence a tool: 1 nosec" in check.notes
@@ -73,15 +73,15 @@ def test_what_silences_and_hides_is_counted_and_told(tmp_path: Path, scanners: P
 @pytest.mark.parametrize(("count", "outcome"), [(2, Outcome.PASSED), (3, Outcome.FAILED)])
 def test_too_many_comments_that_silence_fail(tmp_path: Path, scanners: Path, count: int, outcome: Outcome) -> None:
     files = {"app.py": "value = 1\n", "x.js": "// nosemgrep\n" * (count - 1), "y.txt": "key = 1 # kingfisher:ignore\n"}
-    check = scan_code(make_subject(tmp_path, files, max_suppressions=2)).check
+    check = scan_code(make_subject(tmp_path, files, max_suppressions=2))
     assert judged(check) is outcome
     assert str(check.measures[0]) == f"comments that silence a tool {count}, wanted <= 2"
 
 
 def test_the_same_line_twice_is_two_findings_that_survive_edits_above(tmp_path: Path, scanners: Path) -> None:
     text = "import os\nos.system(given)\nos.system(given)\n"
-    first = scan_code(make_subject(tmp_path / "1", {"app.py": text})).check.findings
-    moved = scan_code(make_subject(tmp_path / "2", {"app.py": "# more\n" + text})).check.findings
+    first = scan_code(make_subject(tmp_path / "1", {"app.py": text})).findings
+    moved = scan_code(make_subject(tmp_path / "2", {"app.py": "# more\n" + text})).findings
     high = {one.fingerprint for one in first if one.rule == "B605"}
     assert len(high) == 2
     assert high == {one.fingerprint for one in moved if one.rule == "B605"}
@@ -98,7 +98,7 @@ def test_the_same_line_twice_is_two_findings_that_survive_edits_above(tmp_path: 
     ],
 )
 def test_a_file_that_cannot_be_parsed_is_no_verdict(tmp_path: Path, scanners: Path, name: str, content: bytes) -> None:
-    check = scan_code(make_subject(tmp_path, {**FINE, name: content})).check
+    check = scan_code(make_subject(tmp_path, {**FINE, name: content}))
     assert check.outcome is Outcome.NO_VERDICT
     assert name in check.reason
 
@@ -106,13 +106,13 @@ def test_a_file_that_cannot_be_parsed_is_no_verdict(tmp_path: Path, scanners: Pa
 @pytest.mark.parametrize("files", [{}, {"README.md": "x"}, {"tests/test_app.py": "x = 1\n"}])
 def test_nothing_to_look_at_is_no_verdict(tmp_path: Path, files: dict[str, str]) -> None:
     for scan in (scan_code, scan_sast):
-        check = scan(make_subject(tmp_path / scan.__name__, files)).check
+        check = scan(make_subject(tmp_path / scan.__name__, files))
         assert check.outcome is Outcome.NO_VERDICT
         assert "the commit has no Python file" in check.reason
 
 
 def test_a_file_without_code_is_no_verdict(tmp_path: Path, scanners: Path) -> None:
-    check = scan_code(make_subject(tmp_path, {"app.py": "# nothing\n"})).check
+    check = scan_code(make_subject(tmp_path, {"app.py": "# nothing\n"}))
     assert (check.outcome, check.reason) == (Outcome.NO_VERDICT, "bandit looked at no line of code")
 
 
@@ -120,7 +120,7 @@ def test_a_huge_file_is_no_verdict_and_the_rest_is_looked_at(tmp_path: Path, sca
     subject = make_subject(tmp_path, {**FINE, "bad.py": "import os\nos.system(given)\n", "huge.py": ""})
     with open(subject.tree / "huge.py", "ab") as file:
         file.truncate(200_000_000)  # a hole: it takes no space
-    check = scan_code(subject).check
+    check = scan_code(subject)
     assert check.outcome is Outcome.NO_VERDICT
     assert "huge.py: larger than 1 MB" in check.reason
     assert "not looked through for such comments, too large: huge.py" in check.notes
@@ -131,7 +131,7 @@ def test_links_are_not_followed(tmp_path: Path, scanners: Path) -> None:
     subject = make_subject(tmp_path, FINE)
     (subject.tree / "loop").symlink_to(".")
     (subject.tree / "passwd.py").symlink_to("/etc/passwd")
-    check = scan_code(subject).check
+    check = scan_code(subject)
     assert (check.outcome, check.examined.split(",")[0]) == (Outcome.PASSED, "1 Python files")
 
 
@@ -159,19 +159,19 @@ def test_a_bandit_that_misbehaves_is_no_verdict(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, problem: str
 ) -> None:
     monkeypatch.setenv("SLIPWAY_BANDIT", str(fake_tool(tmp_path / "fake", body)))
-    check = scan_code(make_subject(tmp_path, FINE)).check
+    check = scan_code(make_subject(tmp_path, FINE))
     assert check.outcome is Outcome.NO_VERDICT
     assert problem in check.reason
 
 
 def test_an_absent_and_a_hanging_bandit_are_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_BANDIT", str(tmp_path / "nowhere"))
-    check = scan_code(make_subject(tmp_path / "1", FINE)).check
+    check = scan_code(make_subject(tmp_path / "1", FINE))
     assert check.outcome is Outcome.NO_VERDICT
     assert "bandit is absent: nowhere is no program (SLIPWAY_BANDIT)" in check.reason
     monkeypatch.setenv("SLIPWAY_BANDIT", str(fake_tool(tmp_path / "fake", "time.sleep(60)")))
     monkeypatch.setattr("tasks.scans.code.TIMEOUT_S", 0.5)
-    check = scan_code(make_subject(tmp_path / "2", FINE)).check
+    check = scan_code(make_subject(tmp_path / "2", FINE))
     assert (check.outcome, "tool did not end within 0.5 s" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
@@ -185,6 +185,6 @@ def test_a_scanner_sees_neither_keys_nor_our_environment(tmp_path: Path, monkeyp
     body += "write('-o', '{\"seen\": \"' + seen + '\"}'); print('seen', seen); sys.exit(7)"
     monkeypatch.setenv("SLIPWAY_BANDIT", str(fake_tool(tmp_path / "fake", body)))
     subject = make_subject(tmp_path, FINE)
-    assert "exit code 7" in scan_code(subject).check.reason
+    assert "exit code 7" in scan_code(subject).reason
     (written,) = subject.workspace.scratch("code").glob("bandit-*.json")
     assert json.loads(written.read_text()) == {"seen": ""}

@@ -9,7 +9,8 @@ import pytest
 import docker
 from gates.check import Check, Outcome
 from gates.scans.policy import Images, Policy
-from tasks.scans.container import Tools, look_at_container
+from tasks.scans import container
+from tasks.scans.container import scan_container
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, subject_of
 
@@ -17,13 +18,11 @@ GOOD = 'FROM debian:12.5-slim\nHEALTHCHECK CMD ["true"]\nUSER 10001\n'
 RULES = Policy(images=Images(max_mb=500, setuid=()))
 
 
-def scanned(
-    tmp_path: Path, files: dict[str, str], tools: Tools = Tools(), image: str | None = None, **more: object
-) -> Check:
+def scanned(tmp_path: Path, files: dict[str, str], image: str | None = None, **more: object) -> Check:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n", **files})
     subject = subject_of(repository, tmp_path / "work", image=image, scans=more)
-    return look_at_container(subject, RULES, tools)
+    return scan_container(subject, RULES)
 
 
 def test_without_dockerfile_and_image_it_is_not_applicable(tmp_path: Path) -> None:
@@ -60,9 +59,11 @@ def test_a_dockerfile_that_cannot_be_parsed_is_no_verdict(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("failure", [*FAILURES, "is absent"])
-def test_a_hadolint_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+def test_a_hadolint_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     tool = tmp_path / "hadolint" if failure == "is absent" else program(tmp_path, FAILURES[failure], "hadolint")
-    check = scanned(tmp_path, {"Dockerfile": GOOD}, Tools(hadolint=tool, timeout_s=1))
+    monkeypatch.setenv("SLIPWAY_HADOLINT", str(tool))
+    monkeypatch.setattr(container, "TOOL_TIMEOUT_S", 1)
+    check = scanned(tmp_path, {"Dockerfile": GOOD})
     assert (check.outcome, "hadolint" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
@@ -75,8 +76,9 @@ def test_an_engine_that_is_not_there_is_no_verdict(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_trivy_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-    tools = Tools(trivy=program(tmp_path, FAILURES[failure], "trivy"), timeout_s=1)
-    check = scanned(tmp_path, {}, tools, "sha256:" + "a" * 64)
+    monkeypatch.setenv("SLIPWAY_TRIVY", str(program(tmp_path, FAILURES[failure], "trivy")))
+    monkeypatch.setattr(container, "TOOL_TIMEOUT_S", 1)
+    check = scanned(tmp_path, {}, "sha256:" + "a" * 64)
     assert check.outcome is Outcome.NO_VERDICT
     assert "the image with trivy could not be looked at" in check.reason
 
@@ -165,12 +167,12 @@ def test_a_clean_image_raises_nothing(tmp_path: Path, images: dict[str, str], co
     ],
 )
 def test_trivy_is_asked_where_it_is_installed(
-    tmp_path: Path, images: dict[str, str], body: str, outcome: Outcome
+    tmp_path: Path, images: dict[str, str], monkeypatch: pytest.MonkeyPatch, body: str, outcome: Outcome
 ) -> None:
     found = '{"VulnerabilityID": "CVE-1", "PkgName": "a", "Severity": "HIGH"}'
     report = f'GOOD = \'{{"SchemaVersion": 2, "Results": [{{"Target": "a", "Vulnerabilities": [{found}]}}]}}\'\n'
-    tools = Tools(trivy=program(tmp_path, report + body, "trivy"))
-    check = scanned(tmp_path, {}, tools, images["clean"])
+    monkeypatch.setenv("SLIPWAY_TRIVY", str(program(tmp_path, report + body, "trivy")))
+    check = scanned(tmp_path, {}, images["clean"])
     assert check.outcome is outcome
     assert [one.rule for one in check.findings] == (["CVE-1"] if outcome is Outcome.PASSED else [])
 

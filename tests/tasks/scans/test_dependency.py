@@ -29,7 +29,7 @@ def test_planted_pins_are_found_and_their_twins_are_not(
     bad = "".join(f"{plant.name}=={plant.vulnerable}{HASH}\n" for plant in PLANTS)
     good = "".join(f"{plant.name}=={plant.clean}{HASH}\n" for plant in PLANTS) + f"mistaken==1.0{HASH}\n"
     locks = {"runtime": "bad.lock", "ci": "good.lock"}
-    check = scan_dependency(make_subject(tmp_path, {"bad.lock": bad, "good.lock": good}, locks, osv_url=osv_url)).check
+    check = scan_dependency(make_subject(tmp_path, {"bad.lock": bad, "good.lock": good}, locks, osv_url=osv_url))
     found = {(one.package, one.installed, one.rule, one.severity, one.fixed) for one in check.findings}
     expected = {(one.name, one.vulnerable, one.rule, one.severity, one.fixed) for one in PLANTS}
     false = [one for one in check.findings if one.file == "good.lock"]
@@ -46,7 +46,7 @@ def test_planted_pins_are_found_and_their_twins_are_not(
 def test_clean_locks_pass_and_tell_what_was_not_looked_at(tmp_path: Path, osv_url: str, scanners: Path) -> None:
     lock = FINE + f"jinja2==2.10 ; python_version < '3'{HASH}\nacme-billing==1.0{HASH}\n"
     subject = make_subject(tmp_path, {"requirements.lock": lock}, osv_url=osv_url, private_packages=["acme-*"])
-    check = scan_dependency(subject).check
+    check = scan_dependency(subject)
     assert (check.outcome, check.reason, check.examined) == (
         Outcome.PASSED,
         "nothing found",

@@ -6,7 +6,7 @@ import pytest
 from gates.check import Check, Outcome
 from gates.scans.licences import Licences
 from host.virtual_environments import COMPLETE
-from tasks.scans.licence import look_at_licences
+from tasks.scans.licence import scan_licence
 from tasks.scans.packages.spdx import parse_expression
 from tasks.source.locked_environments import lock_digest
 from tests.corpus import Corpus
@@ -56,7 +56,7 @@ def scanned(
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", others or {}))
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, shipped)
-    return look_at_licences(subject, RULES)
+    return scan_licence(subject, RULES)
 
 
 def test_each_plant_is_found_and_no_clean_twin(tmp_path: Path, corpus: Corpus) -> None:
@@ -110,7 +110,7 @@ def test_a_package_that_the_lock_names_and_nothing_installed_is_no_verdict(tmp_p
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
-    check = look_at_licences(subject, RULES)
+    check = scan_licence(subject, RULES)
     assert (check.outcome, "requirements.lock: gone is not there" in check.reason) == (Outcome.NO_VERDICT, True)
     assert "win" not in check.reason
 
@@ -122,7 +122,7 @@ def test_a_line_that_pins_nothing_is_no_verdict(tmp_path: Path, line: str) -> No
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
-    assert look_at_licences(subject, RULES).outcome is Outcome.NO_VERDICT
+    assert scan_licence(subject, RULES).outcome is Outcome.NO_VERDICT
 
 
 def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
     subject = subject_of(repository, tmp_path / "work", environment=check_environment)
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
-    check = look_at_licences(subject, RULES)
+    check = scan_licence(subject, RULES)
     assert (check.outcome, "names no package" in check.reason) == (Outcome.NO_VERDICT, True)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.scans.policy import Allowed, Files, Policy
-from tasks.scans.policy import Tools, look_at_policy
+from tasks.scans import policy
+from tasks.scans.policy import scan_policy
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES
 from tests.tasks.scans.commits import Files as Content
@@ -111,11 +112,11 @@ CLEAN: dict[str, Content] = {
 LOW_ONLY = {"require-lock-timeout", "require-statement-timeout"}
 
 
-def scanned(tmp_path: Path, files: Content, tools: Tools = Tools(), rules: Policy = RULES) -> Check:
+def scanned(tmp_path: Path, files: Content, rules: Policy = RULES) -> Check:
     repository = tmp_path / "app"
     commit(repository, {**BASE, **files})
     subject = subject_of(repository, tmp_path / "work", environment=ENVIRONMENT)
-    return look_at_policy(subject, rules, tools)
+    return scan_policy(subject, rules)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -137,12 +138,15 @@ def test_clean_twins_raise_nothing(tmp_path: Path, corpus: Corpus, name: str) ->
 
 @pytest.mark.parametrize("failure", [*FAILURES, "is absent"])
 @pytest.mark.parametrize("tool", ["zizmor", "squawk"])
-def test_a_tool_that_fails_is_no_verdict(tmp_path: Path, tool: str, failure: str) -> None:
+def test_a_tool_that_fails_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str, failure: str
+) -> None:
     absent = failure == "is absent"
     path = tmp_path / "none" if absent else program(tmp_path, FAILURES[failure], tool)
-    tools = Tools(zizmor=path, timeout_s=1) if tool == "zizmor" else Tools(squawk=path, timeout_s=1)
+    monkeypatch.setenv(f"SLIPWAY_{tool.upper()}", str(path))
+    monkeypatch.setattr(policy, "TOOL_TIMEOUT_S", 1)
     files = CLEAN["workflow"] if tool == "zizmor" else CLEAN["added column"]
-    check = scanned(tmp_path, files, tools)
+    check = scanned(tmp_path, files)
     assert (check.outcome, path.name in check.reason) == (Outcome.NO_VERDICT, True)
 
 
@@ -203,7 +207,7 @@ def test_what_the_pipeline_allows_is_noted_for_this_app_alone(tmp_path: Path) ->
     commit(repository, {**BASE, "compose.yml": SERVICE + "    network_mode: host\n", ".env": "A=b"})
     allow = {"rule": "compose-host-network", "file": "compose.yml", "reason": "it looks at what listens on the host"}
     subject = subject_of(repository, tmp_path / "work", environment=ENVIRONMENT, scans={"allow": [allow]})
-    check = look_at_policy(subject, RULES)
+    check = scan_policy(subject, RULES)
     assert [one.rule for one in check.findings] == ["forbidden-file"]
     assert any("compose-host-network" in note and allow["reason"] in note for note in check.notes)
 
@@ -212,7 +216,7 @@ def test_files_that_the_pipeline_names_are_judged_whatever_their_names(tmp_path:
     repository = tmp_path / "app"
     files = {"build/image.txt": "FROM a:latest\nUSER app\nHEALTHCHECK CMD true\n", "deploy/prod.yml": SERVICE}
     commit(repository, {**BASE, **files})
-    check = look_at_policy(subject_of(repository, tmp_path / "work", image_section=IMAGE), RULES)
+    check = scan_policy(subject_of(repository, tmp_path / "work", image_section=IMAGE), RULES)
     assert (check.outcome, "1 Dockerfiles, 1 compose files" in check.examined) == (Outcome.PASSED, True)
     assert "base-image-unpinned" in {one.rule for one in check.findings}
 
@@ -220,7 +224,7 @@ def test_files_that_the_pipeline_names_are_judged_whatever_their_names(tmp_path:
 def test_named_files_that_are_not_there_are_no_verdict(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, BASE)
-    check = look_at_policy(subject_of(repository, tmp_path / "work", image_section=IMAGE), RULES)
+    check = scan_policy(subject_of(repository, tmp_path / "work", image_section=IMAGE), RULES)
     assert check.outcome is Outcome.NO_VERDICT
     assert "build/image.txt is not there" in check.reason and "deploy/prod.yml is not there" in check.reason
 
@@ -229,6 +233,6 @@ def test_files_of_the_release_repository_are_judged(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, BASE)
     named = {"dockerfile": "{release}/docker/Dockerfile", "compose": {"production": "{release}/README.md"}}
-    check = look_at_policy(subject_of(repository, tmp_path / "work", image_section=named), RULES)
+    check = scan_policy(subject_of(repository, tmp_path / "work", image_section=named), RULES)
     assert "{release}/docker/Dockerfile" in {one.file for one in check.findings}
     assert "{release}/README.md" in check.reason

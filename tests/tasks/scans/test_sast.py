@@ -40,7 +40,7 @@ def test_the_rules_pass_semgreps_own_test(scanners: Path) -> None:
 
 def test_planted_code_is_found_and_its_twins_are_not(tmp_path: Path, scanners: Path, corpus: Corpus) -> None:
     files = {file.name: file.read_bytes() for file in ANNOTATED.iterdir()}
-    check = scan_sast(make_subject(tmp_path, files)).check
+    check = scan_sast(make_subject(tmp_path, files))
     found = {(one.file, one.line, one.rule) for one in check.findings}
     planted, clean = annotations("ruleid"), annotations("ok")
     corpus.record("sast", len(found & planted), len(planted), len(found - planted), len(clean))
@@ -73,7 +73,7 @@ def test_what_the_app_says_about_scanning_has_no_say_and_routes_are_open_by_our_
         "tests/test_app.py": bad,
         "quiet.py": "import os\nos.system(given)  # nosemgrep\n",
     }
-    check = scan_sast(make_subject(tmp_path, files, open_routes=["app/hooks.py::hook"])).check
+    check = scan_sast(make_subject(tmp_path, files, open_routes=["app/hooks.py::hook"]))
     shell = [one.file for one in check.findings if one.rule == "shell-command"]
     assert sorted(shell) == sorted(hidden)
     assert [one.line for one in check.findings if one.rule == "route-without-authentication"] == [6]
@@ -93,7 +93,7 @@ def test_files_that_cannot_be_looked_at_are_no_verdict(
         "large.py": "#" * 20_001,
         "most.py": "#" * 20_000,
     }
-    check = scan_sast(make_subject(tmp_path, files)).check
+    check = scan_sast(make_subject(tmp_path, files))
     assert check.outcome is Outcome.NO_VERDICT
     assert "broken.py: SyntaxError" in check.reason
     assert "deep.py: " in check.reason
@@ -131,7 +131,7 @@ def test_a_semgrep_that_misbehaves_is_no_verdict(
     tmp_path: Path, scanners: Path, monkeypatch: pytest.MonkeyPatch, body: str, problem: str
 ) -> None:
     monkeypatch.setenv("SLIPWAY_SEMGREP", str(fake_tool(tmp_path / "fake", body)))
-    check = scan_sast(make_subject(tmp_path, FINE)).check
+    check = scan_sast(make_subject(tmp_path, FINE))
     assert check.outcome is Outcome.NO_VERDICT
     assert problem in check.reason
 
@@ -140,9 +140,9 @@ def test_an_absent_and_a_hanging_semgrep_are_no_verdict(
     tmp_path: Path, scanners: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SLIPWAY_SEMGREP", str(tmp_path / "nowhere"))
-    check = scan_sast(make_subject(tmp_path / "1", FINE)).check
+    check = scan_sast(make_subject(tmp_path / "1", FINE))
     assert (check.outcome, "semgrep is absent" in check.reason) == (Outcome.NO_VERDICT, True)
     monkeypatch.setenv("SLIPWAY_SEMGREP", str(fake_tool(tmp_path / "fake", "time.sleep(60)")))
     monkeypatch.setattr("tasks.scans.sast.TIMEOUT_S", 1.0)
-    check = scan_sast(make_subject(tmp_path / "2", FINE)).check
+    check = scan_sast(make_subject(tmp_path / "2", FINE))
     assert (check.outcome, "tool did not end within 1 s" in check.reason) == (Outcome.NO_VERDICT, True)

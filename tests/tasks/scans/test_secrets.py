@@ -8,7 +8,8 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.findings import Severity
-from tasks.scans.secrets import look_for_secrets
+from tasks.scans import secrets
+from tasks.scans.secrets import scan_secrets
 from tests.corpus import Corpus
 from tests.tasks.scans.commits import FAILURES, commit, program, run, subject_of
 
@@ -75,7 +76,7 @@ def test_every_kind_is_found_in_files_in_the_history_and_in_messages(
     commit(repository, {}, "taken out again", remove=tuple(gone))
     commits = {commit(repository, {}, f"note\n\n{text}")[:12]: name for name, text in kinds().items()}
     commit(repository, {f"new/{name}.txt": f"{text}\n" for name, text in planted.items()}, "planted in files")
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.PASSED
     assert all(finding.severity is Severity.CRITICAL for finding in check.findings)
     files = {finding.file for finding in check.findings if finding.file}
@@ -91,7 +92,7 @@ def test_every_kind_is_found_in_files_in_the_history_and_in_messages(
 def test_clean_twins_raise_nothing(tmp_path: Path, corpus: Corpus) -> None:
     repository = tmp_path / "app"
     commit(repository, CLEAN, "\n\n".join(CLEAN.values()))
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     corpus.record("secrets", found=0, planted=0, false=len(check.findings), clean=2 * len(CLEAN))
     assert (check.outcome, check.findings) == (Outcome.PASSED, ())
     assert check.examined.startswith("1 commits with their messages, 8 file contents")
@@ -101,24 +102,24 @@ def test_nothing_of_a_secret_is_told_and_its_fingerprint_is_not_made_of_it(tmp_p
     def scanned(folder: str, lines_before: int) -> Check:
         repository = tmp_path / folder
         commit(repository, {"a.py": "# nothing\n" * lines_before + kinds()["github"] + "\n"}, "one")
-        return look_for_secrets(subject_of(repository, tmp_path / f"{folder}-work"))
+        return scan_secrets(subject_of(repository, tmp_path / f"{folder}-work"))
 
     check = scanned("one", 0)
     secret = re.search('"(.*)"', (tmp_path / "one" / "a.py").read_text())
     assert secret and secret[1] not in text_of(check) and secret[1][4:12] not in text_of(check)
     assert check.findings[0].line == 1
     # The same commit is scanned to the same fingerprint.
-    again = look_for_secrets(subject_of(tmp_path / "one", tmp_path / "again"))
+    again = scan_secrets(subject_of(tmp_path / "one", tmp_path / "again"))
     assert again.findings == check.findings
 
 
 def test_a_fingerprint_stays_when_other_commits_follow_and_lines_move(tmp_path: Path) -> None:
     repository, token = tmp_path / "app", kinds()["github"]
     commit(repository, {"a.py": f"{token}\n"}, "one")
-    before = look_for_secrets(subject_of(repository, tmp_path / "before"))
+    before = scan_secrets(subject_of(repository, tmp_path / "before"))
     for number in range(5):
         commit(repository, {"a.py": "# line\n" * (number + 1) + f"{token}\n"}, "more")
-    after = look_for_secrets(subject_of(repository, tmp_path / "after"))
+    after = scan_secrets(subject_of(repository, tmp_path / "after"))
     assert [one.fingerprint for one in before.findings] == [one.fingerprint for one in after.findings]
 
 
@@ -134,7 +135,7 @@ def test_comments_and_files_that_ask_to_look_away_have_no_effect(tmp_path: Path,
             "kingfisher.yaml": "exclude: ['*.py']\n",
         },
     )
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert {finding.file for finding in check.findings} == {"a.py", "b.py"}
     assert "2 comments ask a secret scanner to look away; they had no effect" in check.notes
 
@@ -160,7 +161,7 @@ def test_a_message_is_read_beyond_a_nul(tmp_path: Path, planted: dict[str, str])
         timeout=60,
     ).stdout.decode()
     run("-C", str(repository), "reset", "-q", "--soft", hidden.strip())
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert [f"message of commit {hidden[:12]}" in one.message for one in check.findings] == [True]
 
 
@@ -170,7 +171,7 @@ def test_other_branches_are_not_looked_at(tmp_path: Path, planted: dict[str, str
     run("-C", str(repository), "checkout", "-q", "-b", "side")
     commit(repository, {"b": planted["github"] + "\n"})
     run("-C", str(repository), "checkout", "-q", "main")
-    assert look_for_secrets(subject_of(repository, tmp_path / "work")).findings == ()
+    assert scan_secrets(subject_of(repository, tmp_path / "work")).findings == ()
 
 
 def test_a_shallow_clone_is_no_verdict(tmp_path: Path) -> None:
@@ -178,26 +179,28 @@ def test_a_shallow_clone_is_no_verdict(tmp_path: Path) -> None:
     commit(repository, {"a": "1\n"})
     commit(repository, {"a": "2\n"})
     run("clone", "-q", "--depth", "1", f"file://{repository}", str(tmp_path / "shallow"))
-    check = look_for_secrets(subject_of(tmp_path / "shallow", tmp_path / "work"))
+    check = scan_secrets(subject_of(tmp_path / "shallow", tmp_path / "work"))
     assert check.outcome is Outcome.NO_VERDICT
     assert "shallow clone" in check.reason
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_scanner_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+def test_a_scanner_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a": "1\n"})
-    tool = program(tmp_path, FAILURES[failure], "kingfisher")
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"), kingfisher=tool, timeout_s=0.5)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(program(tmp_path, FAILURES[failure], "kingfisher")))
+    monkeypatch.setattr(secrets, "TOOL_TIMEOUT_S", 0.5)
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.NO_VERDICT
     assert "kingfisher" in check.reason
 
 
-def test_an_absent_scanner_is_no_verdict(tmp_path: Path) -> None:
+def test_an_absent_scanner_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a": "1\n"})
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"), kingfisher=tmp_path / "none")
-    assert (check.outcome, "is not installed" in check.reason) == (Outcome.NO_VERDICT, True)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(tmp_path / "none"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
+    assert (check.outcome, "kingfisher is absent" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
 def test_a_large_file_and_loops_of_links_are_looked_at(tmp_path: Path, planted: dict[str, str]) -> None:
@@ -208,7 +211,7 @@ def test_a_large_file_and_loops_of_links_are_looked_at(tmp_path: Path, planted: 
     os.symlink(".", repository / "self")
     (repository / "large.txt").write_bytes(b"0123456789abcde\n" * 12_500_000)
     commit(repository, {})
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.PASSED
     assert {finding.file for finding in check.findings} == {"z.py"}
 
@@ -220,12 +223,13 @@ print('{"SourceMetadata":{"Data":{"Git":{"commit":"%s","file":"a.py","line":3}}}
 TRUFFLE_END = """print('{"level":"info-0","msg":"finished scanning","chunks":9}'); sys.exit(183)"""
 
 
-def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path) -> None:
+def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     newest = commit(repository, {"a.py": "1\n"})
     arguments = "open(os.environ['HOME'] + '/asked', 'w').write(' '.join(sys.argv))\n"
     tool = program(tmp_path, arguments + TRUFFLE % newest + TRUFFLE_END, "trufflehog")
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"), trufflehog=tool)
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tool))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.PASSED
     assert [(one.tool, one.rule, one.file, one.line) for one in check.findings] == [("trufflehog", "Github", "a.py", 3)]
     assert "RAW" not in text_of(check)
@@ -233,27 +237,39 @@ def test_trufflehog_is_asked_where_it_is_installed(tmp_path: Path) -> None:
     assert "--no-verification" in asked and "--no-update" in asked and newest in asked
 
 
-def test_a_trufflehog_that_did_not_finish_is_no_verdict(tmp_path: Path) -> None:
+def test_a_trufflehog_that_did_not_finish_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
     tool = program(tmp_path, TRUFFLE % ("a" * 40) + "sys.exit(0)", "trufflehog")
-    check = look_for_secrets(subject_of(repository, tmp_path / "work"), trufflehog=tool)
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tool))
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert (check.outcome, "trufflehog" in check.reason) == (Outcome.NO_VERDICT, True)
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_a_trufflehog_that_fails_is_no_verdict(tmp_path: Path, failure: str) -> None:
+def test_a_trufflehog_that_fails_is_no_verdict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
-    tool = program(tmp_path, FAILURES[failure], "trufflehog")
-    subject = subject_of(repository, tmp_path / "work")
-    check = look_for_secrets(subject, kingfisher=tmp_path / "none", trufflehog=tool, timeout_s=0.5)
+    monkeypatch.setenv("SLIPWAY_KINGFISHER", str(tmp_path / "none"))
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(program(tmp_path, FAILURES[failure], "trufflehog")))
+    monkeypatch.setattr(secrets, "TOOL_TIMEOUT_S", 0.5)
+    check = scan_secrets(subject_of(repository, tmp_path / "work"))
     assert check.outcome is Outcome.NO_VERDICT
     assert "the history with trufflehog could not be looked at" in check.reason
+
+
+def test_a_trufflehog_that_is_named_and_absent_hides_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: dict[str, str]
+) -> None:
+    commit(tmp_path / "app", {"a.py": planted["github"] + "\n"})
+    monkeypatch.setenv("SLIPWAY_TRUFFLEHOG", str(tmp_path / "none"))
+    check = scan_secrets(subject_of(tmp_path / "app", tmp_path / "work"))
+    assert check.outcome is Outcome.NO_VERDICT and "trufflehog is absent" in check.reason
+    assert {finding.file for finding in check.findings} == {"a.py"}
 
 
 def test_trufflehog_can_be_required(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, {"a.py": "1\n"})
     asked = subject_of(repository, tmp_path / "asked", scans={"require_trufflehog": True})
-    assert look_for_secrets(asked).outcome is Outcome.NO_VERDICT
+    assert scan_secrets(asked).outcome is Outcome.NO_VERDICT

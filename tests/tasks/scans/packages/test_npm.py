@@ -9,7 +9,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from gates.check import Outcome
-from gates.scans.outcome import Sight, conclude
+from gates.scans.outcome import ScanOutcome, conclude
 from tasks.scans.packages.npm import look_at_npm
 from tasks.scans.tree import Tree
 from tests.corpus import Corpus
@@ -63,7 +63,7 @@ def frontend(versions: dict[str, str], folder: str = "frontend") -> dict[str, st
     return {f"{folder}/package.json": json.dumps(own), f"{folder}/package-lock.json": json.dumps(lock)}
 
 
-def look(root: Path, files: dict[str, str], url: str = "") -> Sight:
+def look(root: Path, files: dict[str, str], url: str = "") -> ScanOutcome:
     subject = make_subject(root, files, npm_audit_url=url)
     return look_at_npm(subject, Tree.at(subject.tree))
 
@@ -83,7 +83,7 @@ def test_planted_packages_are_found_and_their_twins_are_not(tmp_path: Path, npm_
 
 
 def test_without_a_frontend_there_is_nothing_to_say(tmp_path: Path) -> None:
-    assert look(tmp_path, {"app.py": ""}) == Sight()
+    assert look(tmp_path, {"app.py": ""}) == ScanOutcome()
 
 
 def test_the_apps_npmrc_does_not_choose_the_registry(tmp_path: Path, npm_url: str, refused: Callable[[], str]) -> None:

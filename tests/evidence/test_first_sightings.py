@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from evidence.first_sightings import KIND, first_sightings, note_sightings, sightings
 from evidence.history import Record
-from evidence.seen import KIND, look_back, note_sightings, sightings
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check, Outcome
@@ -27,7 +27,8 @@ class Branch:
 
     def look(self, day: int, *findings: Finding) -> tuple[dict[str, datetime], frozenset[str]]:
         at = NOW + timedelta(days=day)
-        return look_back(self.store, self.keys, "shop", self.name, "main", [check(*findings)], at)
+        first = first_sightings(self.store, self.keys, "shop", self.name, "main", [check(*findings)], at)
+        return first, frozenset(mark for mark, since in first.items() if since == at)
 
 
 def check(*findings: Finding, outcome: Outcome = Outcome.PASSED) -> Check:

@@ -1,4 +1,4 @@
-"""Since when each finding is known on a branch: signed records of the history, kind `findings`."""
+"""First and last sighting of each finding on a branch: signed records of the history, kind `findings`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,29 +28,26 @@ class Sighting:
 
 def sightings(store: Store, keys: Keys, app: str, branch: str) -> dict[str, Sighting]:
     """Return what is known on a branch, by fingerprint. Records that are not genuine count for nothing."""
-    known: dict[str, Sighting] = {}
+    by_fingerprint: dict[str, Sighting] = {}
     for record in recall(store, keys, app, KIND, branch, READ_TOGETHER):
-        for mark, told in record.data.items():
-            one = _sighting(told)
-            if one is None:
-                continue
-            other = known.get(mark)
-            known[mark] = (
-                one if other is None else Sighting(min(one.first, other.first), max(one.last, other.last), other.scan)
-            )
-    return known
+        for fingerprint, values in record.data.items():
+            if sighting := _sighting(values):
+                newer = by_fingerprint.get(fingerprint, sighting)
+                first, last = min(sighting.first, newer.first), max(sighting.last, newer.last)
+                by_fingerprint[fingerprint] = Sighting(first, last, newer.scan)
+    return by_fingerprint
 
 
-def look_back(
+def first_sightings(
     store: Store, keys: Keys, app: str, branch: str, main: str, checks: Sequence[Check], now: datetime
-) -> tuple[dict[str, datetime], frozenset[str]]:
-    """Return since when each finding of the checks is known (`now` for what is new), and which are new here.
+) -> dict[str, datetime]:
+    """Return since when each finding of the checks is known, by fingerprint: `now` for what is new.
 
     A branch of which nothing is known yet is compared with `main`.
     """
     known = sightings(store, keys, app, branch) or sightings(store, keys, app, main)
-    marks = {finding.fingerprint for check in checks for finding in check.findings}
-    return {mark: known[mark].first if mark in known else now for mark in marks}, frozenset(marks - set(known))
+    current = {finding.fingerprint for check in checks for finding in check.findings}
+    return {fingerprint: known[fingerprint].first if fingerprint in known else now for fingerprint in current}
 
 
 def note_sightings(store: Store, keys: Keys, app: str, record: Record, checks: Sequence[Check], main: str) -> None:
@@ -60,24 +57,25 @@ def note_sightings(store: Store, keys: Keys, app: str, record: Record, checks: S
     verdict. EvidenceError when there is no key.
     """
     known = sightings(store, keys, app, record.branch) or sightings(store, keys, app, main)
-    looked = {check.name for check in checks if check.outcome in (Outcome.PASSED, Outcome.FAILED)}
+    completed = {check.name for check in checks if check.outcome in (Outcome.PASSED, Outcome.FAILED)}
     kept = {
-        mark: one for mark, one in known.items() if one.scan not in looked or record.at - one.last < FORGOTTEN_AFTER
+        fingerprint: sighting
+        for fingerprint, sighting in known.items()
+        if sighting.scan not in completed or record.at - sighting.last < FORGOTTEN_AFTER
     }
     for check in checks:
         for finding in check.findings:
             before = kept.get(finding.fingerprint)
             kept[finding.fingerprint] = Sighting(before.first if before else record.at, record.at, check.name)
-    data = {mark: _told(one) for mark, one in sorted(kept.items())}
+    data = {
+        fingerprint: [sighting.first.isoformat(), sighting.last.isoformat(), sighting.scan]
+        for fingerprint, sighting in sorted(kept.items())
+    }
     remember(store, keys, app, Record(KIND, record.branch, record.commit, record.run, record.at, data))
 
 
-def _told(one: Sighting) -> list[str]:
-    return [one.first.isoformat(), one.last.isoformat(), one.scan]
-
-
-def _sighting(told: Any) -> Sighting | None:
+def _sighting(values: Any) -> Sighting | None:
     try:
-        return Sighting(datetime.fromisoformat(told[0]), datetime.fromisoformat(told[1]), str(told[2]))
+        return Sighting(datetime.fromisoformat(values[0]), datetime.fromisoformat(values[1]), str(values[2]))
     except (TypeError, ValueError, LookupError):
         return None
