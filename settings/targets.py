@@ -132,6 +132,8 @@ def check_targets() -> None:
     owners: dict[str, str] = dict.fromkeys(TAKEN, "the work pool of checks")
     for target in Target.all():
         list(target.chain())
+        if target.short != target.value and target.short in names():
+            owners[target.short] = f"{target.short}.env"
         if target.short in owners:
             raise ConfigError(
                 f'{CONFIG / target.value}.env: SHORT: got "{target.short}", which is taken by {owners[target.short]}'

@@ -133,7 +133,7 @@ def test_production_wants_what_the_new_environment_promoted(made: Shop) -> None:
     assert production.settings.requires_promotion_in == "qa"
     digest = vouched(made, "good three")
     promote(made, digest, "staging")
-    problem = "qa has not promoted it"
+    problem = f"qa has not promoted {digest[:12]}"
     assert problem in preflight(production, digest).verdict.reason
     promote(made, digest, "qa")
     assert problem not in preflight(production, digest).verdict.reason

@@ -131,7 +131,7 @@ def test_an_override_that_names_no_environment_is_refused(config: Path, monkeypa
         read_settings(Target("production"))
 
 
-@pytest.mark.parametrize("short", ["ci", "dev", "staging"])
+@pytest.mark.parametrize("short", ["ci", "dev", "staging", "production"])
 def test_a_short_name_belongs_to_one_environment(config: Path, short: str) -> None:
     add_qa(config)
     (config / "qa.env").write_text(QA + f"SHORT={short}\n")
