@@ -33,6 +33,7 @@ RULES = (
     "tasks/build/**/*.py",
     "tasks/checks/**/*.py",
     "tasks/load/**/*.py",
+    "tasks/retries.py",
     "tasks/scans/**/*.py",
     "tasks/source/**/*.py",
     "host/sandbox/*.py",
