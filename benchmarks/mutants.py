@@ -36,7 +36,7 @@ TARGETS = (
     "deployments/runtimes/compose/model.py",
     "deployments/fitness.py",
     "deployments/journal/journal.py",
-    "deployments/verified_evidence.py",
+    "deployments/candidate.py",
     "deployments/journal/cache.py",
     "deployments/journal/lease.py",
     "deployments/journal/ledger.py",

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger, Live
-from evidence.bundle import read_bundle
 from gates.release.condition import Condition, Look, worst
 from host.errors import SlipwayError
 from host.probe import examine
@@ -36,7 +36,7 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Looked,
     if live is None:
         return ()
     try:
-        paths = read_bundle(place.store, live.version.digest).run.health
+        paths = read_artifact(place.store, live.version.digest).bundle.run.health
     except SlipwayError as error:
         return (Looked("artifact", Look(Condition.DEGRADED, str(error)), 0.0),)
     paths = paths if full else paths[:1]

@@ -6,11 +6,11 @@ Intent is journaled before each effect, and each may be repeated after a crash a
 from dataclasses import asdict
 from typing import Any
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Ledger, Live, Version
+from deployments.journal.ledger import Ledger, Live
 from deployments.router.router import Routing
-from evidence.bundle import read_bundle
 from host.errors import RestoreError, SlipwayError
 from host.probe import await_healthy
 
@@ -20,20 +20,20 @@ def live_data(live: Live | None) -> dict[str, Any] | None:
     return {**asdict(live.version), "slot": live.slot} if live else None
 
 
-def start_slot(place: Environment, lease: Lease, slot: str, version: Version) -> str:
+def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) -> str:
     """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
     not.
     """
     runtime = place.runtime
-    installed = runtime.installed(version.digest)
+    installed = runtime.installed(artifact)
     stop_slot(place, lease, slot)
     port = runtime.choose_port()
-    data = {"slot": slot, "digest": version.digest, "port": port}
+    data = {"slot": slot, "digest": artifact.digest, "port": port}
     place.journal.append("slot.starting", data, lease.epoch)
     runtime.start(slot, installed, port)
     said = await_healthy(
         f"http://127.0.0.1:{port}",
-        installed.bundle.run.health,
+        artifact.bundle.run.health,
         place.settings.health_timeout_seconds,
         place.asking,
         gone=lambda: runtime.gone(slot),
@@ -100,7 +100,7 @@ def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
         for slot in [name for name, one in ledger.slots.items() if one.running]:
             stop_slot(place, lease, slot)
         return "nothing was live before, and nothing is now"
-    ensure_slot(place, lease, before.slot, before.version)
+    ensure_slot(place, lease, before.slot, read_artifact(place.store, before.version.digest))
     seconds = publish(place, lease, before)
     other = "green" if before.slot == "blue" else "blue"
     if other in ledger.slots and ledger.slots[other].running:
@@ -110,17 +110,17 @@ def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
     return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
 
 
-def ensure_slot(place: Environment, lease: Lease, name: str, version: Version) -> None:
+def ensure_slot(place: Environment, lease: Lease, name: str, artifact: Artifact) -> None:
     """Make sure that a version runs healthily in a slot; start it when it does not."""
     slot = place.ledger().slots.get(name)
     runtime = place.runtime
-    if slot and slot.running and slot.digest == version.digest and runtime.gone(name) is None:
+    if slot and slot.running and slot.digest == artifact.digest and runtime.gone(name) is None:
         await_healthy(
             f"http://127.0.0.1:{slot.port}",
-            read_bundle(place.store, version.digest).run.health,
+            artifact.bundle.run.health,
             place.settings.health_timeout_seconds,
             place.asking,
             gone=lambda: runtime.gone(name),
         )
     else:
-        start_slot(place, lease, name, version)
+        start_slot(place, lease, name, artifact)

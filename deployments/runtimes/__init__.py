@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
@@ -17,8 +18,8 @@ class Runtime(Protocol):
     A slot's last words are masked: no secret of the environment is in them.
     """
 
-    def problems(self, digest: str | None = None) -> list[str]:
-        """Return what is in the way of releasing here (and of starting `digest`), found without changing anything."""
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what is in the way of releasing here (and of starting `artifact`), found without changing anything."""
 
     def notes(self) -> list[str]:
         """Return what a person who approves should know of this host, and what stands in nobody's way."""
@@ -37,10 +38,10 @@ class Runtime(Protocol):
     def database(self) -> dict[str, str]:
         """Return what the app is told of its database, by variable name. Secret."""
 
-    def install(self, digest: str) -> Installed:
+    def install(self, artifact: Artifact) -> Installed:
         """Verify an artifact, every byte, and lay it out. ArtifactError: something is missing or changed."""
 
-    def installed(self, digest: str) -> Installed:
+    def installed(self, artifact: Artifact) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
 
     def migrate(self, installed: Installed, lease: Lease) -> str:

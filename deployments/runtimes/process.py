@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
@@ -39,7 +40,7 @@ class ProcessRuntime:
     def postgres(self) -> Postgres:
         return Postgres(self.place.directory / "postgres", self.place.sockets)
 
-    def problems(self, digest: str | None = None) -> list[str]:
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
         return []
 
     def notes(self) -> list[str]:
@@ -63,11 +64,11 @@ class ProcessRuntime:
     def follow(self, live: str | None) -> None:
         """A bundle is one process: it has no singletons."""
 
-    def install(self, digest: str) -> Installed:
-        return self._layout.install(digest)
+    def install(self, artifact: Artifact) -> Installed:
+        return self._layout.install(artifact)
 
-    def installed(self, digest: str) -> Installed:
-        return self._layout.installed(digest)
+    def installed(self, artifact: Artifact) -> Installed:
+        return self._layout.installed(artifact)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
         """Return what the app may see: its bundle and its database's socket, both read-only."""

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from pytest_httpserver import HTTPServer
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
-from deployments.rollout import version_of
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.process import ProcessRuntime
-from evidence.bundle import Image, Metrics, read_bundle
+from evidence.bundle import Image, Metrics
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Step
 from gates.release.verification import Usage
@@ -82,19 +82,19 @@ class StandInRuntime(ProcessRuntime):
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
 
-    def problems(self, digest: str | None = None) -> list[str]:
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
         return self.found
 
     def wait_ready(self) -> None:
         if self.ready_error:
             raise ToolError(self.ready_error)
 
-    def install(self, digest: str) -> Installed:
-        self.effects.append(f"install {self._name(digest)}")
-        return self.installed(digest)
+    def install(self, artifact: Artifact) -> Installed:
+        self.effects.append(f"install {artifact.bundle.version}")
+        return self.installed(artifact)
 
-    def installed(self, digest: str) -> Installed:
-        return Installed(self.place.home.root / "installed", digest, read_bundle(self.place.store, digest))
+    def installed(self, artifact: Artifact) -> Installed:
+        return Installed(artifact.digest, artifact.bundle, self.place.home.root / "installed")
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
         self.effects.append(f"migrate {installed.bundle.version}")
@@ -134,13 +134,11 @@ class StandInRuntime(ProcessRuntime):
         self.effects.append("tidy")
 
     def follow(self, live: str | None) -> None:
-        self.effects.append(f"singletons of {self._name(live)}")
+        version = read_artifact(self.place.store, live).bundle.version if live else "nothing"
+        self.effects.append(f"singletons of {version}")
 
     def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
         return "no smoke tests"
-
-    def _name(self, digest: str | None) -> str:
-        return read_bundle(self.place.store, digest).version if digest else "nothing"
 
 
 class Stage:
@@ -162,7 +160,11 @@ class Stage:
     def version(self, how: str, migrations: list[Step] | None = None, metrics: Metrics | None = None) -> Version:
         """Make a version of the app."""
         digest = self.shop.artifact(how, image=NO_IMAGE, migrations=migrations, metrics=metrics)
-        return version_of(self.place, digest)
+        return read_artifact(self.place.store, digest).version
+
+    def artifact(self, version: Version) -> Artifact:
+        """Return a version that was made, whole."""
+        return read_artifact(self.place.store, version.digest)
 
     def write(self, kind: str, **data: object) -> None:
         self.place.journal.append(kind, data, LEASE.epoch)

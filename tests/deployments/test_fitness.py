@@ -31,7 +31,7 @@ def stage(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatc
 def measure(stage: Stage, **changed: object) -> Fitness:
     version = stage.version("new", metrics=METRICS if "metrics" in changed else None)
     stage.run("blue", version)
-    bundle: Bundle = stage.runtime.installed(version.digest).bundle
+    bundle: Bundle = stage.artifact(version).bundle
     run = bundle.run.model_copy(update={name: value for name, value in changed.items() if name != "metrics"})
     return Fitness(stage.place, "blue", bundle.model_copy(update={"run": run}))
 

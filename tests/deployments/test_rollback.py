@@ -46,9 +46,9 @@ def test_without_a_name_the_plan_is_from_what_is_live_to_what_was_before(
 ) -> None:
     old, new = versions
     before = stage.kinds()
-    assert plan_rollback(stage.place, None, None) == (new.digest, old.digest)
-    assert plan_rollback(stage.place, new.digest[:9], old.digest[:9]) == (new.digest, old.digest)
-    assert plan_rollback(stage.place, "sha256:" + new.digest.upper(), None) == (new.digest, old.digest)
+    assert plan_rollback(stage.place, None, None) == (new.digest, stage.artifact(old))
+    assert plan_rollback(stage.place, new.digest[:9], old.digest[:9]) == (new.digest, stage.artifact(old))
+    assert plan_rollback(stage.place, "sha256:" + new.digest.upper(), None) == (new.digest, stage.artifact(old))
     assert stage.effects == [] and stage.kinds() == before
 
 
@@ -70,7 +70,7 @@ def test_where_nothing_is_live_there_is_no_plan(stage: Stage) -> None:
 
 def test_a_target_that_was_changed_in_the_store_is_refused(stage: Stage, versions: tuple[Version, Version]) -> None:
     old, _ = versions
-    lock = stage.runtime.installed(old.digest).bundle.source
+    lock = stage.artifact(old).bundle.source
     stage.place.store.blob(lock).write_bytes(b"changed")
     with pytest.raises(ArtifactError, match="changed since it was stored"):
         plan_rollback(stage.place, None, None)

@@ -40,7 +40,7 @@ def stage(make: Make) -> Stage:
 
 
 def begin(stage: Stage, version: Version, kind: str = "release") -> Rollout:
-    return Rollout.begin(stage.place, LEASE, version, kind, "run-1")
+    return Rollout.begin(stage.place, LEASE, stage.artifact(version), kind, "run-1")
 
 
 def test_a_release_begins_with_its_intent_in_the_idle_slot(stage: Stage) -> None:

@@ -24,7 +24,7 @@ def test_what_serves_is_written_down_whole(stage: Stage) -> None:
 
 def test_the_intent_to_start_is_written_before_and_the_start_after(stage: Stage) -> None:
     new = stage.version("new")
-    assert start_slot(stage.place, LEASE, "blue", new) == "/health answered 200, ok"
+    assert start_slot(stage.place, LEASE, "blue", stage.artifact(new)) == "/health answered 200, ok"
     assert stage.effects == ["stop blue", "start new in blue"]
     assert stage.kinds() == ["slot.stopping", "slot.stopped", "slot.starting", "slot.started"]
     *_, starting, started = stage.place.journal.entries()
@@ -35,7 +35,7 @@ def test_the_intent_to_start_is_written_before_and_the_start_after(stage: Stage)
 def test_a_slot_that_dies_was_never_started(stage: Stage) -> None:
     stage.runtime.dies = "exit 3"
     with pytest.raises(HealthError, match="the new process is gone: exit 3"):
-        start_slot(stage.place, LEASE, "blue", stage.version("new"))
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
     assert stage.kinds()[-1] == "slot.starting"
 
 
@@ -114,14 +114,14 @@ def test_a_slot_that_does_not_run_the_version_is_started(stage: Stage, why: str)
         stage.write("slot.stopped", slot="blue")
     if why == "dead":
         stage.runtime.deaths["blue"] = "exit 3"
-    ensure_slot(stage.place, LEASE, "blue", old)
+    ensure_slot(stage.place, LEASE, "blue", stage.artifact(old))
     assert stage.effects == ["stop blue", "start old in blue"]
 
 
 def test_a_slot_that_runs_the_version_is_asked_and_left_alone(stage: Stage) -> None:
     old = stage.version("old")
     stage.run("blue", old)
-    ensure_slot(stage.place, LEASE, "blue", old)
+    ensure_slot(stage.place, LEASE, "blue", stage.artifact(old))
     assert stage.effects == [] and [request.path for request, _ in stage.server.log] == ["/health"]
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.verified_evidence import SCANS
+from deployments.candidate import SCANS
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.sandbox.run import Isolation

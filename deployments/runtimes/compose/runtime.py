@@ -15,6 +15,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
@@ -36,7 +37,7 @@ from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.secrets import Secrets
 from deployments.runtimes.layout import Installed, Layout, app_secrets
-from evidence.bundle import Image, read_bundle
+from evidence.bundle import Image
 from gates.release.verification import Usage
 from host.docker.containers import Container
 from host.docker.engine import Engine
@@ -77,17 +78,17 @@ class ComposeRuntime:
     def secrets(self) -> Secrets:
         return Secrets(self.place, self.projects.directory / "secrets")
 
-    def problems(self, digest: str | None = None) -> list[str]:
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Look at engine, disk, image and compose file."""
         try:
             info = self.engine.info()
             found = disk_problems(Path(info.get("DockerRootDir") or "/"), self.place.settings.min_free_disk_mb)
             found += live_restore_problems(info) if self.place.settings.require_live_restore else []
             found += self._orphans()
-            if digest:
-                image = image_of(read_bundle(self.place.store, digest).image, digest)
+            if artifact:
+                image = image_of(artifact)
                 found += image_problems(self.engine, image)
-                stack = self.stack(Installed(self.place.home.root / "installed", digest, self._layout.unpack(digest)))
+                stack = self.stack(self._layout.unpack(artifact))
                 self.secrets.paths(stack.model.get("secrets") or {})
                 found += self_migrating(self.engine, stack, image.id)
                 if self.place.settings.backup_before_migration:
@@ -137,17 +138,17 @@ class ComposeRuntime:
         """Return nothing: the team's compose file and settings name the database."""
         return {}
 
-    def install(self, digest: str) -> Installed:
-        installed = self._layout.install(digest)
-        image = image_of(installed.bundle.image, digest)
-        fetch_image(self.engine, image, digest)
+    def install(self, artifact: Artifact) -> Installed:
+        installed = self._layout.install(artifact)
+        image = image_of(artifact)
+        fetch_image(self.engine, image, artifact.digest)
         # Preflight could not look into an image that only a registry had.
         if wrong := self_migrating(self.engine, self.stack(installed), image.id):
             raise ConfigError("; ".join(wrong))
         return installed
 
-    def installed(self, digest: str) -> Installed:
-        return self._layout.installed(digest)
+    def installed(self, artifact: Artifact) -> Installed:
+        return self._layout.installed(artifact)
 
     def stack(self, installed: Installed) -> Stack:
         """Return the artifact's compose file for this environment, read and checked. ConfigError: it is unusable."""
@@ -156,7 +157,7 @@ class ComposeRuntime:
         return self._stacks[installed.digest]
 
     def _read_stack(self, installed: Installed) -> Stack:
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         name = image.compose.get(self.place.name)
         if name is None:
             raise ConfigError(
@@ -181,24 +182,23 @@ class ComposeRuntime:
 
     def settled(self, installed: Installed, stack: Stack) -> Settled:
         """Return what this environment adds to the team's file. ConfigError: it mounts a secret that nobody set."""
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
         return Settled(self.names, image.id, installed.digest, self.place.settings.app, used)
 
-    def files(self, digest: str) -> dict[str, str]:
+    def files(self, artifact: Artifact) -> dict[str, str]:
         """Return the compose files that this environment would run, by project, as a person reads them.
 
         Nothing is started or written. The slot's port is chosen anew at each start.
         """
-        bundle = self._layout.unpack(digest)
-        installed = Installed(self.place.home.root / "installed", digest, bundle)
-        stack = self.stack(installed)
-        if wrong := self_migrating(self.engine, stack, image_of(bundle.image, digest).id):
+        installed = self._layout.unpack(artifact)
+        stack, stop_s = self.stack(installed), artifact.bundle.run.stop_seconds
+        if wrong := self_migrating(self.engine, stack, image_of(artifact).id):
             raise ConfigError("; ".join(wrong))
         settled = self.settled(installed, stack)
         slot = self.place.ledger().idle_slot
-        made = [files.slot_file(stack, settled, slot, self.choose_port(), bundle.run.stop_seconds)]
-        made += [files.singleton_file(stack, settled, bundle.run.stop_seconds)] * bool(stack.services(Role.SINGLETON))
+        made = [files.slot_file(stack, settled, slot, self.choose_port(), stop_s)]
+        made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
         return {file["name"]: self.projects.text(file) for file in made}
 
@@ -284,7 +284,7 @@ class ComposeRuntime:
         stack = self.stack(installed)
         file = files.slot_file(stack, self.settled(installed, stack), slot, port, installed.bundle.run.stop_seconds)
         self._up(file)
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         for one in self.projects.containers(self.names.slot(slot)):
             if one.service == stack.public and one.image != image.id:
                 raise ArtifactError(f"{one.name} runs {one.image[:19]}, expected {image.id[:19]}; nothing was switched")
@@ -331,7 +331,7 @@ class ComposeRuntime:
             right = []
         if live is None or right:
             return
-        installed = self.installed(live)
+        installed = self.installed(read_artifact(self.place.store, live))
         stack = self.stack(installed)
         if stack.services(Role.SINGLETON):
             stop_s = installed.bundle.run.stop_seconds

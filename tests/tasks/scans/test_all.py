@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments import verified_evidence
+from deployments import candidate
 from gates.scans.security import RULES
 from gates.scans.security_score import SCORE
 from host.home import CHECKOUT
@@ -30,7 +30,7 @@ def test_every_scan_says_what_it_reads() -> None:
 
 
 def test_a_release_asks_for_the_freshness_of_every_scan() -> None:
-    assert set(verified_evidence.SCANS) == {*SCANS, SCORE}
+    assert set(candidate.SCANS) == {*SCANS, SCORE}
 
 
 @pytest.mark.parametrize("target", [Target.STAGING, Target.PRODUCTION])
