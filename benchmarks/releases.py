@@ -195,7 +195,12 @@ def _floor(place: Environment, digest: str) -> float:
     installed = place.runtime.installed(read_artifact(place.store, digest))
     port = free_port()
     command = installed.command(installed.bundle.run.command, port)
-    env = {"PATH": os.defpath, "LANG": "C.UTF-8", **app_environment(place, place.runtime.database()), "PORT": str(port)}
+    env = {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        **app_environment(place, place.runtime.database.variables()),
+        "PORT": str(port),
+    }
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         with running("floor", command, Path(name), cwd=installed.source, env=env):

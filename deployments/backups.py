@@ -62,12 +62,12 @@ class Backups:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for unfinished in self.directory.glob("*.part"):
             unfinished.unlink()
-        self._check_room(self.place.runtime.database_bytes(installed))
+        self._check_room(self.place.runtime.database.size_bytes(installed))
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{installed.digest[:12]}{SUFFIX}"
         part = self.directory / f"{name}.part"
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            self.place.runtime.dump(installed, part, self.place.settings.backup_timeout_seconds)
+            self.place.runtime.database.dump(installed, part, self.place.settings.backup_timeout_seconds)
             digest = _settled(part)
         except BaseException:
             part.unlink(missing_ok=True)

@@ -173,7 +173,9 @@ def _state_problems(place: Environment, ledger: Ledger, candidate: Candidate) ->
         problems.append(f"{ledger.live.version} is live already")
     if not place.supervisor.answers():
         problems.append(f"{place.name} is not up on this host; run: make up")
-    problems += [*place.runtime.problems(candidate), *place.front.problems()]
+    if orchestrator := place.runtime.orchestrator:
+        problems += orchestrator.problems(candidate)
+    problems += place.front.problems()
     if reason := ledger.unsafe.get(digest):
         problems.append(f"{digest[:12]} does not fit the database any more: {reason}; release a fixed version")
     return problems
@@ -212,7 +214,10 @@ def _migration_notes(candidate: Candidate, migrations: Sequence[Step]) -> list[s
 
 def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
     scanned = candidate.evidence.scanned
-    notes = [*_migration_notes(candidate, migrations), *place.runtime.notes(), *place.front.notes()]
+    notes = _migration_notes(candidate, migrations)
+    if orchestrator := place.runtime.orchestrator:
+        notes += orchestrator.notes()
+    notes += place.front.notes()
     idle = ledger.slots.get(ledger.idle_slot)
     if idle and idle.running:
         old = ledger.versions.get(idle.digest)

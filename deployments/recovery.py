@@ -36,8 +36,8 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
     ledger = place.ledger()
     repair, reason = decide(facts_of(place, ledger))
     unfinished = ledger.unfinished
-    if unfinished:
-        place.runtime.tidy()
+    if unfinished and (orchestrator := place.runtime.orchestrator):
+        orchestrator.tidy()
     if unfinished and repair is Repair.FINISH:
         reason = f"{reason}; {_finish(place, lease, unfinished)}"
     elif unfinished and repair is Repair.RESTORE:

@@ -71,7 +71,8 @@ def plan_rollback(place: Environment, condemn: str | None, wanted: str | None) -
     if isinstance(target, Refusal):
         return target
     artifact = verify_artifact(place.store, target)
-    if problems := place.runtime.problems(artifact):
+    orchestrator = place.runtime.orchestrator
+    if orchestrator and (problems := orchestrator.problems(artifact)):
         return Refusal("; ".join(problems), harmless=False)
     return bad or "", artifact
 

@@ -22,7 +22,7 @@ from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
-from deployments.runtimes.layout import Installed
+from deployments.runtimes.layout import Installed, app_secrets, smoke
 from deployments.runtimes.one_off import NO_SEED
 from deployments.slots import live_data, publish, restore, start_slot, stop_slot
 from evidence.signing import Keys
@@ -169,10 +169,15 @@ class Rollout:
             verdict, failed = bake(self.place, self.slot, self.artifact.bundle.run.health[0], self.baseline)
             if verdict.action is Action.ROLL_BACK and (death := self._death(failed > 0)):
                 verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
-            elif verdict.action is Action.ROLL_BACK and (why := self.runtime.renewed(self.slot, began)):
+            elif verdict.action is Action.ROLL_BACK and (why := self._restarted_from_outside(began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
             self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
             return verdict
+
+    def _restarted_from_outside(self, since: datetime) -> str | None:
+        """Return why the slot was restarted from outside; a supervisor of ours restarts only what died."""
+        orchestrator = self.runtime.orchestrator
+        return orchestrator.restarted_from_outside(self.slot, since) if orchestrator else None
 
     def _death(self, silent: bool) -> str | None:
         """Return why the slot's process is gone. Of one that died just now its keeper learns a moment later."""
@@ -236,8 +241,9 @@ class Rollout:
         gone = lambda: self.runtime.gone(self.slot)  # noqa: E731
         health = await_healthy(self.place.url, run.health, timeout_s, headers, gone)
         fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
-        smoke = self.runtime.smoke(self.installed, self.place.url, headers, self.lease)
-        return f"{health}; smoke: {smoke}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
+        secrets = app_secrets(self.place, self.runtime.database.variables())
+        said = smoke(self.place, self.installed, headers, self.lease, secrets)
+        return f"{health}; smoke: {said}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
 
     def _is_measured(self, preview: bool) -> bool:
         """Say whether figures count here: once in a release, in the preview where there is one.

@@ -67,8 +67,8 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     place.journal.append("routing", data, lease.epoch)
     seconds = place.router.publish(routing)
     place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
-    if preview is None:
-        place.runtime.follow(live.version.digest if live else None)
+    if preview is None and (orchestrator := place.runtime.orchestrator):
+        orchestrator.follow(live.version.digest if live else None)
     return seconds
 
 
@@ -83,7 +83,8 @@ def restore(place: Environment, lease: Lease, before: Live | None) -> str:
     Raises RestoreError, which says what a person must do.
     """
     try:
-        place.runtime.wait_ready()
+        if orchestrator := place.runtime.orchestrator:
+            orchestrator.wait_ready()
         return _restore(place, lease, before)
     except SlipwayError as error:
         what = f"{before.version} in slot {before.slot}" if before else "the empty state"

@@ -129,34 +129,26 @@ class Layout:
         compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 
-    def smoke(
-        self,
-        installed: Installed,
-        base_url: str,
-        headers: Mapping[str, str],
-        lease: Lease,
-        secrets: Iterable[str],
-    ) -> str:
-        """Run the bundle's smoke tests against an address; return their summary line. ToolError when one fails."""
-        command = installed.bundle.run.smoke
-        if command is None:
-            return "the app names no smoke tests"
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": base_url}
-        done = sandbox.run(
-            installed.command(command, smoke=True),
-            cwd=installed.source,
-            env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
-            sandbox=sandbox.Sandbox(
-                sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
-            ),
-            timeout_s=self.place.settings.smoke_timeout_seconds,
-            epoch=lease.mark,
-        )
-        said = masked(done.output, secrets)
-        if done.timed_out:
-            raise ToolError(
-                f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}"
-            )
-        if done.returncode:
-            raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
-        return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
+
+def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease: Lease, secrets: Iterable[str]) -> str:
+    """Run the bundle's smoke tests against its place's address; return their summary line. ToolError when one fails."""
+    command = installed.bundle.run.smoke
+    if command is None:
+        return "the app names no smoke tests"
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": place.url}
+    done = sandbox.run(
+        installed.command(command, smoke=True),
+        cwd=installed.source,
+        env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
+        sandbox=sandbox.Sandbox(
+            sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
+        ),
+        timeout_s=place.settings.smoke_timeout_seconds,
+        epoch=lease.mark,
+    )
+    said = masked(done.output, secrets)
+    if done.timed_out:
+        raise ToolError(f"the smoke tests did not end within {place.settings.smoke_timeout_seconds:g} s: {said[-500:]}")
+    if done.returncode:
+        raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
+    return (said.strip().splitlines() or ["no output"])[-1].strip("= ")

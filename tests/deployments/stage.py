@@ -13,7 +13,7 @@ from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
-from deployments.runtimes.process import ProcessRuntime
+from deployments.runtimes.process import OwnDatabase, ProcessRuntime
 from evidence.bundle import Image, Metrics
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Step
@@ -65,11 +65,20 @@ class StandInRouter(Router):
         return True
 
 
+class StandInDatabase(OwnDatabase):
+    """Nobody is told of it."""
+
+    def variables(self) -> Mapping[str, str]:
+        return {}
+
+
 class StandInRuntime(ProcessRuntime):
     """Runs nothing: what it starts answers at the test's own server."""
 
     def __init__(self, place: Environment, effects: list[str], port: int) -> None:
         super().__init__(place)
+        self.orchestrator = self
+        self.database = StandInDatabase(self.database.postgres, place.app)
         self.effects = effects
         self.port = port
         self.deaths: dict[str, str] = {}
@@ -81,6 +90,13 @@ class StandInRuntime(ProcessRuntime):
         self.migrate_error = ""
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
+
+    @property
+    def registry_login(self) -> Path:
+        return self.place.directory / "registry"
+
+    def notes(self) -> list[str]:
+        return []
 
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         return self.found
@@ -127,7 +143,7 @@ class StandInRuntime(ProcessRuntime):
     def usage(self, slot: str) -> tuple[Usage, ...]:
         return self.used
 
-    def renewed(self, slot: str, since: datetime) -> str | None:
+    def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         return self.anew or None
 
     def tidy(self) -> None:
@@ -136,9 +152,6 @@ class StandInRuntime(ProcessRuntime):
     def follow(self, live: str | None) -> None:
         version = read_artifact(self.place.store, live).bundle.version if live else "nothing"
         self.effects.append(f"singletons of {version}")
-
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        return "no smoke tests"
 
 
 class Stage:

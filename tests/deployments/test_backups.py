@@ -99,7 +99,7 @@ def test_no_room_or_no_database_changes_nothing_and_loses_no_older_dump(made: Sh
     runtime = made.place().runtime
     assert isinstance(runtime, ProcessRuntime)
     with pytest.raises(ToolError, match='pg_dump of absent ended with 1: .*database "absent" does not exist'):
-        runtime.postgres.dump("absent", made.directory / "file", 20)
+        runtime.database.postgres.dump("absent", made.directory / "file", 20)
     with made.set("BACKUP_TIMEOUT_SECONDS", "0.0001"), pytest.raises(ToolError, match="did not end within"):
         back_up(made, digest)
     assert Backups(made.place()).kept() == before

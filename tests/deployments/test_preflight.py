@@ -511,7 +511,8 @@ def test_one_who_may_approve_among_others_is_enough(case: Case, monkeypatch: pyt
 def test_what_keeps_the_runtime_from_starting_it_is_told(case: Case) -> None:
     case.say_everything()
     case.set(runtime="compose", docker_host=f"unix://{case.place.directory}/absent.sock")
-    (problem,) = case.place.runtime.problems(read_artifact(case.place.store, case.digest))
+    assert case.place.runtime.orchestrator
+    (problem,) = case.place.runtime.orchestrator.problems(read_artifact(case.place.store, case.digest))
     assert case.stopped() == problem
     assert problem in case.look().warnings
 

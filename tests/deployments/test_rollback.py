@@ -96,7 +96,7 @@ def test_a_warm_version_only_gets_the_traffic(stage: Stage, versions: tuple[Vers
         "reconcile: nothing: nothing is unfinished",
         f"start: {old} is still warm in slot blue",
         "switch: written and confirmed in 2.0 ms",
-        "check: /health answered 200, ok; smoke: no smoke tests",
+        "check: /health answered 200, ok; smoke: the app names no smoke tests",
         "drain: the old slot had no request left after 0.25 s",
     ]
     ledger = stage.place.ledger()
@@ -117,7 +117,9 @@ def test_a_version_that_is_not_warm_is_started_and_verified(
     _, said = back(stage)
     begins = ["install old", "stop blue", "start old in blue", "publish green, preview blue", "publish blue"]
     assert stage.effects[:5] == begins
-    assert said[1] == f"start: cold start of {old}; verify: /health answered 200, ok; smoke: no smoke tests"
+    assert (
+        said[1] == f"start: cold start of {old}; verify: /health answered 200, ok; smoke: the app names no smoke tests"
+    )
 
 
 def test_a_blamed_version_that_is_not_live_any_more_needs_no_rollback(

@@ -162,7 +162,7 @@ def test_it_is_verified_through_the_preview_while_the_old_one_serves(stage: Stag
     stage.server.clear_log()
     said = rollout.verify()
     assert stage.effects[-1] == "publish blue, preview green"
-    assert said.startswith("/health answered 200, ok; smoke: no smoke tests; fit: p95 of ")
+    assert said.startswith("/health answered 200, ok; smoke: the app names no smoke tests; fit: p95 of ")
     asked = {request.headers.get(PREVIEW_HEADER) for request, _ in stage.server.log}
     assert asked == {stage.place.preview_secret()}
 

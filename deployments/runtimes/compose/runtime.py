@@ -13,14 +13,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from deployments.candidate import Artifact, read_artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
 from deployments.runtimes import one_off
-from deployments.runtimes.compose import databases, files
+from deployments.runtimes.compose import files
+from deployments.runtimes.compose.databases import SharedDatabase, postgres_service
 from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
@@ -59,11 +60,22 @@ LOCK_TIMEOUT = {"PGOPTIONS": "-c lock_timeout=5s"}
 class ComposeRuntime:
     """Migrates, starts and stops artifacts as compose projects on one engine."""
 
+    runs_images: ClassVar[bool] = True
+
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.engine = Engine(place.settings.docker_host, place.registry_login)
+        self.engine = Engine(place.settings.docker_host, self.registry_login)
+        self.database = SharedDatabase(self.engine, self._postgres)
         self._layout = Layout(place, runs_here=False)
         self._stacks: dict[str, Stack] = {}
+
+    @property
+    def orchestrator(self) -> "ComposeRuntime":
+        return self
+
+    @property
+    def registry_login(self) -> Path:
+        return self.place.directory / "compose" / "registry"
 
     @cached_property
     def names(self) -> Names:
@@ -92,7 +104,7 @@ class ComposeRuntime:
                 self.secrets.paths(stack.model.get("secrets") or {})
                 found += self_migrating(self.engine, stack, image.id)
                 if self.place.settings.backup_before_migration:
-                    databases.postgres_service(stack)
+                    postgres_service(stack)
         except SlipwayError as error:
             return [str(error)]
         return found
@@ -133,10 +145,6 @@ class ComposeRuntime:
         shared = [one for one in down if one.labels["slipway.role"] == Role.SHARED]
         self.engine.start(shared)
         self.engine.start([one for one in down if one not in shared])
-
-    def database(self) -> dict[str, str]:
-        """Return nothing: the team's compose file and settings name the database."""
-        return {}
 
     def install(self, artifact: Artifact) -> Installed:
         installed = self._layout.install(artifact)
@@ -255,20 +263,14 @@ class ComposeRuntime:
                 return (found[0] if found and over else None), said
             time.sleep(POLL_S)
 
-    def _database(self, installed: Installed) -> Container:
+    def _postgres(self, installed: Installed) -> Container:
         """Return the running container of the shared PostgreSQL."""
         self.share(installed)
-        name = databases.postgres_service(self.stack(installed))
+        name = postgres_service(self.stack(installed))
         found = [one for one in self.projects.containers(self.names.shared) if one.service == name]
         if not found:
             raise ToolError(f"there is no container of the shared service {name}")
         return found[0]
-
-    def database_bytes(self, installed: Installed) -> int:
-        return databases.database_bytes(self.engine, self._database(installed))
-
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        databases.dump(self.engine, self._database(installed), file, timeout_s)
 
     def tidy(self) -> None:
         """Remove the one-off container of a release that was killed: a migration must not run on beside a restore."""
@@ -315,7 +317,7 @@ class ComposeRuntime:
             return f"{container.service} {ending(container)} and is started again and again"
         return None if container.state in RUNNING else f"{container.service} {ending(container)}"
 
-    def renewed(self, slot: str, since: datetime) -> str | None:
+    def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         """A container that died by itself is counted as restarted; one that a restart of the engine ended is not."""
         for one in self.projects.containers(self.names.slot(slot)):
             if one.restarts == 0 and one.started_at() > since:
@@ -341,12 +343,8 @@ class ComposeRuntime:
         """Return what each container of a slot uses of its limits."""
         return tuple(self.engine.usage(one) for one in self.projects.containers(self.names.slot(slot)))
 
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        secrets = app_secrets(self.place, self.database())
-        return self._layout.smoke(installed, base_url, headers, lease, secrets)
-
     def _masked(self, text: str) -> str:
-        return masked(text, app_secrets(self.place, self.database()))
+        return masked(text, app_secrets(self.place, self.database.variables()))
 
 
 def _loops(container: Container) -> bool:
