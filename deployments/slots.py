@@ -8,10 +8,12 @@ from typing import Any
 
 from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger, Live
 from deployments.router.router import Routing
 from host.errors import RestoreError, SlipwayError
+from host.ports import Endpoints
 from host.probe import await_healthy
 
 
@@ -27,17 +29,11 @@ def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) 
     runtime = place.runtime
     installed = runtime.installed(artifact)
     stop_slot(place, lease, slot)
-    port = runtime.choose_port()
-    data = {"slot": slot, "digest": artifact.digest, "port": port}
+    endpoints = runtime.choose_endpoints()
+    data = {"slot": slot, "digest": artifact.digest, "port": write_endpoints(endpoints)}
     place.journal.append("slot.starting", data, lease.epoch)
-    runtime.start(slot, installed, port)
-    said = await_healthy(
-        f"http://127.0.0.1:{port}",
-        artifact.bundle.run.health,
-        place.settings.health_timeout_seconds,
-        place.asking,
-        gone=lambda: runtime.gone(slot),
-    )
+    runtime.start(slot, installed, endpoints)
+    said = _await_slot(place, slot, endpoints, artifact)
     place.journal.append("slot.started", data, lease.epoch)
     return said
 
@@ -58,7 +54,7 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     ledger: Ledger = place.ledger()
     routing = Routing(
         version=f"e{lease.epoch}-{ledger.entries + 1}",
-        ports={name: slot.port for name, slot in ledger.slots.items() if slot.running},
+        endpoints={name: slot.endpoints for name, slot in ledger.slots.items() if slot.running},
         weights={live.slot: 100} if live else {},
         preview_slot=preview,
         preview_secret=place.preview_secret(),
@@ -116,12 +112,20 @@ def ensure_slot(place: Environment, lease: Lease, name: str, artifact: Artifact)
     slot = place.ledger().slots.get(name)
     runtime = place.runtime
     if slot and slot.running and slot.digest == artifact.digest and runtime.gone(name) is None:
-        await_healthy(
-            f"http://127.0.0.1:{slot.port}",
+        _await_slot(place, name, slot.endpoints, artifact)
+    else:
+        start_slot(place, lease, name, artifact)
+
+
+def _await_slot(place: Environment, slot: str, endpoints: Endpoints, artifact: Artifact) -> str:
+    """Wait until every endpoint of a slot is healthy; return what the last one answered."""
+    said = ""
+    for endpoint in endpoints:
+        said = await_healthy(
+            endpoint.url,
             artifact.bundle.run.health,
             place.settings.health_timeout_seconds,
             place.asking,
-            gone=lambda: runtime.gone(name),
+            gone=lambda: place.runtime.gone(slot),
         )
-    else:
-        start_slot(place, lease, name, artifact)
+    return said

@@ -10,6 +10,7 @@ from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
 from gates.release.verification import Usage
+from host.ports import Endpoints
 
 
 class Database(Protocol):
@@ -88,14 +89,14 @@ class Runtime(Protocol):
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
         """Run the artifact's seed command for this kind of data; return its last line. ToolError: it failed."""
 
-    def choose_port(self) -> int:
-        """Return a free port of 127.0.0.1 for a slot."""
+    def choose_endpoints(self) -> Endpoints:
+        """Return where a slot that is started next shall listen: free ports, on this host or others."""
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start an artifact in an empty slot and return at once; from here on it is kept running across our death."""
 
     def restart(self, slot: str) -> None:
-        """Stop a slot and start the same again on the same port: what still hangs on it ends."""
+        """Stop a slot and start the same again at the same endpoints: what still hangs on it ends."""
 
     def stop(self, slot: str) -> None:
         """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""

@@ -22,7 +22,7 @@ from deployments.runtimes.layout import Installed, Layout, app_environment, app_
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
 from host.masking import masked
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, Endpoints, free_port
 from host.resources.process_usage import cpu_s, memory_bytes, tree
 from host.sandbox import run as sandbox
 from host.supervisor.program import Program
@@ -118,12 +118,12 @@ class ProcessRuntime:
             return f"did not end within {timeout_s:g} s and was stopped", said
         return (f"failed with exit code {done.returncode}" if done.returncode else ""), said
 
-    def choose_port(self) -> int:
-        """Return a free port of this host for a slot."""
-        return free_port()
+    def choose_endpoints(self) -> Endpoints:
+        return (Endpoint(LOCAL, free_port()),)
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start the bundle in a slot. The supervisor keeps it running from here on, across our own death."""
+        port = endpoints[0].port
         argv = installed.command(installed.bundle.run.command, port)
         command = sandbox.command(
             argv,

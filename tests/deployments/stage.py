@@ -9,6 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
 from deployments.router.router import DrainResult, Router, Routing
@@ -20,6 +21,7 @@ from gates.release.migrations import Step
 from gates.release.verification import Usage
 from host.docker.engine import Engine
 from host.errors import RouterError, ToolError
+from host.ports import LOCAL, Endpoint, Endpoints
 from tests.deployments.shop import Shop
 
 NO_IMAGE = Image(id="sha256:" + "0" * 64)
@@ -80,7 +82,7 @@ class StandInRuntime(ProcessRuntime):
         self.orchestrator = self
         self.database = StandInDatabase(self.database.postgres, place.app)
         self.effects = effects
-        self.port = port
+        self.endpoints: Endpoints = (Endpoint(LOCAL, port),)
         self.deaths: dict[str, str] = {}
         self.silent = ""
         self.found: list[str] = []
@@ -118,10 +120,10 @@ class StandInRuntime(ProcessRuntime):
             raise ToolError(self.migrate_error)
         return "migrated"
 
-    def choose_port(self) -> int:
-        return self.port
+    def choose_endpoints(self) -> Endpoints:
+        return self.endpoints
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         if self.start_error:
             raise ToolError(self.start_error)
         self.effects.append(f"start {installed.bundle.version} in {slot}")
@@ -184,7 +186,7 @@ class Stage:
 
     def run(self, slot: str, version: Version) -> None:
         """Have the journal say that a version runs in a slot."""
-        self.write("slot.starting", slot=slot, digest=version.digest, port=self.server.port)
+        self.write("slot.starting", slot=slot, digest=version.digest, port=write_endpoints(self.runtime.endpoints))
 
     def serve(self, version: Version, slot: str) -> Live:
         """Have the journal and the router say that a version is live."""

@@ -46,7 +46,7 @@ from host.docker.labels import owner
 from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
 from host.masking import masked
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, Endpoints, free_port
 
 POLL_S = 0.1
 LOOPING_S = 10.0
@@ -205,7 +205,7 @@ class ComposeRuntime:
             raise ConfigError("; ".join(wrong))
         settled = self.settled(installed, stack)
         slot = self.place.ledger().idle_slot
-        made = [files.slot_file(stack, settled, slot, self.choose_port(), stop_s)]
+        made = [files.slot_file(stack, settled, slot, free_port(), stop_s)]
         made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
         return {file["name"]: self.projects.text(file) for file in made}
@@ -276,15 +276,15 @@ class ComposeRuntime:
         """Remove the one-off container of a release that was killed: a migration must not run on beside a restore."""
         self.projects.remove(self.names.task, 0)
 
-    def choose_port(self) -> int:
-        """Return a free port of 127.0.0.1."""
-        return free_port()
+    def choose_endpoints(self) -> Endpoints:
+        return (Endpoint(LOCAL, free_port()),)
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start the artifact's slot services. Restart policies keep them running across our death and a reboot."""
         self.share(installed)
         stack = self.stack(installed)
-        file = files.slot_file(stack, self.settled(installed, stack), slot, port, installed.bundle.run.stop_seconds)
+        port, stop_s = endpoints[0].port, installed.bundle.run.stop_seconds
+        file = files.slot_file(stack, self.settled(installed, stack), slot, port, stop_s)
         self._up(file)
         image = image_of(installed)
         for one in self.projects.containers(self.names.slot(slot)):

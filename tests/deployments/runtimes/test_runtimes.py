@@ -30,10 +30,10 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def started(made: Shop, how: str, slot: str = "blue") -> tuple[Installed, int]:
     runtime = made.place().runtime
     installed = runtime.install(made.read(made.artifact(how)))
-    port = runtime.choose_port()
+    endpoints = runtime.choose_endpoints()
     runtime.stop(slot)
-    runtime.start(slot, installed, port)
-    return installed, port
+    runtime.start(slot, installed, endpoints)
+    return installed, endpoints[0].port
 
 
 def ask(port: int) -> Any:
