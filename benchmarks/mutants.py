@@ -38,6 +38,7 @@ TARGETS = (
     "deployments/journal/journal.py",
     "deployments/candidate.py",
     "deployments/journal/cache.py",
+    "deployments/journal/endpoints.py",
     "deployments/journal/lease.py",
     "deployments/journal/ledger.py",
     "deployments/preflight.py",
