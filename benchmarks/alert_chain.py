@@ -135,7 +135,7 @@ class Bench:
             say(f"{fault}: {version} is live; injecting the fault")
             slot = self.place.ledger().slots[self.place.ledger().live.slot]  # type: ignore[union-attr]
             began, kind = time.time(), fault.removesuffix(BY_ALERT)
-            self._http.post(f"http://127.0.0.1:{slot.port}/__fault", content=kind.encode()).raise_for_status()
+            self._http.post(f"{slot.endpoints[0].url}/__fault", content=kind.encode()).raise_for_status()
             self._follow(chain, digest, began)
         return chain
 

@@ -23,8 +23,9 @@ from pathlib import Path
 from prefect.logging import disable_run_logger
 
 from benchmarks.switches import CHECKOUT, running
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
-from deployments.rollout import Rollout, version_of
+from deployments.rollout import Rollout
 from deployments.runtimes.layout import app_environment
 from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
@@ -151,7 +152,7 @@ def _next(store: Store, digest: str) -> str:
 def release(place: Environment, digest: str) -> dict[str, float]:
     """Take a version to the place; return the seconds of each step."""
     with place.lease("benchmark: release") as lease:
-        rollout = Rollout.begin(place, lease, version_of(place, digest), "release")
+        rollout = Rollout.begin(place, lease, read_artifact(place.store, digest), "release")
         rollout.install()
         rollout.migrate()
         rollout.start()
@@ -191,10 +192,15 @@ def roll_back(place: Environment) -> float:
 
 def _floor(place: Environment, digest: str) -> float:
     """Start the bundle's server bare: no sandbox, supervisor, journal or router; return the seconds until healthy."""
-    installed = place.runtime.installed(digest)
+    installed = place.runtime.installed(read_artifact(place.store, digest))
     port = free_port()
     command = installed.command(installed.bundle.run.command, port)
-    env = {"PATH": os.defpath, "LANG": "C.UTF-8", **app_environment(place, place.runtime.database()), "PORT": str(port)}
+    env = {
+        "PATH": os.defpath,
+        "LANG": "C.UTF-8",
+        **app_environment(place, place.runtime.database.variables()),
+        "PORT": str(port),
+    }
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         with running("floor", command, Path(name), cwd=installed.source, env=env):

@@ -22,7 +22,7 @@ import httpx
 from deployments.router.bootstrap import Edge
 from deployments.router.router import Envoy, Routing
 from host.errors import SlipwayError, ToolError
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, free_port
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SWITCHES = 20
@@ -62,18 +62,18 @@ def run(switches: int = SWITCHES, rate: float = RATE) -> dict[str, Any]:
     """Do it and return the row's figures. ToolError when something does not start."""
     with tempfile.TemporaryDirectory(prefix="switches-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
-        ports = {slot: stack.enter_context(_backend(slot, directory)) for slot in SLOTS}
+        backends = {slot: (Endpoint(LOCAL, stack.enter_context(_backend(slot, directory))),) for slot in SLOTS}
         router = Envoy(directory / "router", directory / "run", Edge(free_port()))
         router.prepare()
         stack.enter_context(running("envoy", router.command(), directory))
         _wait("envoy", router.ready)
-        router.publish(Routing("b0", ports, {SLOTS[0]: 100}, None, ""))
+        router.publish(Routing("b0", backends, {SLOTS[0]: 100}, None, ""))
         seconds = []
         with traffic(router.edge.port, rate, directory) as read:
             for number in range(1, switches + 1):
                 time.sleep(PAUSE_S)
                 weights = {SLOTS[number % 2]: 100}
-                seconds.append(router.publish(Routing(f"b{number}", ports, weights, None, "")))
+                seconds.append(router.publish(Routing(f"b{number}", backends, weights, None, "")))
             time.sleep(PAUSE_S)
         return _row(read(), seconds)
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.candidate import verify_artifact
 from deployments.environment import Environment
 from deployments.preflight import choose_version
 from deployments.runtimes.compose.runtime import ComposeRuntime
@@ -25,4 +26,4 @@ def compose(
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     live = place.ledger().live
     digest = live.version.digest if live and not version else choose_version(place, version)
-    typer.echo("\n---\n".join(ComposeRuntime(place).files(digest).values()))
+    typer.echo("\n---\n".join(ComposeRuntime(place).files(verify_artifact(place.store, digest)).values()))

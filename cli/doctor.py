@@ -12,6 +12,7 @@ from cli import server
 from cli.screen import console, escape
 from control.monitoring_stack import SERVICES, MonitoringStack
 from control.plane import Control, in_containers, port
+from deployments.environment import runs_images
 from deployments.router.router import envoy_binary
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
@@ -171,8 +172,8 @@ def _port(what: str, number: int, ours: bool, variable: str) -> Finding:
 
 
 def _docker() -> list[Finding]:
-    """Return a row for each engine that an environment uses, and whether its containers survive its own restart."""
-    used = [one for one in map(read_settings, targets()) if one.runtime == "compose"]
+    """Return a row for each engine that an environment uses, and whether what it runs survives its own restart."""
+    used = [one for one in map(read_settings, targets()) if runs_images(one)]
     rows = []
     for host in sorted({one.docker_host for one in used}):
         required = any(one.require_live_restore for one in used if one.docker_host == host)

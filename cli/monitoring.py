@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cli.screen import console, doing, errors, escape, say
 from cli.stacks import stop_stack
 from control.monitoring_stack import MonitoringStack
-from deployments.environment import Environment
+from deployments.environment import Environment, runs_images
 from host.errors import SlipwayError
 from host.home import Home
 from settings.monitoring import read_monitoring
@@ -34,7 +34,7 @@ def start_monitoring(home: Home, places: Sequence[Environment]) -> None:
         return
     try:
         with doing("monitoring: " + ", ".join(_names(stack))):
-            containers = any(place.settings.runtime == "compose" for place in places)
+            containers = any(runs_images(place.settings) for place in places)
             started = stack.up(read_notify().receiver.port, containers)
     except SlipwayError as error:
         errors.print(f"[red]monitoring is NOT up:[/red] {escape(str(error))}")

@@ -4,15 +4,16 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployments.candidate import Artifact
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
 from deployments.runtimes.layout import Installed
-from evidence.bundle import read_bundle
-from gates.release.migrations import pending
+from gates.release.migrations import Step
 from host.errors import SlipwayError, ToolError
 
 MAGIC = b"PGDMP"  # of pg_dump's custom format
@@ -33,41 +34,40 @@ class Backups:
         """Return the dumps that are there, oldest first."""
         return sorted(self.directory.glob(f"*{SUFFIX}"))
 
-    def before(self, digest: str, lease: Lease) -> str:
+    def before(self, artifact: Artifact, migrations: Sequence[Step], lease: Lease) -> str:
         """Dump the database if this artifact is going to migrate it and BACKUP_BEFORE_MIGRATION says so.
+
+        `migrations` are those that it brings beyond what is live.
 
         Returns what was done. Call it before the first effect: ToolError when there is no room or the dump fails, and
         then nothing was changed and no older dump removed.
         """
         if not self.place.settings.backup_before_migration:
             return "no backup: BACKUP_BEFORE_MIGRATION is false"
-        if not self._migrates(digest):
+        if not self._migrates(artifact, migrations):
             return "no backup: no migration is pending"
         try:
-            return self._make(self.place.runtime.installed(digest), lease)
+            return self._make(self.place.runtime.installed(artifact), lease)
         except (SlipwayError, OSError) as error:
             raise ToolError(f"the backup before the migration failed, and nothing was changed: {error}") from error
 
-    def _migrates(self, digest: str) -> bool:
+    def _migrates(self, artifact: Artifact, migrations: Sequence[Step]) -> bool:
         """Say whether a migration may be pending: what nobody judged, or the first release here, may have any."""
-        bundle, live = read_bundle(self.place.store, digest), self.place.ledger().live
-        if bundle.run.migrate is None:
+        if artifact.bundle.run.migrate is None:
             return False
-        if bundle.migrations is None or live is None:
-            return True
-        return bool(pending(bundle.migrations, read_bundle(self.place.store, live.version.digest).migrations or ()))
+        return artifact.bundle.migrations is None or self.place.ledger().live is None or bool(migrations)
 
     def _make(self, installed: Installed, lease: Lease) -> str:
         began = time.monotonic()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for unfinished in self.directory.glob("*.part"):
             unfinished.unlink()
-        self._check_room(self.place.runtime.database_bytes(installed))
+        self._check_room(self.place.runtime.database.size_bytes(installed))
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}Z-{installed.digest[:12]}{SUFFIX}"
         part = self.directory / f"{name}.part"
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
-            self.place.runtime.dump(installed, part, self.place.settings.backup_timeout_seconds)
+            self.place.runtime.database.dump(installed, part, self.place.settings.backup_timeout_seconds)
             digest = _settled(part)
         except BaseException:
             part.unlink(missing_ok=True)

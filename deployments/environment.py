@@ -1,11 +1,26 @@
 """One environment on this host, whole: its place, its router's front and what runs its slots."""
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from deployments.front import Front
 from deployments.place import Place
 from deployments.runtimes import Runtime
+from deployments.runtimes.compose.runtime import ComposeRuntime
+from deployments.runtimes.process import ProcessRuntime
 from host.errors import ConfigError
+from settings.environment import Settings
+
+# By the value of RUNTIME.
+RUNTIMES: Mapping[str, type[ProcessRuntime] | type[ComposeRuntime]] = {
+    "process": ProcessRuntime,
+    "compose": ComposeRuntime,
+}
+
+
+def runs_images(settings: Settings) -> bool:
+    """Say whether an environment that is set so runs the images of artifacts, on an engine."""
+    return RUNTIMES[settings.runtime].runs_images
 
 
 class Environment(Place):
@@ -17,7 +32,7 @@ class Environment(Place):
 
     @cached_property
     def runtime(self) -> Runtime:
-        return open_runtime(self)
+        return RUNTIMES[self.settings.runtime](self)
 
     def up(self) -> None:
         """Start supervisor, database and router, and with them the slots that were running. Safe to repeat.
@@ -39,14 +54,3 @@ class Environment(Place):
             raise
         self.runtime.up(self.ledger())
         self.front.wait()
-
-
-def open_runtime(place: Place) -> Runtime:
-    """Return the runtime that the environment is set to (RUNTIME)."""
-    if place.settings.runtime == "compose":
-        from deployments.runtimes.compose.runtime import ComposeRuntime
-
-        return ComposeRuntime(place)
-    from deployments.runtimes.process import ProcessRuntime
-
-    return ProcessRuntime(place)

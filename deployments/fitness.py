@@ -22,12 +22,17 @@ class Fitness:
         self._queries = self._read()
 
     def _read(self) -> Mapping[float, float] | None:
-        """Return the app's own histogram of query times, asked at the slot itself; None when the app names none."""
+        """Return the app's own histogram of query times, asked at the slot's endpoints and added up; None when the app
+        names none.
+        """
         metrics = self.bundle.metrics
         if metrics is None:
             return None
-        port = self.place.ledger().slots[self.slot].port
-        return read_histogram(f"http://127.0.0.1:{port}", metrics.path, metrics.query)
+        counts: dict[float, float] = {}
+        for endpoint in self.place.ledger().slots[self.slot].endpoints:
+            for bound, count in read_histogram(endpoint.url, metrics.path, metrics.query).items():
+                counts[bound] = counts.get(bound, 0.0) + count
+        return counts
 
     def judge(self, headers: Mapping[str, str]) -> str:
         """Ask the health paths for VERIFY_SECONDS, evenly, through the preview (or public) route; judge the figures.

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger, Live
-from evidence.bundle import read_bundle
 from gates.release.condition import Condition, Look, worst
 from host.errors import SlipwayError
 from host.probe import examine
@@ -18,7 +18,7 @@ PAUSE_S = 1.0
 
 
 @dataclass(frozen=True)
-class Looked:
+class Probe:
     """One thing that was looked at, what was found, and how long that took."""
 
     what: str
@@ -26,7 +26,7 @@ class Looked:
     seconds: float
 
 
-def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Looked, ...]:
+def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Probe, ...]:
     """Look once at what is live; at nothing when nothing is.
 
     At the first health path; `full`: at every health path, the router, and the slot or its engine. Only a health path
@@ -36,9 +36,9 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Looked,
     if live is None:
         return ()
     try:
-        paths = read_bundle(place.store, live.version.digest).run.health
+        paths = read_artifact(place.store, live.version.digest).bundle.run.health
     except SlipwayError as error:
-        return (Looked("artifact", Look(Condition.DEGRADED, str(error)), 0.0),)
+        return (Probe("artifact", Look(Condition.DEGRADED, str(error)), 0.0),)
     paths = paths if full else paths[:1]
     # Side by side: an app that hangs costs one time-out, not one for each path.
     with ThreadPoolExecutor(max_workers=len(paths)) as pool:
@@ -50,7 +50,7 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Looked,
     return tuple(seen)
 
 
-def look_until_sure(place: Environment, ledger: Ledger) -> tuple[Looked, ...]:
+def look_until_sure(place: Environment, ledger: Ledger) -> tuple[Probe, ...]:
     """Look at everything; again when it is bad, because one bad look is none. Returns the last look."""
     for attempt in range(SURE_AFTER):
         if attempt:
@@ -61,9 +61,9 @@ def look_until_sure(place: Environment, ledger: Ledger) -> tuple[Looked, ...]:
     return seen
 
 
-def _timed(what: str, find: Callable[[], Look]) -> Looked:
+def _timed(what: str, find: Callable[[], Look]) -> Probe:
     began = time.monotonic()
-    return Looked(what, find(), time.monotonic() - began)
+    return Probe(what, find(), time.monotonic() - began)
 
 
 def _router(place: Environment, ledger: Ledger) -> Look:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from deployments.environment import Environment
-from deployments.health import Looked, look_until_sure
+from deployments.health import Probe, look_until_sure
 from deployments.journal.ledger import Ledger
 from gates.notify.messages import plain_markdown
 from gates.release.condition import Condition, worst
@@ -30,7 +30,7 @@ class Overview:
 
     standing: Standing
     health: str
-    looked: tuple[Looked, ...]
+    looked: tuple[Probe, ...]
     problems: tuple[str, ...]
 
     def line(self) -> str:
@@ -58,7 +58,7 @@ class Overview:
         )
 
 
-def looks_table(looked: tuple[Looked, ...]) -> str:
+def looks_table(looked: tuple[Probe, ...]) -> str:
     """Return what was looked at, as a Markdown table; "" when nothing was."""
     if not looked:
         return ""
@@ -94,7 +94,7 @@ def standing(place: Environment, ledger: Ledger) -> Standing:
 def overview(place: Environment) -> Overview:
     """Look at journal, supervisor, router and health. Raises JournalError when the journal cannot be trusted."""
     ledger = place.ledger()
-    looked: tuple[Looked, ...] = ()
+    looked: tuple[Probe, ...] = ()
     problems: list[str] = []
     if not place.supervisor.answers():
         health = "not up"
@@ -109,7 +109,7 @@ def overview(place: Environment) -> Overview:
     return Overview(standing(place, ledger), health, looked, tuple(problems))
 
 
-def _is_problem(one: Looked) -> bool:
+def _is_problem(one: Probe) -> bool:
     """Say whether somebody must do something: an app that calls itself degraded serves, and knows why it says so."""
     if one.what.startswith("/"):
         return one.look.condition is Condition.UNHEALTHY

@@ -112,11 +112,6 @@ class Place:
             write_atomically(file, str(free_port()).encode())
         return int(file.read_text(encoding="ascii"))
 
-    @property
-    def registry_login(self) -> Path:
-        """Return the directory for the login of the registry that images are pulled from."""
-        return self.directory / "compose" / "registry"
-
     @cached_property
     def store(self) -> Store:
         return Store(self.home.store)

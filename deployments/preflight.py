@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger, Live, Version
-from deployments.rollout import version_of
-from deployments.verified_evidence import Known, read_known, scan_problems
-from evidence.bundle import find_digest, read_bundle, verify_bundle
+from evidence.bundle import find_digest
 from evidence.statements import Commit, Scanned, newest_promotion, read_checks, read_promotions
 from gates.check import GOOD, Check, judge_checks
 from gates.release.approval import Approver
-from gates.release.migrations import Kind, Step, contracting, pending, unapproved
+from gates.release.migrations import Kind, Step, contracting, unapproved
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available
@@ -29,21 +28,41 @@ ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 class Preflight:
     """What is about to change, and whether it may. `commits` are those that go out, newest first.
 
-    `contracts` are its migrations that leave no way back; where a person is asked, that is asked too.
+    `migrations` are those that it brings beyond what is live. Those that leave no way back (`contracts`) are a question
+    of their own where a person is asked.
     """
 
-    version: Version
+    candidate: Candidate
     live: Live | None
+    migrations: tuple[Step, ...]
     verdict: Verdict
-    checks: tuple[Check, ...]
-    scanned: Scanned | None
     commits: tuple[Commit, ...]
     commits_note: str
-    isolation: str
     approvers: tuple[Approver, ...]
     policy: str
     warnings: tuple[str, ...]
-    contracts: tuple[Step, ...] = ()
+
+    @property
+    def version(self) -> Version:
+        return self.candidate.version
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        return self.candidate.evidence.checks
+
+    @property
+    def scanned(self) -> Scanned | None:
+        return self.candidate.evidence.scanned
+
+    @property
+    def isolation(self) -> str:
+        """Return how the checks ran isolated."""
+        checked = self.candidate.evidence.checked
+        return checked.isolation if checked else "unknown"
+
+    @property
+    def contracts(self) -> tuple[Step, ...]:
+        return contracting(self.migrations)
 
     @property
     def authors(self) -> tuple[str, ...]:
@@ -74,34 +93,38 @@ def choose_version(place: Environment, wanted: str | None) -> str:
 def preflight(place: Environment, digest: str) -> Preflight:
     """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
 
+    Reads and hashes the artifact, and the manifest of what is live, once. A release does this twice on purpose: before
+    the question, and under the lease. A person may take an hour to answer, so what is used is verified after that.
+
     Raises ArtifactError or EvidenceError when something was changed since it was signed, ConfigError on bad
     configuration.
     """
-    bundle = verify_bundle(place.store, digest)
-    known = read_known(place.store, place.keys, digest, bundle)
-    checked = known.checked
+    candidate = read_candidate(place, digest)
     ledger = place.ledger()
+    migrations = new_migrations(place.store, ledger.live, candidate)
     approvers = read_approvers()
-    problems = [*_evidence_problems(place, digest, known), *_state_problems(place, ledger, digest)]
-    problems += scan_problems(place, known, approvers, datetime.now(UTC))
+    judged = judge_checks(place.settings.gates, candidate.evidence.checks)
+    problems = [
+        *_evidence_problems(place, candidate, judged),
+        *_state_problems(place, ledger, candidate),
+        *_contract_problems(place, ledger, migrations),
+        *_host_problems(place),
+        *scan_problems(place, candidate, approvers, datetime.now(UTC)),
+    ]
     if place.settings.approval == "required" and not any(place.name in one.environments for one in approvers):
         problems.append(f"config/approvers.toml names nobody who may approve for {place.name}")
+    checked = candidate.evidence.checked
     commits, note = going_out(checked.history if checked else (), ledger.live)
     return Preflight(
-        version=version_of(place, digest),
+        candidate=candidate,
         live=ledger.live,
-        verdict=(
-            Verdict(Action.STOP, "; ".join(problems)) if problems else judge_checks(place.settings.gates, known.checks)
-        ),
-        checks=known.checks,
-        scanned=known.scanned,
+        migrations=migrations,
+        verdict=Verdict(Action.STOP, "; ".join(problems)) if problems else judged,
         commits=commits,
         commits_note=note,
-        isolation=checked.isolation if checked else "unknown",
         approvers=tuple(approvers),
         policy=policy_of(place, approvers),
-        warnings=tuple(_warnings(place, ledger, known, digest)),
-        contracts=contracting(news_of(place, ledger, digest)),
+        warnings=tuple(_warnings(place, ledger, candidate, migrations)),
     )
 
 
@@ -114,8 +137,8 @@ def policy_of(place: Environment, approvers: Sequence[Approver]) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()
 
 
-def _evidence_problems(place: Environment, digest: str, known: Known) -> list[str]:
-    checked, commit = known.checked, known.commit
+def _evidence_problems(place: Environment, candidate: Candidate, judged: Verdict) -> list[str]:
+    digest, commit, checked = candidate.digest, candidate.bundle.commit, candidate.evidence.checked
     if checked is None:
         return [f"no signed evidence for {digest[:12]}; run: prefect deployment run ci/push -p commit={commit[:12]}"]
     problems = []
@@ -123,9 +146,8 @@ def _evidence_problems(place: Environment, digest: str, known: Known) -> list[st
         problems.append(f"the evidence is about commit {checked.commit[:12]}, the artifact about {commit[:12]}")
     if not checked.clean:
         problems.append("the evidence was made on a tree with uncommitted changes")
-    verdict = judge_checks(place.settings.gates, known.checks)
-    if verdict.action is not Action.PROMOTE:
-        problems.append(verdict.reason)
+    if judged.action is not Action.PROMOTE:
+        problems.append(judged.reason)
     required = place.settings.required_isolation
     if _weaker(checked.isolation, required):
         problems.append(
@@ -142,7 +164,8 @@ def _weaker(found: str, required: Isolation) -> bool:
     return found not in known or known.index(found) < ISOLATION_ORDER.index(required)
 
 
-def _state_problems(place: Environment, ledger: Ledger, digest: str) -> list[str]:
+def _state_problems(place: Environment, ledger: Ledger, candidate: Candidate) -> list[str]:
+    digest = candidate.digest
     problems = []
     if reason := ledger.condemned.get(digest):
         problems.append(f"{digest[:12]} is condemned here ({reason}); release a fixed version")
@@ -150,18 +173,22 @@ def _state_problems(place: Environment, ledger: Ledger, digest: str) -> list[str
         problems.append(f"{ledger.live.version} is live already")
     if not place.supervisor.answers():
         problems.append(f"{place.name} is not up on this host; run: make up")
-    problems += [*place.runtime.problems(digest), *place.front.problems()]
+    if orchestrator := place.runtime.orchestrator:
+        problems += orchestrator.problems(candidate)
+    problems += place.front.problems()
     if reason := ledger.unsafe.get(digest):
         problems.append(f"{digest[:12]} does not fit the database any more: {reason}; release a fixed version")
-    problems += _contract_problems(place, ledger, digest)
-    if _weaker(str(available()), place.settings.required_isolation):
-        problems.append(
-            f"this host isolates app code by {available()} only, {place.settings.required_isolation} is required"
-        )
     return problems
 
 
-def _contract_problems(place: Environment, ledger: Ledger, digest: str) -> list[str]:
+def _host_problems(place: Environment) -> list[str]:
+    required = place.settings.required_isolation
+    if not _weaker(str(available()), required):
+        return []
+    return [f"this host isolates app code by {available()} only, {required} is required"]
+
+
+def _contract_problems(place: Environment, ledger: Ledger, migrations: Sequence[Step]) -> list[str]:
     """Return the contracting steps that nobody approved, where nobody is asked."""
     if place.settings.approval == "required":
         return []
@@ -170,43 +197,40 @@ def _contract_problems(place: Environment, ledger: Ledger, digest: str) -> list[
         f"migration {step.revision} takes away what {ledger.live.version if ledger.live else 'nothing'} needs "
         f"({step.reason}), and leaves no way back; if that is meant, add it to APPROVED_CONTRACTS of "
         f"config/{place.name}.env"
-        for step in unapproved(news_of(place, ledger, digest), approved)
+        for step in unapproved(migrations, approved)
     ]
 
 
-def news_of(place: Environment, ledger: Ledger, digest: str) -> list[Step]:
-    """Return the migrations that a version brings beyond what is live; none to an empty environment."""
-    if ledger.live is None:
-        return []
-    live = read_bundle(place.store, ledger.live.version.digest)
-    return pending(read_bundle(place.store, digest).migrations or (), live.migrations or ())
-
-
-def _migration_notes(place: Environment, ledger: Ledger, digest: str) -> list[str]:
+def _migration_notes(candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
     notes = [
         f"Migration {step.revision}: {step.kind}: {step.reason}"
         + (". There is NO WAY BACK to older versions after it." if step.kind is Kind.CONTRACT else "")
-        for step in news_of(place, ledger, digest)
+        for step in migrations
     ]
-    bundle = read_bundle(place.store, digest)
-    if bundle.migrations is None and bundle.run.migrate:
+    if candidate.bundle.migrations is None and candidate.bundle.run.migrate:
         notes.append("NOBODY JUDGED THE MIGRATIONS of this version.")
     return notes
 
 
-def _warnings(place: Environment, ledger: Ledger, known: Known, digest: str) -> list[str]:
-    notes = [*_migration_notes(place, ledger, digest), *place.runtime.notes(), *place.front.notes()]
+def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
+    scanned = candidate.evidence.scanned
+    notes = _migration_notes(candidate, migrations)
+    if orchestrator := place.runtime.orchestrator:
+        notes += orchestrator.notes()
+    notes += place.front.notes()
     idle = ledger.slots.get(ledger.idle_slot)
     if idle and idle.running:
         old = ledger.versions.get(idle.digest)
         notes.append(f"The warm old version {old or idle.digest[:12]} in slot {ledger.idle_slot} will be evicted.")
-    other = [one for one in known.checks if one.name not in place.settings.gates and one.outcome not in GOOD]
+    other = [
+        one for one in candidate.evidence.checks if one.name not in place.settings.gates and one.outcome not in GOOD
+    ]
     if other:
         notes.append("Not passed, and not required here: " + "; ".join(f"{one.name} ({one.reason})" for one in other))
-    if known.scanned and known.scanned.refused:
-        notes.append("Waivers that do not count: " + "; ".join(str(one) for one in known.scanned.refused))
-    if known.scanned and known.scanned.unneeded:
-        notes.append(f"Waivers that nothing needs any more: {', '.join(known.scanned.unneeded)}")
+    if scanned and scanned.refused:
+        notes.append("Waivers that do not count: " + "; ".join(str(one) for one in scanned.refused))
+    if scanned and scanned.unneeded:
+        notes.append(f"Waivers that nothing needs any more: {', '.join(scanned.unneeded)}")
     if place.settings.allow_author_approval:
         notes.append("This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL).")
     notes.append("Who approves is what the form says; identity is not proven yet (docs/security.md).")

@@ -3,6 +3,7 @@ lease is free.
 """
 
 from deployments import slots
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger, Operation
@@ -35,8 +36,8 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
     ledger = place.ledger()
     repair, reason = decide(facts_of(place, ledger))
     unfinished = ledger.unfinished
-    if unfinished:
-        place.runtime.tidy()
+    if unfinished and (orchestrator := place.runtime.orchestrator):
+        orchestrator.tidy()
     if unfinished and repair is Repair.FINISH:
         reason = f"{reason}; {_finish(place, lease, unfinished)}"
     elif unfinished and repair is Repair.RESTORE:
@@ -45,17 +46,20 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
         place.journal.append("end", {"id": unfinished.id, "outcome": "restored", "reason": reason}, lease.epoch)
     elif repair is Repair.REPUBLISH:
         if ledger.live:
-            slots.ensure_slot(place, lease, ledger.live.slot, ledger.live.version)
+            live = read_artifact(place.store, ledger.live.version.digest)
+            slots.ensure_slot(place, lease, ledger.live.slot, live)
         slots.republish(place, lease)
     return repair, reason
 
 
 def _finish(place: Environment, lease: Lease, operation: Operation) -> str:
     """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
-    rest = Rollout(place, lease, operation.version, operation.kind, operation.id, operation.slot, operation.before)
+    artifact = read_artifact(place.store, operation.version.digest)
+    rest = Rollout(place, lease, artifact, operation.kind, operation.id, operation.slot, operation.before)
     live = place.ledger().live
     if live:
-        slots.ensure_slot(place, lease, live.slot, live.version)
+        serving = artifact if live.version == operation.version else read_artifact(place.store, live.version.digest)
+        slots.ensure_slot(place, lease, live.slot, serving)
         slots.republish(place, lease)
     if operation.kind == "rollback" and operation.before:
         rest.condemn(operation.before.version.digest, "rolled back; the rollback was interrupted and finished")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 
+from deployments.candidate import Artifact, verify_artifact
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.recovery import reconcile
-from deployments.rollout import Rollout, version_of
+from deployments.rollout import Rollout
 from deployments.slots import ensure_slot, start_slot
-from evidence.bundle import verify_bundle
 from gates.release.rollback import Refusal, Situation, choose_target, refuse_automatic
 from host.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 
@@ -57,8 +57,8 @@ def automatic_refusal(place: Environment, lease: Lease, blamed: str, now: dateti
     return refuse_automatic(situation(place, place.ledger(), blamed), now)
 
 
-def plan_rollback(place: Environment, condemn: str | None, wanted: str | None) -> tuple[str, str] | Refusal:
-    """Return (digest to condemn, digest to go to), or why there is nothing to do. Changes nothing.
+def plan_rollback(place: Environment, condemn: str | None, wanted: str | None) -> tuple[str, Artifact] | Refusal:
+    """Return (digest to condemn, artifact to go to), or why there is nothing to do. Changes nothing.
 
     The target's manifest and every byte of it are verified here, before anything is touched.
     """
@@ -70,10 +70,11 @@ def plan_rollback(place: Environment, condemn: str | None, wanted: str | None) -
     )
     if isinstance(target, Refusal):
         return target
-    verify_bundle(place.store, target)
-    if problems := place.runtime.problems(target):
+    artifact = verify_artifact(place.store, target)
+    orchestrator = place.runtime.orchestrator
+    if orchestrator and (problems := orchestrator.problems(artifact)):
         return Refusal("; ".join(problems), harmless=False)
-    return bad or "", target
+    return bad or "", artifact
 
 
 def roll_back(
@@ -94,7 +95,7 @@ def roll_back(
         raise RollbackRefused(f"{place.name}: {plan.reason}")
     bad, target = plan
     ledger = place.ledger()
-    rollout = Rollout.begin(place, lease, version_of(place, target), "rollback", run)
+    rollout = Rollout.begin(place, lease, target, "rollback", run)
     try:
         say(_prepare(rollout, ledger))
         say(f"switch: {rollout.switch()}")
@@ -126,11 +127,11 @@ def _prepare(rollout: Rollout, ledger: Ledger) -> str:
     warm = slot and slot.running and slot.digest == rollout.version.digest
     if warm and place.runtime.gone(rollout.slot) is None:
         with rollout.step("start"):
-            ensure_slot(place, rollout.lease, rollout.slot, rollout.version)
+            ensure_slot(place, rollout.lease, rollout.slot, rollout.artifact)
         return f"start: {rollout.version} is still warm in slot {rollout.slot}"
     rollout.install()
     with rollout.step("start"):
-        start_slot(place, rollout.lease, rollout.slot, rollout.version)
+        start_slot(place, rollout.lease, rollout.slot, rollout.artifact)
     return f"start: cold start of {rollout.version}; verify: {rollout.verify()}"
 
 

@@ -15,21 +15,21 @@ from typing import Any
 
 from control.signing_keys import signing_keys
 from deployments.bake import bake
+from deployments.candidate import Artifact, new_migrations, read_artifact
 from deployments.environment import Environment
 from deployments.fitness import Fitness
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
-from deployments.runtimes.layout import Installed
+from deployments.runtimes.layout import Installed, app_secrets, smoke
 from deployments.runtimes.one_off import NO_SEED
 from deployments.slots import live_data, publish, restore, start_slot, stop_slot
-from evidence.bundle import read_bundle
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
 from gates.release.analysis import SlotCounters
 from gates.release.downtime import exceeded
-from gates.release.migrations import Step, pending, unsafe
+from gates.release.migrations import Step, unsafe
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError, SlipwayError, ToolError
 from host.probe import await_healthy
@@ -38,19 +38,13 @@ from settings.environment import Strategy
 NOTICED_S = 0.3
 
 
-def version_of(place: Environment, digest: str) -> Version:
-    """Return an artifact's digest, version and commit together."""
-    bundle = read_bundle(place.store, digest)
-    return Version(digest, bundle.version, bundle.commit)
-
-
 @dataclass
 class Rollout:
     """One release or rollback while it changes an environment. Made by `begin`, under the lease."""
 
     place: Environment
     lease: Lease
-    version: Version
+    artifact: Artifact
     kind: str
     id: str
     slot: str
@@ -63,7 +57,7 @@ class Rollout:
     down_s: float = 0.0
 
     @classmethod
-    def begin(cls, place: Environment, lease: Lease, version: Version, kind: str, run: str = "") -> "Rollout":
+    def begin(cls, place: Environment, lease: Lease, artifact: Artifact, kind: str, run: str = "") -> "Rollout":
         """Journal the intent. The place must have been reconciled under this lease.
 
         EvidenceError, before anything is written, when a release could not be signed for at its end.
@@ -73,12 +67,16 @@ class Rollout:
             signer.prove()
         ledger = place.ledger()
         slot = ledger.idle_slot
-        rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
+        rollout = cls(place, lease, artifact, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
         place.preview_secret(renew=True)
-        data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(version)}
+        data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(artifact.version)}
         rollout._write("begin", data | {"before": live_data(ledger.live)})
         rollout.first_reading = rollout._reading()
         return rollout
+
+    @property
+    def version(self) -> Version:
+        return self.artifact.version
 
     @property
     def runtime(self) -> Runtime:
@@ -91,7 +89,7 @@ class Rollout:
 
     @cached_property
     def installed(self) -> Installed:
-        return self.runtime.installed(self.version.digest)
+        return self.runtime.installed(self.artifact)
 
     def _write(self, kind: str, data: Mapping[str, Any]) -> None:
         self.place.journal.append(kind, data, self.lease.epoch)
@@ -107,7 +105,7 @@ class Rollout:
     def install(self) -> str:
         """Lay the artifact out on this host. Changes nothing that runs."""
         with self.step("install"):
-            self.runtime.install(self.version.digest)
+            self.runtime.install(self.artifact)
             return f"{self.version} is verified and laid out"
 
     def migrate(self) -> str:
@@ -129,7 +127,7 @@ class Rollout:
         kind = self.place.settings.seed
         if not kind or kind in self.place.ledger().seeded:
             return f"{kind} data was seeded before" if kind else "no data is wanted here (SEED)"
-        if self.installed.bundle.run.seed is None:
+        if self.artifact.bundle.run.seed is None:
             return NO_SEED
         with self.step("seed"):
             self._write("seeding", {"seed": kind, "digest": self.version.digest})
@@ -143,7 +141,7 @@ class Rollout:
             if self.place.settings.strategy is Strategy.DIRECT and self.before:
                 self.downtime_from = time.monotonic()
                 stop_slot(self.place, self.lease, self.before.slot)
-            return start_slot(self.place, self.lease, self.slot, self.version)
+            return start_slot(self.place, self.lease, self.slot, self.artifact)
 
     def verify(self) -> str:
         """Publish the preview route; check health, smoke tests, times, memory and processor through it."""
@@ -168,13 +166,18 @@ class Rollout:
         """Watch the router's figures for the new version until they allow a judgement, and journal it."""
         with self.step("bake"):
             began = datetime.now(UTC)
-            verdict, failed = bake(self.place, self.slot, self.installed.bundle.run.health[0], self.baseline)
+            verdict, failed = bake(self.place, self.slot, self.artifact.bundle.run.health[0], self.baseline)
             if verdict.action is Action.ROLL_BACK and (death := self._death(failed > 0)):
                 verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
-            elif verdict.action is Action.ROLL_BACK and (why := self.runtime.renewed(self.slot, began)):
+            elif verdict.action is Action.ROLL_BACK and (why := self._restarted_from_outside(began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
             self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
             return verdict
+
+    def _restarted_from_outside(self, since: datetime) -> str | None:
+        """Return why the slot was restarted from outside; a supervisor of ours restarts only what died."""
+        orchestrator = self.runtime.orchestrator
+        return orchestrator.restarted_from_outside(self.slot, since) if orchestrator else None
 
     def _death(self, silent: bool) -> str | None:
         """Return why the slot's process is gone. Of one that died just now its keeper learns a moment later."""
@@ -226,21 +229,21 @@ class Rollout:
 
     def _left_behind(self) -> dict[str, str]:
         """Return the versions that this one's migrations leave no way back to, each with the reason."""
-        ledger, store = self.place.ledger(), self.place.store
-        live = read_bundle(store, self.before.version.digest).migrations if self.before else None
-        news = pending(self.installed.bundle.migrations or (), live or ())
-        others = {*ledger.promoted} - {self.version.digest, *ledger.unsafe}
-        return unsafe(news, {digest: _migrations(self.place, digest) for digest in others}) if self.before else {}
+        ledger = self.place.ledger()
+        news = new_migrations(self.place.store, self.before, self.artifact)
+        others = {*ledger.promoted} - {self.artifact.digest, *ledger.unsafe}
+        return unsafe(news, {digest: _migrations(self.place, digest) for digest in others})
 
     def _check(self, headers: Mapping[str, str], *, preview: bool) -> str:
         headers = {**self.place.asking, **headers}
-        run = self.installed.bundle.run
+        run = self.artifact.bundle.run
         timeout_s = self.place.settings.health_timeout_seconds
         gone = lambda: self.runtime.gone(self.slot)  # noqa: E731
         health = await_healthy(self.place.url, run.health, timeout_s, headers, gone)
-        fitness = Fitness(self.place, self.slot, self.installed.bundle) if self._is_measured(preview) else None
-        smoke = self.runtime.smoke(self.installed, self.place.url, headers, self.lease)
-        return f"{health}; smoke: {smoke}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
+        fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
+        secrets = app_secrets(self.place, self.runtime.database.variables())
+        said = smoke(self.place, self.installed, headers, self.lease, secrets)
+        return f"{health}; smoke: {said}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
 
     def _is_measured(self, preview: bool) -> bool:
         """Say whether figures count here: once in a release, in the preview where there is one.
@@ -267,7 +270,7 @@ class Rollout:
 def _migrations(place: Environment, digest: str) -> Sequence[Step]:
     """Return an artifact's migrations; none of one that the store has no more, which is no target anyway."""
     try:
-        return read_bundle(place.store, digest).migrations or ()
+        return read_artifact(place.store, digest).bundle.migrations or ()
     except ArtifactError:
         return ()
 

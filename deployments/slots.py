@@ -6,12 +6,14 @@ Intent is journaled before each effect, and each may be repeated after a crash a
 from dataclasses import asdict
 from typing import Any
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Ledger, Live, Version
+from deployments.journal.ledger import Ledger, Live
 from deployments.router.router import Routing
-from evidence.bundle import read_bundle
 from host.errors import RestoreError, SlipwayError
+from host.ports import Endpoints
 from host.probe import await_healthy
 
 
@@ -20,24 +22,18 @@ def live_data(live: Live | None) -> dict[str, Any] | None:
     return {**asdict(live.version), "slot": live.slot} if live else None
 
 
-def start_slot(place: Environment, lease: Lease, slot: str, version: Version) -> str:
+def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) -> str:
     """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
     not.
     """
     runtime = place.runtime
-    installed = runtime.installed(version.digest)
+    installed = runtime.installed(artifact)
     stop_slot(place, lease, slot)
-    port = runtime.choose_port()
-    data = {"slot": slot, "digest": version.digest, "port": port}
+    endpoints = runtime.choose_endpoints()
+    data = {"slot": slot, "digest": artifact.digest, "port": write_endpoints(endpoints)}
     place.journal.append("slot.starting", data, lease.epoch)
-    runtime.start(slot, installed, port)
-    said = await_healthy(
-        f"http://127.0.0.1:{port}",
-        installed.bundle.run.health,
-        place.settings.health_timeout_seconds,
-        place.asking,
-        gone=lambda: runtime.gone(slot),
-    )
+    runtime.start(slot, installed, endpoints)
+    said = _await_slot(place, slot, endpoints, artifact)
     place.journal.append("slot.started", data, lease.epoch)
     return said
 
@@ -58,7 +54,7 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     ledger: Ledger = place.ledger()
     routing = Routing(
         version=f"e{lease.epoch}-{ledger.entries + 1}",
-        ports={name: slot.port for name, slot in ledger.slots.items() if slot.running},
+        endpoints={name: slot.endpoints for name, slot in ledger.slots.items() if slot.running},
         weights={live.slot: 100} if live else {},
         preview_slot=preview,
         preview_secret=place.preview_secret(),
@@ -67,8 +63,8 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     place.journal.append("routing", data, lease.epoch)
     seconds = place.router.publish(routing)
     place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
-    if preview is None:
-        place.runtime.follow(live.version.digest if live else None)
+    if preview is None and (orchestrator := place.runtime.orchestrator):
+        orchestrator.follow(live.version.digest if live else None)
     return seconds
 
 
@@ -83,7 +79,8 @@ def restore(place: Environment, lease: Lease, before: Live | None) -> str:
     Raises RestoreError, which says what a person must do.
     """
     try:
-        place.runtime.wait_ready()
+        if orchestrator := place.runtime.orchestrator:
+            orchestrator.wait_ready()
         return _restore(place, lease, before)
     except SlipwayError as error:
         what = f"{before.version} in slot {before.slot}" if before else "the empty state"
@@ -100,7 +97,7 @@ def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
         for slot in [name for name, one in ledger.slots.items() if one.running]:
             stop_slot(place, lease, slot)
         return "nothing was live before, and nothing is now"
-    ensure_slot(place, lease, before.slot, before.version)
+    ensure_slot(place, lease, before.slot, read_artifact(place.store, before.version.digest))
     seconds = publish(place, lease, before)
     other = "green" if before.slot == "blue" else "blue"
     if other in ledger.slots and ledger.slots[other].running:
@@ -110,17 +107,25 @@ def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
     return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
 
 
-def ensure_slot(place: Environment, lease: Lease, name: str, version: Version) -> None:
+def ensure_slot(place: Environment, lease: Lease, name: str, artifact: Artifact) -> None:
     """Make sure that a version runs healthily in a slot; start it when it does not."""
     slot = place.ledger().slots.get(name)
     runtime = place.runtime
-    if slot and slot.running and slot.digest == version.digest and runtime.gone(name) is None:
-        await_healthy(
-            f"http://127.0.0.1:{slot.port}",
-            read_bundle(place.store, version.digest).run.health,
+    if slot and slot.running and slot.digest == artifact.digest and runtime.gone(name) is None:
+        _await_slot(place, name, slot.endpoints, artifact)
+    else:
+        start_slot(place, lease, name, artifact)
+
+
+def _await_slot(place: Environment, slot: str, endpoints: Endpoints, artifact: Artifact) -> str:
+    """Wait until every endpoint of a slot is healthy; return what the last one answered."""
+    said = ""
+    for endpoint in endpoints:
+        said = await_healthy(
+            endpoint.url,
+            artifact.bundle.run.health,
             place.settings.health_timeout_seconds,
             place.asking,
-            gone=lambda: runtime.gone(name),
+            gone=lambda: place.runtime.gone(slot),
         )
-    else:
-        start_slot(place, lease, name, version)
+    return said

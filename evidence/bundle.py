@@ -113,9 +113,14 @@ def read_bundle(store: Store, digest: str) -> Bundle:
 def verify_bundle(store: Store, digest: str) -> Bundle:
     """Hash the manifest and every blob that it names. ArtifactError names the first that is missing or changed."""
     bundle = read_bundle(store, digest)
+    verify_blobs(store, bundle)
+    return bundle
+
+
+def verify_blobs(store: Store, bundle: Bundle) -> None:
+    """Hash every blob that a manifest names. Raises ArtifactError for the first that is missing or changed."""
     for blob in blobs(bundle):
         store.blob(blob)
-    return bundle
 
 
 def blobs(bundle: Bundle) -> list[str]:

@@ -66,10 +66,11 @@ def release(environment: Target, version: str | None = None) -> State[str]:
                 return Failed(name="Expired" if ruling is Ruling.EXPIRED else "Rejected", message=reason)
         with place.lease(f"release {seen.version.version}, run {runtime.flow_run.id}") as lease:
             reconcile(place, lease)
-            if blocked := _changed(seen, preflight(place, digest)):
+            now = preflight(place, digest)  # a person may have taken an hour: what is used is verified again
+            if blocked := _changed(seen, now):
                 return Failed(name="Blocked", message=blocked)
-            back_up(place, lease, digest)
-            rollout = Rollout.begin(place, lease, seen.version, "release", str(runtime.flow_run.id))
+            back_up(place, lease, now)
+            rollout = Rollout.begin(place, lease, now.candidate, "release", str(runtime.flow_run.id))
             outcome, reason = _deploy(rollout)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))

@@ -1,12 +1,39 @@
 """TCP ports of this host: which are free, and who has one that is not."""
 
 import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 LOCAL = "127.0.0.1"
 NET_BIND_SERVICE = 10  # capabilities(7)
+
+
+@dataclass(frozen=True, order=True)
+class Endpoint:
+    """Where a server listens: an IP address and a TCP port."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the endpoint of `str(endpoint)`. Raises ValueError if there is no IP address or no port."""
+        host, _, port = text.rpartition(":")
+        return cls(str(ip_address(host.removeprefix("[").removesuffix("]"))), int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self}"
+
+
+Endpoints = tuple[Endpoint, ...]
 
 
 def free_port() -> int:

@@ -22,6 +22,7 @@ from evidence.statements import newest_promotion, read_checks, read_promotions, 
 from evidence.store import Store
 from gates.check import Outcome
 from host.home import Home
+from host.ports import LOCAL, Endpoint
 
 HOME = Home(Path(__file__).parent / "data" / "installation-df1055a")
 V1 = "7dbff50bcf83ad2e0485a74b68fe7f4a57f41ea16120926880788239d6661fab"
@@ -65,7 +66,9 @@ def test_what_is_live_and_what_was_is_told(journal: Journal) -> None:
         "v3": "error rate 4.00% exceeds 1.00%",
         "v2": "a person saw it",
     }
-    assert ledger.slots["blue"] == Slot(V1, 9004, running=True) and not ledger.slots["green"].running
+    assert (
+        ledger.slots["blue"] == Slot(V1, (Endpoint(LOCAL, 9004),), running=True) and not ledger.slots["green"].running
+    )
     assert ledger.unsafe == {V1: "drops column name"} and ledger.questions == {} and ledger.unfinished is None
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from deployments.journal.endpoints import read_endpoints
 from deployments.journal.journal import Entry
 from host.errors import JournalError
+from host.ports import Endpoints
 
 SLOTS = ("blue", "green")
 
@@ -43,7 +45,7 @@ class Slot:
     """What the journal says of a slot: `running` is what was asked for and confirmed, not what is observed."""
 
     digest: str
-    port: int
+    endpoints: Endpoints
     running: bool
 
 
@@ -185,13 +187,13 @@ def _routed(ledger: Ledger, entry: Entry) -> None:
 
 def _slot_starting(ledger: Ledger, entry: Entry) -> None:
     data = entry.data
-    ledger.slots[data["slot"]] = Slot(data["digest"], data["port"], running=True)
+    ledger.slots[data["slot"]] = Slot(data["digest"], read_endpoints(data["port"]), running=True)
 
 
 def _slot_stopped(ledger: Ledger, entry: Entry) -> None:
     slot = ledger.slots.get(entry.data["slot"])
     if slot:
-        ledger.slots[entry.data["slot"]] = Slot(slot.digest, slot.port, running=False)
+        ledger.slots[entry.data["slot"]] = Slot(slot.digest, slot.endpoints, running=False)
 
 
 def _step(ledger: Ledger, entry: Entry) -> None:

@@ -12,9 +12,10 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.router.bootstrap import CERTIFICATE
-from deployments.router.routes import ROUTES, STAT_PREFIX
+from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
+from host.ports import Endpoints
 
 ANSWER_TIMEOUT_S = 10.0
 STAT_ROOTS = {
@@ -65,14 +66,11 @@ class Admin:
         versions = {status[name].version for name in ROUTING}
         return (versions.pop() or None) if len(versions) == 1 else None
 
-    def running(self) -> dict[str, int]:
-        """Return slot -> backend port of the clusters in effect."""
+    def running(self) -> dict[str, Endpoints]:
+        """Return slot -> backends of the clusters in effect."""
         with self._asking():
             answer = self._client.get("/clusters", params={"format": "json"}).raise_for_status().json()
-            return {
-                str(item["name"]): int(item["host_statuses"][0]["address"]["socket_address"]["port_value"])
-                for item in answer.get("cluster_statuses", [])
-            }
+            return {item["name"]: endpoints_of(item["host_statuses"]) for item in answer.get("cluster_statuses", [])}
 
     def counters(self) -> dict[str, SlotCounters]:
         """Return slot -> counters for every slot that has a cluster. Times lag by up to 1 s (the flush interval)."""

@@ -36,7 +36,7 @@ def read_pair(directory: Path) -> envoy.Pair | None:
     try:
         cds, rds = (json.loads((directory / name).read_bytes()) for name in ("cds.json", "rds.json"))
         pair = envoy.Pair(cds, rds)
-        understood = isinstance(pair.ports, dict) and "resources" in rds
+        understood = isinstance(pair.backends, dict) and "resources" in rds
         return pair if understood else None
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return None

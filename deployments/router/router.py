@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
+from deployments.journal.endpoints import write_endpoints
 from deployments.router import admin as envoy_admin
 from deployments.router import bootstrap as envoy_edge
 from deployments.router import files as envoy_files
@@ -21,6 +22,7 @@ from deployments.router.certificates import end_of
 from gates.release.analysis import SlotCounters
 from host.errors import ConfigError, RouterError, ToolError
 from host.launchers import LOCKED
+from host.ports import Endpoints
 
 PREVIEW_HEADER = envoy.PREVIEW_HEADER
 CONFIRM_DEADLINE_S = 60.0
@@ -40,13 +42,14 @@ SLOT_FORM = re.compile(r"[a-z][a-z0-9-]{0,30}")
 class Routing:
     """What the router does: the one value that is journaled, published, confirmed and compared.
 
-    `version` is new for every publication ("e12-r3": the lease's epoch and a counter). `ports`: slot -> backend port on
-    127.0.0.1. `weights`: slot -> percent, adding up to 100; empty: nothing is live and the router answers 503 itself.
-    `preview_slot` is reached with the header PREVIEW_HEADER of the value `preview_secret`. ConfigError: contradictory.
+    `version` is new for every publication ("e12-r3": the lease's epoch and a counter). `endpoints`: slot -> where its
+    backends listen. `weights`: slot -> percent, adding up to 100; empty: nothing is live and the router answers 503
+    itself. `preview_slot` is reached with the header PREVIEW_HEADER of the value `preview_secret`.
+    Raises ConfigError if they contradict each other.
     """
 
     version: str
-    ports: Mapping[str, int]
+    endpoints: Mapping[str, Endpoints]
     weights: Mapping[str, int]
     preview_slot: str | None
     preview_secret: str = field(repr=False)
@@ -59,17 +62,17 @@ class Routing:
     def _problem(self) -> str | None:
         named = {slot for slot, share in self.weights.items() if share}
         named |= {self.preview_slot} if self.preview_slot is not None else set()
-        absent = sorted(named - self.ports.keys())
+        absent = sorted(named - {slot for slot, where in self.endpoints.items() if where})
         if not VERSION_FORM.fullmatch(self.version):
             return "version: expected up to 80 letters, digits, dots, dashes and underscores"
-        if any(not SLOT_FORM.fullmatch(slot) for slot in self.ports):
-            return f"ports: got slots {sorted(self.ports)}, expected names of lower-case letters, digits and dashes"
+        if any(not SLOT_FORM.fullmatch(slot) for slot in self.endpoints):
+            return f"endpoints: got slots {sorted(self.endpoints)}, expected lower-case letters, digits and dashes"
         if any(share < 0 for share in self.weights.values()):
             return f"weights: got {dict(self.weights)}, expected percentages of at least 0"
         if self.weights and sum(self.weights.values()) != 100:
             return f"weights: add up to {sum(self.weights.values())}, expected 100"
         if absent:
-            return f"slots without a port: {', '.join(absent)}; got ports for {sorted(self.ports)}"
+            return f"slots without an endpoint: {', '.join(absent)}; got endpoints for {sorted(self.endpoints)}"
         if self.preview_slot is not None and not self.preview_secret:
             return "preview_secret: empty, so anybody could reach the preview"
         return None
@@ -78,24 +81,10 @@ class Routing:
         """Return what the journal may hold: everything but the secret."""
         return {
             "version": self.version,
-            "ports": dict(self.ports),
+            "ports": {slot: write_endpoints(endpoints) for slot, endpoints in self.endpoints.items()},
             "weights": dict(self.weights),
             "preview_slot": self.preview_slot,
         }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any], preview_secret: str) -> Self:
-        """Return the routing that `to_dict` described. ConfigError when a key is missing or of another type."""
-        try:
-            return cls(
-                version=str(data["version"]),
-                ports={str(slot): int(port) for slot, port in data["ports"].items()},
-                weights={str(slot): int(share) for slot, share in data["weights"].items()},
-                preview_slot=data["preview_slot"],
-                preview_secret=preview_secret,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ConfigError(f"routing: {type(error).__name__} {error} in {dict(data)}") from error
 
 
 @dataclass(frozen=True)
@@ -121,15 +110,15 @@ class Router(Protocol):
         """Return the confirmed version; None when the router does not answer or is between two."""
 
     def counters(self) -> dict[str, SlotCounters]:
-        """Return slot -> counters since the slot got its present port or the router started. RouterError: no answer.
+        """Return slot -> counters since the slot got its present endpoints, or the router started. RouterError: silent.
 
-        A publication that leaves the slot's port alone leaves its counters alone.
+        A publication that leaves the slot's endpoints alone leaves its counters alone.
         """
 
     def drain(self, slot: str, deadline_s: float) -> DrainResult:
         """Wait until a slot that gets no new requests has none left, or `deadline_s`. RouterError: cannot see.
 
-        Do so before the slot is removed or gets another port: either makes its requests invisible.
+        Do so before the slot is removed or gets other endpoints: either makes its requests invisible.
         """
 
     def ready(self) -> bool:
@@ -240,7 +229,7 @@ class Envoy(Router):
 
     def publish(self, routing: Routing) -> float:
         target = envoy.Pair(
-            envoy.clusters(routing.version, routing.ports, self.idle_timeout_s),
+            envoy.clusters(routing.version, routing.endpoints, self.idle_timeout_s),
             envoy.routes(routing.version, routing.weights, routing.preview_slot, routing.preview_secret),
         )
         with envoy_admin.connect(self.admin_socket) as admin:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from host.ports import Endpoint, Endpoints
+
 Document = dict[str, Any]
 
 PREVIEW_HEADER = "x-slipway-preview"
@@ -39,14 +41,17 @@ def typed(message: str, /, **fields: Any) -> Document:
     return {"@type": f"type.googleapis.com/{message}", **fields}
 
 
-def cluster(slot: str, port: int, idle_timeout_s: float) -> Document:
-    """Return one slot's cluster: its backend on 127.0.0.1, whose idle connections we close before it does."""
+def cluster(slot: str, endpoints: Endpoints, idle_timeout_s: float) -> Document:
+    """Return one slot's cluster: its backends, whose idle connections we close before they do."""
     protocol = typed(
         "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
         common_http_protocol_options={"idle_timeout": f"{idle_timeout_s:g}s"},
         explicit_http_config={"http_protocol_options": {}},
     )
-    endpoint = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}
+    backends = [
+        {"endpoint": {"address": {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}}}
+        for endpoint in endpoints
+    ]
     return typed(
         "envoy.config.cluster.v3.Cluster",
         name=slot,
@@ -56,14 +61,14 @@ def cluster(slot: str, port: int, idle_timeout_s: float) -> Document:
         typed_extension_protocol_options={"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": protocol},
         load_assignment={
             "cluster_name": slot,
-            "endpoints": [{"lb_endpoints": [{"endpoint": endpoint}]}],
+            "endpoints": [{"lb_endpoints": backends}],
         },
     )
 
 
-def clusters(version: str, ports: Mapping[str, int], idle_timeout_s: float) -> Document:
-    """Return `cds.json`: a cluster for each slot in `ports` (slot -> port on 127.0.0.1)."""
-    resources = [cluster(slot, port, idle_timeout_s) for slot, port in sorted(ports.items())]
+def clusters(version: str, backends: Mapping[str, Endpoints], idle_timeout_s: float) -> Document:
+    """Return `cds.json`: a cluster for each slot in `backends`."""
+    resources = [cluster(slot, endpoints, idle_timeout_s) for slot, endpoints in sorted(backends.items())]
     return {"version_info": version, "resources": resources}
 
 
@@ -137,28 +142,34 @@ class Pair:
         return version if version and version == self.rds.get("version_info") else None
 
     @property
-    def ports(self) -> dict[str, int]:
-        """Slot -> port, as this pair's clusters say."""
-        return {item["name"]: _port(item) for item in self.cds["resources"]}
+    def backends(self) -> dict[str, Endpoints]:
+        """Slot -> endpoints, as this pair's clusters say."""
+        return {
+            item["name"]: endpoints_of(
+                backend["endpoint"] for backend in item["load_assignment"]["endpoints"][0]["lb_endpoints"]
+            )
+            for item in self.cds["resources"]
+        }
 
 
-def _port(item: Document) -> int:
-    endpoint = item["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    return int(endpoint["address"]["socket_address"]["port_value"])
+def endpoints_of(items: Iterable[Document]) -> Endpoints:
+    """Return the endpoints in documents with an address of Envoy's. Raises KeyError if one has none."""
+    sockets = [item["address"]["socket_address"] for item in items]
+    return tuple(Endpoint(socket["address"], int(socket["port_value"])) for socket in sockets)
 
 
-def steps(running: Mapping[str, int], target: Pair, idle_timeout_s: float) -> Iterable[tuple[str, Document]]:
+def steps(running: Mapping[str, Endpoints], target: Pair, idle_timeout_s: float) -> Iterable[tuple[str, Document]]:
     """Return which files to replace by what, in an order in which no route ever names an absent cluster.
 
-    `running`: slot -> port of the clusters that Envoy has now. A slot is added before a route names it and removed
+    `running`: slot -> endpoints of the clusters that Envoy has now. A slot is added before a route names it and removed
     after no route does; when some are added and others removed, a document with both stands in between.
     """
-    wanted = target.ports
-    removed = {slot: port for slot, port in running.items() if slot not in wanted}
+    wanted = target.backends
+    removed = {slot: endpoints for slot, endpoints in running.items() if slot not in wanted}
     if not removed:
         return [("cds.json", target.cds), ("rds.json", target.rds)]
     last = [("rds.json", target.rds), ("cds.json", target.cds)]
-    if all(running.get(slot) == port for slot, port in wanted.items()):
+    if all(sorted(running.get(slot, ())) == sorted(endpoints) for slot, endpoints in wanted.items()):
         return last
     both = clusters(f"{target.cds['version_info']}.join", removed, idle_timeout_s)
     both["resources"] = [*target.cds["resources"], *both["resources"]]

@@ -1,14 +1,60 @@
-"""The ways to run an artifact behind one small protocol: `process` and `compose`."""
+"""The ways to run an artifact: `process` and `compose`, behind three small protocols."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
 from gates.release.verification import Usage
+from host.ports import Endpoints
+
+
+class Database(Protocol):
+    """The app's database. Errors are SlipwayErrors that a person may see."""
+
+    def variables(self) -> Mapping[str, str]:
+        """Return what the app is told of its database, by variable name. Secret."""
+
+    def size_bytes(self, installed: Installed) -> int:
+        """Return how big it is. Raises ToolError if it cannot be asked, ConfigError if there is none of ours."""
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        """Write it into an existing file, in pg_dump's custom format. Raises ToolError if that failed."""
+
+
+class Orchestrator(Protocol):
+    """What keeps containers for a runtime, and is not ours: it can be away, lack an image, restart what it keeps.
+
+    Also what only a runtime with one has: singletons, and one-off containers that outlive an interrupted operation.
+    """
+
+    @property
+    def registry_login(self) -> Path:
+        """Return the directory for the login of the registry that images are pulled from."""
+
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what is in the way of releasing here (and of starting `artifact`), found without changing anything."""
+
+    def notes(self) -> list[str]:
+        """Return what a person who approves should know of this host, and what stands in nobody's way."""
+
+    def wait_ready(self) -> None:
+        """Wait until slots can be started and stopped: one that restarts is away for seconds. Raises ToolError if it
+        stays away.
+        """
+
+    def tidy(self) -> None:
+        """End what an interrupted operation left running beside the slots, such as a migration."""
+
+    def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
+        """Return why a slot was restarted after `since` through no fault of its own; None when it was not."""
+
+    def follow(self, live: str | None) -> None:
+        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's."""
 
 
 class Runtime(Protocol):
@@ -17,16 +63,13 @@ class Runtime(Protocol):
     A slot's last words are masked: no secret of the environment is in them.
     """
 
-    def problems(self, digest: str | None = None) -> list[str]:
-        """Return what is in the way of releasing here (and of starting `digest`), found without changing anything."""
+    @property
+    def database(self) -> Database:
+        """Return the app's database."""
 
-    def notes(self) -> list[str]:
-        """Return what a person who approves should know of this host, and what stands in nobody's way."""
-
-    def wait_ready(self) -> None:
-        """Wait until slots can be started and stopped: an engine that restarts is away for seconds. ToolError: it stays
-        away.
-        """
+    @property
+    def orchestrator(self) -> Orchestrator | None:
+        """Return what keeps this runtime's containers; None where our own supervisor keeps processes."""
 
     def prepare(self) -> None:
         """Lay out what `up` needs, before the place's supervisor runs."""
@@ -34,13 +77,10 @@ class Runtime(Protocol):
     def up(self, ledger: Ledger) -> None:
         """Start what slots need (a database) and, after a stop of everything, what the journal says was running."""
 
-    def database(self) -> dict[str, str]:
-        """Return what the app is told of its database, by variable name. Secret."""
-
-    def install(self, digest: str) -> Installed:
+    def install(self, artifact: Artifact) -> Installed:
         """Verify an artifact, every byte, and lay it out. ArtifactError: something is missing or changed."""
 
-    def installed(self, digest: str) -> Installed:
+    def installed(self, artifact: Artifact) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
@@ -49,23 +89,14 @@ class Runtime(Protocol):
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
         """Run the artifact's seed command for this kind of data; return its last line. ToolError: it failed."""
 
-    def database_bytes(self, installed: Installed) -> int:
-        """Return how big the app's database is. ToolError: it cannot be asked; ConfigError: there is none of ours."""
+    def choose_endpoints(self) -> Endpoints:
+        """Return where a slot that is started next shall listen: free ports, on this host or others."""
 
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        """Write the app's database into an existing file, in pg_dump's custom format. ToolError: that failed."""
-
-    def tidy(self) -> None:
-        """End what an interrupted operation left running beside the slots, such as a migration."""
-
-    def choose_port(self) -> int:
-        """Return a free port of 127.0.0.1 for a slot."""
-
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start an artifact in an empty slot and return at once; from here on it is kept running across our death."""
 
     def restart(self, slot: str) -> None:
-        """Stop a slot and start the same again on the same port: what still hangs on it ends."""
+        """Stop a slot and start the same again at the same endpoints: what still hangs on it ends."""
 
     def stop(self, slot: str) -> None:
         """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""
@@ -75,12 +106,3 @@ class Runtime(Protocol):
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what each service of a slot uses now, beside its limits. ToolError: it cannot be seen."""
-
-    def renewed(self, slot: str, since: datetime) -> str | None:
-        """Return why a slot was started anew after `since` through no fault of its own; None when it was not."""
-
-    def follow(self, live: str | None) -> None:
-        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's."""
-
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        """Run the artifact's smoke tests against an address; return their summary. ToolError when one fails."""

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.place import Place
-from evidence.bundle import Bundle, link_blobs, read_bundle, verify_bundle
+from evidence.bundle import Bundle, link_blobs, verify_blobs
 from host.errors import ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
@@ -22,15 +23,13 @@ from host.virtual_environments import COMPLETE, compile_bytecode, interpreter, m
 
 
 @dataclass(frozen=True)
-class Installed:
-    """A bundle laid out on this host, read-only: its source, and the environments that its locks and wheels make.
+class Installed(Artifact):
+    """An artifact laid out on this host, read-only: its source, and the environments that its locks and wheels make.
 
     Bundles with the same wheels share an environment, and environments of the host share both.
     """
 
     root: Path
-    digest: str
-    bundle: Bundle
 
     @property
     def directory(self) -> Path:
@@ -77,41 +76,41 @@ class Layout:
         self.place = place
         self.runs_here = runs_here
 
-    def install(self, digest: str) -> Installed:
-        """Verify an artifact and lay it out, offline and by hash. Safe to repeat and to race.
+    def install(self, artifact: Artifact) -> Installed:
+        """Verify an artifact's bytes once more and lay it out, offline and by hash. Safe to repeat and to race.
 
-        Raises ArtifactError when a byte of it is missing or changed.
+        Raises ArtifactError if a byte of it is missing or changed.
         """
-        installed = self._installed(verify_bundle(self.place.store, digest), digest)
+        verify_blobs(self.place.store, artifact.bundle)
+        installed = self.unpack(artifact)
         bundle = installed.bundle
         if self._runs_app_environment(bundle):
             once(installed.environment(), lambda: self._make(installed, bundle.lock, bundle.wheels))
         if bundle.smoke_lock:
             smoke_lock = bundle.smoke_lock
             once(installed.environment(True), lambda: self._make(installed, smoke_lock, bundle.smoke_wheels, True))
-        once(installed.directory, lambda: self._unpack(installed))
         return installed
 
-    def installed(self, digest: str) -> Installed:
+    def installed(self, artifact: Artifact) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
-        installed = self._installed(read_bundle(self.place.store, digest), digest)
+        installed = self._installed(artifact)
         bundle = installed.bundle
         needed = [installed.directory]
         needed += [installed.environment(smoke=True)] if bundle.smoke_lock else []
         needed += [installed.environment()] if self._runs_app_environment(bundle) else []
-        return installed if all((one / COMPLETE).exists() for one in needed) else self.install(digest)
+        return installed if all((one / COMPLETE).exists() for one in needed) else self.install(artifact)
 
     def _runs_app_environment(self, bundle: Bundle) -> bool:
         return self.runs_here or bool(bundle.run.smoke and not bundle.smoke_lock)
 
-    def unpack(self, digest: str) -> Bundle:
-        """Verify an artifact and lay out its files, without any environment. Safe to repeat."""
-        installed = self._installed(verify_bundle(self.place.store, digest), digest)
+    def unpack(self, artifact: Artifact) -> Installed:
+        """Lay out an artifact's files, without any environment. Safe to repeat."""
+        installed = self._installed(artifact)
         once(installed.directory, lambda: self._unpack(installed))
-        return installed.bundle
+        return installed
 
-    def _installed(self, bundle: Bundle, digest: str) -> Installed:
-        return Installed(self.place.home.root / "installed", digest, bundle)
+    def _installed(self, artifact: Artifact) -> Installed:
+        return Installed(artifact.digest, artifact.bundle, self.place.home.root / "installed")
 
     def _make(self, installed: Installed, lock_digest: str, wheels: dict[str, str], smoke: bool = False) -> None:
         store = self.place.store
@@ -130,34 +129,26 @@ class Layout:
         compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 
-    def smoke(
-        self,
-        installed: Installed,
-        base_url: str,
-        headers: Mapping[str, str],
-        lease: Lease,
-        secrets: Iterable[str],
-    ) -> str:
-        """Run the bundle's smoke tests against an address; return their summary line. ToolError when one fails."""
-        command = installed.bundle.run.smoke
-        if command is None:
-            return "the app names no smoke tests"
-        env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": base_url}
-        done = sandbox.run(
-            installed.command(command, smoke=True),
-            cwd=installed.source,
-            env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
-            sandbox=sandbox.Sandbox(
-                sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
-            ),
-            timeout_s=self.place.settings.smoke_timeout_seconds,
-            epoch=lease.mark,
-        )
-        said = masked(done.output, secrets)
-        if done.timed_out:
-            raise ToolError(
-                f"the smoke tests did not end within {self.place.settings.smoke_timeout_seconds:g} s: {said[-500:]}"
-            )
-        if done.returncode:
-            raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
-        return (said.strip().splitlines() or ["no output"])[-1].strip("= ")
+
+def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease: Lease, secrets: Iterable[str]) -> str:
+    """Run the bundle's smoke tests against its place's address; return their summary line. ToolError when one fails."""
+    command = installed.bundle.run.smoke
+    if command is None:
+        return "the app names no smoke tests"
+    env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": place.url}
+    done = sandbox.run(
+        installed.command(command, smoke=True),
+        cwd=installed.source,
+        env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
+        sandbox=sandbox.Sandbox(
+            sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
+        ),
+        timeout_s=place.settings.smoke_timeout_seconds,
+        epoch=lease.mark,
+    )
+    said = masked(done.output, secrets)
+    if done.timed_out:
+        raise ToolError(f"the smoke tests did not end within {place.settings.smoke_timeout_seconds:g} s: {said[-500:]}")
+    if done.returncode:
+        raise ToolError(f"the smoke tests failed with exit code {done.returncode}: {said[-1500:]}")
+    return (said.strip().splitlines() or ["no output"])[-1].strip("= ")

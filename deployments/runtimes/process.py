@@ -6,21 +6,23 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from functools import cached_property, partial
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
+from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
-from deployments.runtimes import one_off
+from deployments.runtimes import Orchestrator, one_off
 from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
 from host.masking import masked
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, Endpoints, free_port
 from host.resources.process_usage import cpu_s, memory_bytes, tree
 from host.sandbox import run as sandbox
 from host.supervisor.program import Program
@@ -28,51 +30,54 @@ from host.supervisor.program import Program
 DATABASE = "postgres"
 
 
+@dataclass(frozen=True)
+class OwnDatabase:
+    """The app's database in the environment's own PostgreSQL."""
+
+    postgres: Postgres
+    app: str
+
+    def variables(self) -> Mapping[str, str]:
+        return {"DATABASE_URL": self.postgres.url(self.app, self.app)}
+
+    def size_bytes(self, installed: Installed) -> int:
+        return self.postgres.database_bytes(self.app)
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        self.postgres.dump(self.app, file, timeout_s)
+
+
 class ProcessRuntime:
     """Installs, migrates, starts and stops bundles in one place."""
 
+    runs_images: ClassVar[bool] = False
+    orchestrator: Orchestrator | None = None
+
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.database = OwnDatabase(Postgres(place.directory / "postgres", place.sockets), place.app)
         self._layout = Layout(place, runs_here=True)
 
-    @cached_property
-    def postgres(self) -> Postgres:
-        return Postgres(self.place.directory / "postgres", self.place.sockets)
-
-    def problems(self, digest: str | None = None) -> list[str]:
-        return []
-
-    def notes(self) -> list[str]:
-        return []
-
-    def wait_ready(self) -> None:
-        """The supervisor is started by whoever finds it away."""
-
     def prepare(self) -> None:
-        self.postgres.initialise()
+        self.database.postgres.initialise()
 
     def up(self, ledger: Ledger) -> None:
         """Start the database. The slots are the supervisor's: it brought them up with itself."""
-        self.place.supervisor.run(self.postgres.program(DATABASE, priority=10))
-        self.postgres.wait_ready(log_tail=lambda: self.place.supervisor.log_tail(DATABASE))
-        self.postgres.create_database(self.place.app, self.place.app)
+        postgres = self.database.postgres
+        self.place.supervisor.run(postgres.program(DATABASE, priority=10))
+        postgres.wait_ready(log_tail=lambda: self.place.supervisor.log_tail(DATABASE))
+        postgres.create_database(self.place.app, self.place.app)
 
-    def database(self) -> dict[str, str]:
-        return {"DATABASE_URL": self.postgres.url(self.place.app, self.place.app)}
+    def install(self, artifact: Artifact) -> Installed:
+        return self._layout.install(artifact)
 
-    def follow(self, live: str | None) -> None:
-        """A bundle is one process: it has no singletons."""
-
-    def install(self, digest: str) -> Installed:
-        return self._layout.install(digest)
-
-    def installed(self, digest: str) -> Installed:
-        return self._layout.installed(digest)
+    def installed(self, artifact: Artifact) -> Installed:
+        return self._layout.installed(artifact)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
         """Return what the app may see: its bundle and its database's socket, both read-only."""
         level = sandbox.available()
-        bound = (installed.directory, installed.environment(), self.postgres.socket_directory)
+        bound = (installed.directory, installed.environment(), self.database.postgres.socket_directory)
         return sandbox.Sandbox(level, read_only=bound)
 
     def _environment(self, port: int | None = None) -> dict[str, str]:
@@ -80,7 +85,7 @@ class ProcessRuntime:
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            **app_environment(self.place, self.database()),
+            **app_environment(self.place, self.database.variables()),
             **extra,
         }
 
@@ -113,21 +118,12 @@ class ProcessRuntime:
             return f"did not end within {timeout_s:g} s and was stopped", said
         return (f"failed with exit code {done.returncode}" if done.returncode else ""), said
 
-    def database_bytes(self, installed: Installed) -> int:
-        return self.postgres.database_bytes(self.place.app)
+    def choose_endpoints(self) -> Endpoints:
+        return (Endpoint(LOCAL, free_port()),)
 
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        self.postgres.dump(self.place.app, file, timeout_s)
-
-    def tidy(self) -> None:
-        """Nothing is left: the lease ends whatever carries the mark of who held it."""
-
-    def choose_port(self) -> int:
-        """Return a free port of this host for a slot."""
-        return free_port()
-
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start the bundle in a slot. The supervisor keeps it running from here on, across our own death."""
+        port = endpoints[0].port
         argv = installed.command(installed.bundle.run.command, port)
         command = sandbox.command(
             argv,
@@ -173,15 +169,8 @@ class ProcessRuntime:
             return (Usage(name, memory_bytes(processes), limit, cpu_s(processes), 1.0, time.monotonic()),)
         return ()
 
-    def renewed(self, slot: str, since: datetime) -> str | None:
-        return None  # the supervisor starts anew only what died
-
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        secrets = app_secrets(self.place, self.database())
-        return self._layout.smoke(installed, base_url, headers, lease, secrets)
-
     def _masked(self, text: str) -> str:
-        return masked(text, app_secrets(self.place, self.database()))
+        return masked(text, app_secrets(self.place, self.database.variables()))
 
     def _specs(self, slot: str) -> Path:
         return self.place.directory / "slots" / slot

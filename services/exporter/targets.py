@@ -33,7 +33,7 @@ def app_targets(readings: Sequence[Reading], metrics_path: str) -> list[Group]:
                     "digest": what.digest,
                     "__metrics_path__": metrics_path,
                 }
-                found.append({"targets": [f"127.0.0.1:{what.port}"], "labels": labels})
+                found.append({"targets": [str(endpoint) for endpoint in what.endpoints], "labels": labels})
     return found
 
 

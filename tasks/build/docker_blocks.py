@@ -50,16 +50,16 @@ def lend_login(place: Environment, pipeline: Pipeline) -> None:
 
     Safe to repeat. Where the block cannot be read now, the login of the last time stays.
     """
-    wanted = pipeline.image
-    if place.settings.runtime != "compose" or wanted is None or not wanted.registry_block:
+    wanted, orchestrator = pipeline.image, place.runtime.orchestrator
+    if orchestrator is None or wanted is None or not wanted.registry_block:
         return
     try:
         login = _login(wanted)
     except (ConfigError, httpx.HTTPError, PrefectException) as error:
         get_run_logger().warning("the login of %s is not renewed: %s", wanted.registry, error)
         return
-    place.registry_login.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_atomically(place.registry_login / LOGIN_FILE, login.encode())
+    orchestrator.registry_login.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomically(orchestrator.registry_login / LOGIN_FILE, login.encode())
 
 
 def _login(wanted: ImageBuild) -> str:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tarfile
+from deployments.environment import runs_images
 from pathlib import Path, PurePosixPath
 
 from prefect.logging import get_run_logger
@@ -68,7 +69,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
 
 def image_wanted(pipeline: Pipeline) -> bool:
     """Say whether artifacts need an image: config/pipeline.toml has [image] and some environment RUNTIME=compose."""
-    return pipeline.image is not None and any(read_settings(target).runtime == "compose" for target in Target.all())
+    return pipeline.image is not None and any(runs_images(read_settings(target)) for target in Target.all())
 
 
 def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:

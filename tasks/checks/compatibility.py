@@ -12,8 +12,8 @@ from time import monotonic
 
 from prefect.logging import get_run_logger
 
+from deployments.candidate import read_artifact
 from deployments.runtimes.layout import Installed, Layout
-from evidence.bundle import read_bundle
 from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
 from gates.checks.reports import last_line
@@ -86,11 +86,12 @@ def look_at_compatibility(
     pipeline: Pipeline, workspace: Workspace, live: LiveVersion | None, steps: Sequence[Step] | None
 ) -> Check:
     """Do what `run_compatibility` does, without a run around it."""
-    known = read_bundle(live.place.store, live.digest).migrations if live else None
+    artifact = read_artifact(live.place.store, live.digest) if live else None
+    known = artifact.bundle.migrations if artifact else None
     nothing = nothing_to_try(live is not None, steps, known, pipeline.run.migrate is not None)
-    if live is None or nothing:
+    if live is None or artifact is None or nothing:
         return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
-    installed = Layout(live.place, runs_here=True).install(live.digest)
+    installed = Layout(live.place, runs_here=True).install(artifact)
     with fresh_database(NAME, True) as (url, visible):
         trial = _Trial(pipeline, workspace, live, installed, url, visible)
         smoke, trouble = trial.run()

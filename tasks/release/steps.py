@@ -5,15 +5,16 @@ from prefect.logging import get_run_logger
 from deployments.backups import Backups
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
+from deployments.preflight import Preflight
 from deployments.rollout import Rollout
 from gates.verdict import Verdict
 from tasks.retries import once, repeatable
 
 
 @repeatable("back up")
-def back_up(place: Environment, lease: Lease, digest: str) -> None:
+def back_up(place: Environment, lease: Lease, now: Preflight) -> None:
     """Dump the database if a migration is coming and the environment wants it. Raises ToolError, nothing changed."""
-    get_run_logger().info("%s", Backups(place).before(digest, lease))
+    get_run_logger().info("%s", Backups(place).before(now.candidate, now.migrations, lease))
 
 
 @repeatable("install")

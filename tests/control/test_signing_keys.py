@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from control.signing_keys import BLOCK, signing_keys
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
-from deployments.rollout import Rollout, version_of
+from deployments.rollout import Rollout
 from evidence.signing import Keys
 from evidence.statements import read_promotions
 from host.errors import EvidenceError
@@ -51,7 +52,7 @@ def begin(home: Home, kind: str = "release") -> tuple[Environment, str, Callable
 
     def start() -> Rollout:
         with place.lease("test") as lease:
-            return Rollout.begin(place, lease, version_of(place, digest), kind)
+            return Rollout.begin(place, lease, read_artifact(place.store, digest), kind)
 
     return place, digest, start
 

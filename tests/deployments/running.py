@@ -12,7 +12,7 @@ import httpx
 
 from deployments.router.bootstrap import Edge
 from deployments.router.router import PREVIEW_HEADER, Envoy, Routing
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, free_port
 from tests.waiting import wait_for
 
 SECRET = "preview-secret-of-the-test"
@@ -95,4 +95,4 @@ def routing(
     version: str, ports: dict[str, int], live: str | dict[str, int] | None, preview: str | None = None
 ) -> Routing:
     weights = {live: 100} if isinstance(live, str) else live or {}
-    return Routing(version, ports, weights, preview, SECRET)
+    return Routing(version, {slot: (Endpoint(LOCAL, port),) for slot, port in ports.items()}, weights, preview, SECRET)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import httpx
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
-from deployments.rollout import Rollout, version_of
+from deployments.rollout import Rollout
 from deployments.runtimes.compose.projects import remove_everything
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from evidence.bundle import Bundle, Image, Metrics, Run, put_bundle
@@ -231,6 +232,10 @@ class Shop:
         )
         return put_bundle(store, bundle)
 
+    def read(self, digest: str) -> Artifact:
+        """Return a version that `artifact` made."""
+        return read_artifact(self.place().store, digest)
+
     def image(self, tree: Path) -> str:
         """Build the image of a tree; return its id."""
         words = ["buildx", "build", "-q", "--load", "--provenance=false", "--label", f"{MARK}={self.project}"]
@@ -242,7 +247,7 @@ class Shop:
         """Release a version as the flow does; return what went wrong, "" when nothing did."""
         place = self.place()
         with place.lease("test") as lease:
-            rollout = Rollout.begin(place, lease, version_of(place, digest), "release")
+            rollout = Rollout.begin(place, lease, self.read(digest), "release")
             try:
                 for step in (
                     rollout.install,

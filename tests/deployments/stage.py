@@ -7,19 +7,21 @@ from pathlib import Path
 
 from pytest_httpserver import HTTPServer
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Live, Version
-from deployments.rollout import version_of
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
-from deployments.runtimes.process import ProcessRuntime
-from evidence.bundle import Image, Metrics, read_bundle
+from deployments.runtimes.process import OwnDatabase, ProcessRuntime
+from evidence.bundle import Image, Metrics
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Step
 from gates.release.verification import Usage
 from host.docker.engine import Engine
 from host.errors import RouterError, ToolError
+from host.ports import LOCAL, Endpoint, Endpoints
 from tests.deployments.shop import Shop
 
 NO_IMAGE = Image(id="sha256:" + "0" * 64)
@@ -65,13 +67,22 @@ class StandInRouter(Router):
         return True
 
 
+class StandInDatabase(OwnDatabase):
+    """Nobody is told of it."""
+
+    def variables(self) -> Mapping[str, str]:
+        return {}
+
+
 class StandInRuntime(ProcessRuntime):
     """Runs nothing: what it starts answers at the test's own server."""
 
     def __init__(self, place: Environment, effects: list[str], port: int) -> None:
         super().__init__(place)
+        self.orchestrator = self
+        self.database = StandInDatabase(self.database.postgres, place.app)
         self.effects = effects
-        self.port = port
+        self.endpoints: Endpoints = (Endpoint(LOCAL, port),)
         self.deaths: dict[str, str] = {}
         self.silent = ""
         self.found: list[str] = []
@@ -82,19 +93,26 @@ class StandInRuntime(ProcessRuntime):
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
 
-    def problems(self, digest: str | None = None) -> list[str]:
+    @property
+    def registry_login(self) -> Path:
+        return self.place.directory / "registry"
+
+    def notes(self) -> list[str]:
+        return []
+
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
         return self.found
 
     def wait_ready(self) -> None:
         if self.ready_error:
             raise ToolError(self.ready_error)
 
-    def install(self, digest: str) -> Installed:
-        self.effects.append(f"install {self._name(digest)}")
-        return self.installed(digest)
+    def install(self, artifact: Artifact) -> Installed:
+        self.effects.append(f"install {artifact.bundle.version}")
+        return self.installed(artifact)
 
-    def installed(self, digest: str) -> Installed:
-        return Installed(self.place.home.root / "installed", digest, read_bundle(self.place.store, digest))
+    def installed(self, artifact: Artifact) -> Installed:
+        return Installed(artifact.digest, artifact.bundle, self.place.home.root / "installed")
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
         self.effects.append(f"migrate {installed.bundle.version}")
@@ -102,10 +120,10 @@ class StandInRuntime(ProcessRuntime):
             raise ToolError(self.migrate_error)
         return "migrated"
 
-    def choose_port(self) -> int:
-        return self.port
+    def choose_endpoints(self) -> Endpoints:
+        return self.endpoints
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         if self.start_error:
             raise ToolError(self.start_error)
         self.effects.append(f"start {installed.bundle.version} in {slot}")
@@ -127,20 +145,15 @@ class StandInRuntime(ProcessRuntime):
     def usage(self, slot: str) -> tuple[Usage, ...]:
         return self.used
 
-    def renewed(self, slot: str, since: datetime) -> str | None:
+    def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         return self.anew or None
 
     def tidy(self) -> None:
         self.effects.append("tidy")
 
     def follow(self, live: str | None) -> None:
-        self.effects.append(f"singletons of {self._name(live)}")
-
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        return "no smoke tests"
-
-    def _name(self, digest: str | None) -> str:
-        return read_bundle(self.place.store, digest).version if digest else "nothing"
+        version = read_artifact(self.place.store, live).bundle.version if live else "nothing"
+        self.effects.append(f"singletons of {version}")
 
 
 class Stage:
@@ -162,14 +175,18 @@ class Stage:
     def version(self, how: str, migrations: list[Step] | None = None, metrics: Metrics | None = None) -> Version:
         """Make a version of the app."""
         digest = self.shop.artifact(how, image=NO_IMAGE, migrations=migrations, metrics=metrics)
-        return version_of(self.place, digest)
+        return read_artifact(self.place.store, digest).version
+
+    def artifact(self, version: Version) -> Artifact:
+        """Return a version that was made, whole."""
+        return read_artifact(self.place.store, version.digest)
 
     def write(self, kind: str, **data: object) -> None:
         self.place.journal.append(kind, data, LEASE.epoch)
 
     def run(self, slot: str, version: Version) -> None:
         """Have the journal say that a version runs in a slot."""
-        self.write("slot.starting", slot=slot, digest=version.digest, port=self.server.port)
+        self.write("slot.starting", slot=slot, digest=version.digest, port=write_endpoints(self.runtime.endpoints))
 
     def serve(self, version: Version, slot: str) -> Live:
         """Have the journal and the router say that a version is live."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployments.backups import Backups
+from deployments.candidate import new_migrations
 from deployments.environment import Environment
 from deployments.runtimes.compose.databases import postgres_service
 from deployments.runtimes.compose.model import read_stack
@@ -54,9 +55,10 @@ def programs(place: Environment, name: str, *words: str) -> str:
 
 
 def back_up(made: Shop, digest: str) -> str:
-    place = made.place()
+    place, artifact = made.place(), made.read(digest)
     with place.lease("test") as lease:
-        return Backups(place).before(digest, lease)
+        migrations = new_migrations(place.store, place.ledger().live, artifact)
+        return Backups(place).before(artifact, migrations, lease)
 
 
 def test_a_dump_is_made_kept_and_restored(made: Shop) -> None:
@@ -97,7 +99,7 @@ def test_no_room_or_no_database_changes_nothing_and_loses_no_older_dump(made: Sh
     runtime = made.place().runtime
     assert isinstance(runtime, ProcessRuntime)
     with pytest.raises(ToolError, match='pg_dump of absent ended with 1: .*database "absent" does not exist'):
-        runtime.postgres.dump("absent", made.directory / "file", 20)
+        runtime.database.postgres.dump("absent", made.directory / "file", 20)
     with made.set("BACKUP_TIMEOUT_SECONDS", "0.0001"), pytest.raises(ToolError, match="did not end within"):
         back_up(made, digest)
     assert Backups(made.place()).kept() == before
@@ -126,8 +128,8 @@ def test_none_is_made_where_none_is_wanted(made: Shop) -> None:
 def test_the_shared_postgres_of_a_compose_project_is_dumped_and_restored(engine: Engine, tmp_path: Path) -> None:
     with shop(tmp_path, "compose", engine, BACKUP) as one:
         digest = one.artifact("good", compose=with_postgres())
-        assert one.compose.problems(digest) == []
-        one.compose.share(one.compose.install(digest))
+        assert one.compose.problems(one.read(digest)) == []
+        one.compose.share(one.compose.install(one.read(digest)))
         (store,) = one.compose.projects.containers(one.compose.names.shared)
         inside = ("docker", "exec", "-i", store.id)
         subprocess.run([*inside, "psql", "-U", "shop", "-c", FILL], check=True, capture_output=True, timeout=60)
@@ -142,7 +144,7 @@ def test_the_shared_postgres_of_a_compose_project_is_dumped_and_restored(engine:
         count = [*inside, "psql", "-U", "shop", "-Atc", "select count(*) from a"]
         assert subprocess.run(count, check=True, capture_output=True, text=True, timeout=60).stdout.strip() == "1000"
         without = one.artifact("good", image=NO_IMAGE)
-        assert "looks like PostgreSQL" in str(one.compose.problems(without))
+        assert "looks like PostgreSQL" in str(one.compose.problems(one.read(without)))
 
 
 def test_the_database_is_found_by_image_or_by_label() -> None:

@@ -12,6 +12,7 @@ from evidence.bundle import Bundle, Metrics
 from gates.release.verification import Usage
 from host import probe
 from host.errors import HealthError
+from host.ports import LOCAL, Endpoint
 from tests.deployments.stage import Clock, Stage
 
 PREVIEW = {"x-preview": "secret"}
@@ -31,7 +32,7 @@ def stage(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatc
 def measure(stage: Stage, **changed: object) -> Fitness:
     version = stage.version("new", metrics=METRICS if "metrics" in changed else None)
     stage.run("blue", version)
-    bundle: Bundle = stage.runtime.installed(version.digest).bundle
+    bundle: Bundle = stage.artifact(version).bundle
     run = bundle.run.model_copy(update={name: value for name, value in changed.items() if name != "metrics"})
     return Fitness(stage.place, "blue", bundle.model_copy(update={"run": run}))
 
@@ -117,3 +118,14 @@ def test_queries_of_before_the_measurement_count_for_nothing(stage: Stage) -> No
 
 def test_an_app_that_names_no_figures_is_not_asked_for_them(stage: Stage) -> None:
     assert "quer" not in measure(stage).judge(PREVIEW)
+
+
+def test_queries_of_all_endpoints_are_added_up(stage: Stage) -> None:
+    queries(stage, "quick")
+    counts = iter(range(100, 1000, 100))
+    second = HTTPServer()
+    page = 'db_seconds_bucket{{le="0.1"}} {0}\ndb_seconds_bucket{{le="+Inf"}} {0}\n'
+    second.expect_request("/metrics").respond_with_handler(lambda request: Response(page.format(next(counts))))
+    with second:
+        stage.runtime.endpoints += (Endpoint(LOCAL, second.port),)
+        assert "p95 of 110 queries" in measure(stage, metrics=True).judge(PREVIEW)

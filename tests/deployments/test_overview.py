@@ -8,7 +8,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments import health
-from deployments.health import Looked
+from deployments.health import Probe
 from deployments.overview import Overview, Standing, looks_table, overview, standing
 from gates.release.condition import Condition, Look
 from host import probe
@@ -25,7 +25,7 @@ BUSY = Standing(
     "release v3 (pid 7, since now)",
     ("waits for approval until noon", "waits for approval until one"),
 )
-LOOKED = (Looked("/health", Look(Condition.DEGRADED, "a | b"), 0.0126),)
+LOOKED = (Probe("/health", Look(Condition.DEGRADED, "a | b"), 0.0126),)
 
 
 @pytest.fixture

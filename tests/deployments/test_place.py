@@ -31,10 +31,10 @@ def test_place_comes_up_empty_and_goes_down_without_a_trace(tmp_path: Path, monk
         place.up()  # safe to repeat
         assert place.router.ready()
         assert place.ledger().live is None
-        first = app_environment(place, place.runtime.database())
+        first = app_environment(place, place.runtime.database.variables())
         assert first["DATABASE_URL"].startswith("postgresql+psycopg://shop:")
         assert len(first["SESSION_SECRET"]) > 20
-        assert app_environment(place, place.runtime.database()) == first  # generated once
+        assert app_environment(place, place.runtime.database.variables()) == first  # generated once
     finally:
         place.supervisor.down()
     assert not place.supervisor.answers()

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,15 +12,17 @@ from typing import Any
 
 import pytest
 
+from deployments import candidate as known
 from deployments import preflight
-from deployments import verified_evidence as known
+from deployments.candidate import read_artifact
 from deployments.environment import Environment
 from deployments.preflight import Preflight, choose_version, going_out, policy_of
-from evidence.bundle import Bundle
+from evidence.bundle import Bundle, blobs
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.signing import Keys
 from evidence.statements import Checked, Commit, Kind, Promoted, Scanned, state
+from evidence.store import Store
 from gates.check import Check, Outcome
 from gates.release.approval import Approver
 from gates.scans.waivers import Refused, Waiver
@@ -190,6 +193,41 @@ def test_a_changed_artifact_stops_it(case: Case) -> None:
     case.say_everything()
     wheel = case.place.store.blob(next(iter(case.bundle.wheels.values())))
     wheel.write_bytes(wheel.read_bytes() + b"x")
+    with pytest.raises(ArtifactError, match="changed since it was stored"):
+        case.look()
+
+
+class CountingStore(Store):
+    """A store that counts how often each manifest and blob is read and hashed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.reads: Counter[str] = Counter()
+
+    def manifest(self, digest: str) -> bytes:
+        self.reads[digest] += 1
+        return super().manifest(digest)
+
+    def blob(self, digest: str) -> Path:
+        self.reads[digest] += 1
+        return super().blob(digest)
+
+
+@pytest.mark.parametrize("approval", ["required", "none"])
+def test_every_byte_is_read_once_and_the_live_manifest_too(case: Case, approval: str) -> None:
+    case.set(approval=approval)
+    case.say_everything()
+    live = case.other()
+    case.serve(live)
+    case.place.__dict__["store"] = counting = CountingStore(case.place.store.root)
+    assert case.look().verdict.action is Action.PROMOTE
+    assert counting.reads == dict.fromkeys([case.digest, live, *blobs(case.bundle)], 1)
+
+
+def test_what_was_changed_after_the_question_is_refused_by_the_second_look(case: Case) -> None:
+    case.say_everything()
+    assert case.look().verdict.action is Action.PROMOTE
+    (case.place.store.root / "blobs" / "sha256" / case.bundle.source).write_bytes(b"another")
     with pytest.raises(ArtifactError, match="changed since it was stored"):
         case.look()
 
@@ -505,7 +543,8 @@ def test_one_who_may_approve_among_others_is_enough(case: Case, monkeypatch: pyt
 def test_what_keeps_the_runtime_from_starting_it_is_told(case: Case) -> None:
     case.say_everything()
     case.set(runtime="compose", docker_host=f"unix://{case.place.directory}/absent.sock")
-    (problem,) = case.place.runtime.problems(case.digest)
+    assert case.place.runtime.orchestrator
+    (problem,) = case.place.runtime.orchestrator.problems(read_artifact(case.place.store, case.digest))
     assert case.stopped() == problem
     assert problem in case.look().warnings
 

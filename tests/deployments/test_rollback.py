@@ -46,9 +46,9 @@ def test_without_a_name_the_plan_is_from_what_is_live_to_what_was_before(
 ) -> None:
     old, new = versions
     before = stage.kinds()
-    assert plan_rollback(stage.place, None, None) == (new.digest, old.digest)
-    assert plan_rollback(stage.place, new.digest[:9], old.digest[:9]) == (new.digest, old.digest)
-    assert plan_rollback(stage.place, "sha256:" + new.digest.upper(), None) == (new.digest, old.digest)
+    assert plan_rollback(stage.place, None, None) == (new.digest, stage.artifact(old))
+    assert plan_rollback(stage.place, new.digest[:9], old.digest[:9]) == (new.digest, stage.artifact(old))
+    assert plan_rollback(stage.place, "sha256:" + new.digest.upper(), None) == (new.digest, stage.artifact(old))
     assert stage.effects == [] and stage.kinds() == before
 
 
@@ -70,7 +70,7 @@ def test_where_nothing_is_live_there_is_no_plan(stage: Stage) -> None:
 
 def test_a_target_that_was_changed_in_the_store_is_refused(stage: Stage, versions: tuple[Version, Version]) -> None:
     old, _ = versions
-    lock = stage.runtime.installed(old.digest).bundle.source
+    lock = stage.artifact(old).bundle.source
     stage.place.store.blob(lock).write_bytes(b"changed")
     with pytest.raises(ArtifactError, match="changed since it was stored"):
         plan_rollback(stage.place, None, None)
@@ -96,7 +96,7 @@ def test_a_warm_version_only_gets_the_traffic(stage: Stage, versions: tuple[Vers
         "reconcile: nothing: nothing is unfinished",
         f"start: {old} is still warm in slot blue",
         "switch: written and confirmed in 2.0 ms",
-        "check: /health answered 200, ok; smoke: no smoke tests",
+        "check: /health answered 200, ok; smoke: the app names no smoke tests",
         "drain: the old slot had no request left after 0.25 s",
     ]
     ledger = stage.place.ledger()
@@ -117,7 +117,9 @@ def test_a_version_that_is_not_warm_is_started_and_verified(
     _, said = back(stage)
     begins = ["install old", "stop blue", "start old in blue", "publish green, preview blue", "publish blue"]
     assert stage.effects[:5] == begins
-    assert said[1] == f"start: cold start of {old}; verify: /health answered 200, ok; smoke: no smoke tests"
+    assert (
+        said[1] == f"start: cold start of {old}; verify: /health answered 200, ok; smoke: the app names no smoke tests"
+    )
 
 
 def test_a_blamed_version_that_is_not_live_any_more_needs_no_rollback(

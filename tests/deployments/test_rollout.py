@@ -40,7 +40,7 @@ def stage(make: Make) -> Stage:
 
 
 def begin(stage: Stage, version: Version, kind: str = "release") -> Rollout:
-    return Rollout.begin(stage.place, LEASE, version, kind, "run-1")
+    return Rollout.begin(stage.place, LEASE, stage.artifact(version), kind, "run-1")
 
 
 def test_a_release_begins_with_its_intent_in_the_idle_slot(stage: Stage) -> None:
@@ -162,7 +162,7 @@ def test_it_is_verified_through_the_preview_while_the_old_one_serves(stage: Stag
     stage.server.clear_log()
     said = rollout.verify()
     assert stage.effects[-1] == "publish blue, preview green"
-    assert said.startswith("/health answered 200, ok; smoke: no smoke tests; fit: p95 of ")
+    assert said.startswith("/health answered 200, ok; smoke: the app names no smoke tests; fit: p95 of ")
     asked = {request.headers.get(PREVIEW_HEADER) for request, _ in stage.server.log}
     assert asked == {stage.place.preview_secret()}
 

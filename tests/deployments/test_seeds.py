@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deployments.rollout import Rollout, version_of
+from deployments.rollout import Rollout
 from host.docker.engine import Engine
 from host.errors import ConfigError
 from settings.targets import Target
@@ -32,7 +32,7 @@ def seed(made: Shop, how: str) -> str:
     """Do what a release does with the database, and end it."""
     place = made.place()
     with place.lease("test") as lease:
-        rollout = Rollout.begin(place, lease, version_of(place, made.artifact(how)), "release")
+        rollout = Rollout.begin(place, lease, made.read(made.artifact(how)), "release")
         rollout.install()
         said = rollout.seed()
         rollout.end("restored", rollout.restore())

@@ -7,6 +7,7 @@ from pytest_httpserver import HTTPServer
 
 from deployments.slots import ensure_slot, live_data, publish, republish, restore, start_slot
 from host.errors import HealthError, RestoreError
+from host.ports import LOCAL, Endpoint
 from tests.deployments.stage import LEASE, Stage
 
 
@@ -24,7 +25,7 @@ def test_what_serves_is_written_down_whole(stage: Stage) -> None:
 
 def test_the_intent_to_start_is_written_before_and_the_start_after(stage: Stage) -> None:
     new = stage.version("new")
-    assert start_slot(stage.place, LEASE, "blue", new) == "/health answered 200, ok"
+    assert start_slot(stage.place, LEASE, "blue", stage.artifact(new)) == "/health answered 200, ok"
     assert stage.effects == ["stop blue", "start new in blue"]
     assert stage.kinds() == ["slot.stopping", "slot.stopped", "slot.starting", "slot.started"]
     *_, starting, started = stage.place.journal.entries()
@@ -32,10 +33,33 @@ def test_the_intent_to_start_is_written_before_and_the_start_after(stage: Stage)
     assert {entry.epoch for entry in stage.place.journal.entries()} == {LEASE.epoch}
 
 
+def test_every_endpoint_of_a_slot_is_asked_written_down_and_published(stage: Stage) -> None:
+    second = HTTPServer()
+    second.expect_request("/health").respond_with_json({"status": "ok"})
+    new = stage.version("new")
+    with second:
+        ports = (stage.server.port, second.port)
+        stage.runtime.endpoints = tuple(Endpoint(LOCAL, port) for port in ports)
+        start_slot(stage.place, LEASE, "blue", stage.artifact(new))
+        ensure_slot(stage.place, LEASE, "blue", stage.artifact(new))
+    assert [len(server.log) for server in (stage.server, second)] == [2, 2]
+    assert stage.place.journal.entries()[-1].data["port"] == [f"127.0.0.1:{port}" for port in ports]
+    publish(stage.place, LEASE, None)
+    assert stage.router.routing and stage.router.routing.endpoints == {"blue": stage.runtime.endpoints}
+
+
+def test_a_slot_whose_second_endpoint_is_sick_was_never_started(stage: Stage) -> None:
+    stage.place.__dict__["settings"] = stage.place.settings.model_copy(update={"health_timeout_seconds": 0.1})
+    stage.runtime.endpoints = (Endpoint(LOCAL, stage.server.port), Endpoint(LOCAL, 9))
+    with pytest.raises(HealthError, match="not healthy after"):
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
+    assert stage.kinds()[-1] == "slot.starting"
+
+
 def test_a_slot_that_dies_was_never_started(stage: Stage) -> None:
     stage.runtime.dies = "exit 3"
     with pytest.raises(HealthError, match="the new process is gone: exit 3"):
-        start_slot(stage.place, LEASE, "blue", stage.version("new"))
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
     assert stage.kinds()[-1] == "slot.starting"
 
 
@@ -47,7 +71,7 @@ def test_all_traffic_goes_to_what_is_live_and_the_singletons_follow(stage: Stage
     assert stage.effects == ["publish blue", "singletons of old"]
     routing = stage.router.routing
     assert routing and routing.weights == {"blue": 100} and routing.preview_slot is None
-    assert routing.ports == {"blue": stage.server.port, "green": stage.server.port}
+    assert routing.endpoints == dict.fromkeys(("blue", "green"), (Endpoint(LOCAL, stage.server.port),))
     assert routing.preview_secret == stage.place.preview_secret()
     intent, done = stage.place.journal.entries()[-2:]
     assert (intent.kind, done.kind) == ("routing", "routed")
@@ -67,7 +91,7 @@ def test_a_slot_that_was_stopped_gets_no_route(stage: Stage) -> None:
     stage.run("green", stage.version("new"))
     stage.write("slot.stopped", slot="green")
     publish(stage.place, LEASE, live)
-    assert stage.router.routing and set(stage.router.routing.ports) == {"blue"}
+    assert stage.router.routing and set(stage.router.routing.endpoints) == {"blue"}
 
 
 def test_the_router_is_told_again_what_the_journal_says(stage: Stage) -> None:
@@ -93,7 +117,7 @@ def test_what_was_live_serves_again_before_the_other_slot_ends(stage: Stage, slo
     again = [f"publish {slot}", "singletons of old"]
     assert stage.effects == [*again, f"drain {other} for 0.5 s", f"stop {other}", *again]
     assert stage.live().version == before.version
-    assert stage.router.routing and set(stage.router.routing.ports) == {slot}
+    assert stage.router.routing and set(stage.router.routing.endpoints) == {slot}
 
 
 def test_a_restore_without_another_slot_drains_nothing(stage: Stage) -> None:
@@ -114,14 +138,14 @@ def test_a_slot_that_does_not_run_the_version_is_started(stage: Stage, why: str)
         stage.write("slot.stopped", slot="blue")
     if why == "dead":
         stage.runtime.deaths["blue"] = "exit 3"
-    ensure_slot(stage.place, LEASE, "blue", old)
+    ensure_slot(stage.place, LEASE, "blue", stage.artifact(old))
     assert stage.effects == ["stop blue", "start old in blue"]
 
 
 def test_a_slot_that_runs_the_version_is_asked_and_left_alone(stage: Stage) -> None:
     old = stage.version("old")
     stage.run("blue", old)
-    ensure_slot(stage.place, LEASE, "blue", old)
+    ensure_slot(stage.place, LEASE, "blue", stage.artifact(old))
     assert stage.effects == [] and [request.path for request, _ in stage.server.log] == ["/health"]
 
 

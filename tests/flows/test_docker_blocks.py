@@ -136,8 +136,10 @@ def test_an_image_goes_to_a_guarded_registry_and_comes_back_by_the_environments_
 
     place = Environment(Target("production"), Home(tmp_path / "state"), read_settings(Target("production")), "shop")
     opened(place, rules)
-    assert (place.registry_login / "config.json").stat().st_mode & 0o777 == 0o600
-    own = Engine("", place.registry_login)
+    assert place.runtime.orchestrator
+    login = place.runtime.orchestrator.registry_login
+    assert (login / "config.json").stat().st_mode & 0o777 == 0o600
+    own = Engine("", login)
     assert image_problems(own, image) == []
     fetch_image(own, image, "0" * 64)
     assert engine.image(image.id)

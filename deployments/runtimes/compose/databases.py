@@ -1,8 +1,11 @@
 """The PostgreSQL among a team's shared services: its size and a dump of it, by the programs in its container."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.runtimes.compose.model import Role, Stack
+from deployments.runtimes.layout import Installed
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
@@ -36,16 +39,28 @@ def _name(image: str) -> str:
     return image.partition("@")[0].rpartition("/")[2].partition(":")[0]
 
 
-def database_bytes(engine: Engine, container: Container) -> int:
-    """Return how big the database is, indexes and all."""
-    code, output, errors = engine.run(["exec", container.id, "sh", "-c", SIZE], {}, ASK_S)
-    if code or not output.strip().isdecimal():
-        raise ToolError(f"{container.name}: its size cannot be asked for: {(errors or output).strip()[-400:]}")
-    return int(output)
+@dataclass(frozen=True)
+class SharedDatabase:
+    """The PostgreSQL of an environment. `container` finds the running container of it, started if need be."""
 
+    engine: Engine
+    container: Callable[[Installed], Container]
 
-def dump(engine: Engine, container: Container, file: Path, timeout_s: float) -> None:
-    """Write a dump in pg_dump's custom format into an existing file."""
-    code, errors = engine.run_into(["exec", container.id, "sh", "-c", DUMP], file, timeout_s)
-    if code:
-        raise ToolError(f"{container.name}: pg_dump ended with {code}: {errors.strip()[-600:]}")
+    def variables(self) -> Mapping[str, str]:
+        """Return nothing: the team's compose file and settings name the database."""
+        return {}
+
+    def size_bytes(self, installed: Installed) -> int:
+        """Return how big the database is, indexes and all."""
+        container = self.container(installed)
+        code, output, errors = self.engine.run(["exec", container.id, "sh", "-c", SIZE], {}, ASK_S)
+        if code or not output.strip().isdecimal():
+            raise ToolError(f"{container.name}: its size cannot be asked for: {(errors or output).strip()[-400:]}")
+        return int(output)
+
+    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
+        """Write a dump in pg_dump's custom format into an existing file."""
+        container = self.container(installed)
+        code, errors = self.engine.run_into(["exec", container.id, "sh", "-c", DUMP], file, timeout_s)
+        if code:
+            raise ToolError(f"{container.name}: pg_dump ended with {code}: {errors.strip()[-600:]}")

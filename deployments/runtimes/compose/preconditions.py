@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deployments.candidate import Artifact
 from evidence.bundle import Image
 from host.docker.engine import Engine
 from host.errors import ArtifactError
@@ -13,13 +14,13 @@ LIVE = 'To change that write {"live-restore": true} into /etc/docker/daemon.json
 BUILD = "build the commit again: prefect deployment run ci/push"
 
 
-def image_of(image: Image | None, digest: str) -> Image:
+def image_of(artifact: Artifact) -> Image:
     """Return an artifact's image. ArtifactError when it was built without one."""
-    if image is None:
+    if artifact.bundle.image is None:
         raise ArtifactError(
-            f"{digest[:12]} was built without an image; add [image] to config/pipeline.toml, then {BUILD}"
+            f"{artifact.digest[:12]} was built without an image; add [image] to config/pipeline.toml, then {BUILD}"
         )
-    return image
+    return artifact.bundle.image
 
 
 def disk_problems(directory: Path, wanted_mb: float) -> list[str]:

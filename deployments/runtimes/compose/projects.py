@@ -113,10 +113,6 @@ class Projects:
         self.engine.remove_networks({PROJECT: project, **self.names.owner})
         self.file(project).unlink(missing_ok=True)
 
-    def last_words(self, container: Container, lines: int = 15) -> str:
-        """Return the last lines that a container printed, not masked yet."""
-        return self.engine.log_tail(container, lines)
-
     def _ensure(self, file: Mapping[str, Any]) -> None:
         """Create the networks and volumes that outlive a slot. What is there already keeps its data."""
         for network in (file.get("networks") or {}).values():

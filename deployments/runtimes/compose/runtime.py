@@ -13,13 +13,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from deployments.candidate import Artifact, read_artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
 from deployments.runtimes import one_off
-from deployments.runtimes.compose import databases, files
+from deployments.runtimes.compose import files
+from deployments.runtimes.compose.databases import SharedDatabase, postgres_service
 from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
@@ -36,7 +38,7 @@ from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.secrets import Secrets
 from deployments.runtimes.layout import Installed, Layout, app_secrets
-from evidence.bundle import Image, read_bundle
+from evidence.bundle import Image
 from gates.release.verification import Usage
 from host.docker.containers import Container
 from host.docker.engine import Engine
@@ -44,7 +46,7 @@ from host.docker.labels import owner
 from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
 from host.masking import masked
-from host.ports import free_port
+from host.ports import LOCAL, Endpoint, Endpoints, free_port
 
 POLL_S = 0.1
 LOOPING_S = 10.0
@@ -58,11 +60,22 @@ LOCK_TIMEOUT = {"PGOPTIONS": "-c lock_timeout=5s"}
 class ComposeRuntime:
     """Migrates, starts and stops artifacts as compose projects on one engine."""
 
+    runs_images: ClassVar[bool] = True
+
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.engine = Engine(place.settings.docker_host, place.registry_login)
+        self.engine = Engine(place.settings.docker_host, self.registry_login)
+        self.database = SharedDatabase(self.engine, self._postgres)
         self._layout = Layout(place, runs_here=False)
         self._stacks: dict[str, Stack] = {}
+
+    @property
+    def orchestrator(self) -> "ComposeRuntime":
+        return self
+
+    @property
+    def registry_login(self) -> Path:
+        return self.place.directory / "compose" / "registry"
 
     @cached_property
     def names(self) -> Names:
@@ -77,21 +90,21 @@ class ComposeRuntime:
     def secrets(self) -> Secrets:
         return Secrets(self.place, self.projects.directory / "secrets")
 
-    def problems(self, digest: str | None = None) -> list[str]:
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Look at engine, disk, image and compose file."""
         try:
             info = self.engine.info()
             found = disk_problems(Path(info.get("DockerRootDir") or "/"), self.place.settings.min_free_disk_mb)
             found += live_restore_problems(info) if self.place.settings.require_live_restore else []
             found += self._orphans()
-            if digest:
-                image = image_of(read_bundle(self.place.store, digest).image, digest)
+            if artifact:
+                image = image_of(artifact)
                 found += image_problems(self.engine, image)
-                stack = self.stack(Installed(self.place.home.root / "installed", digest, self._layout.unpack(digest)))
+                stack = self.stack(self._layout.unpack(artifact))
                 self.secrets.paths(stack.model.get("secrets") or {})
                 found += self_migrating(self.engine, stack, image.id)
                 if self.place.settings.backup_before_migration:
-                    databases.postgres_service(stack)
+                    postgres_service(stack)
         except SlipwayError as error:
             return [str(error)]
         return found
@@ -133,21 +146,17 @@ class ComposeRuntime:
         self.engine.start(shared)
         self.engine.start([one for one in down if one not in shared])
 
-    def database(self) -> dict[str, str]:
-        """Return nothing: the team's compose file and settings name the database."""
-        return {}
-
-    def install(self, digest: str) -> Installed:
-        installed = self._layout.install(digest)
-        image = image_of(installed.bundle.image, digest)
-        fetch_image(self.engine, image, digest)
+    def install(self, artifact: Artifact) -> Installed:
+        installed = self._layout.install(artifact)
+        image = image_of(artifact)
+        fetch_image(self.engine, image, artifact.digest)
         # Preflight could not look into an image that only a registry had.
         if wrong := self_migrating(self.engine, self.stack(installed), image.id):
             raise ConfigError("; ".join(wrong))
         return installed
 
-    def installed(self, digest: str) -> Installed:
-        return self._layout.installed(digest)
+    def installed(self, artifact: Artifact) -> Installed:
+        return self._layout.installed(artifact)
 
     def stack(self, installed: Installed) -> Stack:
         """Return the artifact's compose file for this environment, read and checked. ConfigError: it is unusable."""
@@ -156,7 +165,7 @@ class ComposeRuntime:
         return self._stacks[installed.digest]
 
     def _read_stack(self, installed: Installed) -> Stack:
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         name = image.compose.get(self.place.name)
         if name is None:
             raise ConfigError(
@@ -181,24 +190,23 @@ class ComposeRuntime:
 
     def settled(self, installed: Installed, stack: Stack) -> Settled:
         """Return what this environment adds to the team's file. ConfigError: it mounts a secret that nobody set."""
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
         return Settled(self.names, image.id, installed.digest, self.place.settings.app, used)
 
-    def files(self, digest: str) -> dict[str, str]:
+    def files(self, artifact: Artifact) -> dict[str, str]:
         """Return the compose files that this environment would run, by project, as a person reads them.
 
         Nothing is started or written. The slot's port is chosen anew at each start.
         """
-        bundle = self._layout.unpack(digest)
-        installed = Installed(self.place.home.root / "installed", digest, bundle)
-        stack = self.stack(installed)
-        if wrong := self_migrating(self.engine, stack, image_of(bundle.image, digest).id):
+        installed = self._layout.unpack(artifact)
+        stack, stop_s = self.stack(installed), artifact.bundle.run.stop_seconds
+        if wrong := self_migrating(self.engine, stack, image_of(artifact).id):
             raise ConfigError("; ".join(wrong))
         settled = self.settled(installed, stack)
         slot = self.place.ledger().idle_slot
-        made = [files.slot_file(stack, settled, slot, self.choose_port(), bundle.run.stop_seconds)]
-        made += [files.singleton_file(stack, settled, bundle.run.stop_seconds)] * bool(stack.services(Role.SINGLETON))
+        made = [files.slot_file(stack, settled, slot, free_port(), stop_s)]
+        made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
         return {file["name"]: self.projects.text(file) for file in made}
 
@@ -255,36 +263,30 @@ class ComposeRuntime:
                 return (found[0] if found and over else None), said
             time.sleep(POLL_S)
 
-    def _database(self, installed: Installed) -> Container:
+    def _postgres(self, installed: Installed) -> Container:
         """Return the running container of the shared PostgreSQL."""
         self.share(installed)
-        name = databases.postgres_service(self.stack(installed))
+        name = postgres_service(self.stack(installed))
         found = [one for one in self.projects.containers(self.names.shared) if one.service == name]
         if not found:
             raise ToolError(f"there is no container of the shared service {name}")
         return found[0]
 
-    def database_bytes(self, installed: Installed) -> int:
-        return databases.database_bytes(self.engine, self._database(installed))
-
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        databases.dump(self.engine, self._database(installed), file, timeout_s)
-
     def tidy(self) -> None:
         """Remove the one-off container of a release that was killed: a migration must not run on beside a restore."""
         self.projects.remove(self.names.task, 0)
 
-    def choose_port(self) -> int:
-        """Return a free port of 127.0.0.1."""
-        return free_port()
+    def choose_endpoints(self) -> Endpoints:
+        return (Endpoint(LOCAL, free_port()),)
 
-    def start(self, slot: str, installed: Installed, port: int) -> None:
+    def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
         """Start the artifact's slot services. Restart policies keep them running across our death and a reboot."""
         self.share(installed)
         stack = self.stack(installed)
-        file = files.slot_file(stack, self.settled(installed, stack), slot, port, installed.bundle.run.stop_seconds)
+        port, stop_s = endpoints[0].port, installed.bundle.run.stop_seconds
+        file = files.slot_file(stack, self.settled(installed, stack), slot, port, stop_s)
         self._up(file)
-        image = image_of(installed.bundle.image, installed.digest)
+        image = image_of(installed)
         for one in self.projects.containers(self.names.slot(slot)):
             if one.service == stack.public and one.image != image.id:
                 raise ArtifactError(f"{one.name} runs {one.image[:19]}, expected {image.id[:19]}; nothing was switched")
@@ -315,7 +317,7 @@ class ComposeRuntime:
             return f"{container.service} {ending(container)} and is started again and again"
         return None if container.state in RUNNING else f"{container.service} {ending(container)}"
 
-    def renewed(self, slot: str, since: datetime) -> str | None:
+    def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         """A container that died by itself is counted as restarted; one that a restart of the engine ended is not."""
         for one in self.projects.containers(self.names.slot(slot)):
             if one.restarts == 0 and one.started_at() > since:
@@ -331,7 +333,7 @@ class ComposeRuntime:
             right = []
         if live is None or right:
             return
-        installed = self.installed(live)
+        installed = self.installed(read_artifact(self.place.store, live))
         stack = self.stack(installed)
         if stack.services(Role.SINGLETON):
             stop_s = installed.bundle.run.stop_seconds
@@ -341,12 +343,8 @@ class ComposeRuntime:
         """Return what each container of a slot uses of its limits."""
         return tuple(self.engine.usage(one) for one in self.projects.containers(self.names.slot(slot)))
 
-    def smoke(self, installed: Installed, base_url: str, headers: Mapping[str, str], lease: Lease) -> str:
-        secrets = app_secrets(self.place, self.database())
-        return self._layout.smoke(installed, base_url, headers, lease, secrets)
-
     def _masked(self, text: str) -> str:
-        return masked(text, app_secrets(self.place, self.database()))
+        return masked(text, app_secrets(self.place, self.database.variables()))
 
 
 def _loops(container: Container) -> bool:

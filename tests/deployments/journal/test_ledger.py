@@ -8,6 +8,7 @@ import pytest
 from deployments.journal.journal import Entry
 from deployments.journal.ledger import Ledger, Version, read_ledger
 from host.errors import JournalError
+from host.ports import LOCAL, Endpoint
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ONE, TWO, THREE = (Version(str(number) * 64, f"v{number}", str(number) * 40) for number in (1, 2, 3))
@@ -101,7 +102,7 @@ def test_an_empty_journal_is_an_empty_place() -> None:
 def test_a_first_release_is_live() -> None:
     ledger = Story().release(ONE, "blue", 9001).ledger
     assert ledger.live and (ledger.live.version, ledger.live.slot) == (ONE, "blue")
-    assert ledger.slots["blue"].port == 9001 and ledger.slots["blue"].running
+    assert ledger.slots["blue"].endpoints == (Endpoint(LOCAL, 9001),) and ledger.slots["blue"].running
     assert (ledger.promoted, ledger.idle_slot, ledger.unfinished) == ([ONE.digest], "green", None)
     assert ledger.versions == {ONE.digest: ONE}
     (operation,) = ledger.operations

@@ -6,12 +6,18 @@ import pytest
 
 from deployments.router import routes as envoy
 from deployments.router.bootstrap import Edge, Files, bootstrap
+from host.ports import LOCAL, Endpoint, Endpoints
 
 FILES = Files(*(Path(name) for name in ("/run/a.sock", "/dyn/cds.json", "/dyn/rds.json", "/dyn/sds.json")))
 
 
+def local(ports: dict[str, int]) -> dict[str, Endpoints]:
+    """Return endpoints on this host."""
+    return {slot: (Endpoint(LOCAL, port),) for slot, port in ports.items()}
+
+
 def pair(version: str, ports: dict[str, int], weights: dict[str, int]) -> envoy.Pair:
-    return envoy.Pair(envoy.clusters(version, ports, 4.0), envoy.routes(version, weights, None, ""))
+    return envoy.Pair(envoy.clusters(version, local(ports), 4.0), envoy.routes(version, weights, None, ""))
 
 
 def test_the_admin_interface_is_a_socket_of_this_user_only() -> None:
@@ -27,7 +33,7 @@ def test_no_route_times_out_and_unknown_clusters_are_refused() -> None:
 
 
 def test_idle_backend_connections_are_closed_by_us_first() -> None:
-    (cluster,) = envoy.clusters("r1", {"blue": 1}, 4.0)["resources"]
+    (cluster,) = envoy.clusters("r1", local({"blue": 1}), 4.0)["resources"]
     (options,) = cluster["typed_extension_protocol_options"].values()
     assert options["common_http_protocol_options"] == {"idle_timeout": "4s"}
 
@@ -67,7 +73,7 @@ def test_no_route_ever_names_an_absent_cluster(
     running: dict[str, int], ports: dict[str, int], expected: list[tuple[str, dict[str, int] | None]]
 ) -> None:
     target = pair("r9", ports, {slot: 100 for slot in list(ports)[:1]})
-    steps = list(envoy.steps(running, target, 4.0))
+    steps = list(envoy.steps(local(running), target, 4.0))
     seen = [(name, _ports(document) if name == "cds.json" else None) for name, document in steps]
     assert seen == expected
     last = dict(steps)
@@ -75,4 +81,22 @@ def test_no_route_ever_names_an_absent_cluster(
 
 
 def _ports(document: envoy.Document) -> dict[str, int]:
-    return envoy.Pair(document, {}).ports
+    return {slot: endpoint.port for slot, (endpoint,) in envoy.Pair(document, {}).backends.items()}
+
+
+def test_a_cluster_has_every_endpoint_of_its_slot() -> None:
+    endpoints = (Endpoint("10.0.0.5", 8000), Endpoint("10.0.0.6", 8000), Endpoint("::1", 8000))
+    document = envoy.clusters("r1", {"blue": endpoints, "green": ()}, 4.0)
+    assert envoy.Pair(document, {}).backends == {"blue": endpoints, "green": ()}
+    (locality,) = document["resources"][0]["load_assignment"]["endpoints"]
+    sockets = [backend["endpoint"]["address"]["socket_address"]["address"] for backend in locality["lb_endpoints"]]
+    assert sockets == ["10.0.0.5", "10.0.0.6", "::1"]
+
+
+def test_another_order_of_endpoints_is_no_other_cluster() -> None:
+    one, two = Endpoint("10.0.0.5", 8000), Endpoint("10.0.0.6", 8000)
+    target = envoy.Pair(envoy.clusters("r9", {"blue": (one, two)}, 4.0), envoy.routes("r9", {}, None, ""))
+    names = [name for name, _ in envoy.steps({"blue": (two, one), "green": (one,)}, target, 4.0)]
+    assert names == ["rds.json", "cds.json"]
+    names = [name for name, _ in envoy.steps({"blue": (two,), "green": (one,)}, target, 4.0)]
+    assert names == ["cds.json", "rds.json", "cds.json"]

@@ -29,11 +29,11 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def started(made: Shop, how: str, slot: str = "blue") -> tuple[Installed, int]:
     runtime = made.place().runtime
-    installed = runtime.install(made.artifact(how))
-    port = runtime.choose_port()
+    installed = runtime.install(made.read(made.artifact(how)))
+    endpoints = runtime.choose_endpoints()
     runtime.stop(slot)
-    runtime.start(slot, installed, port)
-    return installed, port
+    runtime.start(slot, installed, endpoints)
+    return installed, endpoints[0].port
 
 
 def ask(port: int) -> Any:
@@ -84,8 +84,10 @@ def test_a_slot_deaf_to_sigterm_is_stopped_all_the_same(made: Shop) -> None:
 def test_a_migration_says_its_last_line_and_a_bad_one_its_reason(made: Shop) -> None:
     place = made.place()
     with place.lease("test") as lease:
-        assert place.runtime.migrate(place.runtime.install(made.artifact("good")), lease) == "migrated by good"
-        bad = place.runtime.install(made.artifact("bad-migration"))
+        assert (
+            place.runtime.migrate(place.runtime.install(made.read(made.artifact("good"))), lease) == "migrated by good"
+        )
+        bad = place.runtime.install(made.read(made.artifact("bad-migration")))
         with pytest.raises(MigrationError, match=r"exit code 1.*cannot migrate with \*\*\*"):
             place.runtime.migrate(bad, lease)
 
@@ -94,18 +96,18 @@ def test_a_hung_migration_is_ended(made: Shop) -> None:
     with made.set("MIGRATION_TIMEOUT_SECONDS", "1.5"):
         place = made.place()
         with place.lease("test") as lease, pytest.raises(MigrationError, match="did not end within 1.5 s"):
-            place.runtime.migrate(place.runtime.install(made.artifact("slow-migration")), lease)
+            place.runtime.migrate(place.runtime.install(made.read(made.artifact("slow-migration"))), lease)
 
 
 def test_an_artifact_with_a_changed_byte_is_refused(made: Shop) -> None:
     place = made.place()
     digest = made.artifact("good")
-    source = place.store.root / "blobs" / "sha256" / place.runtime.install(digest).bundle.source
+    source = place.store.root / "blobs" / "sha256" / place.runtime.install(made.read(digest)).bundle.source
     content = source.read_bytes()
     try:
         source.write_bytes(content + b"x")
         with pytest.raises(ArtifactError, match="changed since it was stored"):
-            place.runtime.install(digest)
+            place.runtime.install(made.read(digest))
     finally:
         source.write_bytes(content)
 
@@ -163,10 +165,10 @@ def test_a_bad_version_says_why_and_the_old_one_serves_on(made: Shop, how: str, 
 def test_a_seed_runs_in_the_apps_own_environment(made: Shop) -> None:
     place = made.place()
     with place.lease("test") as lease:
-        installed = place.runtime.install(made.artifact("good"))
+        installed = place.runtime.install(made.read(made.artifact("good")))
         assert place.runtime.seed(installed, "samples", lease) == "seeded samples samples"
         with pytest.raises(ToolError, match=r"the seed .*exit code 1: cannot seed with \*\*\*"):
-            place.runtime.seed(place.runtime.install(made.artifact("bad-seed")), "samples", lease)
+            place.runtime.seed(place.runtime.install(made.read(made.artifact("bad-seed"))), "samples", lease)
 
 
 def test_a_healthy_version_that_is_not_fit_gets_no_traffic(made: Shop) -> None:

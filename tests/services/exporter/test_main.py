@@ -29,7 +29,7 @@ class World:
         self.place = exporter.places["production"]
         self.http = httpx.Client(base_url=url, trust_env=False, timeout=20)
 
-    def starts(self, slot: str, port: int, version: dict[str, str]) -> None:
+    def starts(self, slot: str, port: int | list[str], version: dict[str, str]) -> None:
         self.place.journal.append(
             "begin",
             {"id": slot, "operation": "release", "slot": slot, "run": "", "before": None, **version},
@@ -59,6 +59,12 @@ def test_figures_are_in_prometheus_format_and_hold_no_secret(world: World) -> No
     names = {family.name for family in text_string_to_metric_families(text)}
     assert {"slipway_slot_info", "slipway_host_load1", "slipway_prefect_up", "slipway_measure_ok"} <= names
     assert secret not in text and 'slipway_slot_info{digest="' + "a" * 64 in text
+
+
+def test_every_endpoint_of_a_slot_is_a_target(world: World) -> None:
+    world.starts("blue", ["10.0.0.5:8000", "[::1]:8001"], V1)
+    (slot,) = world.targets("app")
+    assert slot["targets"] == ["10.0.0.5:8000", "[::1]:8001"]
 
 
 def test_targets_follow_the_slots_across_a_switch(world: World) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from deployments.journal.ledger import Version
+from deployments.candidate import Candidate, Evidence
 from deployments.preflight import Preflight
+from evidence.bundle import Bundle, Run
 from evidence.statements import Scanned
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
@@ -33,16 +34,24 @@ def code(*findings: Finding) -> Check:
     return Check(name="code", outcome=Outcome.PASSED, reason="looked", examined="25 files", findings=findings)
 
 
-def preflight(said: Scanned | None, *checks: Check) -> Preflight:
+def preflight(said: Scanned | None) -> Preflight:
+    bundle = Bundle(
+        app="assistant",
+        commit="c" * 40,
+        version="v1",
+        python="3.11",
+        source="a" * 64,
+        lock="b" * 64,
+        wheels={},
+        run=Run(command=("python",)),
+    )
     return Preflight(
-        version=Version("d" * 64, "v1", "c" * 40),
+        candidate=Candidate("d" * 64, bundle, Evidence(checked=None, scanned=said, origin=())),
         live=None,
+        migrations=(),
         verdict=Verdict(Action.PROMOTE, "all passed"),
-        checks=checks,
-        scanned=said,
         commits=(),
         commits_note="nothing is live",
-        isolation="namespaces",
         approvers=(),
         policy="p",
         warnings=(),
@@ -51,17 +60,17 @@ def preflight(said: Scanned | None, *checks: Check) -> Preflight:
 
 def test_what_nobody_looked_at_comes_first_and_in_the_first_lines_of_the_question() -> None:
     said = scanned(UNRUN, code())
-    page = preflight_page(preflight(said, UNRUN, code()))
+    page = preflight_page(preflight(said))
     assert page.startswith("> **NOBODY LOOKED AT: dependency.**") and "OSV refused the connection" in page
     question = Question("run", "production", "d" * 64, "p", NOW, ())
-    asked = approval_page(question, preflight(said, UNRUN, code()))
+    asked = approval_page(question, preflight(said))
     assert "**NOBODY LOOKED AT: dependency**" in asked.split("\n\n")[1]
     assert "clean" not in page
 
 
 def test_giving_up_the_way_back_is_a_question_of_its_own() -> None:
     step = Step(revision="0007", kind=Kind.CONTRACT, reason="ALTER TABLE a DROP COLUMN b")
-    seen = replace(preflight(scanned(code())), contracts=(step,))
+    seen = replace(preflight(scanned(code())), migrations=(step,))
     page = approval_page(Question("run", "production", "d" * 64, "p", NOW, (), contracts=("0007",)), seen)
     assert "May the way back be given up?".lower() in page.lower()
     assert "migration `0007`: ALTER TABLE a DROP COLUMN b" in page and "**no_way_back**: **0007**" in page
@@ -70,11 +79,11 @@ def test_giving_up_the_way_back_is_a_question_of_its_own() -> None:
 
 def test_nothing_is_shouted_when_everything_was_looked_at() -> None:
     assert unlooked_note([code()]) == ""
-    assert "NOBODY" not in preflight_page(preflight(scanned(code()), code()))
+    assert "NOBODY" not in preflight_page(preflight(scanned(code())))
 
 
 def test_a_version_without_scans_says_so() -> None:
-    assert "No security scan was signed for this artifact." in preflight_page(preflight(None, code()))
+    assert "No security scan was signed for this artifact." in preflight_page(preflight(None))
 
 
 def test_findings_are_shown_with_age_waiver_and_who_found_them() -> None:

@@ -71,7 +71,7 @@ def test_containers_are_limited_and_hardened_and_nothing_secret_is_in_their_labe
 
 def test_an_image_that_is_gone_is_told_before_anything_is_touched(made: Shop) -> None:
     digest = made.artifact("gone", image=Image(id="sha256:" + "0" * 64, compose={"production": "compose.yml"}))
-    (problem,) = made.compose.problems(digest)
+    (problem,) = made.compose.problems(made.read(digest))
     assert "is not on the engine" in problem and "ci/push" in problem
     assert "is not on" in made.release(digest)
 
@@ -80,7 +80,7 @@ def test_an_image_that_no_registry_has_is_told(made: Shop) -> None:
     reference = "127.0.0.1:9/none@sha256:" + "0" * 64
     image = Image(id="sha256:" + "0" * 64, reference=reference, compose={"production": "compose.yml"})
     digest = made.artifact("gone", image=image)
-    (problem,) = made.compose.problems(digest)
+    (problem,) = made.compose.problems(made.read(digest))
     assert reference in problem
     assert "cannot be pulled" in made.release(digest)
 
@@ -89,11 +89,11 @@ def test_an_artifact_without_an_image_or_a_compose_file_for_the_environment_is_r
     good = read_bundle(made.place().store, made.artifact("good"))
     assert good.image
     other = Image(id=good.image.id, compose={"staging": "compose.yml"})
-    assert "no compose file for production" in made.compose.problems(made.artifact("good", image=other))[0]
+    assert "no compose file for production" in made.compose.problems(made.read(made.artifact("good", image=other)))[0]
     absent = Image(id=good.image.id, compose={"production": "absent.yml"})
     assert (
         "absent.yml: the artifact has no such compose file"
-        in made.compose.problems(made.artifact("x", image=absent))[0]
+        in made.compose.problems(made.read(made.artifact("x", image=absent)))[0]
     )
 
 
@@ -116,32 +116,35 @@ def test_an_artifact_without_an_image_or_a_compose_file_for_the_environment_is_r
 )
 def test_an_unusable_compose_file_says_why_at_preflight(made: Shop, change: tuple[str, str], why: str) -> None:
     digest = made.artifact("good", compose=COMPOSE.replace(*change, 1))
-    assert why in made.compose.problems(digest)[0]
+    assert why in made.compose.problems(made.read(digest))[0]
     assert why in made.release(digest)
 
 
 def test_an_entrypoint_that_migrates_by_itself_is_refused_with_the_way_out(made: Shop) -> None:
     digest = made.artifact("good", start='#!/bin/sh\nset -e\npython -m alembic upgrade head\nexec "$@"\n')
-    problem, other = made.compose.problems(digest)
+    problem, other = made.compose.problems(made.read(digest))
     assert "service ticker: `alembic upgrade`" in other
     assert "service web: `alembic upgrade` in /start of the image runs when the container starts" in problem
     assert "[run] migrate" in problem and "docs/adopt.md" in problem
     assert "alembic upgrade" in made.release(digest)
     with pytest.raises(ConfigError, match="alembic upgrade"):
-        made.compose.files(digest)
+        made.compose.files(made.read(digest))
     labelled = COMPOSE.replace("slot}", 'slot, slipway.migrates: "no"}').replace(
         "singleton}", 'singleton, slipway.migrates: "no"}'
     )
     image = read_bundle(made.place().store, digest).image
-    assert made.compose.problems(made.artifact("good", compose=labelled, image=image)) == []
+    assert made.compose.problems(made.read(made.artifact("good", compose=labelled, image=image))) == []
     harmless = made.artifact("good", start='# no alembic upgrade here\nexec "$@"\n')
-    assert made.compose.problems(harmless) == []
+    assert made.compose.problems(made.read(harmless)) == []
     assert docker("ps", "-aq", "--filter", "label=slipway.looking") == ""
 
 
 def test_a_command_of_the_compose_file_that_migrates_is_refused_too(made: Shop) -> None:
     file = COMPOSE.replace("    mem_limit: 64m\n", "    command: sh -c 'flask db upgrade && exec python app.py 8000'\n")
-    assert "service web: `flask db upgrade` runs" in made.compose.problems(made.artifact("good", compose=file))[0]
+    assert (
+        "service web: `flask db upgrade` runs"
+        in made.compose.problems(made.read(made.artifact("good", compose=file)))[0]
+    )
 
 
 def test_a_secret_that_nobody_set_is_named(made: Shop) -> None:
@@ -191,7 +194,7 @@ def test_a_flapping_health_endpoint_is_not_promoted(made: Shop) -> None:
 def test_an_engine_that_is_away_is_told_and_changes_nothing(made: Shop) -> None:
     digest = made.artifact("good")
     with made.set("DOCKER_HOST", "unix:///nowhere/docker.sock"):
-        (problem,) = made.compose.problems(digest)
+        (problem,) = made.compose.problems(made.read(digest))
         assert "unix:///nowhere/docker.sock does not answer" in problem and "systemctl start docker" in problem
         with pytest.raises(ToolError, match="does not answer"):
             made.place().runtime.prepare()
