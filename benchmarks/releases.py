@@ -24,11 +24,13 @@ from prefect.logging import disable_run_logger
 
 from benchmarks.switches import CHECKOUT, running
 from deployments.environment import Environment
+from deployments.journal.entries import EventKind
 from deployments.rollout import Rollout, version_of
 from deployments.runtimes.layout import app_environment
 from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
 from evidence.store import Store
+from gates.release.operation import OperationKind, Outcome
 from host.errors import ConfigError, ToolError
 from host.home import Home
 from host.ports import free_port
@@ -151,7 +153,7 @@ def _next(store: Store, digest: str) -> str:
 def release(place: Environment, digest: str) -> dict[str, float]:
     """Take a version to the place; return the seconds of each step."""
     with place.lease("benchmark: release") as lease:
-        rollout = Rollout.begin(place, lease, version_of(place, digest), "release")
+        rollout = Rollout.begin(place, lease, version_of(place, digest), OperationKind.RELEASE)
         rollout.install()
         rollout.migrate()
         rollout.start()
@@ -159,7 +161,7 @@ def release(place: Environment, digest: str) -> dict[str, float]:
         rollout.switch()
         rollout.check_public()
         rollout.drain()
-        rollout.end("promoted", "benchmark")
+        rollout.end(Outcome.PROMOTED, "benchmark")
     # The first release finds no old slot to drain.
     return {"drain": 0.0, **rollout.seconds}
 
@@ -185,7 +187,7 @@ def roll_back(place: Environment) -> float:
     )
     if done.returncode:
         raise ToolError(f"benchmark: the rollback failed: {(done.stdout + done.stderr)[-600:]}")
-    routed = [entry for entry in place.journal.entries()[known:] if entry.kind == "routed"]
+    routed = [entry for entry in place.journal.entries()[known:] if entry.kind == EventKind.ROUTED]
     return routed[-1].time.timestamp() - began
 
 

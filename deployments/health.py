@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Live
+from deployments.journal.ledger import Ledger
 from evidence.bundle import read_bundle
 from gates.release.condition import Condition, Look, worst
+from gates.release.operation import Live
 from host.errors import SlipwayError
 from host.probe import examine
 

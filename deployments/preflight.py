@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Live, Version
+from deployments.journal.ledger import Ledger
 from deployments.rollout import version_of
 from deployments.verified_evidence import Known, read_known, scan_problems
 from evidence.bundle import find_digest, read_bundle, verify_bundle
@@ -17,6 +17,7 @@ from evidence.statements import Commit, Scanned, newest_promotion, read_checks, 
 from gates.check import GOOD, Check, judge_checks
 from gates.release.approval import Approver
 from gates.release.migrations import Kind, Step, contracting, pending, unapproved
+from gates.release.operation import Live, Version
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available

@@ -14,6 +14,7 @@ from deployments.recovery import reconcile
 from deployments.rollout import Rollout, version_of
 from deployments.slots import ensure_slot, start_slot
 from evidence.bundle import verify_bundle
+from gates.release.operation import OperationKind, Outcome
 from gates.release.rollback import Refusal, Situation, choose_target, refuse_automatic
 from host.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 
@@ -94,7 +95,7 @@ def roll_back(
         raise RollbackRefused(f"{place.name}: {plan.reason}")
     bad, target = plan
     ledger = place.ledger()
-    rollout = Rollout.begin(place, lease, version_of(place, target), "rollback", run)
+    rollout = Rollout.begin(place, lease, version_of(place, target), OperationKind.ROLLBACK, run)
     try:
         say(_prepare(rollout, ledger))
         say(f"switch: {rollout.switch()}")
@@ -102,7 +103,7 @@ def roll_back(
     except BaseException as error:
         say(f"failed: {error}; restoring")
         said = rollout.restore()
-        rollout.end("restored", f"{error}; {said}")
+        rollout.end(Outcome.RESTORED, f"{error}; {said}")
         if isinstance(error, SlipwayError):
             raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
         raise
@@ -110,7 +111,7 @@ def roll_back(
         rollout.condemn(bad, reason)
         say(f"drain: {rollout.drain()}")
         said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}"
-        rollout.end("rolled back", said)
+        rollout.end(Outcome.ROLLED_BACK, said)
     except SlipwayError as error:
         raise RollbackUnfinished(
             f"{rollout.version} serves, and what remained was not done: {type(error).__name__}: {error}; "

@@ -3,21 +3,23 @@
 Intent is journaled before each effect, and each may be repeated after a crash at any point.
 """
 
-from dataclasses import asdict
-from typing import Any
-
 from deployments.environment import Environment
+from deployments.journal.entries import (
+    LiveData,
+    RoutingConfirmed,
+    RoutingIntended,
+    SlotStarted,
+    SlotStarting,
+    SlotStopped,
+    SlotStopping,
+)
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Ledger, Live, Version
+from deployments.journal.ledger import Ledger
 from deployments.router.router import Routing
 from evidence.bundle import read_bundle
+from gates.release.operation import Live, Version
 from host.errors import RestoreError, SlipwayError
 from host.probe import await_healthy
-
-
-def live_data(live: Live | None) -> dict[str, Any] | None:
-    """Return what serves as the journal has it."""
-    return {**asdict(live.version), "slot": live.slot} if live else None
 
 
 def start_slot(place: Environment, lease: Lease, slot: str, version: Version) -> str:
@@ -28,8 +30,7 @@ def start_slot(place: Environment, lease: Lease, slot: str, version: Version) ->
     installed = runtime.installed(version.digest)
     stop_slot(place, lease, slot)
     port = runtime.choose_port()
-    data = {"slot": slot, "digest": version.digest, "port": port}
-    place.journal.append("slot.starting", data, lease.epoch)
+    place.journal.append(SlotStarting(slot=slot, digest=version.digest, port=port), lease.epoch)
     runtime.start(slot, installed, port)
     said = await_healthy(
         f"http://127.0.0.1:{port}",
@@ -38,15 +39,15 @@ def start_slot(place: Environment, lease: Lease, slot: str, version: Version) ->
         place.asking,
         gone=lambda: runtime.gone(slot),
     )
-    place.journal.append("slot.started", data, lease.epoch)
+    place.journal.append(SlotStarted(slot=slot, digest=version.digest, port=port), lease.epoch)
     return said
 
 
 def stop_slot(place: Environment, lease: Lease, slot: str) -> None:
     """Stop what runs in a slot. Safe to repeat."""
-    place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
+    place.journal.append(SlotStopping(slot=slot), lease.epoch)
     place.runtime.stop(slot)
-    place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
+    place.journal.append(SlotStopped(slot=slot), lease.epoch)
 
 
 def publish(place: Environment, lease: Lease, live: Live | None, preview: str | None = None) -> float:
@@ -63,10 +64,10 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
         preview_slot=preview,
         preview_secret=place.preview_secret(),
     )
-    data = {"routing": routing.to_dict(), "live": live_data(live)}
-    place.journal.append("routing", data, lease.epoch)
+    written, served = routing.to_dict(), LiveData.of(live)
+    place.journal.append(RoutingIntended(routing=written, live=served), lease.epoch)
     seconds = place.router.publish(routing)
-    place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
+    place.journal.append(RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
     if preview is None:
         place.runtime.follow(live.version.digest if live else None)
     return seconds

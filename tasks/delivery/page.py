@@ -106,7 +106,8 @@ def _plot(report: Report, name: str, said: str, draw: plots.Draw) -> str:
 
 def _failures(failures: Sequence[Deployment]) -> str:
     rows = "".join(
-        f"<tr><td>{one.at:%Y-%m-%d %H:%M}</td><td>{escape(one.release.version[:60])}</td><td>{escape(one.failed)}</td>"
+        f"<tr><td>{one.at:%Y-%m-%d %H:%M}</td><td>{escape(one.release.version.version[:60])}</td>"
+        f"<td>{escape(one.failed)}</td>"
         f"<td>{duration(one.restore_s) if one.restore_s is not None else 'not yet'}</td></tr>"
         for one in reversed(failures[-SHOWN:])
     )

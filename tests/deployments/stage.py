@@ -9,7 +9,6 @@ from pytest_httpserver import HTTPServer
 
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Live, Version
 from deployments.rollout import version_of
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
@@ -17,6 +16,7 @@ from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image, Metrics, read_bundle
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Step
+from gates.release.operation import Live, Version
 from gates.release.verification import Usage
 from host.docker.engine import Engine
 from host.errors import RouterError, ToolError
@@ -165,7 +165,7 @@ class Stage:
         return version_of(self.place, digest)
 
     def write(self, kind: str, **data: object) -> None:
-        self.place.journal.append(kind, data, LEASE.epoch)
+        self.place.journal.write(kind, data, LEASE.epoch)
 
     def run(self, slot: str, version: Version) -> None:
         """Have the journal say that a version runs in a slot."""

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from deployments.journal.ledger import Version
 from deployments.preflight import Preflight
 from evidence.statements import Scanned
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
 from gates.release.approval import Question
 from gates.release.migrations import Kind, Step
+from gates.release.operation import Version
 from gates.scans.waivers import Refused, Waiver
 from gates.verdict import Action, Verdict
 from tasks.release.pages import approval_page, preflight_page
