@@ -46,20 +46,23 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
         reason = f"{reason}; {said}"
         place.journal.append(OperationEnded(id=unfinished.id, outcome=Outcome.RESTORED, reason=reason), lease.epoch)
     elif repair is Repair.REPUBLISH:
-        if ledger.live:
-            slots.ensure_slot(place, lease, ledger.live.slot, ledger.live.version)
-        slots.republish(place, lease)
+        _serve_again(place, lease)
     return repair, reason
+
+
+def _serve_again(place: Environment, lease: Lease) -> None:
+    """Have what the journal says is live running, and the router know it."""
+    live = place.ledger().live
+    if live:
+        slots.ensure_slot(place, lease, live.slot, live.version)
+    slots.publish(place, lease, live)
 
 
 def _finish(place: Environment, lease: Lease, operation: Operation) -> str:
     """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
     kind = OperationKind(operation.kind)
     rest = Rollout(place, lease, operation.version, kind, operation.id, operation.slot, operation.before)
-    live = place.ledger().live
-    if live:
-        slots.ensure_slot(place, lease, live.slot, live.version)
-        slots.republish(place, lease)
+    _serve_again(place, lease)
     if kind is OperationKind.ROLLBACK and operation.before:
         rest.condemn(operation.before.version.digest, "rolled back; the rollback was interrupted and finished")
     said = rest.drain()

@@ -16,20 +16,7 @@ from control.signing_keys import signing_keys
 from deployments.bake import bake
 from deployments.environment import Environment
 from deployments.fitness import Fitness
-from deployments.journal.entries import (
-    Event,
-    LiveData,
-    Migrated,
-    Migrating,
-    MigrationFailed,
-    OperationBegun,
-    OperationEnded,
-    Seeded,
-    Seeding,
-    StepEnded,
-    VersionCondemned,
-    VersionJudged,
-)
+from deployments.journal import entries
 from deployments.journal.lease import Lease
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
@@ -88,9 +75,9 @@ class Rollout:
         slot = ledger.idle_slot
         rollout = cls(place, lease, version, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
         place.preview_secret(renew=True)
-        before = LiveData.of(ledger.live)
+        before = entries.LiveData.of(ledger.live)
         rollout._write(
-            OperationBegun(id=rollout.id, operation=kind, slot=slot, run=run, before=before, **asdict(version))
+            entries.OperationBegun(id=rollout.id, operation=kind, slot=slot, run=run, before=before, **asdict(version))
         )
         rollout.first_reading = rollout._reading()
         return rollout
@@ -108,7 +95,7 @@ class Rollout:
     def installed(self) -> Installed:
         return self.runtime.installed(self.version.digest)
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: entries.Event) -> None:
         self.place.journal.append(event, self.lease.epoch)
 
     @contextmanager
@@ -117,7 +104,7 @@ class Rollout:
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
-        self._write(StepEnded(name=name, seconds=self.seconds[name]))
+        self._write(entries.StepEnded(name=name, seconds=self.seconds[name]))
 
     def install(self) -> str:
         """Lay the artifact out on this host. Changes nothing that runs."""
@@ -130,13 +117,13 @@ class Rollout:
         with self.step("migrate"):
             # Its transactions make a migration that failed one that never happened; see host/errors.py.
             unsafe = self._left_behind()
-            self._write(Migrating(digest=self.version.digest, unsafe=unsafe))
+            self._write(entries.Migrating(digest=self.version.digest, unsafe=unsafe))
             try:
                 said = self.runtime.migrate(self.installed, self.lease)
             except SlipwayError:
-                self._write(MigrationFailed(digest=self.version.digest, unsafe=unsafe))
+                self._write(entries.MigrationFailed(digest=self.version.digest, unsafe=unsafe))
                 raise
-            self._write(Migrated(digest=self.version.digest))
+            self._write(entries.Migrated(digest=self.version.digest))
             return said
 
     def seed(self) -> str:
@@ -147,9 +134,9 @@ class Rollout:
         if self.installed.bundle.run.seed is None:
             return NO_SEED
         with self.step("seed"):
-            self._write(Seeding(seed=kind, digest=self.version.digest))
+            self._write(entries.Seeding(seed=kind, digest=self.version.digest))
             said = self.runtime.seed(self.installed, kind, self.lease)
-            self._write(Seeded(seed=kind, digest=self.version.digest, said=said[:500]))
+            self._write(entries.Seeded(seed=kind, digest=self.version.digest, said=said[:500]))
             return said
 
     def start(self) -> str:
@@ -188,7 +175,7 @@ class Rollout:
                 verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
             elif verdict.action is Action.ROLL_BACK and (why := self.runtime.renewed(self.slot, began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
-            self._write(VersionJudged(action=verdict.action, reason=verdict.reason))
+            self._write(entries.VersionJudged(action=verdict.action, reason=verdict.reason))
             return verdict
 
     def _death(self, silent: bool) -> str | None:
@@ -217,7 +204,7 @@ class Rollout:
 
     def condemn(self, digest: str, reason: str) -> None:
         """Write down that a version is bad: it is never a target again."""
-        self._write(VersionCondemned(digest=digest, reason=reason))
+        self._write(entries.VersionCondemned(digest=digest, reason=reason))
 
     def end(self, outcome: Outcome, reason: str) -> None:
         """Write down how it ended; a promotion is also signed for the environments after this one."""
@@ -231,7 +218,7 @@ class Rollout:
             )
             keys = self.signer or signing_keys(self.place.home)
             state(self.place.store, keys, self.version.digest, self.place.app, Kind.PROMOTION, promoted)
-        self._write(OperationEnded(id=self.id, outcome=outcome, reason=reason))
+        self._write(entries.OperationEnded(id=self.id, outcome=outcome, reason=reason))
 
     def restore(self) -> str:
         """Bring back what was live when this began: its slot, its traffic. RestoreError outranks every other error."""
@@ -275,7 +262,7 @@ class Rollout:
         if self.downtime_from is not None:
             down_s = round(time.monotonic() - self.downtime_from, 3)
             self.down_s += down_s
-            self._write(StepEnded(name="down", seconds=down_s, downtime_s=down_s))
+            self._write(entries.StepEnded(name="down", seconds=down_s, downtime_s=down_s))
             self.downtime_from = None
 
 

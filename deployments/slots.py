@@ -4,15 +4,7 @@ Intent is journaled before each effect, and each may be repeated after a crash a
 """
 
 from deployments.environment import Environment
-from deployments.journal.entries import (
-    LiveData,
-    RoutingConfirmed,
-    RoutingIntended,
-    SlotStarted,
-    SlotStarting,
-    SlotStopped,
-    SlotStopping,
-)
+from deployments.journal import entries
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.router.router import Routing
@@ -30,7 +22,7 @@ def start_slot(place: Environment, lease: Lease, slot: str, version: Version) ->
     installed = runtime.installed(version.digest)
     stop_slot(place, lease, slot)
     port = runtime.choose_port()
-    place.journal.append(SlotStarting(slot=slot, digest=version.digest, port=port), lease.epoch)
+    place.journal.append(entries.SlotStarting(slot=slot, digest=version.digest, port=port), lease.epoch)
     runtime.start(slot, installed, port)
     said = await_healthy(
         f"http://127.0.0.1:{port}",
@@ -39,15 +31,15 @@ def start_slot(place: Environment, lease: Lease, slot: str, version: Version) ->
         place.asking,
         gone=lambda: runtime.gone(slot),
     )
-    place.journal.append(SlotStarted(slot=slot, digest=version.digest, port=port), lease.epoch)
+    place.journal.append(entries.SlotStarted(slot=slot, digest=version.digest, port=port), lease.epoch)
     return said
 
 
 def stop_slot(place: Environment, lease: Lease, slot: str) -> None:
     """Stop what runs in a slot. Safe to repeat."""
-    place.journal.append(SlotStopping(slot=slot), lease.epoch)
+    place.journal.append(entries.SlotStopping(slot=slot), lease.epoch)
     place.runtime.stop(slot)
-    place.journal.append(SlotStopped(slot=slot), lease.epoch)
+    place.journal.append(entries.SlotStopped(slot=slot), lease.epoch)
 
 
 def publish(place: Environment, lease: Lease, live: Live | None, preview: str | None = None) -> float:
@@ -64,18 +56,13 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
         preview_slot=preview,
         preview_secret=place.preview_secret(),
     )
-    written, served = routing.to_dict(), LiveData.of(live)
-    place.journal.append(RoutingIntended(routing=written, live=served), lease.epoch)
+    written, served = routing.to_dict(), entries.LiveData.of(live)
+    place.journal.append(entries.RoutingIntended(routing=written, live=served), lease.epoch)
     seconds = place.router.publish(routing)
-    place.journal.append(RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
+    place.journal.append(entries.RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
     if preview is None:
         place.runtime.follow(live.version.digest if live else None)
     return seconds
-
-
-def republish(place: Environment, lease: Lease) -> float:
-    """Tell the router again what the journal says is live: after a crash of either."""
-    return publish(place, lease, place.ledger().live)
 
 
 def restore(place: Environment, lease: Lease, before: Live | None) -> str:
@@ -85,30 +72,26 @@ def restore(place: Environment, lease: Lease, before: Live | None) -> str:
     """
     try:
         place.runtime.wait_ready()
-        return _restore(place, lease, before)
+        ledger = place.ledger()
+        if before is None:
+            publish(place, lease, None)
+            for slot in [name for name, one in ledger.slots.items() if one.running]:
+                stop_slot(place, lease, slot)
+            return "nothing was live before, and nothing is now"
+        ensure_slot(place, lease, before.slot, before.version)
+        seconds = publish(place, lease, before)
+        other = "green" if before.slot == "blue" else "blue"
+        if other in ledger.slots and ledger.slots[other].running:
+            place.router.drain(other, place.settings.drain_seconds)
+            stop_slot(place, lease, other)
+            publish(place, lease, before)
+        return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
     except SlipwayError as error:
         what = f"{before.version} in slot {before.slot}" if before else "the empty state"
         raise RestoreError(
             f"{place.name}: could not bring back {what}: {error}; look at `make status`, then docs/operations.md, "
             "'A restore that failed'"
         ) from error
-
-
-def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
-    ledger = place.ledger()
-    if before is None:
-        publish(place, lease, None)
-        for slot in [name for name, one in ledger.slots.items() if one.running]:
-            stop_slot(place, lease, slot)
-        return "nothing was live before, and nothing is now"
-    ensure_slot(place, lease, before.slot, before.version)
-    seconds = publish(place, lease, before)
-    other = "green" if before.slot == "blue" else "blue"
-    if other in ledger.slots and ledger.slots[other].running:
-        place.router.drain(other, place.settings.drain_seconds)
-        stop_slot(place, lease, other)
-        publish(place, lease, before)
-    return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
 
 
 def ensure_slot(place: Environment, lease: Lease, name: str, version: Version) -> None:

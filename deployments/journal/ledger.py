@@ -7,27 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from deployments.journal.entries import (
-    Entry,
-    Event,
-    EventKind,
-    Migrating,
-    MigrationFailed,
-    OperationBegun,
-    OperationEnded,
-    OutcomeReported,
-    QuestionAnswered,
-    QuestionAsked,
-    RoutingConfirmed,
-    SchemaRestored,
-    Seeded,
-    SlotStarting,
-    SlotStopped,
-    StepEnded,
-    VersionCondemned,
-    VersionJudged,
-    read_event,
-)
+from deployments.journal import entries
+from deployments.journal.entries import Entry, Event, EventKind, read_event
 from gates.release.operation import Live, Operation, Outcome, Remark, TimedStep, Version
 from gates.verdict import Action
 
@@ -147,15 +128,15 @@ class Ledger:
         return Change(entry, event, handle(self, entry, event))
 
 
-def read_ledger(entries: Iterable[Entry]) -> Ledger:
+def read_ledger(journal: Iterable[Entry]) -> Ledger:
     """Fold the entries, oldest first. Raises JournalError for an entry whose data are not what its kind has."""
     ledger = Ledger()
-    for entry in entries:
+    for entry in journal:
         ledger.add(entry)
     return ledger
 
 
-def _begin(ledger: Ledger, entry: Entry, event: OperationBegun) -> Operation:
+def _begin(ledger: Ledger, entry: Entry, event: entries.OperationBegun) -> Operation:
     version = Version(event.digest, event.version, event.commit)
     ledger.versions[version.digest] = version
     operation = Operation(
@@ -165,7 +146,7 @@ def _begin(ledger: Ledger, entry: Entry, event: OperationBegun) -> Operation:
     return operation
 
 
-def _end(ledger: Ledger, entry: Entry, event: OperationEnded) -> Operation | None:
+def _end(ledger: Ledger, entry: Entry, event: entries.OperationEnded) -> Operation | None:
     for operation in reversed(ledger.operations):
         if operation.id == event.id and operation.outcome is None:
             operation.outcome, operation.reason, operation.ended = event.outcome, event.reason, entry.time
@@ -175,7 +156,7 @@ def _end(ledger: Ledger, entry: Entry, event: OperationEnded) -> Operation | Non
     return None
 
 
-def _step(ledger: Ledger, entry: Entry, event: StepEnded) -> Operation | None:
+def _step(ledger: Ledger, entry: Entry, event: entries.StepEnded) -> Operation | None:
     operation = ledger.unfinished
     if operation:
         operation.steps.append(TimedStep(event.name, event.seconds, entry.time))
@@ -183,14 +164,14 @@ def _step(ledger: Ledger, entry: Entry, event: StepEnded) -> Operation | None:
     return operation
 
 
-def _judged(ledger: Ledger, entry: Entry, event: VersionJudged) -> Operation | None:
+def _judged(ledger: Ledger, entry: Entry, event: entries.VersionJudged) -> Operation | None:
     operation = _remark(ledger, entry, event.reason)
     if operation:
         operation.judged_good = event.action == Action.PROMOTE
     return operation
 
 
-def _condemned(ledger: Ledger, entry: Entry, event: VersionCondemned) -> Operation | None:
+def _condemned(ledger: Ledger, entry: Entry, event: entries.VersionCondemned) -> Operation | None:
     ledger.condemned[event.digest] = event.reason
     return _remark(ledger, entry, event.reason)
 
@@ -202,7 +183,7 @@ def _remark(ledger: Ledger, entry: Entry, reason: str) -> Operation | None:
     return operation
 
 
-def _routed(ledger: Ledger, entry: Entry, event: RoutingConfirmed) -> Operation | None:
+def _routed(ledger: Ledger, entry: Entry, event: entries.RoutingConfirmed) -> Operation | None:
     ledger.routing = event.routing
     live = event.live.live(entry.time) if event.live else None
     if live and ledger.live and live.version.digest == ledger.live.version.digest:
@@ -216,17 +197,17 @@ def _routed(ledger: Ledger, entry: Entry, event: RoutingConfirmed) -> Operation 
     return operation
 
 
-def _slot_starting(ledger: Ledger, _: Entry, event: SlotStarting) -> None:
+def _slot_starting(ledger: Ledger, _: Entry, event: entries.SlotStarting) -> None:
     ledger.slots[event.slot] = Slot(event.digest, event.port, running=True)
 
 
-def _slot_stopped(ledger: Ledger, _: Entry, event: SlotStopped) -> None:
+def _slot_stopped(ledger: Ledger, _: Entry, event: entries.SlotStopped) -> None:
     slot = ledger.slots.get(event.slot)
     if slot:
         ledger.slots[event.slot] = Slot(slot.digest, slot.port, running=False)
 
 
-def _question(ledger: Ledger, entry: Entry, event: QuestionAsked) -> None:
+def _question(ledger: Ledger, entry: Entry, event: entries.QuestionAsked) -> None:
     ledger.questions[event.id] = Question(
         event.id,
         event.run,
@@ -239,7 +220,7 @@ def _question(ledger: Ledger, entry: Entry, event: QuestionAsked) -> None:
     )
 
 
-def _answer(ledger: Ledger, entry: Entry, event: QuestionAnswered) -> Approval | None:
+def _answer(ledger: Ledger, entry: Entry, event: entries.QuestionAnswered) -> Approval | None:
     question = ledger.questions.pop(event.id, None)
     if question is None:
         return None
@@ -248,27 +229,27 @@ def _answer(ledger: Ledger, entry: Entry, event: QuestionAnswered) -> Approval |
     return approval
 
 
-def _migrating(ledger: Ledger, _: Entry, event: Migrating) -> None:
+def _migrating(ledger: Ledger, _: Entry, event: entries.Migrating) -> None:
     """Believe the worst from the intent on: a migration that was killed may have done its work."""
     ledger.unsafe |= event.unsafe
 
 
-def _migration_failed(ledger: Ledger, _: Entry, event: MigrationFailed) -> None:
+def _migration_failed(ledger: Ledger, _: Entry, event: entries.MigrationFailed) -> None:
     for digest in event.unsafe:
         ledger.unsafe.pop(digest, None)
 
 
-def _schema_restored(ledger: Ledger, _: Entry, event: SchemaRestored) -> None:
+def _schema_restored(ledger: Ledger, _: Entry, event: entries.SchemaRestored) -> None:
     """Believe who restored a dump: what the schema had left behind fits it again."""
     for digest in event.safe:
         ledger.unsafe.pop(digest, None)
 
 
-def _seeded(ledger: Ledger, _: Entry, event: Seeded) -> None:
+def _seeded(ledger: Ledger, _: Entry, event: entries.Seeded) -> None:
     ledger.seeded.add(event.seed)
 
 
-def _reported(ledger: Ledger, _: Entry, event: OutcomeReported) -> None:
+def _reported(ledger: Ledger, _: Entry, event: entries.OutcomeReported) -> None:
     ledger.reported.add(event.id)
 
 

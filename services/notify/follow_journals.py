@@ -8,15 +8,8 @@ from collections.abc import Iterator, Sequence
 import structlog
 
 from deployments.environment import Environment
-from deployments.journal.entries import (
-    Event,
-    EventKind,
-    OperationEnded,
-    QuestionAnswered,
-    StepEnded,
-    VersionCondemned,
-    VersionJudged,
-)
+from deployments.journal import entries
+from deployments.journal.entries import EventKind
 from deployments.journal.ledger import Change, Ledger
 from deployments.past_releases import read_past
 from gates.notify.texts import Asked, Moved, answered_message, moved_message, took
@@ -61,32 +54,32 @@ class Follower:
             return
         ledger, name = Ledger(), f"journal:{place.name}"
         last = self.outbox.recall(name)
-        entries = place.journal.entries()
-        news = [change for entry in entries if (change := ledger.add(entry)) and entry.seq > int(last or 0)]
+        journal = place.journal.entries()
+        news = [change for entry in journal if (change := ledger.add(entry)) and entry.seq > int(last or 0)]
         told = [] if last is None else list(self._tell(place, news))
         self.outbox.write(told, {name: ledger.entries})
         self._sizes[place.name] = size
-        if any(isinstance(change.event, OperationEnded) for change in news):
+        if any(isinstance(change.event, entries.OperationEnded) for change in news):
             read_past(place)  # it is remembered: the next report reads only what came since
 
     def _tell(self, place: Environment, changes: Sequence[Change]) -> Iterator[Entry]:
         touched: dict[str, tuple[Operation, bool]] = {}  # each operation, and whether it began or ended meanwhile
         replies: list[Entry] = []
         for change in changes:
-            if isinstance(change.event, QuestionAnswered):
+            if isinstance(change.event, entries.QuestionAnswered):
                 yield from self._answer(change.event)
             elif isinstance(operation := change.subject, Operation):
                 if change.entry.kind in (EventKind.BEGIN, EventKind.STEP, EventKind.END):
                     turned = change.entry.kind != EventKind.STEP or touched.get(operation.id, (operation, False))[1]
                     touched[operation.id] = operation, turned
                 if line := _line(change.event):
-                    loud = isinstance(change.event, OperationEnded) and change.event.outcome != Outcome.PROMOTED
+                    loud = isinstance(change.event, entries.OperationEnded) and change.event.outcome != Outcome.PROMOTED
                     replies.append(reply_entry(self.notify, _key(operation), line, loud))
         for operation, turned in touched.values():
             yield from self._operation(place, operation, turned)
         yield from replies if self.notify.slack.token else ()
 
-    def _answer(self, answer: QuestionAnswered) -> Iterator[Entry]:
+    def _answer(self, answer: entries.QuestionAnswered) -> Iterator[Entry]:
         known = self.outbox.recall(f"asked:{answer.id}")
         if known and self.notify.slack.token:
             asked = Asked.model_validate(known)
@@ -120,15 +113,15 @@ def _key(operation: Operation) -> str:
     return f"release:{operation.run or operation.id}"
 
 
-def _line(event: Event) -> str:
+def _line(event: entries.Event) -> str:
     match event:
-        case StepEnded():
+        case entries.StepEnded():
             return f"{event.name}: {took(event.seconds)}"
-        case VersionJudged():
+        case entries.VersionJudged():
             return f"judged: {event.action}: {event.reason}"
-        case VersionCondemned():
+        case entries.VersionCondemned():
             return f"condemned: {event.digest[:12]}: {event.reason}"
-        case OperationEnded():
+        case entries.OperationEnded():
             return f"{event.outcome}: {event.reason}"
     return ""
 

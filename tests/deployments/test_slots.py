@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from deployments.slots import ensure_slot, publish, republish, restore, start_slot
+from deployments.slots import ensure_slot, publish, restore, start_slot
 from host.errors import HealthError, RestoreError
 from tests.deployments.stage import LEASE, Stage
 
@@ -65,7 +65,7 @@ def test_a_slot_that_was_stopped_gets_no_route(stage: Stage) -> None:
 
 def test_the_router_is_told_again_what_the_journal_says(stage: Stage) -> None:
     stage.serve(stage.version("old"), "green")
-    republish(stage.place, LEASE)
+    publish(stage.place, LEASE, stage.live())
     assert stage.effects == ["publish green", "singletons of old"]
 
 
