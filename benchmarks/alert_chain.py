@@ -35,8 +35,10 @@ from cli.screen import console, fail, say
 from control.monitoring_stack import SERVICES, MonitoringStack
 from control.plane import WATCH
 from deployments.environment import Environment
+from deployments.journal.entries import EventKind, OperationBegun, RoutingConfirmed
 from deployments.journal.ledger import Ledger
 from evidence.bundle import Run, read_bundle
+from gates.release.operation import OperationKind, Outcome
 from host.errors import ConfigError, ServerAway, SlipwayError, ToolError
 from host.home import Home
 from host.ports import free_port
@@ -173,8 +175,8 @@ class Bench:
             HOPS[3]: lambda: self._event(chain, digest),
             HOPS[4]: lambda: self._rollback(digest, "created"),
             HOPS[5]: lambda: self._rollback(digest, "start_time"),
-            HOPS[6]: lambda: self._journal(digest, "begin"),
-            HOPS[7]: lambda: self._journal(digest, "routed"),
+            HOPS[6]: lambda: self._journal(digest, EventKind.BEGIN),
+            HOPS[7]: lambda: self._journal(digest, EventKind.ROUTED),
             HOPS[8]: lambda: self._ended(chain, digest),
         }
         while HOPS[8] not in chain.at:
@@ -217,22 +219,24 @@ class Bench:
         mine = [one for one in found if one["parameters"].get("condemn") == digest and one.get(moment)]
         return min((_epoch(one[moment]) for one in mine), default=None)
 
-    def _journal(self, digest: str, kind: str) -> float | None:
+    def _journal(self, digest: str, kind: EventKind) -> float | None:
         """Return when the rollback from a digest began, or when the router confirmed another one after that."""
         begun = None
+        ledger = Ledger()
         for entry in self.place.journal.entries():
-            if entry.kind == "begin" and entry.data["operation"] == "rollback":
-                before = entry.data["before"] or {}
-                begun = entry.time if before.get("digest") == digest else None
-            live = (entry.data.get("live") or {}) if entry.kind == "routed" else {}
-            if begun and kind == "routed" and live and live["digest"] != digest:
+            change = ledger.add(entry)
+            event = change.event if change else None
+            if isinstance(event, OperationBegun) and event.operation == OperationKind.ROLLBACK:
+                begun = entry.time if event.before and event.before.digest == digest else None
+            routed = isinstance(event, RoutingConfirmed) and event.live is not None and event.live.digest != digest
+            if begun and kind is EventKind.ROUTED and routed:
                 return entry.time.timestamp()
-        return begun.timestamp() if begun and kind == "begin" else None
+        return begun.timestamp() if begun and kind is EventKind.BEGIN else None
 
     def _ended(self, chain: Chain, digest: str) -> float | None:
         ledger: Ledger = self.place.ledger()
         last = ledger.operations[-1]
-        mine = last.kind == "rollback" and last.before is not None and last.before.version.digest == digest
+        mine = last.kind == OperationKind.ROLLBACK and last.before is not None and last.before.version.digest == digest
         if not mine or last.ended is None:
             return None
         chain.outcome = last.outcome or ""
@@ -330,7 +334,7 @@ def main(faults: Sequence[str]) -> int:
     finally:
         if chains:
             console.print(table(chains))
-    return 0 if all(chain.outcome == "rolled back" for chain in chains) else 1
+    return 0 if all(chain.outcome == Outcome.ROLLED_BACK for chain in chains) else 1
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from benchmarks import releases
 from benchmarks.rivals import NginxReload, Recreate, cleared, docker
 from benchmarks.switches import CHECKOUT, traffic
 from deployments.environment import Environment
+from deployments.journal.entries import EventKind
 from deployments.runtimes.compose.projects import remove_everything
 from evidence.bundle import Bundle, Image, Run, put_bundle
 from evidence.store import Store
@@ -148,8 +149,8 @@ def _slipway(image: str, number: int, rate: float) -> tuple[Row, list[float], li
         for _ in range(FLOORS):
             typed.append(releases.roll_back(place))
             entries = place.journal.entries()
-            begun = max(at for at, one in enumerate(entries) if one.kind == "begin")
-            routed = next(one for one in entries[begun:] if one.kind == "routed")
+            begun = max(at for at, one in enumerate(entries) if one.kind == EventKind.BEGIN)
+            routed = next(one for one in entries[begun:] if one.kind == EventKind.ROUTED)
             warm.append((routed.time - entries[begun].time).total_seconds())
             releases.release(place, _version(place.store, image))
     return row, warm, typed

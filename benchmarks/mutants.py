@@ -35,6 +35,7 @@ TARGETS = (
     "deployments/runtimes/compose/files.py",
     "deployments/runtimes/compose/model.py",
     "deployments/fitness.py",
+    "deployments/journal/entries.py",
     "deployments/journal/journal.py",
     "deployments/candidate.py",
     "deployments/journal/cache.py",

@@ -25,11 +25,13 @@ from prefect.logging import disable_run_logger
 from benchmarks.switches import CHECKOUT, running
 from deployments.candidate import read_artifact
 from deployments.environment import Environment
+from deployments.journal.entries import EventKind
 from deployments.rollout import Rollout
 from deployments.runtimes.layout import app_environment
 from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
 from evidence.store import Store
+from gates.release.operation import OperationKind, Outcome
 from host.errors import ConfigError, ToolError
 from host.home import Home
 from host.ports import free_port
@@ -152,7 +154,7 @@ def _next(store: Store, digest: str) -> str:
 def release(place: Environment, digest: str) -> dict[str, float]:
     """Take a version to the place; return the seconds of each step."""
     with place.lease("benchmark: release") as lease:
-        rollout = Rollout.begin(place, lease, read_artifact(place.store, digest), "release")
+        rollout = Rollout.begin(place, lease, read_artifact(place.store, digest), OperationKind.RELEASE)
         rollout.install()
         rollout.migrate()
         rollout.start()
@@ -160,7 +162,7 @@ def release(place: Environment, digest: str) -> dict[str, float]:
         rollout.switch()
         rollout.check_public()
         rollout.drain()
-        rollout.end("promoted", "benchmark")
+        rollout.end(Outcome.PROMOTED, "benchmark")
     # The first release finds no old slot to drain.
     return {"drain": 0.0, **rollout.seconds}
 
@@ -186,7 +188,7 @@ def roll_back(place: Environment) -> float:
     )
     if done.returncode:
         raise ToolError(f"benchmark: the rollback failed: {(done.stdout + done.stderr)[-600:]}")
-    routed = [entry for entry in place.journal.entries()[known:] if entry.kind == "routed"]
+    routed = [entry for entry in place.journal.entries()[known:] if entry.kind == EventKind.ROUTED]
     return routed[-1].time.timestamp() - began
 
 

@@ -6,6 +6,7 @@ import typer
 
 from cli.screen import say
 from deployments.environment import Environment
+from deployments.journal.entries import SchemaRestored
 from host.home import Home
 from settings.pipeline import read_pipeline
 from settings.targets import Target
@@ -23,5 +24,5 @@ def restored(
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     with place.lease("the database was restored") as lease:
         left = sorted(place.ledger().unsafe)
-        place.journal.append("schema.restored", {"safe": left, "reason": reason}, lease.epoch)
+        place.journal.append(SchemaRestored(safe=left, reason=reason), lease.epoch)
     say(f"{len(left)} versions may be gone back to again: {', '.join(one[:12] for one in left) or 'none'}")

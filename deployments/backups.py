@@ -11,6 +11,7 @@ from pathlib import Path
 
 from deployments.candidate import Artifact
 from deployments.environment import Environment
+from deployments.journal.entries import BackupMade
 from deployments.journal.lease import Lease
 from deployments.runtimes.layout import Installed
 from gates.release.migrations import Step
@@ -74,8 +75,8 @@ class Backups:
             raise
         part.rename(self.directory / name)
         size, seconds = (self.directory / name).stat().st_size, round(time.monotonic() - began, 3)
-        told = {"digest": installed.digest, "file": name, "bytes": size, "sha256": digest, "seconds": seconds}
-        self.place.journal.append("backup", told, lease.epoch)
+        made = BackupMade(digest=installed.digest, file=name, bytes=size, sha256=digest, seconds=seconds)
+        self.place.journal.append(made, lease.epoch)
         for old in self.kept()[: -self.place.settings.backups_kept]:
             old.unlink()
         return f"backup {self.directory / name}: {size / 1e6:.1f} MB in {seconds:.1f} s"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from deployments.journal.ledger import Live, Version
 from deployments.place import Place
 from evidence.bundle import Bundle, read_bundle, verify_bundle
 from evidence.provenance import origin_checks
@@ -18,6 +17,7 @@ from gates.check import Check, Outcome
 from gates.release.approval import Approver
 from gates.release.freshness import stale_scans
 from gates.release.migrations import Step, pending
+from gates.release.operation import Live, Version
 from gates.scans.waivers import Waiver
 from settings.pipeline import read_pipeline
 from settings.waivers import read_waivers

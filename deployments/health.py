@@ -8,8 +8,9 @@ from functools import partial
 
 from deployments.candidate import read_artifact
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Live
+from deployments.journal.ledger import Ledger
 from gates.release.condition import Condition, Look, worst
+from gates.release.operation import Live
 from host.errors import SlipwayError
 from host.probe import examine
 

@@ -5,19 +5,20 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
-from deployments.journal.cache import Known, recall_past, remember_past
-from deployments.journal.journal import GENESIS, Entry
+from deployments.journal.cache import CachedHistory, recall_past, remember_past
+from deployments.journal.entries import EventKind
+from deployments.journal.ledger import Approval, Ledger
 from evidence.signing import Keys
 from evidence.statements import read_checks
 from evidence.store import Store
-from gates.delivery import Operation
+from gates.release.operation import Operation
 from host.errors import ServerAway, SlipwayError
 from host.home import Home
 
@@ -25,51 +26,32 @@ GIT_TIMEOUT_S = 60
 PAGE = 200
 MOST_RUNS = 2000
 MOST_EVIDENCE = 200
-# The kinds of entries that `fold` looks at: the others are verified and not read.
-FOLDED = frozenset((b"begin", b"question", b"answer", b"step", b"routed", b"end"))
+# The kinds of entries that operations and approvals are made of: the others are verified and not read.
+HISTORY_KINDS = frozenset(
+    kind.encode()
+    for kind in (
+        EventKind.BEGIN,
+        EventKind.QUESTION,
+        EventKind.ANSWER,
+        EventKind.STEP,
+        EventKind.ROUTED,
+        EventKind.END,
+    )
+)
 Graph = dict[str, tuple[int, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Past:
-    """One environment's journal: its operations, oldest first; (when, seconds) that approvals waited; and its head.
+    """One environment's journal: its operations and the approvals that were answered, oldest first; and its head.
 
     `head` is the newest entry's number and hash: told to the outside it anchors the whole chain before it.
     """
 
     environment: str
     operations: tuple[Operation, ...]
-    waited: tuple[tuple[datetime, float], ...]
+    approvals: tuple[Approval, ...]
     head: tuple[int, str]
-
-
-@dataclass
-class _Open:
-    """An operation while its entries are read."""
-
-    data: Mapping[str, Any]
-    began: str
-    took_traffic: str | None = None
-    ended: str | None = None
-    outcome: str = ""
-    downtime_s: float = 0.0
-    steps: list[tuple[str, float]] = field(default_factory=list)
-
-    def close(self) -> Operation:
-        data = self.data
-        return Operation(
-            id=data["id"],
-            kind=data["operation"],
-            version=data["version"],
-            digest=data["digest"],
-            commit=data["commit"],
-            began=datetime.fromisoformat(self.began),
-            took_traffic=datetime.fromisoformat(self.took_traffic) if self.took_traffic else None,
-            ended=datetime.fromisoformat(self.ended) if self.ended else None,
-            outcome=self.outcome,
-            downtime_s=self.downtime_s,
-            steps=tuple(self.steps),
-        )
 
 
 def read_past(place: Environment) -> Past:
@@ -77,14 +59,16 @@ def read_past(place: Environment) -> Past:
     file = place.home.root / "reports" / f"{place.name}.past.json"
     with collecting_later():
         raw = place.journal.read()
-        known = recall_past(file, raw) or Known(0, (0, GENESIS), (), ())
-        fold, length, head = Fold(), 0, known.head
-        for entry, length in place.journal.walk(raw[known.length :], known.head[1], FOLDED):
-            fold.add(entry)
+        known = recall_past(file, raw) or CachedHistory()
+        ledger = Ledger(live=known.live, operations=[*known.operations], approvals=[*known.approvals])
+        length, head = 0, known.head
+        for entry, length in place.journal.walk(raw[known.length :], known.head[1], HISTORY_KINDS):
+            ledger.add(entry)
             head = (entry.seq, entry.hash)
-        past = Past(place.name, (*known.operations, *fold.operations()), (*known.waited, *fold.waited), head)
-        if length and fold.at_rest:
-            remember_past(file, raw, Known(known.length + length, head, past.operations, past.waited))
+        past = Past(place.name, tuple(ledger.operations), tuple(ledger.approvals), head)
+        if length and not ledger.unfinished and not ledger.questions:
+            news = CachedHistory(known.length + length, head, past.operations, past.approvals, ledger.live)
+            remember_past(file, raw, news)
     return past
 
 
@@ -98,51 +82,6 @@ def collecting_later() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
-class Fold:
-    """Operations and approvals, from entries one by one: no more of a long journal is held than what comes of it."""
-
-    def __init__(self) -> None:
-        self.waited: list[tuple[datetime, float]] = []
-        self._done: list[_Open] = []
-        self._asked: dict[str, str] = {}
-
-    def operations(self) -> tuple[Operation, ...]:
-        """Return the operations, oldest first."""
-        return tuple(one.close() for one in self._done)
-
-    @property
-    def at_rest(self) -> bool:
-        """Say whether nothing that was begun or asked is still open: what is read after it stands for itself."""
-        return not self._asked and all(one.ended for one in self._done)
-
-    def add(self, entry: Entry) -> None:
-        """Take the next entry. Those that are neither are passed over quickly: there are many."""
-        kind = entry.kind
-        if kind == "begin":
-            self._done.append(_Open(entry.data, entry.at))
-        elif kind == "question":
-            self._asked[entry.data["id"]] = entry.at
-        elif kind == "answer":
-            since = self._asked.pop(entry.data["id"], None)
-            if since and entry.data["ruling"] in ("accepted", "rejected"):
-                waited_s = (entry.time - datetime.fromisoformat(since)).total_seconds()
-                self.waited.append((entry.time, waited_s))
-        elif self._done and self._done[-1].ended is None:
-            _add(self._done[-1], entry)
-
-
-def _add(one: _Open, entry: Entry) -> None:
-    data = entry.data
-    if entry.kind == "step":
-        one.steps.append((data["name"], data["seconds"]))
-        one.downtime_s += data.get("downtime_s", 0.0)
-    elif entry.kind == "routed":
-        if one.took_traffic is None and data["live"] and data["live"]["digest"] == one.data["digest"]:
-            one.took_traffic = entry.at
-    elif entry.kind == "end" and data["id"] == one.data["id"]:
-        one.ended, one.outcome = entry.at, data["outcome"]
 
 
 def commit_graph(home: Home) -> Graph:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 
 from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Live, Version
+from deployments.journal.ledger import Ledger
 from evidence.bundle import find_digest
 from evidence.statements import Commit, Scanned, newest_promotion, read_checks, read_promotions
 from gates.check import GOOD, Check, judge_checks
 from gates.release.approval import Approver
 from gates.release.migrations import Kind, Step, contracting, unapproved
+from gates.release.operation import Live, Version
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available

@@ -5,9 +5,11 @@ lease is free.
 from deployments import slots
 from deployments.candidate import read_artifact
 from deployments.environment import Environment
+from deployments.journal.entries import OperationEnded
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Ledger, Operation
+from deployments.journal.ledger import Ledger
 from deployments.rollout import Rollout
+from gates.release.operation import Operation, OperationKind, Outcome
 from gates.release.recovery import Facts, Repair, decide
 
 
@@ -43,26 +45,29 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
     elif unfinished and repair is Repair.RESTORE:
         said = slots.restore(place, lease, unfinished.before)
         reason = f"{reason}; {said}"
-        place.journal.append("end", {"id": unfinished.id, "outcome": "restored", "reason": reason}, lease.epoch)
+        place.journal.append(OperationEnded(id=unfinished.id, outcome=Outcome.RESTORED, reason=reason), lease.epoch)
     elif repair is Repair.REPUBLISH:
-        if ledger.live:
-            live = read_artifact(place.store, ledger.live.version.digest)
-            slots.ensure_slot(place, lease, ledger.live.slot, live)
-        slots.republish(place, lease)
+        _serve_again(place, lease)
     return repair, reason
+
+
+def _serve_again(place: Environment, lease: Lease) -> None:
+    """Have what the journal says is live running, and the router know it."""
+    live = place.ledger().live
+    if live:
+        slots.ensure_slot(place, lease, live.slot, read_artifact(place.store, live.version.digest))
+    slots.publish(place, lease, live)
 
 
 def _finish(place: Environment, lease: Lease, operation: Operation) -> str:
     """Do what remains after the judgement (or a rollback's switch): drain, stop what must not stay, sign, end."""
     artifact = read_artifact(place.store, operation.version.digest)
-    rest = Rollout(place, lease, artifact, operation.kind, operation.id, operation.slot, operation.before)
-    live = place.ledger().live
-    if live:
-        serving = artifact if live.version == operation.version else read_artifact(place.store, live.version.digest)
-        slots.ensure_slot(place, lease, live.slot, serving)
-        slots.republish(place, lease)
-    if operation.kind == "rollback" and operation.before:
+    kind = OperationKind(operation.kind)
+    rest = Rollout(place, lease, artifact, kind, operation.id, operation.slot, operation.before)
+    _serve_again(place, lease)
+    if kind is OperationKind.ROLLBACK and operation.before:
         rest.condemn(operation.before.version.digest, "rolled back; the rollback was interrupted and finished")
     said = rest.drain()
-    rest.end("promoted" if operation.kind == "release" else "rolled back", f"finished after an interruption; {said}")
+    outcome = Outcome.PROMOTED if kind is OperationKind.RELEASE else Outcome.ROLLED_BACK
+    rest.end(outcome, f"finished after an interruption; {said}")
     return said

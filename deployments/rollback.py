@@ -14,6 +14,7 @@ from deployments.journal.ledger import Ledger
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
 from deployments.slots import ensure_slot, start_slot
+from gates.release.operation import OperationKind, Outcome
 from gates.release.rollback import Refusal, Situation, choose_target, refuse_automatic
 from host.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 
@@ -95,7 +96,7 @@ def roll_back(
         raise RollbackRefused(f"{place.name}: {plan.reason}")
     bad, target = plan
     ledger = place.ledger()
-    rollout = Rollout.begin(place, lease, target, "rollback", run)
+    rollout = Rollout.begin(place, lease, target, OperationKind.ROLLBACK, run)
     try:
         say(_prepare(rollout, ledger))
         say(f"switch: {rollout.switch()}")
@@ -103,7 +104,7 @@ def roll_back(
     except BaseException as error:
         say(f"failed: {error}; restoring")
         said = rollout.restore()
-        rollout.end("restored", f"{error}; {said}")
+        rollout.end(Outcome.RESTORED, f"{error}; {said}")
         if isinstance(error, SlipwayError):
             raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
         raise
@@ -111,7 +112,7 @@ def roll_back(
         rollout.condemn(bad, reason)
         say(f"drain: {rollout.drain()}")
         said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}"
-        rollout.end("rolled back", said)
+        rollout.end(Outcome.ROLLED_BACK, said)
     except SlipwayError as error:
         raise RollbackUnfinished(
             f"{rollout.version} serves, and what remained was not done: {type(error).__name__}: {error}; "

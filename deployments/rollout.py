@@ -11,25 +11,25 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
 
 from control.signing_keys import signing_keys
 from deployments.bake import bake
 from deployments.candidate import Artifact, new_migrations, read_artifact
 from deployments.environment import Environment
 from deployments.fitness import Fitness
+from deployments.journal import entries
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Live, Version
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from deployments.runtimes import Runtime
 from deployments.runtimes.layout import Installed, app_secrets, smoke
 from deployments.runtimes.one_off import NO_SEED
-from deployments.slots import live_data, publish, restore, start_slot, stop_slot
+from deployments.slots import publish, restore, start_slot, stop_slot
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
 from gates.release.analysis import SlotCounters
 from gates.release.downtime import exceeded
 from gates.release.migrations import Step, unsafe
+from gates.release.operation import Live, OperationKind, Outcome, Version
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError, SlipwayError, ToolError
 from host.probe import await_healthy
@@ -45,7 +45,7 @@ class Rollout:
     place: Environment
     lease: Lease
     artifact: Artifact
-    kind: str
+    kind: OperationKind
     id: str
     slot: str
     before: Live | None
@@ -57,20 +57,26 @@ class Rollout:
     down_s: float = 0.0
 
     @classmethod
-    def begin(cls, place: Environment, lease: Lease, artifact: Artifact, kind: str, run: str = "") -> "Rollout":
+    def begin(
+        cls, place: Environment, lease: Lease, artifact: Artifact, kind: OperationKind, run: str = ""
+    ) -> "Rollout":
         """Journal the intent. The place must have been reconciled under this lease.
 
         EvidenceError, before anything is written, when a release could not be signed for at its end.
         """
-        signer = signing_keys(place.home) if kind == "release" else None
+        signer = signing_keys(place.home) if kind == OperationKind.RELEASE else None
         if signer:
             signer.prove()
         ledger = place.ledger()
         slot = ledger.idle_slot
         rollout = cls(place, lease, artifact, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)
         place.preview_secret(renew=True)
-        data = {"id": rollout.id, "operation": kind, "slot": slot, "run": run, **asdict(artifact.version)}
-        rollout._write("begin", data | {"before": live_data(ledger.live)})
+        before = entries.LiveData.of(ledger.live)
+        rollout._write(
+            entries.OperationBegun(
+                id=rollout.id, operation=kind, slot=slot, run=run, before=before, **asdict(artifact.version)
+            )
+        )
         rollout.first_reading = rollout._reading()
         return rollout
 
@@ -91,8 +97,8 @@ class Rollout:
     def installed(self) -> Installed:
         return self.runtime.installed(self.artifact)
 
-    def _write(self, kind: str, data: Mapping[str, Any]) -> None:
-        self.place.journal.append(kind, data, self.lease.epoch)
+    def _write(self, event: entries.Event) -> None:
+        self.place.journal.append(event, self.lease.epoch)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -100,7 +106,7 @@ class Rollout:
         start = time.monotonic()
         yield
         self.seconds[name] = round(time.monotonic() - start, 3)
-        self._write("step", {"name": name, "seconds": self.seconds[name]})
+        self._write(entries.StepEnded(name=name, seconds=self.seconds[name]))
 
     def install(self) -> str:
         """Lay the artifact out on this host. Changes nothing that runs."""
@@ -113,13 +119,13 @@ class Rollout:
         with self.step("migrate"):
             # Its transactions make a migration that failed one that never happened; see host/errors.py.
             unsafe = self._left_behind()
-            self._write("migrating", {"digest": self.version.digest, "unsafe": unsafe})
+            self._write(entries.Migrating(digest=self.version.digest, unsafe=unsafe))
             try:
                 said = self.runtime.migrate(self.installed, self.lease)
             except SlipwayError:
-                self._write("migration.failed", {"digest": self.version.digest, "unsafe": unsafe})
+                self._write(entries.MigrationFailed(digest=self.version.digest, unsafe=unsafe))
                 raise
-            self._write("migrated", {"digest": self.version.digest})
+            self._write(entries.Migrated(digest=self.version.digest))
             return said
 
     def seed(self) -> str:
@@ -130,9 +136,9 @@ class Rollout:
         if self.artifact.bundle.run.seed is None:
             return NO_SEED
         with self.step("seed"):
-            self._write("seeding", {"seed": kind, "digest": self.version.digest})
+            self._write(entries.Seeding(seed=kind, digest=self.version.digest))
             said = self.runtime.seed(self.installed, kind, self.lease)
-            self._write("seeded", {"seed": kind, "digest": self.version.digest, "said": said[:500]})
+            self._write(entries.Seeded(seed=kind, digest=self.version.digest, said=said[:500]))
             return said
 
     def start(self) -> str:
@@ -171,7 +177,7 @@ class Rollout:
                 verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
             elif verdict.action is Action.ROLL_BACK and (why := self._restarted_from_outside(began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
-            self._write("judged", {"action": str(verdict.action), "reason": verdict.reason})
+            self._write(entries.VersionJudged(action=verdict.action, reason=verdict.reason))
             return verdict
 
     def _restarted_from_outside(self, since: datetime) -> str | None:
@@ -197,7 +203,7 @@ class Rollout:
             return "no old version is running"
         with self.step("drain"):
             result = self.place.router.drain(old, self.place.settings.drain_seconds)
-            if self.kind == "rollback":
+            if self.kind == OperationKind.ROLLBACK:
                 stop_slot(self.place, self.lease, old)
             elif not result.clean:
                 self.runtime.restart(old)
@@ -205,11 +211,11 @@ class Rollout:
 
     def condemn(self, digest: str, reason: str) -> None:
         """Write down that a version is bad: it is never a target again."""
-        self._write("condemned", {"digest": digest, "reason": reason})
+        self._write(entries.VersionCondemned(digest=digest, reason=reason))
 
-    def end(self, outcome: str, reason: str) -> None:
+    def end(self, outcome: Outcome, reason: str) -> None:
         """Write down how it ended; a promotion is also signed for the environments after this one."""
-        if outcome == "promoted" and self.kind == "release":
+        if outcome == Outcome.PROMOTED and self.kind == OperationKind.RELEASE:
             promoted = Promoted(
                 environment=self.place.name,
                 version=self.version.version,
@@ -219,7 +225,7 @@ class Rollout:
             )
             keys = self.signer or signing_keys(self.place.home)
             state(self.place.store, keys, self.version.digest, self.place.app, Kind.PROMOTION, promoted)
-        self._write("end", {"id": self.id, "outcome": outcome, "reason": reason})
+        self._write(entries.OperationEnded(id=self.id, outcome=outcome, reason=reason))
 
     def restore(self) -> str:
         """Bring back what was live when this began: its slot, its traffic. RestoreError outranks every other error."""
@@ -250,7 +256,7 @@ class Rollout:
 
         Never in a rollback: what is gone back to served before, and a slow version is better than a broken one.
         """
-        return self.kind == "release" and preview is (self.place.settings.strategy is Strategy.BLUE_GREEN)
+        return self.kind == OperationKind.RELEASE and preview is (self.place.settings.strategy is Strategy.BLUE_GREEN)
 
     def _reading(self) -> SlotCounters | None:
         return self.place.router.counters().get(self.before.slot, SlotCounters()) if self.before else None
@@ -263,7 +269,7 @@ class Rollout:
         if self.downtime_from is not None:
             down_s = round(time.monotonic() - self.downtime_from, 3)
             self.down_s += down_s
-            self._write("step", {"name": "down", "seconds": down_s, "downtime_s": down_s})
+            self._write(entries.StepEnded(name="down", seconds=down_s, downtime_s=down_s))
             self.downtime_from = None
 
 

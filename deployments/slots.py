@@ -3,23 +3,17 @@
 Intent is journaled before each effect, and each may be repeated after a crash at any point.
 """
 
-from dataclasses import asdict
-from typing import Any
-
 from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.journal import entries
 from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Ledger, Live
+from deployments.journal.ledger import Ledger
 from deployments.router.router import Routing
+from gates.release.operation import Live
 from host.errors import RestoreError, SlipwayError
 from host.ports import Endpoints
 from host.probe import await_healthy
-
-
-def live_data(live: Live | None) -> dict[str, Any] | None:
-    """Return what serves as the journal has it."""
-    return {**asdict(live.version), "slot": live.slot} if live else None
 
 
 def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) -> str:
@@ -30,19 +24,19 @@ def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) 
     installed = runtime.installed(artifact)
     stop_slot(place, lease, slot)
     endpoints = runtime.choose_endpoints()
-    data = {"slot": slot, "digest": artifact.digest, "port": write_endpoints(endpoints)}
-    place.journal.append("slot.starting", data, lease.epoch)
+    written = write_endpoints(endpoints)
+    place.journal.append(entries.SlotStarting(slot=slot, digest=artifact.digest, port=written), lease.epoch)
     runtime.start(slot, installed, endpoints)
     said = _await_slot(place, slot, endpoints, artifact)
-    place.journal.append("slot.started", data, lease.epoch)
+    place.journal.append(entries.SlotStarted(slot=slot, digest=artifact.digest, port=written), lease.epoch)
     return said
 
 
 def stop_slot(place: Environment, lease: Lease, slot: str) -> None:
     """Stop what runs in a slot. Safe to repeat."""
-    place.journal.append("slot.stopping", {"slot": slot}, lease.epoch)
+    place.journal.append(entries.SlotStopping(slot=slot), lease.epoch)
     place.runtime.stop(slot)
-    place.journal.append("slot.stopped", {"slot": slot}, lease.epoch)
+    place.journal.append(entries.SlotStopped(slot=slot), lease.epoch)
 
 
 def publish(place: Environment, lease: Lease, live: Live | None, preview: str | None = None) -> float:
@@ -59,18 +53,13 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
         preview_slot=preview,
         preview_secret=place.preview_secret(),
     )
-    data = {"routing": routing.to_dict(), "live": live_data(live)}
-    place.journal.append("routing", data, lease.epoch)
+    written, served = routing.to_dict(), entries.LiveData.of(live)
+    place.journal.append(entries.RoutingIntended(routing=written, live=served), lease.epoch)
     seconds = place.router.publish(routing)
-    place.journal.append("routed", {**data, "seconds": round(seconds, 4)}, lease.epoch)
+    place.journal.append(entries.RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
     if preview is None and (orchestrator := place.runtime.orchestrator):
         orchestrator.follow(live.version.digest if live else None)
     return seconds
-
-
-def republish(place: Environment, lease: Lease) -> float:
-    """Tell the router again what the journal says is live: after a crash of either."""
-    return publish(place, lease, place.ledger().live)
 
 
 def restore(place: Environment, lease: Lease, before: Live | None) -> str:
@@ -81,30 +70,26 @@ def restore(place: Environment, lease: Lease, before: Live | None) -> str:
     try:
         if orchestrator := place.runtime.orchestrator:
             orchestrator.wait_ready()
-        return _restore(place, lease, before)
+        ledger = place.ledger()
+        if before is None:
+            publish(place, lease, None)
+            for slot in [name for name, one in ledger.slots.items() if one.running]:
+                stop_slot(place, lease, slot)
+            return "nothing was live before, and nothing is now"
+        ensure_slot(place, lease, before.slot, read_artifact(place.store, before.version.digest))
+        seconds = publish(place, lease, before)
+        other = "green" if before.slot == "blue" else "blue"
+        if other in ledger.slots and ledger.slots[other].running:
+            place.router.drain(other, place.settings.drain_seconds)
+            stop_slot(place, lease, other)
+            publish(place, lease, before)
+        return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
     except SlipwayError as error:
         what = f"{before.version} in slot {before.slot}" if before else "the empty state"
         raise RestoreError(
             f"{place.name}: could not bring back {what}: {error}; look at `make status`, then docs/operations.md, "
             "'A restore that failed'"
         ) from error
-
-
-def _restore(place: Environment, lease: Lease, before: Live | None) -> str:
-    ledger = place.ledger()
-    if before is None:
-        publish(place, lease, None)
-        for slot in [name for name, one in ledger.slots.items() if one.running]:
-            stop_slot(place, lease, slot)
-        return "nothing was live before, and nothing is now"
-    ensure_slot(place, lease, before.slot, read_artifact(place.store, before.version.digest))
-    seconds = publish(place, lease, before)
-    other = "green" if before.slot == "blue" else "blue"
-    if other in ledger.slots and ledger.slots[other].running:
-        place.router.drain(other, place.settings.drain_seconds)
-        stop_slot(place, lease, other)
-        publish(place, lease, before)
-    return f"{before.version} serves again in slot {before.slot}, confirmed in {seconds * 1000:.1f} ms"
 
 
 def ensure_slot(place: Environment, lease: Lease, name: str, artifact: Artifact) -> None:

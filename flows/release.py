@@ -8,6 +8,7 @@ from deployments.preflight import Preflight, choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
 from gates.release.approval import Ruling
+from gates.release.operation import OperationKind, Outcome
 from gates.verdict import Action, Verdict
 from host.errors import RestoreError, SlipwayError
 from settings.environment import Strategy
@@ -70,7 +71,7 @@ def release(environment: Target, version: str | None = None) -> State[str]:
             if blocked := _changed(seen, now):
                 return Failed(name="Blocked", message=blocked)
             back_up(place, lease, now)
-            rollout = Rollout.begin(place, lease, now.candidate, "release", str(runtime.flow_run.id))
+            rollout = Rollout.begin(place, lease, now.candidate, OperationKind.RELEASE, str(runtime.flow_run.id))
             outcome, reason = _deploy(rollout)
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
@@ -92,26 +93,26 @@ def _changed(asked: Preflight, now: Preflight) -> str:
     return ""
 
 
-def _deploy(rollout: Rollout) -> tuple[str, str]:
+def _deploy(rollout: Rollout) -> tuple[Outcome, str]:
     """Change the environment, under the lease; return outcome and reason. On any failure what was live comes back."""
     try:
         verdict = _move(rollout)
     except BaseException as error:
         said = restore(rollout)
         reason = f"{_down(rollout)}{type(error).__name__}: {error}; {said}"
-        rollout.end("restored", reason)
+        rollout.end(Outcome.RESTORED, reason)
         if isinstance(error, SlipwayError):
-            return "restored", reason
+            return Outcome.RESTORED, reason
         raise
     if verdict.action is not Action.PROMOTE:
         rollout.condemn(rollout.version.digest, verdict.reason)
         said = restore(rollout)
         reason = f"{_down(rollout)}{verdict.reason}; {said}"
-        rollout.end("rolled back", reason)
-        return "rolled back", reason
+        rollout.end(Outcome.ROLLED_BACK, reason)
+        return Outcome.ROLLED_BACK, reason
     reason = f"{_down(rollout)}{verdict.reason}{_drained(rollout)}"
-    rollout.end("promoted", reason)
-    return "promoted", reason
+    rollout.end(Outcome.PROMOTED, reason)
+    return Outcome.PROMOTED, reason
 
 
 def _down(rollout: Rollout) -> str:
@@ -140,16 +141,16 @@ def _move(rollout: Rollout) -> Verdict:
     return bake(rollout)
 
 
-def _tell(rollout: Rollout, seen: Preflight, outcome: str, reason: str) -> State[str]:
+def _tell(rollout: Rollout, seen: Preflight, outcome: Outcome, reason: str) -> State[str]:
     """Report, without the lease: a server that is away may take its time here."""
     page = outcome_page(rollout, outcome, reason)
     show("outcome", page, f"{rollout.version.version} in {rollout.place.name}: {outcome}")
     tell_release(rollout, outcome, reason)
-    if outcome == "promoted" and rollout.too_long_down:
+    if outcome is Outcome.PROMOTED and rollout.too_long_down:
         return Failed(name="DowntimeExceeded", message=f"{rollout.version} serves {rollout.place.name}, but {reason}")
-    if outcome == "promoted":
+    if outcome is Outcome.PROMOTED:
         if rollout.place.settings.production:
             tell_notes(rollout.version.version, seen.commits)
             tell_release_notes(rollout.version.version, rollout.version.commit, seen.commits)
         return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")
-    return Failed(name={"rolled back": "RolledBack", "restored": "Restored"}[outcome], message=reason)
+    return Failed(name="RolledBack" if outcome is Outcome.ROLLED_BACK else "Restored", message=reason)

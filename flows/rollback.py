@@ -8,6 +8,7 @@ from prefect.logging import get_run_logger
 from prefect.states import Completed, Failed
 
 from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
+from gates.release.operation import Outcome
 from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
 from settings.targets import Target
 from tasks.artifacts import show
@@ -69,6 +70,6 @@ def _roll_back(environment: Target, condemn: str | None, to: str | None, reason:
         return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
     if done is None:
         return Completed(name="NothingToDo", message=said)
-    show("outcome", outcome_page(done, "rolled back", said), f"back to {done.version.version} in {place.name}")
-    tell_release(done, "rolled back", said)
+    show("outcome", outcome_page(done, Outcome.ROLLED_BACK, said), f"back to {done.version.version} in {place.name}")
+    tell_release(done, Outcome.ROLLED_BACK, said)
     return Completed(name="RolledBack", message=said)

@@ -8,35 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gates.release.operation import Operation, OperationKind, Outcome
+
 DAY_S = 86400.0
 # A release within this time of a failure is taken for its repair.
 REWORK_WITHIN = timedelta(days=7)
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A release or a rollback of one environment. Times are aware UTC.
-
-    `took_traffic` is when its version first served the public, None when it never did. `outcome` is the journal's;
-    "" while it goes on or when it was interrupted. `steps` are (name, seconds).
-    """
-
-    id: str
-    kind: str
-    version: str
-    digest: str
-    commit: str
-    began: datetime
-    took_traffic: datetime | None = None
-    ended: datetime | None = None
-    outcome: str = ""
-    downtime_s: float = 0.0
-    steps: tuple[tuple[str, float], ...] = ()
-
-    @property
-    def seconds(self) -> float | None:
-        """Return how long it took, None while it goes on."""
-        return (self.ended - self.began).total_seconds() if self.ended else None
 
 
 @dataclass(frozen=True)
@@ -116,30 +92,30 @@ def deployments_of(operations: Sequence[Operation]) -> list[Deployment]:
     made: list[Deployment] = []
     owed = None  # when the failure was that the next promoted release repairs
     for index, one in enumerate(operations):
-        if one.kind != "release" or not (one.took_traffic or one.downtime_s > 0):
+        if one.kind != OperationKind.RELEASE or not (one.took_traffic or one.downtime_s > 0):
             continue
         at = one.took_traffic or one.began
         failed, restored = _fate(one, (operations[later] for later in range(index + 1, len(operations))))
-        rework = bool(owed and at - owed <= REWORK_WITHIN and one.outcome == "promoted")
+        rework = bool(owed and at - owed <= REWORK_WITHIN and one.outcome == Outcome.PROMOTED)
         made.append(Deployment(one, at, failed, restored, rework))
         if failed:
             owed = at
-        elif one.outcome == "promoted":
+        elif one.outcome == Outcome.PROMOTED:
             owed = None
     return made
 
 
 def _fate(one: Operation, later: Iterable[Operation]) -> tuple[str, datetime | None]:
-    if one.outcome == "rolled back":
+    if one.outcome == Outcome.ROLLED_BACK:
         return "rolled back by its own release", one.ended
-    if one.outcome == "restored":
+    if one.outcome == Outcome.RESTORED:
         return "could not be finished", one.ended
-    if one.outcome != "promoted":
+    if one.outcome != Outcome.PROMOTED:
         return "", None
     for next_one in later:
-        if next_one.kind == "rollback" and next_one.outcome == "rolled back":
+        if next_one.kind == OperationKind.ROLLBACK and next_one.outcome == Outcome.ROLLED_BACK:
             return "rolled back later", next_one.took_traffic or next_one.ended
-        if next_one.kind == "release" and next_one.outcome == "promoted":
+        if next_one.kind == OperationKind.RELEASE and next_one.outcome == Outcome.PROMOTED:
             break  # it left production the ordinary way
     return "", None
 
@@ -157,9 +133,9 @@ def first_arrivals(
     odd = 0
     first = True
     for one in operations:
-        if one.kind != "release" or one.outcome != "promoted" or one.ended is None:
+        if one.kind != OperationKind.RELEASE or one.outcome != Outcome.PROMOTED or one.ended is None:
             continue
-        new = _unseen(one.commit, graph, arrived)
+        new = _unseen(one.version.commit, graph, arrived)
         for commit in () if first else new:
             lead_s = one.ended.timestamp() - graph[commit][0]
             if lead_s < 0:

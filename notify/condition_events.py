@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Version
+from deployments.journal.ledger import Ledger
 from deployments.rollback import situation
 from gates.notify.messages import cut
 from gates.release.condition import Condition, Look
+from gates.release.operation import Version
 from gates.release.rollback import refuse_automatic
 
 # The event's id follows from what it tells: the server drops one that it has seen.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deployments.journal.journal import FORMAT, GENESIS, Journal
-from deployments.past_releases import Fold
-from gates.delivery import Operation
+from deployments.journal.ledger import read_ledger
+from gates.release.operation import Operation
 
 STEPS = (("install", 3.0), ("migrate", 1.5), ("start", 4.0), ("verify", 6.0), ("switch", 0.05), ("check", 5.0))
 Row = tuple[datetime, str, dict[str, Any]]
@@ -40,10 +40,7 @@ def write_journal(file: Path, rows: Iterator[Row]) -> int:
 
 def operations_of(directory: Path) -> tuple[Operation, ...]:
     """Return the operations of the journal in a directory."""
-    fold = Fold()
-    for entry in Journal(directory).entries():
-        fold.add(entry)
-    return fold.operations()
+    return tuple(read_ledger(Journal(directory).entries()).operations)
 
 
 def releases(

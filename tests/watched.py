@@ -71,10 +71,10 @@ class Watched:
         digest = put_bundle(place.store, bundle)
         version = {"digest": digest, "version": bundle.version, "commit": bundle.commit}
         begin = {"id": f"op{self.number}", "operation": kind, "slot": "blue", "run": "", "before": None}
-        place.journal.append("begin", begin | version)
+        place.journal.write("begin", begin | version)
         live = {"routing": {"version": None}, "live": {**version, "slot": "blue"}}
-        place.journal.append("routed", live)
-        place.journal.append("end", {"id": begin["id"], "outcome": outcome, "reason": "test"})
+        place.journal.write("routed", live)
+        place.journal.write("end", {"id": begin["id"], "outcome": outcome, "reason": "test"})
         return digest
 
     def events(self) -> list[str]:

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.runs import Ended
 from cli.screen import console, escape
 from deployments.environment import Environment
-from deployments.journal.ledger import Operation
+from gates.release.operation import Operation
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def print_table(rows: Sequence[Row], places: Mapping[str, Environment], traffic:
     table = Table("what", "verdict", "reason", "seconds by step", "downtime s", show_lines=True)
     for row in rows:
         operation = _operation(row, places)
-        steps = [f"{name} {seconds:.2f}" for name, seconds in operation.steps if name != "down"] if operation else []
+        steps = [f"{one.name} {one.seconds:.2f}" for one in operation.steps if one.name != "down"] if operation else []
         down = f"{operation.downtime_s:.2f}" if operation else "-"
         good = row.ended.state == row.expected
         verdict = f"[{'green' if good else 'red'}]{row.ended.state}[/]"

@@ -5,68 +5,55 @@ verify their chain again. A file that does not fit or cannot be read is no loss:
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gates.delivery import Operation
+from deployments.journal.journal import GENESIS
+from deployments.journal.ledger import Approval
+from gates.release.operation import Live, Operation
 from host.files import write_atomically
-
-FORMAT = 1
-TIMES = ("began", "took_traffic", "ended")
-Waited = tuple[tuple[datetime, float], ...]
 
 
 @dataclass(frozen=True)
-class Known:
+class CachedHistory:
     """What the first `length` bytes of a journal add up to; `head` is the newest entry's number and hash."""
 
-    length: int
-    head: tuple[int, str]
-    operations: tuple[Operation, ...]
-    waited: Waited
+    length: int = 0
+    head: tuple[int, str] = (0, GENESIS)
+    operations: tuple[Operation, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    live: Live | None = None
 
 
-def recall_past(file: Path, journal: bytes) -> Known | None:
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[2] = 2
+    sha256: str
+    history: CachedHistory
+
+
+def recall_past(file: Path, journal: bytes) -> CachedHistory | None:
     """Return what is known of the journal's beginning, None when nothing is that holds for these bytes."""
     try:
-        found = orjson.loads(file.read_bytes())
-        length = int(found["length"])
-        if found["format"] != FORMAT or length > len(journal) or found["sha256"] != _digest(journal, length):
-            return None
-        operations = tuple(_operation(one) for one in found["operations"])
-        waited = tuple((datetime.fromisoformat(at), float(seconds)) for at, seconds in found["waited"])
-        return Known(length, (int(found["head"][0]), str(found["head"][1])), operations, waited)
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        cached = _File.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError):
         return None
+    history = cached.history
+    return history if history.length <= len(journal) and cached.sha256 == _digest(journal, history.length) else None
 
 
-def remember_past(file: Path, journal: bytes, known: Known) -> None:
+def remember_past(file: Path, journal: bytes, history: CachedHistory) -> None:
     """Write down what was read. Safe to repeat; a disk that is full is no reason to fail a report."""
-    body = {
-        "format": FORMAT,
-        "length": known.length,
-        "sha256": _digest(journal, known.length),
-        "head": known.head,
-        "operations": known.operations,
-        "waited": known.waited,
-    }
+    cached = _File(sha256=_digest(journal, history.length), history=history)
     try:
-        write_atomically(file, orjson.dumps(body))
+        write_atomically(file, cached.model_dump_json().encode())
     except OSError:
         return
 
 
 def _digest(journal: bytes, length: int) -> str:
     return hashlib.sha256(memoryview(journal)[:length]).hexdigest()
-
-
-def _operation(data: dict[str, Any]) -> Operation:
-    read: Callable[[str | None], datetime | None] = lambda at: datetime.fromisoformat(at) if at else None  # noqa: E731
-    steps: Sequence[Any] = data["steps"]
-    times = {name: read(data[name]) for name in TIMES}
-    return Operation(**{**data, **times, "steps": tuple((str(name), float(took)) for name, took in steps)})

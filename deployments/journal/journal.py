@@ -1,8 +1,8 @@
 """The journal of one environment: append-only, fsynced, hash-chained. What it says is the truth about what is live.
 
-One JSON object a line: `v` (format), `seq`, `at` (UTC, ISO 8601), `epoch` of the lease, `kind`, `data`, `prev` (the
-hash of
-the line before) and `hash` (SHA-256 over the canonical form of all the others). Intent is written before each effect.
+One JSON object a line: `v` (format), `seq`, `at` (UTC, ISO 8601), `epoch` of the lease, `kind`, `data` (both:
+entries.py), `prev` (the hash of the line before) and `hash` (SHA-256 over the canonical form of all the others).
+Intent is written before each effect.
 """
 
 import errno
@@ -13,10 +13,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
+from deployments.journal.entries import Entry, Event
 from host.errors import JournalError
 from host.files import locked, sync_directory
 
@@ -27,22 +28,6 @@ HASH, KIND, PREV = b'"hash":"', b'","kind":"', b'","prev":"'
 END = b',"v":%d}' % FORMAT
 FIELDS = (int, str, int, str, dict, str, str)  # the types of an entry's
 RESERVE_BYTES = 256 * 1024  # room for some 500 entries when the disk is full: enough to finish or restore
-
-
-class Entry(NamedTuple):
-    """One line of the journal."""
-
-    seq: int
-    at: str
-    epoch: int
-    kind: str
-    data: Mapping[str, Any]
-    prev: str
-    hash: str
-
-    @property
-    def time(self) -> datetime:
-        return datetime.fromisoformat(self.at)
 
 
 def _digest(body: Mapping[str, Any]) -> str:
@@ -63,11 +48,15 @@ class Journal:
         """
         return self.parse(self.read())[0]
 
-    def append(self, kind: str, data: Mapping[str, Any], epoch: int = 0) -> Entry:
-        """Write one entry and return when it is on the disk. Not repeatable: each call is an entry.
+    def append(self, event: Event, epoch: int = 0) -> Entry:
+        """Write one event and return when it is on the disk. Not repeatable: each call is an entry.
 
         Raises JournalError when it cannot be written, the reserve used up included.
         """
+        return self.write(event.kind.value, event.to_data(), epoch)
+
+    def write(self, kind: str, data: Mapping[str, Any], epoch: int = 0) -> Entry:
+        """Write one line, whatever its kind and data: for `append`, which knows what they may be."""
         with self._locked():
             entries, length = self.parse(self.read())
             last = entries[-1] if entries else None

@@ -1,43 +1,20 @@
 """What a journal adds up to: what is live, what runs in which slot, what was promoted or condemned, what is
-unfinished.
+unfinished. The only place that gives an entry a meaning.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
+from deployments.journal import entries
 from deployments.journal.endpoints import read_endpoints
-from deployments.journal.journal import Entry
-from host.errors import JournalError
+from deployments.journal.entries import Entry, Event, EventKind, read_event
+from gates.release.operation import Live, Operation, Outcome, Remark, TimedStep, Version
+from gates.verdict import Action
 from host.ports import Endpoints
 
 SLOTS = ("blue", "green")
-
-
-@dataclass(frozen=True)
-class Version:
-    """An artifact as people know it. `digest` is hex SHA-256, `commit` a full hash."""
-
-    digest: str
-    version: str
-    commit: str
-
-    @classmethod
-    def read(cls, data: Mapping[str, Any] | None) -> "Version | None":
-        return cls(data["digest"], data["version"], data["commit"]) if data else None
-
-    def __str__(self) -> str:
-        return f"{self.version} ({self.digest[:12]})"
-
-
-@dataclass(frozen=True)
-class Live:
-    """What serves the public, since when, and in which slot."""
-
-    version: Version
-    slot: str
-    since: datetime
 
 
 @dataclass(frozen=True)
@@ -47,27 +24,6 @@ class Slot:
     digest: str
     endpoints: Endpoints
     running: bool
-
-
-@dataclass
-class Operation:
-    """A release or a rollback, from its `begin` to its `end`. Times are aware UTC; `outcome` is None until it ends."""
-
-    id: str
-    kind: str
-    version: Version
-    slot: str
-    before: Live | None
-    began: datetime
-    epoch: int
-    run: str = ""
-    judged_good: bool = False
-    switched: bool = False  # its version has the traffic
-    outcome: str | None = None
-    reason: str = ""
-    ended: datetime | None = None
-    steps: list[tuple[str, float]] = field(default_factory=list)
-    downtime_s: float = 0.0
 
 
 @dataclass
@@ -81,6 +37,28 @@ class Question:
     expires: datetime
     pid: int
     started: float
+    asked: datetime
+
+
+class Approval(NamedTuple):
+    """A question that was answered. `ruling` is of gates/release/approval.py, or a newer Slipway's."""
+
+    run: str
+    asked: datetime
+    answered: datetime
+    ruling: str
+
+    @property
+    def waited_s(self) -> float:
+        return (self.answered - self.asked).total_seconds()
+
+
+class Change(NamedTuple):
+    """An entry and what it is about: the operation that it falls into, or the approval that it completes."""
+
+    entry: Entry
+    event: Event
+    subject: Operation | Approval | None
 
 
 @dataclass
@@ -97,13 +75,18 @@ class Ledger:
     versions: dict[str, Version] = field(default_factory=dict)
     condemned: dict[str, str] = field(default_factory=dict)
     questions: dict[str, Question] = field(default_factory=dict)
+    approvals: list[Approval] = field(default_factory=list)
     unsafe: dict[str, str] = field(default_factory=dict)
     seeded: set[str] = field(default_factory=set)
+    reported: set[str] = field(default_factory=set)
 
     @property
     def unfinished(self) -> Operation | None:
         """Return the operation that nobody ended. There is one at most: each reconciles before it begins."""
-        return next((one for one in reversed(self.operations) if one.outcome is None), None)
+        for operation in reversed(self.operations):  # no generator: the fold asks for each step
+            if operation.outcome is None:
+                return operation
+        return None
 
     @property
     def idle_slot(self) -> str:
@@ -114,7 +97,9 @@ class Ledger:
     def promotion(self) -> Operation | None:
         """Return the release that promoted what is live, None when any other operation came after it."""
         last = self.operations[-1] if self.operations else None
-        good = last and self.live and last.outcome == "promoted" and last.version.digest == self.live.version.digest
+        good = (
+            last and last.outcome == Outcome.PROMOTED and self.live and last.version.digest == self.live.version.digest
+        )
         return last if good else None
 
     def warm(self, window: timedelta) -> tuple[str, datetime] | None:
@@ -124,153 +109,166 @@ class Ledger:
         """
         if self.unfinished:
             return None
-        last = next((one for one in reversed(self.operations) if one.outcome == "promoted" and one.ended), None)
+        promoted = (one.ended for one in reversed(self.operations) if one.outcome == Outcome.PROMOTED and one.ended)
+        ended = next(promoted, None)
         idle = self.slots.get(self.idle_slot)
-        if not last or not last.ended or not idle or not idle.running or not self.live:
+        if not ended or not idle or not idle.running or not self.live:
             return None
-        return self.idle_slot, last.ended + window
+        return self.idle_slot, ended + window
 
+    def add(self, entry: Entry) -> Change | None:
+        """Take in the next entry; return what it changed, None for a kind that adds nothing or is a newer Slipway's.
 
-def read_ledger(entries: Sequence[Entry]) -> Ledger:
-    """Fold the entries, oldest first. Unknown kinds (of a newer Slipway) are passed over."""
-    return extend(Ledger(), entries)
-
-
-def extend(ledger: Ledger, entries: Sequence[Entry]) -> Ledger:
-    """Add newer entries, oldest first, to what the older ones came to; return the same ledger.
-
-    Raises JournalError for an entry whose data are not what its kind has.
-    """
-    for entry in entries:
-        ledger.entries = entry.seq
-        ledger.epoch = max(ledger.epoch, entry.epoch)
+        Raises JournalError if its data are not what its kind has.
+        """
+        self.entries = entry.seq
+        self.epoch = max(self.epoch, entry.epoch)
         handle = _HANDLERS.get(entry.kind)
-        try:
-            if handle:
-                handle(ledger, entry)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise JournalError(
-                f"journal entry {entry.seq} ({entry.kind}) cannot be read ({type(error).__name__}: {error}); nothing "
-                "is done here until a person has looked: docs/operations.md, 'A damaged journal'"
-            ) from error
+        if handle is None:
+            return None
+        event = read_event(entry)
+        return Change(entry, event, handle(self, entry, event))
+
+
+def read_ledger(journal: Iterable[Entry]) -> Ledger:
+    """Fold the entries, oldest first. Raises JournalError for an entry whose data are not what its kind has."""
+    ledger = Ledger()
+    for entry in journal:
+        ledger.add(entry)
     return ledger
 
 
-def _live(data: Mapping[str, Any] | None, since: datetime) -> Live | None:
-    version = Version.read(data)
-    return Live(version, data["slot"], since) if data and version else None
-
-
-def _begin(ledger: Ledger, entry: Entry) -> None:
-    data = entry.data
-    version = Version(data["digest"], data["version"], data["commit"])
+def _begin(ledger: Ledger, entry: Entry, event: entries.OperationBegun) -> Operation:
+    version = Version(event.digest, event.version, event.commit)
     ledger.versions[version.digest] = version
-    ledger.operations.append(
-        Operation(
-            data["id"], data["operation"], version, data["slot"], ledger.live, entry.time, entry.epoch, data["run"]
-        )
+    operation = Operation(
+        event.id, event.operation, version, event.slot, ledger.live, entry.time, entry.epoch, event.run
     )
+    ledger.operations.append(operation)
+    return operation
 
 
-def _routed(ledger: Ledger, entry: Entry) -> None:
-    data = entry.data
-    ledger.routing = data["routing"]
-    same = ledger.live and data["live"] and ledger.live.version.digest == data["live"]["digest"]
-    if not same:
-        ledger.live = _live(data["live"], entry.time)
-    elif ledger.live and ledger.live.slot != data["live"]["slot"]:
-        ledger.live = Live(ledger.live.version, data["live"]["slot"], ledger.live.since)
+def _end(ledger: Ledger, entry: Entry, event: entries.OperationEnded) -> Operation | None:
+    for operation in reversed(ledger.operations):
+        if operation.id == event.id and operation.outcome is None:
+            operation.outcome, operation.reason, operation.ended = event.outcome, event.reason, entry.time
+            if event.outcome == Outcome.PROMOTED:
+                ledger.promoted.append(operation.version.digest)
+            return operation
+    return None
+
+
+def _step(ledger: Ledger, entry: Entry, event: entries.StepEnded) -> Operation | None:
+    operation = ledger.unfinished
+    if operation:
+        operation.steps.append(TimedStep(event.name, event.seconds, entry.time))
+        operation.downtime_s += event.downtime_s
+    return operation
+
+
+def _judged(ledger: Ledger, entry: Entry, event: entries.VersionJudged) -> Operation | None:
+    operation = _remark(ledger, entry, event.reason)
+    if operation:
+        operation.judged_good = event.action == Action.PROMOTE
+    return operation
+
+
+def _condemned(ledger: Ledger, entry: Entry, event: entries.VersionCondemned) -> Operation | None:
+    ledger.condemned[event.digest] = event.reason
+    return _remark(ledger, entry, event.reason)
+
+
+def _remark(ledger: Ledger, entry: Entry, reason: str) -> Operation | None:
+    operation = ledger.unfinished
+    if operation:
+        operation.remarks.append(Remark(entry.kind, entry.time, reason))
+    return operation
+
+
+def _routed(ledger: Ledger, entry: Entry, event: entries.RoutingConfirmed) -> Operation | None:
+    ledger.routing = event.routing
+    live = event.live.live(entry.time) if event.live else None
+    if live and ledger.live and live.version.digest == ledger.live.version.digest:
+        live = Live(ledger.live.version, live.slot, ledger.live.since)
+    ledger.live = live
     operation = ledger.unfinished
     if operation:  # a restore takes the traffic away again: then it is not switched any more
-        operation.switched = bool(ledger.live and ledger.live.version.digest == operation.version.digest)
+        operation.switched = live is not None and live.version.digest == operation.version.digest
+        if operation.switched and operation.took_traffic is None:
+            operation.took_traffic = entry.time
+    return operation
 
 
-def _slot_starting(ledger: Ledger, entry: Entry) -> None:
-    data = entry.data
-    ledger.slots[data["slot"]] = Slot(data["digest"], read_endpoints(data["port"]), running=True)
+def _slot_starting(ledger: Ledger, _: Entry, event: entries.SlotStarting) -> None:
+    ledger.slots[event.slot] = Slot(event.digest, read_endpoints(event.port), running=True)
 
 
-def _slot_stopped(ledger: Ledger, entry: Entry) -> None:
-    slot = ledger.slots.get(entry.data["slot"])
+def _slot_stopped(ledger: Ledger, _: Entry, event: entries.SlotStopped) -> None:
+    slot = ledger.slots.get(event.slot)
     if slot:
-        ledger.slots[entry.data["slot"]] = Slot(slot.digest, slot.endpoints, running=False)
+        ledger.slots[event.slot] = Slot(slot.digest, slot.endpoints, running=False)
 
 
-def _step(ledger: Ledger, entry: Entry) -> None:
-    if ledger.unfinished:
-        ledger.unfinished.steps.append((entry.data["name"], entry.data["seconds"]))
-        ledger.unfinished.downtime_s += entry.data.get("downtime_s", 0.0)
-
-
-def _judged(ledger: Ledger, entry: Entry) -> None:
-    if ledger.unfinished:
-        ledger.unfinished.judged_good = entry.data["action"] == "promote"
-
-
-def _condemned(ledger: Ledger, entry: Entry) -> None:
-    ledger.condemned[entry.data["digest"]] = entry.data["reason"]
-
-
-def _end(ledger: Ledger, entry: Entry) -> None:
-    data = entry.data
-    for operation in reversed(ledger.operations):
-        if operation.id == data["id"] and operation.outcome is None:
-            operation.outcome, operation.reason, operation.ended = data["outcome"], data["reason"], entry.time
-            if data["outcome"] == "promoted":
-                ledger.promoted.append(operation.version.digest)
-            return
-
-
-def _question(ledger: Ledger, entry: Entry) -> None:
-    data = entry.data
-    ledger.questions[data["id"]] = Question(
-        data["id"],
-        data["run"],
-        data["deployment"],
-        dict(data["parameters"]),
-        datetime.fromisoformat(data["expires"]),
-        data["pid"],
-        data["started"],
+def _question(ledger: Ledger, entry: Entry, event: entries.QuestionAsked) -> None:
+    ledger.questions[event.id] = Question(
+        event.id,
+        event.run,
+        event.deployment,
+        event.parameters,
+        event.expires,
+        event.pid,
+        event.started,
+        entry.time,
     )
 
 
-def _answer(ledger: Ledger, entry: Entry) -> None:
-    ledger.questions.pop(entry.data["id"], None)
+def _answer(ledger: Ledger, entry: Entry, event: entries.QuestionAnswered) -> Approval | None:
+    question = ledger.questions.pop(event.id, None)
+    if question is None:
+        return None
+    approval = Approval(question.run, question.asked, entry.time, event.ruling)
+    ledger.approvals.append(approval)
+    return approval
 
 
-def _migrating(ledger: Ledger, entry: Entry) -> None:
+def _migrating(ledger: Ledger, _: Entry, event: entries.Migrating) -> None:
     """Believe the worst from the intent on: a migration that was killed may have done its work."""
-    ledger.unsafe |= entry.data.get("unsafe", {})
+    ledger.unsafe |= event.unsafe
 
 
-def _migration_failed(ledger: Ledger, entry: Entry) -> None:
-    for digest in entry.data.get("unsafe", {}):
+def _migration_failed(ledger: Ledger, _: Entry, event: entries.MigrationFailed) -> None:
+    for digest in event.unsafe:
         ledger.unsafe.pop(digest, None)
 
 
-def _schema_restored(ledger: Ledger, entry: Entry) -> None:
+def _schema_restored(ledger: Ledger, _: Entry, event: entries.SchemaRestored) -> None:
     """Believe who restored a dump: what the schema had left behind fits it again."""
-    for digest in entry.data["safe"]:
+    for digest in event.safe:
         ledger.unsafe.pop(digest, None)
 
 
-def _seeded(ledger: Ledger, entry: Entry) -> None:
-    ledger.seeded.add(entry.data["seed"])
+def _seeded(ledger: Ledger, _: Entry, event: entries.Seeded) -> None:
+    ledger.seeded.add(event.seed)
 
 
-_HANDLERS = {
-    "seeded": _seeded,
-    "schema.restored": _schema_restored,
-    "migrating": _migrating,
-    "migration.failed": _migration_failed,
-    "begin": _begin,
-    "routed": _routed,
-    "slot.starting": _slot_starting,
-    "slot.stopped": _slot_stopped,
-    "step": _step,
-    "judged": _judged,
-    "condemned": _condemned,
-    "end": _end,
-    "question": _question,
-    "answer": _answer,
+def _reported(ledger: Ledger, _: Entry, event: entries.OutcomeReported) -> None:
+    ledger.reported.add(event.id)
+
+
+_HANDLERS: Mapping[str, Callable[[Ledger, Entry, Any], Operation | Approval | None]] = {
+    EventKind.BEGIN: _begin,
+    EventKind.END: _end,
+    EventKind.STEP: _step,
+    EventKind.JUDGED: _judged,
+    EventKind.CONDEMNED: _condemned,
+    EventKind.ROUTED: _routed,
+    EventKind.SLOT_STARTING: _slot_starting,
+    EventKind.SLOT_STOPPED: _slot_stopped,
+    EventKind.QUESTION: _question,
+    EventKind.ANSWER: _answer,
+    EventKind.MIGRATING: _migrating,
+    EventKind.MIGRATION_FAILED: _migration_failed,
+    EventKind.SCHEMA_RESTORED: _schema_restored,
+    EventKind.SEEDED: _seeded,
+    EventKind.REPORTED: _reported,
 }

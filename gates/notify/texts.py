@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from gates.check import GOOD, Check
 from gates.findings import Finding
 from gates.notify.messages import Button, Link, Message, Tone, cut, some
+from gates.release.operation import Outcome, succeeded
 
 LONGEST_VALUE = 2000  # of a button, in Slack
 
@@ -127,11 +128,11 @@ def took(seconds: float) -> str:
 def moved_message(moved: Moved) -> Message:
     """Return how a release or a rollback is doing, or how it ended."""
     what = f"{moved.app} {moved.version}"
-    good = moved.outcome in ("promoted", "rolled back") if moved.kind == "rollback" else moved.outcome == "promoted"
+    good = succeeded(moved.kind, moved.outcome)
     said = {
         "": f"{moved.kind} of {what} in {moved.environment}",
-        "promoted": f"{what} serves {moved.environment}",
-        "rolled back": (
+        Outcome.PROMOTED: f"{what} serves {moved.environment}",
+        Outcome.ROLLED_BACK: (
             f"{moved.environment} went back to {what}" if good else f"{what} was rolled back in {moved.environment}"
         ),
     }.get(moved.outcome, f"{moved.kind} of {what} in {moved.environment}: {moved.outcome}")

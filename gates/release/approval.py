@@ -19,12 +19,18 @@ class Decision(StrEnum):
 
 
 class Ruling(StrEnum):
-    """What becomes of an answer. ASK_AGAIN: the answer does not hold, the question still stands."""
+    """What becomes of an answer, or of a question without one.
+
+    ASK_AGAIN: the answer does not hold, the question still stands. WITHDRAWN: nobody can be asked any more. SUPERSEDED:
+    another run asks again.
+    """
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     ASK_AGAIN = "ask again"
     EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gates.release.operation import OperationKind
+
 
 class Repair(StrEnum):
     """FINISH: what remains is tidying up. RESTORE: bring back what was live before. REPUBLISH: the router forgot."""
@@ -15,7 +17,7 @@ class Repair(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """What journal and world say. `operation` is the unfinished one ("release", "rollback") or None.
+    """What journal and world say. `operation` is the kind of the unfinished one, or None.
 
     `switched`: its version has the traffic now; not so any more once somebody began to restore.
     """
@@ -34,12 +36,12 @@ def decide(facts: Facts) -> tuple[Repair, str]:
     a version that nobody judged goes back, and a restore that was begun is ended. An interrupted rollback that already
     switched is finished, because what it left was condemned.
     """
-    if facts.operation == "release":
+    if facts.operation == OperationKind.RELEASE:
         if facts.judged_good and facts.switched:
             return Repair.FINISH, "the release was interrupted after it was judged good"
         when = "while it was taken back" if facts.judged_good else "before it was judged"
         return Repair.RESTORE, f"the release was interrupted {when}"
-    if facts.operation == "rollback":
+    if facts.operation == OperationKind.ROLLBACK:
         if facts.switched:
             return Repair.FINISH, "the rollback was interrupted after its switch"
         return Repair.RESTORE, "the rollback was interrupted before its switch; start it again"

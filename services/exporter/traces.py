@@ -9,8 +9,8 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,7 +22,9 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from deployments.environment import Environment
-from deployments.journal.journal import Entry
+from deployments.journal.entries import OperationEnded
+from deployments.journal.ledger import Approval
+from gates.release.operation import Operation, succeeded
 from host.errors import SlipwayError
 from host.home import Home
 from notify.outbox import Outbox
@@ -31,7 +33,6 @@ from services.exporter.measures.journal import Reading
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EVERY_S = 2.0
 PATIENCE_S = (2.0, 10.0, 60.0, 300.0)
-GOOD = ("promoted",)
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 log = structlog.get_logger("traces")
@@ -43,23 +44,21 @@ class Exports(Protocol):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult: ...
 
 
-@dataclass
-class Story:
-    """One operation while its entries are read: its spans as (name, begin, end, attributes), and its events."""
+@dataclass(frozen=True)
+class EndedOperation:
+    """An operation that ended with the entry `seq`, and the approval that it waited for, if any."""
 
     environment: str
-    begin: Entry
-    spans: list[tuple[str, datetime, datetime, dict[str, str]]] = field(default_factory=list)
-    events: list[tuple[str, datetime, str]] = field(default_factory=list)
+    operation: Operation
+    approval: Approval | None
+    seq: int
 
-    def add(self, entry: Entry) -> None:
-        """Take in one of the operation's entries."""
-        data = entry.data
-        if entry.kind == "step":
-            began = entry.time - timedelta(seconds=data["seconds"])
-            self.spans.append((data["name"], began, entry.time, {}))
-        elif entry.kind in ("judged", "condemned"):
-            self.events.append((entry.kind, entry.time, str(data["reason"])))
+    def steps(self) -> Iterator[tuple[str, datetime, datetime, dict[str, str]]]:
+        """Yield name, begin, end and attributes of everything that took time, in order."""
+        if self.approval:
+            yield "approval", self.approval.asked, self.approval.answered, {"slipway.ruling": self.approval.ruling}
+        for step in self.operation.steps:
+            yield step.name, step.ended - timedelta(seconds=step.seconds), step.ended, {}
 
 
 def trace_id(run: str, operation: str) -> int:
@@ -70,35 +69,36 @@ def trace_id(run: str, operation: str) -> int:
         return int.from_bytes(hashlib.sha256(f"operation:{operation}".encode()).digest()[:16])
 
 
-def spans_of(story: Story, end: Entry, resource: Resource) -> list[ReadableSpan]:
+def spans_of(ended: EndedOperation, resource: Resource) -> list[ReadableSpan]:
     """Return an ended operation's trace, the whole first. The ids are the same whenever it is made again."""
-    data = story.begin.data
-    trace = trace_id(data["run"], data["id"])
-    good = end.data["outcome"] in GOOD or (data["operation"] == "rollback" and end.data["outcome"] == "rolled back")
+    operation, steps = ended.operation, list(ended.steps())
+    version, end = operation.version, operation.ended or operation.began
+    trace = trace_id(operation.run, operation.id)
+    good = succeeded(operation.kind, operation.outcome)
     common = {
-        "deployment.environment.name": story.environment,
-        "service.version": data["version"],
-        "slipway.digest": data["digest"],
-        "slipway.slot": data["slot"],
+        "deployment.environment.name": ended.environment,
+        "service.version": version.version,
+        "slipway.digest": version.digest,
+        "slipway.slot": operation.slot,
     }
     whole = {
         **common,
-        "cicd.pipeline.name": data["operation"],
-        "cicd.pipeline.run.id": data["run"] or data["id"],
+        "cicd.pipeline.name": operation.kind,
+        "cicd.pipeline.run.id": operation.run or operation.id,
         "cicd.pipeline.result": "success" if good else "failure",
-        "slipway.outcome": end.data["outcome"],
-        "slipway.reason": end.data["reason"],
+        "slipway.outcome": operation.outcome or "",
+        "slipway.reason": operation.reason,
     }
-    root = _context(trace, f"{data['id']}:")
-    begin = min([story.begin.time, *(began for _, began, _, _ in story.spans)])
-    status = Status(StatusCode.OK) if good else Status(StatusCode.ERROR, end.data["reason"][:500])
-    events = [Event(name, {"reason": said}, _ns(at)) for name, at, said in story.events]
-    name = f"{data['operation']} {story.environment} {data['version']}"
-    made = [_span(name, root, None, whole, (begin, end.time), resource, events, status)]
-    for number, (step, began, ended, more) in enumerate(story.spans):
-        context = _context(trace, f"{data['id']}:{number}:{step}")
+    root = _context(trace, f"{operation.id}:")
+    begin = min([operation.began, *(began for _, began, _, _ in steps)])
+    status = Status(StatusCode.OK) if good else Status(StatusCode.ERROR, operation.reason[:500])
+    events = [Event(remark.kind, {"reason": remark.reason}, _ns(remark.at)) for remark in operation.remarks]
+    name = f"{operation.kind} {ended.environment} {version.version}"
+    made = [_span(name, root, None, whole, (begin, end), resource, events, status)]
+    for number, (step, began, step_end, more) in enumerate(steps):
+        context = _context(trace, f"{operation.id}:{number}:{step}")
         attributes = {**common, "cicd.pipeline.task.name": step, **more}
-        made.append(_span(step, context, root, attributes, (began, ended), resource))
+        made.append(_span(step, context, root, attributes, (began, step_end), resource))
     return made
 
 
@@ -136,38 +136,25 @@ def _ns(at: datetime) -> int:
 
 
 class Follower:
-    """Makes stories of one journal. What ended up to the entry `told` was told before."""
+    """Finds the operations of one journal that ended after the entry `told`."""
 
     def __init__(self, place: Environment, told: int) -> None:
         self.told = told
         self._reading = Reading(place)
-        self._open: Story | None = None
-        self._asked: dict[str, Entry] = {}
-        self._answered: dict[str, tuple[str, datetime, datetime, dict[str, str]]] = {}
 
-    def ended(self) -> list[tuple[Story, Entry]]:
+    def ended(self) -> list[EndedOperation]:
         """Return the operations that ended since the last time, oldest first. Raises JournalError."""
-        found = []
-        for entry in self._reading.news():
-            self._question(entry)
-            if entry.kind == "begin":
-                self._open = Story(self._reading.place.name, entry)
-                if waited := self._answered.pop(entry.data["run"], None):
-                    self._open.spans.append(waited)
-            elif self._open and entry.kind == "end" and entry.data["id"] == self._open.begin.data["id"]:
-                if entry.seq > self.told:
-                    found.append((self._open, entry))
-                self._open = None
-            elif self._open:
-                self._open.add(entry)
-        return found
+        return [
+            EndedOperation(self._reading.place.name, change.subject, self._approval(change.subject), change.entry.seq)
+            for change in self._reading.news()
+            if isinstance(change.event, OperationEnded)
+            and isinstance(change.subject, Operation)
+            and change.entry.seq > self.told
+        ]
 
-    def _question(self, entry: Entry) -> None:
-        if entry.kind == "question":
-            self._asked[entry.data["id"]] = entry
-        elif entry.kind == "answer" and (asked := self._asked.pop(entry.data["id"], None)):
-            ruling = {"slipway.ruling": str(entry.data["ruling"])}
-            self._answered[asked.data["run"]] = ("approval", asked.time, entry.time, ruling)
+    def _approval(self, operation: Operation) -> Approval | None:
+        """Return the newest answer that the operation's run had."""
+        return next((one for one in reversed(self._reading.ledger.approvals) if one.run == operation.run), None)
 
 
 class Tracer:
@@ -178,7 +165,7 @@ class Tracer:
         self._exporter = exporter
         self._resource = Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", "slipway"), "app": app})
         self._followers = {place.name: Follower(place, self._told(place)) for place in places}
-        self._waiting: list[tuple[str, Story, Entry]] = []
+        self._waiting: list[EndedOperation] = []
 
     @classmethod
     def of(cls, home: Home, places: Sequence[Environment], app: str) -> "Tracer | None":
@@ -208,14 +195,15 @@ class Tracer:
 
     def work(self) -> bool:
         """Tell what ended; return whether everything was taken. Raises JournalError, OutboxError."""
-        for name, follower in self._followers.items():
-            self._waiting += [(name, story, end) for story, end in follower.ended()]
+        for follower in self._followers.values():
+            self._waiting += follower.ended()
         while self._waiting:
-            name, story, end = self._waiting[0]
-            if self._exporter.export(spans_of(story, end, self._resource)) is not SpanExportResult.SUCCESS:
+            ended = self._waiting[0]
+            name, operation = ended.environment, ended.operation
+            if self._exporter.export(spans_of(ended, self._resource)) is not SpanExportResult.SUCCESS:
                 log.warning("traces", said="the collector did not take a trace; it is tried again", environment=name)
                 return False
-            self._outbox.remember(f"traces:{name}", end.seq)
-            log.info("trace", environment=name, run=story.begin.data["run"], outcome=end.data["outcome"])
+            self._outbox.remember(f"traces:{name}", ended.seq)
+            log.info("trace", environment=name, run=operation.run, outcome=operation.outcome)
             self._waiting.pop(0)
         return True

@@ -4,22 +4,22 @@ because it was killed, the Prefect server was away, or a person typed `make roll
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import structlog
 
 from deployments.environment import Environment
-from deployments.journal.journal import Entry as JournalEntry
-from deployments.journal.ledger import Operation, read_ledger
+from deployments.journal import entries
+from deployments.journal.entries import EventKind
+from deployments.journal.ledger import Change, Ledger
 from deployments.past_releases import read_past
 from gates.notify.texts import Asked, Moved, answered_message, moved_message, took
+from gates.release.operation import Operation, Outcome, succeeded
 from host.errors import SlipwayError
 from notify.outbox import GITHUB, Outbox
 from notify.slack_entries import Entry, message_entry, reply_entry
 from settings.notify import Notify
 
 EVERY_S = 1.0
-GITHUB_STATES = {"": "in_progress", "promoted": "success", "rolled back": "failure", "restored": "error"}
 
 log = structlog.get_logger("journals")
 
@@ -52,43 +52,40 @@ class Follower:
         size = file.stat().st_size if file.exists() else 0
         if self._sizes.get(place.name) == size:
             return
-        entries = place.journal.entries()
-        name = f"journal:{place.name}"
+        ledger, name = Ledger(), f"journal:{place.name}"
         last = self.outbox.recall(name)
-        seq = entries[-1].seq if entries else 0
-        told = [] if last is None else list(self._tell(place, entries, int(last)))
-        self.outbox.write(told, {name: seq})
+        journal = place.journal.entries()
+        news = [change for entry in journal if (change := ledger.add(entry)) and entry.seq > int(last or 0)]
+        told = [] if last is None else list(self._tell(place, news))
+        self.outbox.write(told, {name: ledger.entries})
         self._sizes[place.name] = size
-        if any(entry.kind == "end" for entry in entries[last or 0 :]):
+        if any(isinstance(change.event, entries.OperationEnded) for change in news):
             read_past(place)  # it is remembered: the next report reads only what came since
 
-    def _tell(self, place: Environment, entries: list[JournalEntry], last: int) -> Iterator[Entry]:
-        operations = {one.id: one for one in read_ledger(entries).operations}
-        current = next((one.data["id"] for one in reversed(entries[:last]) if one.kind == "begin"), "")
-        touched: dict[str, bool] = {}  # whether it began or ended meanwhile
+    def _tell(self, place: Environment, changes: Sequence[Change]) -> Iterator[Entry]:
+        touched: dict[str, tuple[Operation, bool]] = {}  # each operation, and whether it began or ended meanwhile
         replies: list[Entry] = []
-        for entry in entries[last:]:
-            if entry.kind == "begin":
-                current = entry.data["id"]
-            if entry.kind in ("begin", "step", "end") and current in operations:
-                touched[current] = touched.get(current, False) or entry.kind != "step"
-            if entry.kind == "answer":
-                yield from self._answer(entry.data)
-            elif current in operations and (line := _line(entry)):
-                ended = operations[current]
-                loud = entry.kind == "end" and ended.outcome != "promoted"
-                replies.append(reply_entry(self.notify, _key(ended), line, loud))
-        for one, turned in touched.items():
-            yield from self._operation(place, operations[one], turned)
+        for change in changes:
+            if isinstance(change.event, entries.QuestionAnswered):
+                yield from self._answer(change.event)
+            elif isinstance(operation := change.subject, Operation):
+                if change.entry.kind in (EventKind.BEGIN, EventKind.STEP, EventKind.END):
+                    turned = change.entry.kind != EventKind.STEP or touched.get(operation.id, (operation, False))[1]
+                    touched[operation.id] = operation, turned
+                if line := _line(change.event):
+                    loud = isinstance(change.event, entries.OperationEnded) and change.event.outcome != Outcome.PROMOTED
+                    replies.append(reply_entry(self.notify, _key(operation), line, loud))
+        for operation, turned in touched.values():
+            yield from self._operation(place, operation, turned)
         yield from replies if self.notify.slack.token else ()
 
-    def _answer(self, data: Any) -> Iterator[Entry]:
-        known = self.outbox.recall(f"asked:{data['id']}")
+    def _answer(self, answer: entries.QuestionAnswered) -> Iterator[Entry]:
+        known = self.outbox.recall(f"asked:{answer.id}")
         if known and self.notify.slack.token:
             asked = Asked.model_validate(known)
-            message = answered_message(asked, data["ruling"], data["reason"])
+            message = answered_message(asked, answer.ruling, answer.reason)
             yield message_entry(self.notify, f"release:{asked.run}", message)
-            yield reply_entry(self.notify, f"release:{asked.run}", f"{data['ruling']}: {data['reason']}")
+            yield reply_entry(self.notify, f"release:{asked.run}", f"{answer.ruling}: {answer.reason}")
 
     def _operation(self, place: Environment, operation: Operation, turned: bool) -> Iterator[Entry]:
         moved = Moved(
@@ -100,7 +97,7 @@ class Follower:
             before=operation.before.version.version if operation.before else "",
             outcome=operation.outcome or "",
             reason=operation.reason,
-            steps=tuple(operation.steps),
+            steps=tuple((step.name, step.seconds) for step in operation.steps),
             url=f"{self.ui_url}/runs/flow-run/{operation.run}" if operation.run else "",
             public_url=place.public_url,
             runbook_url=self.notify.runbook_url or "",
@@ -116,24 +113,26 @@ def _key(operation: Operation) -> str:
     return f"release:{operation.run or operation.id}"
 
 
-def _line(entry: JournalEntry) -> str:
-    data = entry.data
-    match entry.kind:
-        case "step":
-            return f"{data['name']}: {took(data['seconds'])}"
-        case "judged":
-            return f"judged: {data['action']}: {data['reason']}"
-        case "condemned":
-            return f"condemned: {data['digest'][:12]}: {data['reason']}"
-        case "end":
-            return f"{data['outcome']}: {data['reason']}"
+def _line(event: entries.Event) -> str:
+    match event:
+        case entries.StepEnded():
+            return f"{event.name}: {took(event.seconds)}"
+        case entries.VersionJudged():
+            return f"judged: {event.action}: {event.reason}"
+        case entries.VersionCondemned():
+            return f"condemned: {event.digest[:12]}: {event.reason}"
+        case entries.OperationEnded():
+            return f"{event.outcome}: {event.reason}"
     return ""
 
 
 def _deployment(moved: Moved, operation: Operation) -> dict[str, str]:
-    state = GITHUB_STATES.get(moved.outcome, "error")
-    if moved.kind == "rollback" and moved.outcome == "rolled back":
+    if succeeded(moved.kind, moved.outcome):
         state = "success"
+    elif not moved.outcome:
+        state = "in_progress"
+    else:
+        state = "failure" if moved.outcome == Outcome.ROLLED_BACK else "error"
     return {
         "key": operation.id,
         "commit": moved.commit,

@@ -19,10 +19,11 @@ from starlette.responses import JSONResponse
 
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
-from deployments.journal.ledger import Ledger, Version, read_ledger
+from deployments.journal.ledger import Ledger, read_ledger
 from gates.notify.alertmanager import Fired, Malformed, read_alerts, runbook_link
 from gates.notify.texts import Alert
 from gates.release.condition import Condition, Look
+from gates.release.operation import Version
 from host.errors import OutboxError, SlipwayError
 from notify.condition_events import NAMESPACE, condition_event
 from notify.outbox import ALERTS, Item, Outbox

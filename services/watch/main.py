@@ -19,7 +19,7 @@ from control.prefect_api import PrefectApi
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from deployments.recovery import needs_repair, reconcile
-from deployments.slots import republish, stop_slot
+from deployments.slots import publish, stop_slot
 from gates.release.recovery import Repair
 from host.errors import LeaseHeld, SlipwayError
 from host.home import Home
@@ -60,7 +60,7 @@ def retire(place: Environment, now: datetime) -> str | None:
         if still != warm:
             return None
         stop_slot(place, lease, warm[0])
-        republish(place, lease)
+        publish(place, lease, place.ledger().live)
     return f"slot {warm[0]} is retired: its rollback window ended at {warm[1]:%H:%M:%S} UTC"
 
 

@@ -1,21 +1,23 @@
 """Tell Prefect how a release ended whose own process could not: it died, or the server was away."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
-from deployments.journal.ledger import Operation
+from deployments.journal.entries import OutcomeReported
 from gates.release.downtime import exceeded
+from gates.release.operation import Operation, OperationKind, Outcome
 
 # How long a run has to tell its own outcome, and how far back we look.
 GRACE = timedelta(seconds=60)
 HORIZON = timedelta(days=1)
-STATES = {
-    ("release", "promoted"): ("COMPLETED", "Promoted"),
-    ("release", "rolled back"): ("FAILED", "RolledBack"),
-    ("release", "restored"): ("FAILED", "Restored"),
-    ("rollback", "rolled back"): ("COMPLETED", "RolledBack"),
-    ("rollback", "restored"): ("FAILED", "Restored"),
+STATES: Mapping[tuple[str, str], tuple[str, str]] = {
+    (OperationKind.RELEASE, Outcome.PROMOTED): ("COMPLETED", "Promoted"),
+    (OperationKind.RELEASE, Outcome.ROLLED_BACK): ("FAILED", "RolledBack"),
+    (OperationKind.RELEASE, Outcome.RESTORED): ("FAILED", "Restored"),
+    (OperationKind.ROLLBACK, Outcome.ROLLED_BACK): ("COMPLETED", "RolledBack"),
+    (OperationKind.ROLLBACK, Outcome.RESTORED): ("FAILED", "Restored"),
 }
 
 
@@ -25,9 +27,9 @@ def report_outcomes(place: Environment, now: datetime | None = None, api: Prefec
     What was corrected stands in the journal (`reported`), so that each run is asked about once. Raises ServerAway.
     """
     now = now or datetime.now(UTC)
-    reported = {entry.data["id"] for entry in place.journal.entries() if entry.kind == "reported"}
-    for operation in place.ledger().operations:
-        if operation.run and operation.id not in reported and _due(operation, now):
+    ledger = place.ledger()
+    for operation in ledger.operations:
+        if operation.run and operation.id not in ledger.reported and _due(operation, now):
             return _report(place, operation, api or PrefectApi())
     return None
 
@@ -45,5 +47,5 @@ def _report(place: Environment, operation: Operation, api: PrefectApi) -> str | 
     if state in ("RUNNING", "PENDING", "CRASHED"):
         api.set_state(operation.run, kind, name, f"{operation.reason} (told by watch, from the journal)")
         said = f"run {operation.run} was {state} and is {name}"
-    place.journal.append("reported", {"id": operation.id, "state": name if said else state})
+    place.journal.append(OutcomeReported(id=operation.id, state=name if said else state))
     return said

@@ -6,7 +6,9 @@ import psutil
 
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
+from deployments.journal.entries import QuestionAnswered
 from deployments.journal.ledger import Question
+from gates.release.approval import Ruling
 
 
 def dead(question: Question) -> bool:
@@ -26,18 +28,18 @@ def ask_again(place: Environment, question: Question, now: datetime, api: Prefec
     api = api or PrefectApi()
     state = api.run_state(question.run)
     if now >= question.expires:
-        outcome, said = "expired", "its time is over and its process is gone"
+        ruling, said = Ruling.EXPIRED, "its time is over and its process is gone"
         if state in ("PAUSED", "RUNNING"):
             api.set_state(question.run, "FAILED", "Expired", said)
     elif state in ("CANCELLED", "CANCELLING", "COMPLETED", "FAILED") or not question.deployment:
-        outcome, said = "withdrawn", f"its run is {state or 'unknown'}"
+        ruling, said = Ruling.WITHDRAWN, f"its run is {state or 'unknown'}"
     else:
         successor = api.start(question.deployment, question.parameters, key=question.id)
         if successor is None:
-            outcome, said = "withdrawn", f"there is no deployment {question.deployment} any more"
+            ruling, said = Ruling.WITHDRAWN, f"there is no deployment {question.deployment} any more"
         else:
-            outcome, said = "superseded", f"its process died; run {successor} asks again"
+            ruling, said = Ruling.SUPERSEDED, f"its process died; run {successor} asks again"
             if state not in ("CRASHED",):
                 api.set_state(question.run, "CRASHED", "Superseded", said)
-    place.journal.append("answer", {"id": question.id, "ruling": outcome, "reason": said})
-    return f"question {question.id}: {outcome}: {said}"
+    place.journal.append(QuestionAnswered(id=question.id, ruling=ruling, reason=said))
+    return f"question {question.id}: {ruling}: {said}"

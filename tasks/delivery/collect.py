@@ -20,13 +20,14 @@ from gates.delivery import (
     Delivered,
     Deployment,
     Figure,
-    Operation,
     deployments_of,
     dora_figures,
     first_arrivals,
     median,
     timing,
 )
+from gates.release.approval import Ruling
+from gates.release.operation import Operation, OperationKind, Outcome
 from host.errors import ConfigError
 from host.home import Home
 from settings.hosts import targets
@@ -83,7 +84,9 @@ def collect(home: Home, days: float, environment: Target, until: datetime | None
         times=_times(past, runs, looked, since, until),
         deployments=tuple(one for one in deployments if since <= one.at < until),
         arrivals=tuple(one for one in arrivals if since <= one.at < until),
-        steps=_steps([one for one in past.operations if one.kind == "release" and since <= one.began < until]),
+        steps=_steps(
+            [one for one in past.operations if one.kind == OperationKind.RELEASE and since <= one.began < until]
+        ),
         ci=tuple(runs or ()),
         tests=tuple(looked),
         flaky=tuple(Counter(name for one in looked for name in one.flaky).most_common(10)),
@@ -96,9 +99,14 @@ def _times(
     past: Past, runs: Sequence[CiRun] | None, looked: Sequence[Tested], since: datetime, until: datetime
 ) -> tuple[Figure, ...]:
     ended = [one for one in past.operations if one.seconds is not None and since <= one.began < until]
-    releases = [one.seconds or 0 for one in ended if one.kind == "release" and one.outcome == "promoted"]
-    rollbacks = [one.seconds or 0 for one in ended if one.kind == "rollback" and one.outcome == "rolled back"]
-    waits = [seconds for at, seconds in past.waited if since <= at < until]
+    releases = [
+        one.seconds or 0 for one in ended if one.kind == OperationKind.RELEASE and one.outcome == Outcome.PROMOTED
+    ]
+    rollbacks = [
+        one.seconds or 0 for one in ended if one.kind == OperationKind.ROLLBACK and one.outcome == Outcome.ROLLED_BACK
+    ]
+    decided = [one for one in past.approvals if one.ruling in (Ruling.ACCEPTED, Ruling.REJECTED)]
+    waits = [one.waited_s for one in decided if since <= one.answered < until]
     none = "none in this time"
     ci_none = "the Prefect server does not answer" if runs is None else none
     return (
@@ -114,6 +122,6 @@ def _steps(releases: Sequence[Operation]) -> tuple[tuple[str, float], ...]:
     """Return the median seconds of each step of promoted releases, in their order."""
     seconds: dict[str, list[float]] = {}
     for one in releases:
-        for name, took in one.steps if one.outcome == "promoted" else ():
-            seconds.setdefault(name, []).append(took)
+        for step in one.steps if one.outcome == Outcome.PROMOTED else ():
+            seconds.setdefault(step.name, []).append(step.seconds)
     return tuple((name, median(took) or 0.0) for name, took in seconds.items() if name != "down")

@@ -2,7 +2,6 @@
 
 import os
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -20,6 +19,7 @@ from prefect.states import Failed
 from pydantic import Field
 
 from deployments.environment import Environment
+from deployments.journal.entries import QuestionAnswered, QuestionAsked
 from deployments.preflight import Preflight
 from gates.release.approval import Answer, Decision, Question, Ruling, judge_answer
 from tasks.artifacts import show
@@ -60,7 +60,7 @@ def await_approval(place: Environment, seen: Preflight) -> tuple[Ruling, str]:
         contracts=tuple(step.revision for step in seen.contracts),
     )
     mark = uuid.uuid4().hex[:12]
-    place.journal.append("question", _journaled(mark, question))
+    place.journal.append(_journaled(mark, question))
     try:
         ruling, reason = _ask(mark, question, seen)
     except FlowPauseTimeout:
@@ -68,7 +68,7 @@ def await_approval(place: Environment, seen: Preflight) -> tuple[Ruling, str]:
         _name_the_end(reason)
     # A process that is ended here leaves the question open: `watch` finds out whether it was cancelled or must be
     # asked again.
-    place.journal.append("answer", {"id": mark, "ruling": str(ruling), "reason": reason})
+    place.journal.append(QuestionAnswered(id=mark, ruling=ruling, reason=reason))
     get_run_logger().info("approval: %s: %s", ruling, reason)
     return ruling, reason
 
@@ -110,15 +110,15 @@ def _name_the_end(reason: str) -> None:
         get_run_logger().warning("the run's state could not be named: %s", error)
 
 
-def _journaled(mark: str, question: Question) -> Mapping[str, Any]:
+def _journaled(mark: str, question: Question) -> QuestionAsked:
     flow, deployment = runtime.flow_run.flow_name, runtime.deployment.name
-    return {
-        "id": mark,
-        "run": question.run,
-        "deployment": f"{flow}/{deployment}" if deployment else "",
-        "parameters": {"environment": question.environment, "version": question.digest},
-        "digest": question.digest,
-        "expires": question.expires.isoformat(),
-        "pid": os.getpid(),
-        "started": psutil.Process().create_time(),
-    }
+    return QuestionAsked(
+        id=mark,
+        run=question.run,
+        deployment=f"{flow}/{deployment}" if deployment else "",
+        parameters={"environment": question.environment, "version": question.digest},
+        digest=question.digest,
+        expires=question.expires,
+        pid=os.getpid(),
+        started=psutil.Process().create_time(),
+    )

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from deployments.journal.ledger import Live
 from deployments.preflight import Preflight
 from deployments.rollout import Rollout
 from gates.check import Outcome
 from gates.release.approval import Question
+from gates.release.operation import Live
 from tasks.artifacts import cell, checks_table
 from tasks.scans.findings_page import security_section, unlooked_note
 

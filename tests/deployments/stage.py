@@ -11,13 +11,13 @@ from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
 from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Live, Version
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.process import OwnDatabase, ProcessRuntime
 from evidence.bundle import Image, Metrics
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Step
+from gates.release.operation import Live, Version
 from gates.release.verification import Usage
 from host.docker.engine import Engine
 from host.errors import RouterError, ToolError
@@ -182,7 +182,7 @@ class Stage:
         return read_artifact(self.place.store, version.digest)
 
     def write(self, kind: str, **data: object) -> None:
-        self.place.journal.append(kind, data, LEASE.epoch)
+        self.place.journal.write(kind, data, LEASE.epoch)
 
     def run(self, slot: str, version: Version) -> None:
         """Have the journal say that a version runs in a slot."""

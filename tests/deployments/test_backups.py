@@ -116,7 +116,7 @@ def test_none_is_made_where_none_is_wanted(made: Shop) -> None:
         "weights": {"blue": 100},
         "preview_slot": None,
     }
-    made.place().journal.append("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 99)
+    made.place().journal.write("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 99)
     same = made.artifact("good next", image=NO_IMAGE, migrations=[FIRST])
     assert back_up(made, same) == "no backup: no migration is pending"
     more = Step(revision="2", kind=Kind.EXPAND, reason="CREATE TABLE b")

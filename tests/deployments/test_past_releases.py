@@ -22,11 +22,11 @@ def test_operations_approvals_and_head_of_a_journal(tmp_path: Path) -> None:
     count = write_journal(place.journal.file, releases(60))
     past = read_past(place)
     assert past.head == (count, place.journal.entries()[-1].hash)
-    assert len(past.waited) == 60 and all(60 < seconds < 2400 for _, seconds in past.waited)
+    assert len(past.approvals) == 60 and all(60 < one.waited_s < 2400 for one in past.approvals)
     ledger = place.ledger()
     assert [(one.id, one.outcome) for one in past.operations] == [(one.id, one.outcome) for one in ledger.operations]
     assert all(one.took_traffic and one.began < one.took_traffic < one.ended for one in past.operations if one.ended)
-    failed = {one.release.version for one in deployments_of(past.operations) if one.failed}
+    failed = {one.release.version.version for one in deployments_of(past.operations) if one.failed}
     condemned = {ledger.versions[digest].version for digest in ledger.condemned}
     assert failed == condemned and failed
 
@@ -36,12 +36,12 @@ def test_an_interrupted_operation_has_no_end(tmp_path: Path) -> None:
     last = max(index for index, row in enumerate(rows) if row[1] == "end")
     write_journal(tmp_path / "journal.jsonl", iter(rows[:last]))
     operations = operations_of(tmp_path)
-    assert operations[-1].ended is None and operations[-1].outcome == "" and operations[-1].seconds is None
+    assert operations[-1].ended is None and operations[-1].outcome is None and operations[-1].seconds is None
 
 
 def test_an_absent_journal_is_no_data(tmp_path: Path) -> None:
     past = read_past(Environment.open(Target("staging"), "assistant", a_home(tmp_path)))
-    assert (past.operations, past.waited, past.head) == ((), (), (0, GENESIS))
+    assert (past.operations, past.approvals, past.head) == ((), (), (0, GENESIS))
 
 
 def test_a_changed_journal_is_refused(tmp_path: Path) -> None:

@@ -95,13 +95,13 @@ class Case:
         """Have the journal say that an artifact is live."""
         self.begin(digest)
         live = {"digest": digest, "version": "v0", "commit": OLD_COMMIT, "slot": slot}
-        self.place.journal.append("routed", {"routing": {"version": "e1-1"}, "live": live})
-        self.place.journal.append("end", {"id": digest, "outcome": "promoted", "reason": "good"})
+        self.place.journal.write("routed", {"routing": {"version": "e1-1"}, "live": live})
+        self.place.journal.write("end", {"id": digest, "outcome": "promoted", "reason": "good"})
 
     def begin(self, digest: str) -> None:
         """Have the journal say that a release of an artifact was begun."""
         data = {"id": digest, "operation": "release", "slot": "blue", "run": ""}
-        self.place.journal.append("begin", {**data, "digest": digest, "version": "v0", "commit": OLD_COMMIT})
+        self.place.journal.write("begin", {**data, "digest": digest, "version": "v0", "commit": OLD_COMMIT})
 
     def other(self, commit: str = OLD_COMMIT) -> str:
         """Store another artifact, newer than the first; return its digest."""
@@ -490,9 +490,9 @@ def test_what_the_environment_before_did_not_promote_is_refused(case: Case) -> N
 
 def test_a_condemned_version_is_refused_where_it_was_condemned(case: Case) -> None:
     case.say_everything()
-    case.place.journal.append("condemned", {"digest": case.other(), "reason": "another one"})
+    case.place.journal.write("condemned", {"digest": case.other(), "reason": "another one"})
     assert case.look().verdict.action is Action.PROMOTE
-    case.place.journal.append("condemned", {"digest": case.digest, "reason": "p95 of 9 s"})
+    case.place.journal.write("condemned", {"digest": case.digest, "reason": "p95 of 9 s"})
     assert case.stopped() == f"{case.digest[:12]} is condemned here (p95 of 9 s); release a fixed version"
 
 
@@ -564,7 +564,7 @@ def test_everything_that_is_in_the_way_is_told_at_once(case: Case, monkeypatch: 
     case.set(required_isolation=Isolation.UID, requires_promotion_in="staging", required_gates="unit")
     case.say_checks(commit="d" * 40, clean=False, isolation="none")
     case.serve(case.digest)
-    case.place.journal.append("condemned", {"digest": case.digest, "reason": "slow"})
+    case.place.journal.write("condemned", {"digest": case.digest, "reason": "slow"})
     case.place = replace(case.place)
     reason = case.stopped()
     beginnings = [
@@ -586,21 +586,21 @@ def test_the_approver_is_told_that_the_warm_version_is_evicted(case: Case) -> No
     case.say_everything()
     old = case.other()
     case.begin(old)
-    case.place.journal.append("end", {"id": old, "outcome": "promoted", "reason": "good"})
+    case.place.journal.write("end", {"id": old, "outcome": "promoted", "reason": "good"})
     case.serve(case.other("b" * 40))
     said = f"The warm old version v0 ({old[:12]}) in slot green will be evicted."
     assert not evictions(case)
-    case.place.journal.append("slot.starting", {"slot": "blue", "digest": case.other("b" * 40), "port": 1})
+    case.place.journal.write("slot.starting", {"slot": "blue", "digest": case.other("b" * 40), "port": 1})
     assert not evictions(case)  # that is what serves
-    case.place.journal.append("slot.starting", {"slot": "green", "digest": old, "port": 2})
+    case.place.journal.write("slot.starting", {"slot": "green", "digest": old, "port": 2})
     assert evictions(case) == [said]
-    case.place.journal.append("slot.stopped", {"slot": "green"})
+    case.place.journal.write("slot.stopped", {"slot": "green"})
     assert not evictions(case)
 
 
 def test_a_warm_version_that_no_operation_names_is_told_by_its_digest(case: Case) -> None:
     case.say_everything()
-    case.place.journal.append("slot.starting", {"slot": "blue", "digest": "e" * 64, "port": 2})
+    case.place.journal.write("slot.starting", {"slot": "blue", "digest": "e" * 64, "port": 2})
     assert evictions(case) == ["The warm old version eeeeeeeeeeee in slot blue will be evicted."]
 
 

@@ -30,7 +30,7 @@ def live(place: Environment, digest: str) -> Ledger:
     place.directory.mkdir(parents=True)
     version = {"digest": digest, "version": "old", "commit": "c" * 40}
     routing = {"version": "e1-r1", "ports": {"blue": 1}, "weights": {"blue": 100}, "preview_slot": None}
-    place.journal.append("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
+    place.journal.write("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
     return place.ledger()
 
 
@@ -66,15 +66,15 @@ def test_migrations_that_nobody_judged_are_said_loudly(shop: Shop) -> None:
 
 def test_a_version_that_the_database_outgrew_is_not_released_again(shop: Shop) -> None:
     old = shop.artifact("older", image=NO_IMAGE, migrations=[FIRST])
-    shop.place().journal.append("migrating", {"digest": "d", "unsafe": {old: "migration 3 took away"}}, 1)
+    shop.place().journal.write("migrating", {"digest": "d", "unsafe": {old: "migration 3 took away"}}, 1)
     assert "does not fit the database any more: migration 3" in preflight(shop.place(), old).verdict.reason
-    shop.place().journal.append("migration.failed", {"digest": "d", "unsafe": {old: ""}}, 1)
+    shop.place().journal.write("migration.failed", {"digest": "d", "unsafe": {old: ""}}, 1)
     assert "does not fit" not in preflight(shop.place(), old).verdict.reason
 
 
 def test_after_the_old_schema_was_restored_it_fits_again(shop: Shop) -> None:
     old = shop.artifact("older", image=NO_IMAGE, migrations=[FIRST])
-    shop.place().journal.append("migrating", {"digest": "d", "unsafe": {old: "migration 3 took away"}}, 1)
+    shop.place().journal.write("migrating", {"digest": "d", "unsafe": {old: "migration 3 took away"}}, 1)
     assert shop.place().ledger().unsafe == {old: "migration 3 took away"}
-    shop.place().journal.append("schema.restored", {"safe": [old], "reason": "dump of 12:40"}, 1)
+    shop.place().journal.write("schema.restored", {"safe": [old], "reason": "dump of 12:40"}, 1)
     assert shop.place().ledger().unsafe == {}

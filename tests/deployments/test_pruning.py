@@ -34,7 +34,7 @@ def test_what_may_be_needed_keeps_its_scans_and_the_rest_only_the_newest(tmp_pat
             seen = Scanned(commit="c" * 40, version="v1", branch="main", at=at, run="r", checks=())
             state(place.store, place.keys, digest, "assistant", Kind.SCANS, seen)
     live = {"digest": digests[1], "version": "v2", "commit": "2" * 40, "slot": "blue"}
-    place.journal.append("routed", {"routing": {}, "live": live})
+    place.journal.write("routed", {"routing": {}, "live": live})
 
     def days() -> list[list[int]]:
         return [[one.at.day for one in read_scans(place.store, place.keys, digest)] for digest in digests]

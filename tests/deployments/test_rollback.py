@@ -12,8 +12,8 @@ from pytest_httpserver import HTTPServer
 from deployments import rollback
 from deployments.environment import Environment
 from deployments.journal.lease import Lease
-from deployments.journal.ledger import Version
 from deployments.rollback import automatic_refusal, lease_in_turn, plan_rollback, roll_back, situation
+from gates.release.operation import Version
 from gates.release.rollback import Refusal
 from host.errors import ArtifactError, LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, RouterError
 from tests.deployments.stage import LEASE, Stage

@@ -8,12 +8,12 @@ from pytest_httpserver import HTTPServer
 
 from deployments import bake as bakes
 from deployments import rollout as module
-from deployments.journal.ledger import Version
 from deployments.rollout import Rollout
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from evidence.statements import read_promotions
 from gates.release.analysis import SlotCounters
 from gates.release.migrations import Kind, Step
+from gates.release.operation import Version
 from gates.release.verification import Usage
 from gates.verdict import Action
 from host import probe
@@ -66,7 +66,7 @@ def test_a_step_is_written_down_only_when_it_went_well(stage: Stage) -> None:
         with rollout.step("bad"):
             raise ToolError("no")
     assert list(rollout.seconds) == ["good"]
-    assert [name for name, _ in stage.place.ledger().operations[-1].steps] == ["good"]
+    assert [step.name for step in stage.place.ledger().operations[-1].steps] == ["good"]
 
 
 @pytest.mark.parametrize("fails", [False, True])

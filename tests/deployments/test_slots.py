@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pytest_httpserver import HTTPServer
 
-from deployments.slots import ensure_slot, live_data, publish, republish, restore, start_slot
+from deployments.slots import ensure_slot, publish, restore, start_slot
 from host.errors import HealthError, RestoreError
 from host.ports import LOCAL, Endpoint
 from tests.deployments.stage import LEASE, Stage
@@ -14,13 +14,6 @@ from tests.deployments.stage import LEASE, Stage
 @pytest.fixture
 def stage(tmp_path: Path, httpserver: HTTPServer) -> Stage:
     return Stage(tmp_path, httpserver)
-
-
-def test_what_serves_is_written_down_whole(stage: Stage) -> None:
-    old = stage.version("old")
-    live = stage.serve(old, "green")
-    assert live_data(None) is None
-    assert live_data(live) == {"digest": old.digest, "version": "old", "commit": old.commit, "slot": "green"}
 
 
 def test_the_intent_to_start_is_written_before_and_the_start_after(stage: Stage) -> None:
@@ -96,7 +89,7 @@ def test_a_slot_that_was_stopped_gets_no_route(stage: Stage) -> None:
 
 def test_the_router_is_told_again_what_the_journal_says(stage: Stage) -> None:
     stage.serve(stage.version("old"), "green")
-    republish(stage.place, LEASE)
+    publish(stage.place, LEASE, stage.live())
     assert stage.effects == ["publish green", "singletons of old"]
 
 

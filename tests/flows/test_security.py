@@ -74,7 +74,7 @@ class Bench:
         place = Environment.open(target, "assistant", self.home)
         place.directory.mkdir(parents=True)
         live = {"digest": digest, "version": "v1", "commit": commit, "slot": "blue"}
-        place.journal.append("routed", {"routing": {}, "live": live})
+        place.journal.write("routed", {"routing": {}, "live": live})
 
     def signed(self, digest: str) -> list[Scanned]:
         return read_scans(self.store, Keys(self.home.keys), digest)

@@ -17,7 +17,6 @@ from gates.delivery import (
     Delivered,
     Deployment,
     Figure,
-    Operation,
     Target,
     deployments_of,
     dora_figures,
@@ -27,6 +26,7 @@ from gates.delivery import (
     median,
     timing,
 )
+from gates.release.operation import Operation, Version
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -38,13 +38,14 @@ def release(number: int, outcome: str = "promoted", at: datetime | None = None, 
     fields = {
         "id": f"op{number}",
         "kind": kind,
-        "version": f"v{number}",
-        "digest": f"{number:064x}",
-        "commit": f"{number:040x}",
+        "version": Version(f"{number:064x}", f"v{number}", str(more.pop("commit", f"{number:040x}"))),
+        "slot": "blue",
+        "before": None,
+        "epoch": number,
         "began": began,
         "took_traffic": began + MINUTE,
         "ended": began + 5 * MINUTE,
-        "outcome": outcome,
+        "outcome": outcome or None,
     }
     return Operation(**{**fields, **more})  # type: ignore[arg-type]
 
@@ -317,7 +318,7 @@ def test_any_downtime_is_felt(downtime_s: float) -> None:
 
 
 def test_a_release_has_no_downtime_unless_told() -> None:
-    plain = Operation("op1", "release", "v1", "d", "c", NOON)
+    plain = Operation("op1", "release", Version("d", "v1", "c"), "blue", None, NOON, 1)
     assert deployments_of([plain]) == []
 
 

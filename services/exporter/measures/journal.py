@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from prometheus_client.core import Metric
 
 from deployments.environment import Environment
-from deployments.journal.journal import GENESIS, Entry
-from deployments.journal.ledger import Ledger, Operation, extend
+from deployments.journal.entries import OperationEnded, QuestionAnswered, StepEnded, VersionJudged
+from deployments.journal.journal import GENESIS
+from deployments.journal.ledger import Approval, Change, Ledger
 from deployments.past_releases import collecting_later
+from gates.release.operation import Operation
 from host.errors import JournalError
 from services.exporter.measures import gauge
 from services.exporter.measures.buckets import Counts, Times
@@ -18,17 +20,16 @@ from services.exporter.measures.buckets import Counts, Times
 
 @dataclass
 class Reading:
-    """One journal as far as it was read: what it adds up to, and when each open question was asked."""
+    """One journal as far as it was read, and what it adds up to."""
 
     place: Environment
     length: int = 0
     head: str = GENESIS
     newest: datetime | None = None
     ledger: Ledger = field(default_factory=Ledger)
-    asked: dict[str, datetime] = field(default_factory=dict)
 
-    def news(self) -> list[Entry]:
-        """Read and verify what was appended. JournalError: damaged, or not the file that was read before."""
+    def news(self) -> list[Change]:
+        """Read, verify and add up what was appended. JournalError: damaged, or not the file that was read before."""
         file = self.place.journal.file
         size = file.stat().st_size if file.exists() else 0
         if size < self.length:
@@ -38,11 +39,13 @@ class Reading:
         with open(file, "rb") as stream:
             stream.seek(self.length)
             raw = stream.read()
-        entries, length = self.place.journal.parse(raw, after=self.head)
+        with collecting_later():
+            entries, length = self.place.journal.parse(raw, after=self.head)
+            changes = [change for entry in entries if (change := self.ledger.add(entry))]
         if entries:
             self.length += length
             self.head, self.newest = entries[-1].hash, entries[-1].time
-        return entries
+        return changes
 
 
 class JournalMeasure:
@@ -65,7 +68,7 @@ class JournalMeasure:
 
     def read(self) -> Sequence[Reading]:
         """Read what was appended since the last time, and return everything."""
-        with self._lock, collecting_later():
+        with self._lock:
             for reading in self.readings:
                 self._read(reading)
         return self.readings
@@ -92,37 +95,28 @@ class JournalMeasure:
         if name in self._damaged:  # nothing of it is believed any more until a person has looked and restarted us
             return
         try:
-            for entry in reading.news():
-                self._count(reading, entry)
-                extend(reading.ledger, [entry])
+            for change in reading.news():
+                self._count(name, change)
         except JournalError:
             self._damaged.add(name)
 
-    def _count(self, reading: Reading, entry: Entry) -> None:
-        """Count one entry, before the ledger knows of it."""
-        name, data = reading.place.name, entry.data
-        match entry.kind:
-            case "step":
-                self.steps.add(data["seconds"], name, data["name"])
-                self.downtime.add(name, by=data.get("downtime_s", 0.0))
-            case "judged":
-                self.judged.add(name, data["action"])
-            case "question":
-                reading.asked[data["id"]] = entry.time
-            case "answer":
-                if since := reading.asked.pop(data["id"], None):
-                    self.approvals.add((entry.time - since).total_seconds(), name, data["ruling"])
-            case "end":
-                self._ended(name, reading.ledger.unfinished, entry)
+    def _count(self, name: str, change: Change) -> None:
+        match change.event:
+            case StepEnded(name=step, seconds=seconds, downtime_s=downtime_s):
+                self.steps.add(seconds, name, step)
+                self.downtime.add(name, by=downtime_s)
+            case VersionJudged(action=action):
+                self.judged.add(name, action)
+            case QuestionAnswered() if isinstance(change.subject, Approval):
+                self.approvals.add(change.subject.waited_s, name, change.subject.ruling)
+            case OperationEnded(outcome=outcome) if isinstance(change.subject, Operation):
+                self._ended(name, change.subject, outcome, change.entry.epoch)
 
-    def _ended(self, name: str, operation: Operation | None, entry: Entry) -> None:
-        if operation is None or operation.id != entry.data["id"]:
-            return
-        kind, outcome = operation.kind, entry.data["outcome"]
-        self.operations.add(name, kind, outcome)
-        self.durations.add((entry.time - operation.began).total_seconds(), name, kind, outcome)
-        if entry.epoch != operation.epoch:
-            self.lost.add(name, kind, outcome)
+    def _ended(self, name: str, operation: Operation, outcome: str, epoch: int) -> None:
+        self.operations.add(name, operation.kind, outcome)
+        self.durations.add(operation.seconds or 0.0, name, operation.kind, outcome)
+        if epoch != operation.epoch:
+            self.lost.add(name, operation.kind, outcome)
 
 
 def _live(readings: Sequence[Reading]) -> Iterator[Metric]:
@@ -165,8 +159,8 @@ def _state(readings: Sequence[Reading]) -> Iterator[Metric]:
         condemned.add_metric(name, len(ledger.condemned))
         if one.newest:
             newest.add_metric(name, one.newest.timestamp())
-        if open_since := [at for mark, at in one.asked.items() if mark in ledger.questions]:
-            oldest.add_metric(name, min(open_since).timestamp())
+        if ledger.questions:
+            oldest.add_metric(name, min(question.asked for question in ledger.questions.values()).timestamp())
         if warm := ledger.warm(timedelta(seconds=one.place.settings.rollback_window_seconds)):
             window.add_metric(name, warm[1].timestamp())
     yield from (entries, newest, held, epoch, unfinished, waiting, oldest, condemned, window)

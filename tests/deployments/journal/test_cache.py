@@ -8,16 +8,34 @@ from typing import Any
 
 import pytest
 
-from deployments.journal.cache import Known, recall_past, remember_past
-from gates.delivery import Operation
+from deployments.journal.cache import CachedHistory, recall_past, remember_past
+from deployments.journal.ledger import Approval
+from gates.release.operation import Live, Operation, Outcome, Remark, TimedStep, Version
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 250000, tzinfo=UTC)
 JOURNAL = b'{"seq":1}\n{"seq":2}\n'
+V1, V2 = Version("d" * 64, "v1", "c" * 40), Version("e" * 64, "v2", "c" * 40)
 ENDED = Operation(
-    "r1", "release", "v1", "d" * 64, "c" * 40, AT, AT, AT, "promoted", downtime_s=0.5, steps=(("bake", 1.5),)
+    "r1",
+    "release",
+    V1,
+    "blue",
+    None,
+    AT,
+    3,
+    "run-1",
+    judged_good=True,
+    switched=True,
+    took_traffic=AT,
+    outcome=Outcome.PROMOTED,
+    reason="good",
+    ended=AT,
+    downtime_s=0.5,
+    steps=[TimedStep("bake", 1.5, AT)],
+    remarks=[Remark("judged", AT, "good")],
 )
-BEGUN = Operation("r2", "release", "v2", "e" * 64, "c" * 40, AT)
-KNOWN = Known(10, (1, "a" * 64), (ENDED, BEGUN), ((AT, 2.5),))
+BEGUN = Operation("r2", "release", V2, "green", Live(V1, "blue", AT), AT, 4)
+KNOWN = CachedHistory(10, (1, "a" * 64), (ENDED, BEGUN), (Approval("run-1", AT, AT, "accepted"),), Live(V1, "blue", AT))
 
 
 @pytest.fixture
@@ -43,15 +61,15 @@ def test_a_journal_of_exactly_that_length_is_known(file: Path) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda body: body.update(format=2),
+        lambda body: body.update(format=1),
         lambda body: body.update(sha256="0" * 64),
-        lambda body: body.update(length="many"),
-        lambda body: body.pop("operations"),
-        lambda body: body.update(head=[1]),
-        lambda body: body.update(waited=[["no time", 1]]),
-        lambda body: body.update(waited=[[AT.isoformat()]]),
-        lambda body: body["operations"][0].update(unknown=1),
-        lambda body: body["operations"][0].update(steps=None),
+        lambda body: body["history"].update(length="many"),
+        lambda body: body.pop("history"),
+        lambda body: body["history"].update(head=[1]),
+        lambda body: body["history"].update(approvals=[["run-1", "no time", AT.isoformat(), "accepted"]]),
+        lambda body: body["history"].update(approvals=[[AT.isoformat()]]),
+        lambda body: body["history"]["operations"][0].update(unknown=1),
+        lambda body: body["history"]["operations"][0].update(steps=None),
     ],
 )
 def test_a_file_that_does_not_fit_is_read_again(file: Path, spoil: Callable[[dict[str, Any]], object]) -> None:

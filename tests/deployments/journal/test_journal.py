@@ -28,7 +28,7 @@ def journal(tmp_path: Path) -> Journal:
 
 def filled(journal: Journal, count: int = 3) -> Journal:
     for number in range(count):
-        journal.append("step", {"name": f"größe {number}", "seconds": 0.5}, epoch=7)
+        journal.write("step", {"name": f"größe {number}", "seconds": 0.5}, epoch=7)
     return journal
 
 
@@ -44,7 +44,7 @@ def test_entries_are_chained_and_read_back(journal: Journal) -> None:
     assert [entry.prev for entry in entries] == [GENESIS, entries[0].hash, entries[1].hash]
     assert entries[2].data == {"name": "größe 2", "seconds": 0.5} and entries[2].epoch == 7
     assert entries[0].time.utcoffset() is not None
-    assert Journal(journal.file.parent).append("end", {}) == journal.entries()[-1]
+    assert Journal(journal.file.parent).write("end", {}) == journal.entries()[-1]
     assert journal.file.stat().st_mode & 0o777 == 0o600
 
 
@@ -57,7 +57,7 @@ def test_a_last_line_torn_at_any_byte_never_happened_and_is_mended(journal: Jour
         assert [entry.seq for entry in journal.entries()] == [1, 2], length
     for length in range(len(before), len(whole), 17):
         journal.file.write_bytes(whole[:length])
-        assert journal.append("end", {}).seq == 3
+        assert journal.write("end", {}).seq == 3
         assert [entry.kind for entry in journal.entries()] == ["step", "step", "end"]
         assert journal.file.read_bytes().startswith(before)
 
@@ -68,7 +68,7 @@ def test_a_first_line_torn_at_any_byte_is_an_empty_journal(journal: Journal) -> 
     for length in range(len(whole)):
         journal.file.write_bytes(whole[:length])
         assert journal.entries() == []
-    assert journal.append("begin", {}).prev == GENESIS
+    assert journal.write("begin", {}).prev == GENESIS
 
 
 @pytest.mark.parametrize("damage", [lambda byte: byte ^ 0x01, lambda byte: 0, lambda byte: 0xFF, lambda byte: 0x0A])
@@ -85,7 +85,7 @@ def test_any_other_damaged_byte_stops_everything(journal: Journal, damage: Calla
             journal.entries()
         if position % 50 == 0:
             with pytest.raises(JournalError):
-                journal.append("end", {})
+                journal.write("end", {})
             assert journal.file.read_bytes() == changed  # nothing is repaired that a person must see
 
 
@@ -121,7 +121,7 @@ def test_a_journal_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> Non
     (tmp_path / "place").write_text("a file where the directory belongs")
     journal = Journal(tmp_path / "place")
     with pytest.raises(JournalError, match="cannot write"):
-        journal.append("end", {})
+        journal.write("end", {})
     with pytest.raises(JournalError, match="cannot read"):
         journal.entries()
 
@@ -141,7 +141,7 @@ from deployments.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 sys.stdout.write("ready\\n"); sys.stdout.flush()
 for number in range(int(sys.argv[2])):
-    journal.append("step", {"from": sys.argv[3], "number": number, "padding": "x" * 300})
+    journal.write("step", {"from": sys.argv[3], "number": number, "padding": "x" * 300})
 """
 
 
@@ -180,7 +180,7 @@ def test_killed_while_it_appends_it_stays_readable(journal: Journal) -> None:
             pass
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        seen = journal.append("end", {"turn": turn}).seq
+        seen = journal.write("end", {"turn": turn}).seq
     entries = journal.entries()
     assert [entry.seq for entry in entries] == list(range(1, seen + 1))
     assert [entry.data["turn"] for entry in entries if entry.kind == "end"] == list(range(6))
@@ -211,15 +211,15 @@ def test_on_a_full_disk_the_reserve_is_used_up_and_then_it_says_so(small_disk: P
     written = 3
     with pytest.raises(JournalError, match="reserve is used up"):
         while True:
-            assert journal.append("step", {"padding": "x" * 1000}).seq == written + 1
+            assert journal.write("step", {"padding": "x" * 1000}).seq == written + 1
             written += 1
     assert written > 150  # of some 1.3 kB each: about all of the reserve
     assert not journal.reserve.exists()
     assert [entry.seq for entry in journal.entries()] == list(range(1, written + 1))
     with pytest.raises(JournalError, match="reserve is used up"):
-        journal.append("step", {"padding": "x" * 5000})
+        journal.write("step", {"padding": "x" * 5000})
     hog.unlink()
-    assert journal.append("end", {}).seq == written + 1
+    assert journal.write("end", {}).seq == written + 1
     assert journal.reserve.stat().st_size == RESERVE_BYTES
 
 
@@ -229,7 +229,7 @@ def test_a_disk_full_from_the_beginning_says_so(small_disk: Path) -> None:
             file.write(b"x" * 4096)
     journal = Journal(small_disk / "place")
     with pytest.raises(JournalError, match="the disk is full"):
-        journal.append("begin", {"padding": "x" * 5000})
+        journal.write("begin", {"padding": "x" * 5000})
     assert journal.entries() == []
 
 
@@ -244,7 +244,7 @@ def test_when_the_disk_is_full_the_reserve_makes_room(journal: Journal, monkeypa
         return real(descriptor, data)
 
     monkeypatch.setattr(os, "write", full)
-    assert journal.append("end", {}).seq == 4
+    assert journal.write("end", {}).seq == 4
     assert not journal.reserve.exists()
     assert [entry.kind for entry in journal.entries()] == ["step", "step", "step", "end"]
 
@@ -259,7 +259,7 @@ journal = Journal(Path(sys.argv[1]))
 written = 0
 try:
     while True:
-        journal.append("step", {"padding": "x" * 20_000})
+        journal.write("step", {"padding": "x" * 20_000})
         written += 1
 except JournalError as error:
     assert "cannot write" in str(error), error
@@ -269,7 +269,7 @@ assert len(journal.entries()) == written > 5
 
 def test_a_file_that_may_not_grow_says_so_and_stays_readable(journal: Journal) -> None:
     subprocess.run([sys.executable, "-c", LIMITED, str(journal.file.parent)], cwd=CHECKOUT, check=True)
-    assert journal.append("end", {}).kind == "end"
+    assert journal.write("end", {}).kind == "end"
 
 
 def test_half_a_line_written_before_an_error_is_taken_back(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +281,7 @@ def test_half_a_line_written_before_an_error_is_taken_back(journal: Journal, mon
 
     monkeypatch.setattr(os, "fsync", failing)
     with pytest.raises(JournalError, match="Input/output error"):
-        journal.append("end", {})
+        journal.write("end", {})
     assert journal.file.read_bytes() == whole
 
 
@@ -314,7 +314,7 @@ def test_the_same_entries_make_the_same_bytes_as_ever(journal: Journal, monkeypa
     monkeypatch.setattr(Clock, "asked", 0)
     monkeypatch.setattr(journals, "datetime", Clock)
     for kind, data, epoch in GOLDEN_DATA:
-        journal.append(kind, data, epoch)
+        journal.write(kind, data, epoch)
     assert journal.file.read_bytes() == GOLDEN.read_bytes()
     assert [entry.hash for entry in journal.entries()] == GOLDEN_HASHES
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from deployments.journal.journal import Entry
-from deployments.journal.ledger import Ledger, Version, read_ledger
+from deployments.journal.entries import Entry
+from deployments.journal.ledger import Ledger, read_ledger
+from gates.release.operation import Operation, Remark, Version
 from host.errors import JournalError
 from host.ports import LOCAL, Endpoint
 
@@ -78,7 +79,7 @@ def whole_story() -> Story:
         "question", id="q1", run="r1", deployment="release/prod", parameters={"version": None}, pid=7, started=1.5
     )
     story.entries[-1] = with_data(story.entries[-1], expires=(START + HOUR).isoformat())
-    story.add("answer", id="q1", ruling="accepted").release(TWO, "green", 9002)
+    story.add("answer", id="q1", ruling="accepted", reason="Robin").release(TWO, "green", 9002)
     story.begin(THREE, "blue").start(THREE, "blue", 9003).route(TWO, "green", preview="blue").route(THREE, "blue")
     story.judge("roll back").add("condemned", digest=THREE.digest, reason="error rate")
     story.route(TWO, "green").stop("blue").route(TWO, "green").end("rolled back")
@@ -91,6 +92,10 @@ def whole_story() -> Story:
 def with_data(entry: Entry, **more: Any) -> Entry:
     data: Mapping[str, Any] = {**entry.data, **more}
     return Entry(entry.seq, entry.at, entry.epoch, entry.kind, data, entry.prev, entry.hash)
+
+
+def timed(operation: Operation) -> list[tuple[str, float]]:
+    return [(step.name, step.seconds) for step in operation.steps]
 
 
 def test_an_empty_journal_is_an_empty_place() -> None:
@@ -107,7 +112,10 @@ def test_a_first_release_is_live() -> None:
     assert ledger.versions == {ONE.digest: ONE}
     (operation,) = ledger.operations
     assert (operation.outcome, operation.reason, operation.switched) == ("promoted", "because", True)
-    assert operation.before is None and operation.steps == [("install", 0.1), ("start", 1.5), ("drain", 0.2)]
+    assert operation.before is None and timed(operation) == [("install", 0.1), ("start", 1.5), ("drain", 0.2)]
+    assert operation.took_traffic == ledger.live.since
+    assert [step.ended for step in operation.steps][0] == START + timedelta(seconds=2)
+    assert operation.remarks == [Remark("judged", START + timedelta(seconds=10), "figures")]
     assert ledger.routing and ledger.epoch == 1
 
 
@@ -207,7 +215,7 @@ def test_the_release_of_what_is_not_live_any_more_is_no_promotion() -> None:
 def test_judgements_and_steps_outside_of_an_operation_belong_to_none() -> None:
     story = Story().judge("promote").step("drain", 1.0).release(ONE, "blue").judge("roll back").step("drain", 9.0)
     (operation,) = story.ledger.operations
-    assert operation.judged_good and ("drain", 9.0) not in operation.steps
+    assert operation.judged_good and ("drain", 9.0) not in timed(operation)
 
 
 def test_downtime_is_added_up() -> None:
@@ -261,7 +269,7 @@ def test_a_question_stands_until_it_is_answered() -> None:
     (question,) = asked.questions.values()
     assert (question.id, question.run, question.deployment) == ("q1", "r1", "release/prod")
     assert question.expires == START + HOUR and question.parameters == {"version": None}
-    assert story.add("answer", id="another").ledger.questions == {}
+    assert story.add("answer", id="another", ruling="accepted", reason="").ledger.questions == {}
 
 
 def test_unknown_kinds_are_passed_over_but_counted() -> None:
@@ -277,16 +285,20 @@ def test_unknown_kinds_are_passed_over_but_counted() -> None:
 @pytest.mark.parametrize(
     ("kind", "data", "why"),
     [
-        ("begin", {}, "KeyError: 'digest'"),
-        ("routed", {"routing": {}, "live": 5}, "TypeError"),
-        ("routed", {"routing": {}, "live": {"digest": "1"}}, "KeyError: 'version'"),
-        ("slot.starting", {"slot": [], "digest": "1", "port": 1}, "TypeError"),
-        ("slot.stopped", {}, "KeyError: 'slot'"),
-        ("condemned", {"digest": "1"}, "KeyError: 'reason'"),
-        ("end", {"id": "op1"}, "KeyError: 'outcome'"),
-        ("migrating", {"unsafe": "text"}, "ValueError"),
-        ("schema.restored", {"safe": None}, "TypeError"),
-        ("answer", {}, "KeyError: 'id'"),
+        ("begin", {}, "id: "),
+        ("begin", {"id": "op2", "operation": "release", "slot": "blue", "run": ""}, "digest: "),
+        ("routed", {"routing": {}, "live": 5}, "live: "),
+        ("routed", {"routing": {}}, "live: "),
+        ("routed", {"routing": {}, "live": {"digest": "1"}}, "live.version: "),
+        ("slot.starting", {"slot": [], "digest": "1", "port": 1}, "slot: "),
+        ("slot.stopped", {}, "slot: "),
+        ("step", {"name": "drain", "seconds": "some"}, "seconds: "),
+        ("condemned", {"digest": "1"}, "reason: "),
+        ("end", {"id": "op1"}, "outcome: "),
+        ("migrating", {"digest": "1", "unsafe": "text"}, "unsafe: "),
+        ("schema.restored", {"safe": None}, "safe: "),
+        ("answer", {}, "id: "),
+        ("reported", {"id": 1, "state": None}, "id: "),
     ],
 )
 def test_a_sound_entry_with_wrong_data_is_named_and_stops_everything(kind: str, data: dict[str, Any], why: str) -> None:
@@ -299,6 +311,43 @@ def test_a_sound_entry_with_wrong_data_is_named_and_stops_everything(kind: str, 
     )
 
 
-def test_a_version_reads_as_people_know_it() -> None:
-    assert str(ONE) == "v1 (111111111111)"
-    assert Version.read(None) is None and Version.read({}) is None
+def test_a_restore_does_not_make_it_forget_when_the_traffic_came_first() -> None:
+    story = Story().release(ONE, "blue").begin(TWO, "green").start(TWO, "green", 9002).route(TWO, "green")
+    first = story.ledger.operations[-1].took_traffic
+    assert first == START + timedelta(seconds=len(story.entries))
+    story.route(ONE, "blue").route(TWO, "green")
+    assert story.ledger.operations[-1].took_traffic == first
+
+
+def test_what_never_served_took_no_traffic() -> None:
+    story = Story().release(ONE, "blue").begin(TWO, "green").route(ONE, "blue", preview="green").end("restored")
+    assert story.ledger.operations[-1].took_traffic is None
+
+
+def test_an_answer_completes_its_question_once() -> None:
+    story = Story()
+    question = {"id": "q1", "run": "r1", "deployment": "", "parameters": {}, "pid": 7, "started": 1.5}
+    story.add("question", **question, expires=(START + HOUR).isoformat())
+    story.add("answer", id="q1", ruling="rejected", reason="Robin").add("answer", id="q1", ruling="expired", reason="")
+    (approval,) = story.ledger.approvals
+    assert (approval.run, approval.ruling, approval.waited_s) == ("r1", "rejected", 1.0)
+
+
+def test_a_change_says_what_its_entry_is_about() -> None:
+    story = (
+        Story().release(ONE, "blue").step("late", 1.0).end("promoted", id="nobody's").add("canary.weight", weight=10)
+    )
+    ledger = Ledger()
+    changes = [ledger.add(entry) for entry in story.entries]
+    subjects = {(change.entry.kind, change.subject is not None) for change in changes[:-3] if change}
+    assert ("slot.starting", False) in subjects and ("begin", True) in subjects and ("end", True) in subjects
+    assert [change and change.subject for change in changes[-3:]] == [None, None, None] and changes[-1] is None
+
+
+def test_a_word_of_a_newer_slipway_ends_an_operation_and_promotes_nothing() -> None:
+    ledger = Story().begin(ONE, "blue", "experiment").route(ONE, "blue").end("superseded").ledger
+    assert (ledger.unfinished, ledger.promoted, ledger.operations[0].outcome) == (None, [], "superseded")
+
+
+def test_what_was_reported_is_remembered() -> None:
+    assert Story().add("reported", id="op1", state=None).ledger.reported == {"op1"}

@@ -30,12 +30,12 @@ class World:
         self.http = httpx.Client(base_url=url, trust_env=False, timeout=20)
 
     def starts(self, slot: str, port: int | list[str], version: dict[str, str]) -> None:
-        self.place.journal.append(
+        self.place.journal.write(
             "begin",
             {"id": slot, "operation": "release", "slot": slot, "run": "", "before": None, **version},
             1,
         )
-        self.place.journal.append("slot.starting", {"slot": slot, "digest": version["digest"], "port": port}, 1)
+        self.place.journal.write("slot.starting", {"slot": slot, "digest": version["digest"], "port": port}, 1)
         self.place.supervisor.directory.mkdir(parents=True, exist_ok=True)
 
     def targets(self, kind: str) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def test_targets_follow_the_slots_across_a_switch(world: World) -> None:
     }
     world.starts("green", 20002, V2)
     assert [one["targets"] for one in world.targets("app")] == [["127.0.0.1:20001"], ["127.0.0.1:20002"]]
-    world.place.journal.append("slot.stopped", {"slot": "blue"}, 1)
+    world.place.journal.write("slot.stopped", {"slot": "blue"}, 1)
     (one,) = world.targets("app")
     assert (one["labels"]["version"], one["targets"]) == ("v2", ["127.0.0.1:20002"])
 

@@ -80,7 +80,7 @@ class World:
         return made
 
     def write(self, kind: str, **data: Any) -> None:
-        self.place.journal.append(kind, data, 1)
+        self.place.journal.write(kind, data, 1)
 
     def release(self, mark: str, outcome: str = "promoted", run: str = RUN) -> None:
         self.write("begin", id=mark, operation="release", slot="green", run=run, before=None, **V2)

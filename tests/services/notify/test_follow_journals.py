@@ -39,7 +39,7 @@ class World:
         return Follower(Notify.model_validate(config), self.outbox, [self.place], "http://ui")
 
     def write(self, kind: str, **data: Any) -> None:
-        self.place.journal.append(kind, data, 1)
+        self.place.journal.write(kind, data, 1)
 
     def begin(self, mark: str = "op1", kind: str = "release", run: str = RUN) -> None:
         self.write("begin", id=mark, operation=kind, slot="green", run=run, before=None, **V2)

@@ -54,7 +54,7 @@ def test_what_waits_and_what_goes_on_is_shown(world: Watched) -> None:
     world.release()
     place = world.place()
     expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    place.journal.append(
+    place.journal.write(
         "question",
         {"id": "q", "run": "r", "deployment": "", "parameters": {}, "expires": expires, "pid": 1, "started": 1.0},
     )

@@ -70,7 +70,7 @@ def built(
 def make_live(place: Environment, digest: str, commit: str) -> None:
     version = {"digest": digest, "version": f"v{commit[0]}", "commit": commit}
     routing = {"version": "e1-r1", "ports": {"blue": 1}, "weights": {"blue": 100}, "preview_slot": None}
-    place.journal.append("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
+    place.journal.write("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
 
 
 def found(*history: str) -> str:

@@ -128,7 +128,7 @@ def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: 
     digest = live_bundle(place.store, tmp_path)
     version = {"digest": digest, "version": "v1", "commit": "c" * 40}
     routing = {"version": "e1-r1", "ports": {"blue": 1}, "weights": {"blue": 100}, "preview_slot": None}
-    place.journal.append("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
+    place.journal.write("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 1)
     same = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE,))
     assert (same.outcome, same.reason) == (Outcome.NOT_APPLICABLE, "no migration is pending")
 

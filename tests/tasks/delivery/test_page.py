@@ -32,7 +32,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     write_journal(directory / "journal.jsonl", releases(200, since, timedelta(hours=7)))
     operations = operations_of(directory)
     deployments = tuple(deployments_of(operations))
-    arrivals = tuple(Delivered(one.release.commit, one.at, 600.0 * (n % 30 + 1)) for n, one in enumerate(deployments))
+    arrivals = tuple(
+        Delivered(one.release.version.commit, one.at, 600.0 * (n % 30 + 1)) for n, one in enumerate(deployments)
+    )
     return Report(
         app="assistant",
         environment="production",

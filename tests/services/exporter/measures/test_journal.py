@@ -26,7 +26,7 @@ class World:
         self.registry.register(Measures([JournalMeasure([self.place])]))
 
     def write(self, kind: str, epoch: int = 1, **data: Any) -> None:
-        self.place.journal.append(kind, data, epoch)
+        self.place.journal.write(kind, data, epoch)
 
     def begin(self, mark: str, kind: str = "release") -> None:
         self.write("begin", id=mark, operation=kind, slot="green", run="r", before=None, **V2)

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from deployments.environment import Environment
-from deployments.journal.ledger import Live, Version
+from gates.release.operation import Live, Version
 from host.errors import ToolError
 from services.exporter.measures import Kept, Measure, Measures
 from services.exporter.measures.delivery import DeliveryMeasure
