@@ -11,7 +11,7 @@ from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll
 from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
 from settings.environment import Target
 from tasks.artifacts import show
-from tasks.notify.slack import call_person, tell_release
+from tasks.notify.messages import call_person, tell_release
 from tasks.release.open_place import open_place
 from tasks.release.pages import outcome_page
 

@@ -1,101 +1,66 @@
-"""What people are told: facts in, a message out (gates/notify/messages.py)."""
+"""Texts of messages: facts in, a message out (gates/notify/messages.py)."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-
-from pydantic import BaseModel, ConfigDict
 
 from gates.check import GOOD, Check
 from gates.findings import Finding
-from gates.notify.messages import Button, Link, Message, Tone, cut, some
-
-LONGEST_VALUE = 2000  # of a button, in Slack
-
-
-class Asked(BaseModel):
-    """An approval question, as it is put to people and checked when they press a button. `commits` are ready lines.
-
-    Everything that gates/release/approval.py's Question binds an answer to, and what is about to change.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    mark: str
-    run: str
-    environment: str
-    digest: str
-    policy: str
-    expires: datetime
-    authors: tuple[str, ...]
-    author_may_approve: bool
-    code: str
-    version: str
-    live: str
-    verdict: str
-    commits: tuple[str, ...]
-    warnings: tuple[str, ...]
-    url: str
-    trouble: str = ""
-    contracts: tuple[str, ...] = ()
+from gates.notify.messages import Button, Link, Message, Post, Reply, Role, Tone, cut, some
+from gates.release.approval import Decision, Question
 
 
-def asked_message(asked: Asked) -> Message:
-    """Return the request for an approval, with buttons."""
+def question_message(question: Question, trouble: str = "") -> Message:
+    """Return the request for an approval, with buttons. `trouble` is why it is asked again."""
     facts = [
-        ("replaces", asked.live),
-        ("checks", asked.verdict),
-        ("answer until", f"{asked.expires:%Y-%m-%d %H:%M} UTC"),
-        ("code", asked.code),
+        ("replaces", question.live),
+        ("checks", question.verdict),
+        ("answer until", f"{question.expires:%Y-%m-%d %H:%M} UTC"),
+        ("code", question.code),
     ]
-    if asked.trouble:
-        facts.insert(0, ("asked again", asked.trouble))
-    if asked.contracts:
-        facts.insert(0, ("no way back", _no_way_back(asked)))
-    lines = [*some(asked.commits), *(f"keep in mind: {one}" for one in asked.warnings)]
-    what = f"{asked.version} to {asked.environment}"
-    buttons = (
-        _approve(asked, what),
-        Button(name="reject", text="Reject", value=_value(asked), confirm=f"Do not release {what}?", danger=True),
-    )
+    if trouble:
+        facts.insert(0, ("asked again", trouble))
+    if question.contracts:
+        facts.insert(0, ("no way back", _no_way_back(question)))
+    lines = [*some(question.commits), *(f"keep in mind: {warning}" for warning in question.warnings)]
+    what = f"{question.version} to {question.environment}"
+    reject = question.button(Decision.REJECT)
     return Message(
         headline=f"Release {what}?",
         tone=Tone.WAITING,
         facts=tuple(facts),
         lines=tuple(lines),
-        links=(Link(text="open the question", url=asked.url),),
-        buttons=buttons,
-        footer=f"artifact {asked.digest[:12]}",
+        links=(Link(text="open the question", url=question.url),),
+        buttons=(
+            _approve(question, what),
+            Button(name="reject", text="Reject", value=reject, confirm=f"Do not release {what}?", danger=True),
+        ),
+        footer=f"artifact {question.digest[:12]}",
     )
 
 
-def _approve(asked: Asked, what: str) -> Button:
+def _approve(question: Question, what: str) -> Button:
     """Return the button; where the release leaves no way back it says so, and is asked for that by itself."""
-    if not asked.contracts:
-        return Button(name="approve", text="Approve", value=_value(asked), confirm=f"Release {what}?")
-    value = f"{_value(asked)} {', '.join(asked.contracts)}"[:LONGEST_VALUE]
-    sure = f"Release {what}, and give up the way back? {_no_way_back(asked)}"
+    value = question.button(Decision.APPROVE)
+    if not question.contracts:
+        return Button(name="approve", text="Approve", value=value, confirm=f"Release {what}?")
+    sure = f"Release {what}, and give up the way back? {_no_way_back(question)}"
     return Button(name="approve", text="Approve, no way back", value=value, confirm=sure, danger=True)
 
 
-def _no_way_back(asked: Asked) -> str:
-    some_of = ", ".join(asked.contracts)
-    return f"migration {some_of} takes away what {asked.live} needs: no rollback to it or to older versions afterwards"
+def _no_way_back(question: Question) -> str:
+    names = ", ".join(question.contracts)
+    return f"migration {names} takes away what {question.live} needs: no rollback to it or to older versions afterwards"
 
 
-def _value(asked: Asked) -> str:
-    return f"{asked.mark} {asked.run} {asked.code}"
-
-
-def answered_message(asked: Asked, ruling: str, reason: str) -> Message:
+def answered_message(question: Question, ruling: str, reason: str) -> Message:
     """Return what the request becomes once it is answered: without buttons."""
-    said = {"accepted": "approved", "rejected": "rejected", "expired": "nobody answered"}.get(ruling, ruling)
+    answer = {"accepted": "approved", "rejected": "rejected", "expired": "nobody answered"}.get(ruling, ruling)
     tone = {"accepted": Tone.WAITING, "rejected": Tone.BAD, "expired": Tone.BAD}.get(ruling, Tone.PLAIN)
-    return asked_message(asked).model_copy(
+    return question_message(question).model_copy(
         update={
-            "headline": f"{asked.version} to {asked.environment}: {said}",
+            "headline": f"{question.version} to {question.environment}: {answer}",
             "tone": tone,
-            "facts": (("answer", reason), ("replaces", asked.live), ("checks", asked.verdict)),
+            "facts": (("answer", reason), ("replaces", question.live), ("checks", question.verdict)),
             "buttons": (),
         }
     )
@@ -261,3 +226,10 @@ def alert_message(alert: Alert) -> Message:
         lines=(alert.reason,),
         links=links,
     )
+
+
+def alert_posts(key: str, alert: Alert) -> list[Post]:
+    """Return an alert or its end, which changes the alert's message and is repeated where nobody would notice that."""
+    message = alert_message(alert)
+    repeat = Reply(text=f"{message.headline}: {alert.reason}", role=Role.REPEAT)
+    return [Post(key=key, content=message), *([Post(key=key, content=repeat)] if alert.over else [])]

@@ -12,10 +12,13 @@ from deployments.environment import Environment
 from deployments.journal.journal import Entry as JournalEntry
 from deployments.journal.ledger import Operation, read_ledger
 from deployments.past_releases import read_past
-from gates.notify.texts import Asked, Moved, answered_message, moved_message, took
+from gates.notify.messages import Post, Reply, Role
+from gates.notify.texts import Moved, answered_message, moved_message, took
+from gates.release.approval import Question
 from host.errors import SlipwayError
+from notify.announce import Entry
+from notify.announce import entries as queue_entries
 from notify.outbox import GITHUB, Outbox
-from notify.slack_entries import Entry, message_entry, reply_entry
 from settings.notify import Notify
 
 EVERY_S = 1.0
@@ -66,7 +69,7 @@ class Follower:
         operations = {one.id: one for one in read_ledger(entries).operations}
         current = next((one.data["id"] for one in reversed(entries[:last]) if one.kind == "begin"), "")
         touched: dict[str, bool] = {}  # whether it began or ended meanwhile
-        replies: list[Entry] = []
+        replies: list[Post] = []
         for entry in entries[last:]:
             if entry.kind == "begin":
                 current = entry.data["id"]
@@ -77,18 +80,20 @@ class Follower:
             elif current in operations and (line := _line(entry)):
                 ended = operations[current]
                 loud = entry.kind == "end" and ended.outcome != "promoted"
-                replies.append(reply_entry(self.notify, _key(ended), line, loud))
+                reply = Reply(text=line, role=Role.REPEAT if loud else Role.STEP)
+                replies.append(Post(key=_key(ended), content=reply))
         for one, turned in touched.items():
             yield from self._operation(place, operations[one], turned)
-        yield from replies if self.notify.slack.token else ()
+        yield from queue_entries(self.notify, *replies)
 
     def _answer(self, data: Any) -> Iterator[Entry]:
         known = self.outbox.recall(f"asked:{data['id']}")
-        if known and self.notify.slack.token:
-            asked = Asked.model_validate(known)
-            message = answered_message(asked, data["ruling"], data["reason"])
-            yield message_entry(self.notify, f"release:{asked.run}", message)
-            yield reply_entry(self.notify, f"release:{asked.run}", f"{data['ruling']}: {data['reason']}")
+        if known:
+            question = Question.model_validate(known)
+            key = f"release:{question.run}"
+            message = answered_message(question, data["ruling"], data["reason"])
+            reply = Reply(text=f"{data['ruling']}: {data['reason']}", role=Role.STEP)
+            yield from queue_entries(self.notify, Post(key=key, content=message), Post(key=key, content=reply))
 
     def _operation(self, place: Environment, operation: Operation, turned: bool) -> Iterator[Entry]:
         moved = Moved(
@@ -105,8 +110,7 @@ class Follower:
             public_url=place.public_url,
             runbook_url=self.notify.runbook_url or "",
         )
-        if self.notify.slack.token:
-            yield message_entry(self.notify, _key(operation), moved_message(moved))
+        yield from queue_entries(self.notify, Post(key=_key(operation), content=moved_message(moved)))
         github = self.notify.github
         if turned and github.repository and github.token and github.deployments:
             yield GITHUB, "deployment", _deployment(moved, operation)

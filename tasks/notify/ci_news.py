@@ -12,7 +12,7 @@ from gates.verdict import Action, Verdict
 from host.errors import SlipwayError
 from tasks.notify.github import begin_checks, tell_checks, tell_findings
 from tasks.notify.links import run_url
-from tasks.notify.slack import tell_checked
+from tasks.notify.messages import tell_checked
 from tasks.source.git import Source
 
 

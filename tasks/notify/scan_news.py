@@ -8,7 +8,7 @@ from evidence.scan_report import ScanReport
 from gates.check import Outcome
 from gates.notify.texts import Nightly, nightly_message
 from tasks.notify.links import run_url
-from tasks.notify.slack import say
+from tasks.notify.messages import say
 
 
 def tell_scans(reports: Sequence[ScanReport]) -> None:
