@@ -1,11 +1,14 @@
 """Channels beside each other: one more is one file, and none waits for another."""
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from gates.notify.messages import Message
 from host.errors import ConfigError
+from host.home import CHECKOUT
 from notify import channels
 from notify.announce import announce, troubles
 from notify.channels import configured
@@ -71,3 +74,17 @@ def test_without_a_channel_nothing_is_queued(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox.sqlite")
     notify = Notify.model_validate({"slack": {}, "email": {}})
     assert not announce(notify, outbox, remember={"x": 1}) and outbox.recall("x") is None
+
+
+def test_what_the_documentation_shows_is_accepted_and_names_every_key() -> None:
+    text = (CHECKOUT / "docs" / "notify.md").read_text()
+    tables = tomllib.loads("".join(re.findall(r"```toml\n(.*?)```", text, re.S)))
+    shown = configured(Notify.model_validate(tables))
+    assert sorted(one.name for one in shown) == ["email", "log", "slack", "teams", "webhook"]
+    keys = {f"`{one.name}.{key}`" for one in shown for key in type(one.settings).model_fields}
+    assert sorted(key for key in keys if key not in text) == []
+
+
+def test_what_the_file_of_this_repository_suggests_is_accepted() -> None:
+    text = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", (CHECKOUT / "config" / "notify.toml").read_text())
+    assert len(configured(Notify.model_validate(tomllib.loads(text)))) == 5
