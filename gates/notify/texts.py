@@ -67,7 +67,7 @@ def answered_message(question: Question, ruling: str, reason: str) -> Message:
 
 
 @dataclass(frozen=True)
-class Moved:
+class ReleaseProgress:
     """A release or a rollback (`kind`), from the journal. `outcome` "" while it goes on; seconds for each step."""
 
     kind: str
@@ -89,36 +89,44 @@ def took(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def moved_message(moved: Moved) -> Message:
+def progress_message(progress: ReleaseProgress) -> Message:
     """Return how a release or a rollback is doing, or how it ended."""
-    what = f"{moved.app} {moved.version}"
-    good = moved.outcome in ("promoted", "rolled back") if moved.kind == "rollback" else moved.outcome == "promoted"
-    said = {
-        "": f"{moved.kind} of {what} in {moved.environment}",
-        "promoted": f"{what} serves {moved.environment}",
+    what = f"{progress.app} {progress.version}"
+    good = (
+        progress.outcome in ("promoted", "rolled back")
+        if progress.kind == "rollback"
+        else progress.outcome == "promoted"
+    )
+    headline = {
+        "": f"{progress.kind} of {what} in {progress.environment}",
+        "promoted": f"{what} serves {progress.environment}",
         "rolled back": (
-            f"{moved.environment} went back to {what}" if good else f"{what} was rolled back in {moved.environment}"
+            f"{progress.environment} went back to {what}"
+            if good
+            else f"{what} was rolled back in {progress.environment}"
         ),
-    }.get(moved.outcome, f"{moved.kind} of {what} in {moved.environment}: {moved.outcome}")
-    total = sum(seconds for name, seconds in moved.steps if name != "down")
-    facts = [("commit", moved.commit[:12]), ("live before", moved.before or "nothing")]
-    if moved.outcome:
+    }.get(progress.outcome, f"{progress.kind} of {what} in {progress.environment}: {progress.outcome}")
+    total = sum(seconds for name, seconds in progress.steps if name != "down")
+    facts = [("commit", progress.commit[:12]), ("live before", progress.before or "nothing")]
+    if progress.outcome:
         facts.append(("took", took(total)))
-    if moved.reason:
-        facts.append(("reason", moved.reason))
-    links = [Link(text="run", url=moved.url)] if moved.url else []
-    if moved.public_url:
-        links.append(Link(text=moved.environment, url=moved.public_url))
-    if moved.outcome and not good and moved.runbook_url:
-        links.append(Link(text="what to do", url=moved.runbook_url))
-    tone = Tone.WAITING if not moved.outcome else Tone.GOOD if good else Tone.BAD
-    lines = (", ".join(f"{name} {took(seconds)}" for name, seconds in moved.steps),) if moved.outcome else ()
-    return Message(headline=said, tone=tone, facts=tuple(facts), lines=lines if moved.steps else (), links=tuple(links))
+    if progress.reason:
+        facts.append(("reason", progress.reason))
+    links = [Link(text="run", url=progress.url)] if progress.url else []
+    if progress.public_url:
+        links.append(Link(text=progress.environment, url=progress.public_url))
+    if progress.outcome and not good and progress.runbook_url:
+        links.append(Link(text="what to do", url=progress.runbook_url))
+    tone = Tone.WAITING if not progress.outcome else Tone.GOOD if good else Tone.BAD
+    lines = (", ".join(f"{name} {took(seconds)}" for name, seconds in progress.steps),) if progress.outcome else ()
+    return Message(
+        headline=headline, tone=tone, facts=tuple(facts), lines=lines if progress.steps else (), links=tuple(links)
+    )
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What `ci` came to for one commit. `reason` is its verdict's; `url` leads to the run."""
+class CiResult:
+    """Result of `ci` for one commit. `reason` is its verdict's; `url` leads to the run."""
 
     version: str
     commit: str
@@ -131,7 +139,7 @@ class Checked:
     url: str
 
 
-class Told(StrEnum):
+class CiNews(StrEnum):
     """Whether a `ci` result is news."""
 
     FAILURE = "failure"
@@ -139,45 +147,50 @@ class Told(StrEnum):
     NOTHING = "nothing"
 
 
-def is_news(good: bool, commit: str, failed_before: str | None) -> Told:
+def is_news(good: bool, commit: str, failed_before: str | None) -> CiNews:
     """Say whether to tell a `ci` result of a branch: each failing commit once, and the first good one after it.
 
     `failed_before` is the commit whose failure was told last and is not over, None when there is none.
     """
     if good:
-        return Told.RECOVERY if failed_before else Told.NOTHING
-    return Told.NOTHING if failed_before == commit else Told.FAILURE
+        return CiNews.RECOVERY if failed_before else CiNews.NOTHING
+    return CiNews.NOTHING if failed_before == commit else CiNews.FAILURE
 
 
-def checked_message(seen: Checked, recovered: bool = False) -> Message:
-    """Return what `ci` came to: for its author, and as the comment of a pull request."""
-    bad = [f"{check.name}: {check.outcome}: {check.reason}" for check in seen.checks if check.outcome not in GOOD]
-    state = "is good again" if recovered else "passed every check" if seen.good else "is not good"
-    facts = [("commit", f"{seen.commit[:12]} {seen.subject}"), ("branch", seen.branch or "none"), ("by", seen.author)]
-    figures = [f"{measure}" for check in seen.checks for measure in check.measures]
+def ci_message(result: CiResult, recovered: bool = False) -> Message:
+    """Return the result of `ci`: for its author, and as the comment of a pull request."""
+    bad = [f"{check.name}: {check.outcome}: {check.reason}" for check in result.checks if check.outcome not in GOOD]
+    state = "is good again" if recovered else "passed every check" if result.good else "is not good"
+    facts = [
+        ("commit", f"{result.commit[:12]} {result.subject}"),
+        ("branch", result.branch or "none"),
+        ("by", result.author),
+    ]
+    figures = [f"{measure}" for check in result.checks for measure in check.measures]
     return Message(
-        headline=f"{seen.version} {state}",
-        tone=Tone.GOOD if seen.good else Tone.BAD,
+        headline=f"{result.version} {state}",
+        tone=Tone.GOOD if result.good else Tone.BAD,
         facts=tuple(facts),
-        lines=some(bad) if bad else some(figures, 5) or (cut(seen.reason, 300),),
-        links=(Link(text="run", url=seen.url),),
+        lines=some(bad) if bad else some(figures, 5) or (cut(result.reason, 300),),
+        links=(Link(text="run", url=result.url),),
     )
 
 
-def checks_comment(seen: Checked) -> Message:
+def ci_comment(result: CiResult) -> Message:
     """Return the comment of a pull request: every check in a line, the bad ones first."""
-    if not seen.checks:
-        return checked_message(seen)
-    order = sorted(seen.checks, key=lambda check: (check.outcome in GOOD, check.name))
+    if not result.checks:
+        return ci_message(result)
+    order = sorted(result.checks, key=lambda check: (check.outcome in GOOD, check.name))
     lines = [
-        f"{'✓' if one.outcome in GOOD else '✗'} {one.name}: {one.outcome}: {cut(one.reason, 200)}" for one in order
+        f"{'✓' if check.outcome in GOOD else '✗'} {check.name}: {check.outcome}: {cut(check.reason, 200)}"
+        for check in order
     ]
-    return checked_message(seen).model_copy(update={"lines": some(lines, 50)})
+    return ci_message(result).model_copy(update={"lines": some(lines, 50)})
 
 
 @dataclass(frozen=True)
-class Nightly:
-    """What a security scan found: `new` findings were not seen there before. `unlooked`: scans without a verdict."""
+class ScanNews:
+    """Result of a security scan: `new` findings were not there before. `unlooked`: scans without a verdict."""
 
     version: str
     new: tuple[Finding, ...]
@@ -186,7 +199,7 @@ class Nightly:
     url: str
 
 
-def nightly_message(night: Nightly) -> Message:
+def scan_message(night: ScanNews) -> Message:
     """Return a security scan's news: what nobody looked at, then new findings, worst first."""
     worst = sorted(night.new, key=lambda one: (one.severity.rank, one.rule))
     lines = [f"nobody looked: {one}" for one in night.unlooked] + [f"new, {_finding(one)}" for one in worst]

@@ -13,7 +13,7 @@ from deployments.journal.journal import Entry as JournalEntry
 from deployments.journal.ledger import Operation, read_ledger
 from deployments.past_releases import read_past
 from gates.notify.messages import Post, Reply, Role
-from gates.notify.texts import Moved, answered_message, moved_message, took
+from gates.notify.texts import ReleaseProgress, answered_message, progress_message, took
 from gates.release.approval import Question
 from host.errors import SlipwayError
 from notify.announce import Entry
@@ -96,7 +96,7 @@ class Follower:
             yield from queue_entries(self.notify, Post(key=key, content=message), Post(key=key, content=reply))
 
     def _operation(self, place: Environment, operation: Operation, turned: bool) -> Iterator[Entry]:
-        moved = Moved(
+        progress = ReleaseProgress(
             kind=operation.kind,
             app=place.app,
             environment=place.name,
@@ -110,10 +110,10 @@ class Follower:
             public_url=place.public_url,
             runbook_url=self.notify.runbook_url or "",
         )
-        yield from queue_entries(self.notify, Post(key=_key(operation), content=moved_message(moved)))
+        yield from queue_entries(self.notify, Post(key=_key(operation), content=progress_message(progress)))
         github = self.notify.github
         if turned and github.repository and github.token and github.deployments:
-            yield GITHUB, "deployment", _deployment(moved, operation)
+            yield GITHUB, "deployment", _deployment(progress, operation)
 
 
 def _key(operation: Operation) -> str:
@@ -134,16 +134,18 @@ def _line(entry: JournalEntry) -> str:
     return ""
 
 
-def _deployment(moved: Moved, operation: Operation) -> dict[str, str]:
-    state = GITHUB_STATES.get(moved.outcome, "error")
-    if moved.kind == "rollback" and moved.outcome == "rolled back":
+def _deployment(progress: ReleaseProgress, operation: Operation) -> dict[str, str]:
+    state = GITHUB_STATES.get(progress.outcome, "error")
+    if progress.kind == "rollback" and progress.outcome == "rolled back":
         state = "success"
     return {
         "key": operation.id,
-        "commit": moved.commit,
-        "environment": moved.environment,
+        "commit": progress.commit,
+        "environment": progress.environment,
         "state": state,
-        "description": f"{moved.kind} {moved.version}: {moved.outcome or 'in progress'} {moved.reason}"[:140],
-        "log_url": moved.url,
-        "url": moved.public_url,
+        "description": f"{progress.kind} {progress.version}: {progress.outcome or 'in progress'} {progress.reason}"[
+            :140
+        ],
+        "log_url": progress.url,
+        "url": progress.public_url,
     }

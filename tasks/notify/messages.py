@@ -18,13 +18,13 @@ from gates.notify.messages import Message, Picture, Post, Reply, as_markdown, as
 from gates.notify.release_notes import notes_of, notes_text
 from gates.notify.texts import (
     Alert,
-    Checked,
-    Moved,
-    Told,
+    CiNews,
+    CiResult,
+    ReleaseProgress,
     alert_message,
-    checked_message,
+    ci_message,
     is_news,
-    moved_message,
+    progress_message,
     question_message,
 )
 from gates.release.approval import Question
@@ -64,7 +64,7 @@ def tell_release(rollout: Rollout, outcome: str, reason: str) -> None:
     """
     if _announce():
         return
-    moved = Moved(
+    progress = ReleaseProgress(
         kind=rollout.kind,
         app=rollout.place.app,
         environment=rollout.place.name,
@@ -77,7 +77,7 @@ def tell_release(rollout: Rollout, outcome: str, reason: str) -> None:
         url=run_url(str(runtime.flow_run.id)),
         public_url=rollout.place.public_url,
     )
-    _show(moved_message(moved))
+    _show(progress_message(progress))
 
 
 def tell_notes(version: str, commits: Sequence[Commit]) -> None:
@@ -88,20 +88,20 @@ def tell_notes(version: str, commits: Sequence[Commit]) -> None:
         show("notes", f"## What {plain_markdown(version)} brings\n\n{notes_of(noted)}\n", f"what {version} brings")
 
 
-def tell_checked(seen: Checked, email: str) -> None:
+def tell_result(result: CiResult, email: str) -> None:
     """Tell a failure of `ci` to the commit's author, each failing commit once, and the branch's recovery."""
     try:
         outbox = Outbox.of(Home.find())
-        name = f"ci:{seen.branch}"
-        news = is_news(seen.good, seen.commit, outbox.recall(name))
-        if news is Told.NOTHING:
+        name = f"ci:{result.branch}"
+        news = is_news(result.good, result.commit, outbox.recall(name))
+        if news is CiNews.NOTHING:
             return
-        outbox.remember(name, seen.commit if news is Told.FAILURE else None)
+        outbox.remember(name, result.commit if news is CiNews.FAILURE else None)
     except (SlipwayError, OSError) as error:
         get_run_logger().warning("whether this is news could not be found out: %s", error)
         return
-    message = checked_message(seen, recovered=news is Told.RECOVERY)
-    say(f"ci:{seen.commit}:{news}", message, email)
+    message = ci_message(result, recovered=news is CiNews.RECOVERY)
+    say(f"ci:{result.commit}:{news}", message, email)
 
 
 def tell_alert(alert: Alert) -> None:

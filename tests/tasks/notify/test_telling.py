@@ -11,11 +11,11 @@ from prefect.logging import disable_run_logger
 from evidence.statements import Commit
 from gates.check import Check, Outcome
 from gates.notify.messages import Message, Reply, Role, read_post
-from gates.notify.texts import Alert, Checked
+from gates.notify.texts import Alert, CiResult
 from notify.outbox import GITHUB, Outbox
 from tasks.notify import messages
 from tasks.notify.github import begin_checks, tell_checks, tell_findings, tell_release_notes
-from tasks.notify.messages import call_person, say, tell_alert, tell_checked, tell_notes
+from tasks.notify.messages import call_person, say, tell_alert, tell_notes, tell_result
 from tests.prefect_server import a_home
 
 SLACK = "slack"
@@ -52,10 +52,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield made
 
 
-def seen(good: bool, commit: str = COMMIT, branch: str = "main") -> Checked:
+def seen(good: bool, commit: str = COMMIT, branch: str = "main") -> CiResult:
     bad = Check(name="unit", outcome=Outcome.FAILED, reason="1 of 40 failed: @team <b>")
     checks = (Check(name="black", outcome=Outcome.PASSED, reason="clean"), *(() if good else (bad,)))
-    return Checked("v1", commit, branch, "Ann", "a change", good, "unit: failed", checks, "https://ui.example/run")
+    return CiResult("v1", commit, branch, "Ann", "a change", good, "unit: failed", checks, "https://ui.example/run")
 
 
 def told(world: World, queue: str) -> list[dict[str, object]]:
@@ -80,7 +80,7 @@ def test_a_status_for_each_check_and_one_for_all(world: World) -> None:
 
 def test_a_check_without_verdict_is_an_error_not_a_success(world: World) -> None:
     checks = (Check(name="unit", outcome=Outcome.NO_VERDICT, reason="x" * 300),)
-    tell_checks(Checked("v1", COMMIT, "main", "Ann", "s", False, "r", checks, "https://ui.example/run"))
+    tell_checks(CiResult("v1", COMMIT, "main", "Ann", "s", False, "r", checks, "https://ui.example/run"))
     first = told(world, GITHUB)[0]
     assert first["state"] == "error" and len(str(first["description"])) == 140
 
@@ -110,7 +110,7 @@ def test_what_a_release_brings_is_said_in_its_thread_and_without_a_token_on_a_pa
 
 def test_each_failing_commit_is_told_once_and_the_recovery_too(world: World) -> None:
     for one in (seen(True), seen(False), seen(False), seen(False, OTHER), seen(True, OTHER), seen(True, OTHER)):
-        tell_checked(one, "ann@example.com")
+        tell_result(one, "ann@example.com")
     assert [body["key"] for body in told(world, SLACK)] == [
         f"ci:{COMMIT}:failure",
         f"ci:{OTHER}:failure",
@@ -120,8 +120,8 @@ def test_each_failing_commit_is_told_once_and_the_recovery_too(world: World) -> 
 
 
 def test_branches_are_apart(world: World) -> None:
-    tell_checked(seen(False, branch="main"), "")
-    tell_checked(seen(True, branch="develop"), "")
+    tell_result(seen(False, branch="main"), "")
+    tell_result(seen(True, branch="develop"), "")
     assert len(told(world, SLACK)) == 1
 
 
@@ -153,7 +153,7 @@ def test_what_cannot_be_told_is_a_warning_not_an_error(
     else:
         world.outbox.file.mkdir(parents=True)
     say("key", Message(headline="hello"))
-    tell_checked(seen(False), "")
+    tell_result(seen(False), "")
     tell_checks(seen(False))
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 3
     assert world.shown == []
