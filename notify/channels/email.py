@@ -31,17 +31,26 @@ log = structlog.get_logger("email")
 
 
 class EmailSettings(ChannelSettings):
-    """[email]. `security`: "starttls" and "tls" check the server's certificate; "none" is for a relay of this host."""
+    """Messages by e-mail."""
 
     host: str = Field(min_length=1, max_length=253)
+    """Name of the mail server."""
     port: int = Field(587, ge=1, le=65535)
+    """Its port."""
     security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` and `tls` check the server's certificate; `none` is for a relay on this host."""
     user: str = Field("", max_length=200)
+    """Name for the login. Empty: no login."""
     password: Reference = ""
+    """Reference of the password."""
     sender: Address
+    """Address that mails come from."""
     to: tuple[Address, ...] = Field(min_length=1, max_length=50)
+    """Addresses that get the mails."""
     authors: bool = False
+    """Mail a commit's author instead of `to`."""
     timeout_seconds: float = Field(10, ge=0.5, le=60)
+    """How long one step may take."""
 
     @model_validator(mode="after")
     def _check(self) -> "EmailSettings":

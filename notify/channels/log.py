@@ -11,9 +11,10 @@ from notify.channel import TEMPORARY_S, Channel, ChannelSettings, ChannelTrouble
 
 
 class LogSettings(ChannelSettings):
-    """[log]. `{home}` in `file` is the state directory. It is opened for each line: any program may move it away."""
+    """Messages as lines of a file. It is opened for each message: any program may move it away."""
 
     file: str = Field(min_length=1)
+    """Path of the file. A relative one starts at the state directory."""
 
 
 class LogChannel(Channel[LogSettings]):

@@ -21,15 +21,22 @@ log = structlog.get_logger("slack")
 
 
 class SlackSettings(ChannelSettings):
-    """[slack]. `team`: presses of buttons from another team are refused."""
+    """Messages in Slack. Without `token` the channel is off."""
 
     base_url: Url = "https://slack.com/api/"
+    """Address of Slack's Web API."""
     token: Reference = ""
+    """Reference of the bot token. Empty: the channel is off."""
     app_token: Reference = ""
+    """Reference of the app token, for the buttons."""
     channel: str = Field("", max_length=80)
+    """Id of the channel."""
     team: str = Field("", max_length=40)
+    """Id of the workspace. Clicks from another one are refused. Empty: from any."""
     authors: bool = True
+    """Send a commit's author direct messages, when Slack knows the e-mail address."""
     timeout_seconds: float = Field(5, ge=0.5, le=60)
+    """How long one call may take."""
 
     @model_validator(mode="after")
     def _check(self) -> "SlackSettings":

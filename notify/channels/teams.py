@@ -22,10 +22,12 @@ COLOUR = {"good": "Good", "bad": "Attention", "waiting": "Accent", "plain": "Def
 
 
 class TeamsSettings(ChannelSettings):
-    """[teams]. Who has the address can post: it is a secret, and therefore a reference."""
+    """Messages in Microsoft Teams. Whoever has the address can post: it is a secret."""
 
     url: Reference = Field(min_length=1)
+    """Reference of the webhook's address."""
     timeout_seconds: float = Field(10, ge=0.5, le=60)
+    """How long one step may take."""
 
 
 class TeamsChannel(Channel[TeamsSettings]):

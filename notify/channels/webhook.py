@@ -17,11 +17,14 @@ SIGNATURE = "x-slipway-signature-256"
 
 
 class WebhookSettings(ChannelSettings):
-    """[webhook]. `secret` signs the body."""
+    """Messages as signed JSON, to a server of your own."""
 
     url: Url
+    """Address that posts are sent to."""
     secret: Reference = Field(min_length=1)
+    """Reference of the secret that signs each body."""
     timeout_seconds: float = Field(10, ge=0.5, le=60)
+    """How long one step may take."""
 
 
 class WebhookChannel(Channel[WebhookSettings]):
