@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose prune osv report rollback test gauntlet lint bench mutants lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test gauntlet lint docs bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -34,80 +34,95 @@ help: ## list the targets
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.lock
 	@touch $@
 
-setup: .venv/.base ## the Python environment, keys, and the .env that lets `prefect` work here
+setup: .venv/.base ## make the Python environment, the keys, and the .env that lets `prefect` work here
 	@$(BIN)/slipway setup
 
-demo: .venv/.base ## the whole story on this machine; APPROVE=me waits for you in the UI; RUNTIME=compose in containers
+demo: .venv/.base ## run the whole story on this machine; APPROVE=me waits for you in the UI, RUNTIME=compose uses containers
 	@$(BIN)/slipway demo $(if $(filter me,$(APPROVE)),--approve-me) $(if $(RUNTIME),--runtime $(RUNTIME))
 
-up: setup ## start databases, routers, what was live, Prefect, workers; MONITORING=1 (or 0): with Prometheus and the rest
+up: setup ## start databases, routers, what was live, Prefect, workers; RUNTIME=compose, SERVER=compose, MONITORING=1 (0 ends it)
 	@$(BIN)/slipway up $(if $(RUNTIME),--runtime $(RUNTIME)) $(if $(SERVER),--server $(SERVER)) $(if $(filter 1,$(MONITORING)),--monitoring) $(if $(filter 0,$(MONITORING)),--no-monitoring)
 
-down: .venv/.base ## stop everything that was started here
+down: .venv/.base ## stop everything that was started here; state is kept
 	@$(BIN)/slipway down
 
-upgrade: ## run the control plane on the code checked out now; refused while a release or a question is open
+upgrade: ## restart the control plane on the code checked out now; refused while a release or a question is open
 	@test ! -x $(BIN)/slipway || $(BIN)/python -m cli.main upgrade --check
 	@$(MAKE) --no-print-directory setup
 	@$(BIN)/slipway upgrade
 
-status: .venv/.base ## what is live where, what waits, what is wrong
+status: .venv/.base ## show what is live where, what waits, what is wrong
 	@$(BIN)/slipway status
 
-doctor: .venv/.base ## what this machine has and lacks
+doctor: .venv/.base ## show what this machine has and lacks
 	@$(BIN)/slipway doctor
 
-rollback: .venv/.base ## make rollback ENVIRONMENT=production: go back, with or without a Prefect server
+rollback: .venv/.base ## go back to the version before, with or without a Prefect server; ENVIRONMENT=production
 	@test -n "$(ENV)" || { echo "error: say where: make rollback ENVIRONMENT=production" >&2; exit 1; }
 	@$(BIN)/slipway rollback "$(ENV)"
 
-ci: .venv/.base ## make ci APP=PATH: every check on a working tree, uncommitted changes included; without APP the configured app
+ci: .venv/.base ## run every check on a working tree, uncommitted changes included; APP=PATH, COMMIT=main, REFRESH=1, FAIL_FAST=1
 	@$(BIN)/slipway ci $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(REFRESH),--refresh) $(if $(FAIL_FAST),--fail-fast)
 
-scan: .venv/.base ## make scan APP=PATH: the security scans on a working tree; without APP on the configured app
+scan: .venv/.base ## run the security scans on a working tree; APP=PATH, COMMIT=main, PIPELINE=FILE, SARIF=FILE
 	@$(BIN)/slipway scan $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(PIPELINE),--pipeline "$(PIPELINE)") \
 	  $(if $(SARIF),--sarif "$(SARIF)")
 
-verify: .venv/.base ## make verify DIGEST=...: the chain of an artifact, from its bytes to where it was promoted
+verify: .venv/.base ## show the chain of evidence of an artifact; DIGEST=a digest, commit or version
 	@test -n "$(DIGEST)" || { echo "error: say which: make verify DIGEST=<digest, commit or version>" >&2; exit 1; }
 	@$(BIN)/slipway verify "$(DIGEST)"
 
-osv: .venv/.base ## make osv RECORDS=directory PORT=4270: serve OSV records on this machine as the advisory source
+osv: .venv/.base ## serve OSV records on this machine as the advisory source; RECORDS=DIRECTORY, PORT=4270
 	@test -n "$(RECORDS)" || { echo "error: say what: make osv RECORDS=directory-of-OSV-records" >&2; exit 1; }
 	@$(BIN)/slipway osv "$(RECORDS)" --port "$(or $(PORT),4270)"
 
-compose: .venv/.base ## make compose ENV=production: the compose files that a release there would run
+compose: .venv/.base ## print the compose files that a release would run; ENV=production, VERSION=v2
 	@test -n "$(ENV)" || { echo "error: say where: make compose ENV=production" >&2; exit 1; }
 	@$(BIN)/slipway compose "$(ENV)" $(if $(VERSION),--version "$(VERSION)")
 
-report: .venv/.base ## how well the team delivers: DORA's figures as one HTML file; ENV=staging, DAYS=30
-	@$(BIN)/slipway report $(or $(ENV),production) $(if $(DAYS),--days $(DAYS))
+report: .venv/.base ## write DORA's figures of the team's delivery as one HTML file; ENV=staging, DAYS=30
+	@$(BIN)/slipway report $(ENV) $(if $(DAYS),--days $(DAYS))
 
-prune: .venv/.base ## make prune KEEP=5: remove images and old scans that no environment can need any more
+deployments: .venv/.base ## write prefect.yaml's deployments, one set for each config/*.env: for `prefect deploy`
+	@$(BIN)/slipway deployments
+
+prune: .venv/.base ## remove images and old scans that no environment can need; KEEP=5
 	@$(BIN)/slipway prune $(if $(KEEP),--keep "$(KEEP)")
 
-test: .venv/.dev ## all tests but the gauntlet's, one summary
+test: .venv/.dev ## run all tests but the gauntlet
 	@$(BIN)/python -m pytest -m "not gauntlet" -n logical --maxprocesses 4 --no-loadscope-reorder
 
-gauntlet: .venv/.dev ## whole stories on the whole installation: a push to its promotion, a fault to its rollback, every query
+gauntlet: .venv/.dev ## run whole stories on the whole installation, minutes each
 	@$(BIN)/python -m pytest -m gauntlet
 
-lint: .venv/.dev ## black, isort, flake8, mypy, import-linter, bandit
+lint: .venv/.dev ## check with black, isort, flake8, mypy, import-linter, deptry and bandit; check the links of the documentation
 	$(BIN)/black --check -q .
 	$(BIN)/isort --check-only -q .
 	$(BIN)/flake8
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry .
 	$(BIN)/bandit -q -r -c pyproject.toml cli control deployments evidence flows gates host notify services settings tasks traffic
+	$(BIN)/python -m docs.links
 
-bench: .venv/.dev ## figures, as ratios within one run; ONLY="checks scans"
+bench: .venv/.dev ## measure, as ratios within one run; ONLY="checks scans"
 	@$(BIN)/python -m benchmarks $(ONLY)
 
-mutants: .venv/.dev ## what the tests do not notice: SAMPLE=200 small changes; SEED=1, ONLY="gates/release/approval.py evidence/seen.py"
+.venv/docs/.ready: .venv/bin/uv requirements/docs.lock
+	@echo "installing the locked requirements of the documentation's site"
+	@$(BIN)/uv venv -q --clear --python $(BIN)/python .venv/docs
+	@$(BIN)/uv pip sync -q --python .venv/docs/bin/python --require-hashes requirements/docs.lock
+	@touch $@
+
+docs: .venv/.dev .venv/docs/.ready ## write the generated parts of docs/, and build the site: site/index.html
+	@$(BIN)/python -m docs.reference
+	@NO_MKDOCS_2_WARNING=1 .venv/docs/bin/mkdocs build -q --strict
+
+mutants: .venv/.dev ## find small changes that the tests do not notice; SAMPLE=200, SEED=1, ONLY="gates/release/approval.py"
 	@$(BIN)/python -m benchmarks.mutants $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock
-	@for set in base dev bootstrap scanners quality load services server; do \
+	@for set in base dev bootstrap scanners quality load services server docs; do \
 	  inputs="requirements/$$set.in"; [ $$set = dev ] && inputs="requirements/base.in requirements/dev.in"; \
 	  case $$set in dev|bootstrap|server) constraint="-c requirements/base.lock";; *) constraint="";; esac; \
 	  $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \

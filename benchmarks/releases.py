@@ -33,8 +33,8 @@ from host.errors import ConfigError, ToolError
 from host.home import Home
 from host.ports import free_port
 from host.probe import await_healthy
-from settings.environment import Target
 from settings.pipeline import Pipeline, read_pipeline
+from settings.targets import Target
 from tasks.source.dependencies import download_wheels
 
 TIMES = 5
@@ -89,7 +89,7 @@ def opened(settings: Mapping[str, str] | None = None) -> Iterator[Environment]:
     try:
         given = {"PORT": str(free_port()), **(settings or {})}
         os.environ.update({f"SLIPWAY_PRODUCTION_{key}": value for key, value in given.items()})
-        place = Environment.open(Target.PRODUCTION, read_pipeline().app.name, home)
+        place = Environment.open(Target("production"), read_pipeline().app.name, home)
         home.create()
         place.keys.create()
         try:

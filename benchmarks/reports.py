@@ -9,7 +9,7 @@ from pathlib import Path
 
 from control.plane import Control
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tasks.delivery.collect import collect
 from tests.many_releases import releases, write_journal
 
@@ -47,5 +47,5 @@ def run() -> Figures:
 
 def _timed(home: Home) -> float:
     began = time.monotonic()
-    collect(home, DAYS, Target.PRODUCTION, UNTIL)
+    collect(home, DAYS, Target("production"), UNTIL)
     return time.monotonic() - began

@@ -1,4 +1,4 @@
-"""Whether something is under way that the control plane must not be changed under."""
+"""Refusal of commands that would change the control plane during a release or a question."""
 
 from deployments.environment import Environment
 from host.errors import LeaseHeld
@@ -8,7 +8,7 @@ from settings.pipeline import read_pipeline
 
 
 def refuse_when_busy(home: Home) -> None:
-    """Raise LeaseHeld when a release, a rollback or an approval is under way: their processes run the old code."""
+    """Raises LeaseHeld if a release, a rollback or an approval is under way: their processes run the old code."""
     app = read_pipeline().app.name
     for place in (Environment.open(target, app, home) for target in targets()):
         if holder := place.holder():

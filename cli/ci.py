@@ -21,13 +21,13 @@ def ci(
         Path | None, typer.Argument(help="a git working tree; without it the configured app's branch")
     ] = None,
     commit: Annotated[str | None, typer.Option(help="a branch, tag or commit of the configured app instead")] = None,
-    refresh: Annotated[bool, typer.Option(help="look again, whatever earlier runs found out")] = False,
+    refresh: Annotated[bool, typer.Option(help="run every check again; reuse no result")] = False,
     fail_fast: Annotated[bool, typer.Option(help="end at the first check that does not pass")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the run's whole log here")] = False,
 ) -> None:
     """Run every check of config/pipeline.toml here and now, and print the summary. Exits 1 when a gate fails.
 
-    A working tree is checked as it lies there, new files included; nothing of it is ever signed.
+    A working tree is checked as it is, uncommitted and new files included. Nothing of it is signed.
     """
     if app and commit:
         raise ConfigError("name a working tree or a commit, not both")

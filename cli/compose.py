@@ -8,17 +8,19 @@ from deployments.environment import Environment
 from deployments.preflight import choose_version
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def compose(
     environment: Annotated[str, typer.Argument(help="development, staging or production")],
-    version: Annotated[str | None, typer.Option(help="a version, commit or digest; without it what is live")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="a version, commit or digest; without it the live version")
+    ] = None,
 ) -> None:
-    """Print the files made from the team's compose file for a slot, for singletons and for shared services.
+    """Print the compose files of a slot, of singletons and of shared services, made from the team's own file.
 
-    Starts nothing and writes nothing. Secrets stand as ${NAME}. Exits 1 with the reason when the file is unusable.
+    Starts nothing and writes nothing. Secrets appear as ${NAME}. Exits 1 with the reason when the file is unusable.
     """
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     live = place.ledger().live

@@ -1,7 +1,9 @@
-"""Create the deployments of `prefect.yaml` in this process, as `prefect deploy --all` would in one of its own."""
+"""The deployments of `prefect.yaml` and of each environment: created in this process, as `prefect deploy --all` would
+in one of its own.
+"""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -11,30 +13,95 @@ import yaml
 
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
+from settings.targets import Target
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+FILE = CHECKOUT / "prefect.yaml"
+GENERATED = "deployments:\n"  # what follows in the file is written by `write_deployments`
 AT_ONCE = 4
 # What is read of each part of the file. All else is refused: `prefect deploy` would heed it.
 FILE_KEYS = {"name", "prefect-version", "definitions", "deployments"}
 POOL_KEYS = {"name", "job_variables"}
 SCHEDULE_KEYS = {"cron", "timezone", "slug"}
+Entry = dict[str, Any]
+# Which environments an entry of `definitions.each-environment` is for, by what `when` says.
+CONDITIONS: dict[str | None, Callable[[Target], bool]] = {
+    None: lambda target: True,
+    "green": lambda target: target.takes_green,
+    "not green": lambda target: not target.takes_green,
+    "production": lambda target: target == Target.production(),
+}
 
 
-def read_deployments(file: Path = CHECKOUT / "prefect.yaml") -> "Sequence[RunnerDeployment]":
-    """Return what the file describes; loads every flow, which takes seconds but needs no server.
+def read_deployments(file: Path = FILE) -> "Sequence[RunnerDeployment]":
+    """Return what the file describes, for every environment there is; loads every flow, which takes seconds but needs
+    no server.
 
-    PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. ConfigError:
-    the file says something that is not understood here.
+    PREFECT_API_URL and its like must be set before: Prefect reads its settings when it is imported. Raises ConfigError
+    if the file says something that is not understood here, or its `deployments` are not what its `definitions` say.
     """
     version = _commit()
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-        _refuse_unknown("the file", found, FILE_KEYS)
-        return [_read(one, version) for one in found["deployments"]]
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        _refuse_unknown("the file", document, FILE_KEYS)
+        defined, written = _defined(document), {_key(entry): entry for entry in document["deployments"] or ()}
+        for key, entry in defined.items():
+            if written.setdefault(key, entry) != entry:
+                raise ValueError(f"{key} is not what `definitions` say; change them, then run: make deployments")
+        return [_read(entry, version) for entry in written.values()]
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{file}: deployments: {type(error).__name__}: {error}") from error
+
+
+def write_deployments(file: Path = FILE) -> bool:
+    """Write the file's `deployments` anew from its `definitions` and the environments; return whether it changed.
+
+    Only `prefect deploy` reads them: `make up` creates the deployments of a new environment in any case.
+    """
+    before = file.read_text(encoding="utf-8")
+    head = before[: before.index(f"\n{GENERATED}") + 1]
+    entries = _defined(yaml.safe_load(head)).values()
+    after = head + GENERATED + "".join(f"- {_one_line(entry)}\n" for entry in entries)
+    if after != before:
+        file.write_text(after, encoding="utf-8")
+    return after != before
+
+
+def _defined(document: Mapping[str, Any]) -> dict[str, Entry]:
+    """Return the entries of `definitions`: those that are there once, and those of each environment."""
+    definitions = document.get("definitions") or {}
+    entries = [*definitions.get("once", ())]
+    for template in definitions.get("each-environment", ()):
+        entry = dict(template)
+        wanted = CONDITIONS[entry.pop("when", None)]
+        entries += [_filled(entry, target) for target in Target.all() if wanted(target)]
+    return {_key(entry): entry for entry in entries}
+
+
+def _filled(value: Any, target: Target) -> Any:
+    """Return a part of a template with the environment's names in it."""
+    if isinstance(value, dict):
+        return {_filled(key, target): _filled(part, target) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, target) for part in value]
+    if isinstance(value, str):
+        return value.replace("{environment}", target.value).replace("{short}", target.short)
+    return value
+
+
+def _key(entry: Entry) -> str:
+    return f"{str(entry['entrypoint']).rpartition(':')[2]}/{entry['name']}"
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _one_line(entry: Entry) -> str:
+    return str(yaml.dump(entry, Dumper=_Plain, default_flow_style=True, sort_keys=False, width=100_000)).strip()
 
 
 def _read(described: dict[str, Any], version: str | None) -> "RunnerDeployment":
@@ -84,7 +151,7 @@ def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
 
 
 def _commit() -> str | None:
-    """Return the first eight digits of the checkout's commit, None where it is no git repository."""
+    """Return the first eight digits of the checkout's commit, None if it is no git repository."""
     argv = ["git", "rev-parse", "--short=8", "HEAD"]
     try:
         said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
@@ -94,7 +161,10 @@ def _commit() -> str | None:
 
 
 def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:
-    """Create or update them on the server, a few at a time. Safe to repeat. ToolError names the first refused."""
+    """Create or update the deployments on the server, a few at a time. Safe to repeat.
+
+    Raises ToolError with the first deployment that the server refused.
+    """
     from prefect.client.schemas.objects import VersionInfo
 
     def create(one: "RunnerDeployment") -> None:

@@ -1,4 +1,4 @@
-"""`slipway doctor`: what this machine has and lacks, and the next move."""
+"""`slipway doctor`: properties of this machine, and the next move for what is missing."""
 
 import shutil
 import subprocess
@@ -33,7 +33,7 @@ LEAST_DISK_GB = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: `good` None: it is not needed as things are set. `warns`: it should be otherwise all the same."""
+    """One row. `good` is None when it is not needed with these settings. `warns`: it works, but should be different."""
 
     what: str
     found: str
@@ -43,14 +43,14 @@ class Finding:
 
     @property
     def sign(self) -> str:
-        """Return what stands in the table's third column."""
+        """Return the text of the table's third column."""
         if self.warns:
             return "[yellow]warning[/yellow]"
         return {True: "[green]ok[/green]", False: "[red]missing[/red]", None: "[dim]optional[/dim]"}[self.good]
 
 
 def doctor() -> None:
-    """Show what this machine has and lacks, and the next move. Exits 1 when something needed is missing."""
+    """Check what this machine has and lacks, and print the next move. Exits 1 when something necessary is missing."""
     home = Home.find()
     findings = [_python(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row(), _disk(home), _keys(home)]
     findings += [*_ports(home), *_docker(), _monitoring(home), *channel_rows(home)]
@@ -124,7 +124,7 @@ def _isolation() -> Finding:
 
 
 def cores_row() -> Finding:
-    """Return how many checks may be at work at once."""
+    """Return the row with the number of checks that may work at once."""
     try:
         return Finding("cores for checks", str(host_cores()), True)
     except ConfigError as error:
@@ -132,7 +132,7 @@ def cores_row() -> Finding:
 
 
 def _shares() -> Finding:
-    """Tell how what is checked is held back, and whether what serves is kept from being ended for want of memory."""
+    """Return the row with the limits of checks, and whether serving programs are protected when memory runs out."""
     way = shares.best()
     protected = shares.may_protect_memory()
     found = f"{way}; what serves is {'the last' if protected else 'not the last'} to be ended for want of memory"
@@ -189,7 +189,7 @@ def _port(what: str, number: int, ours: bool, variable: str) -> Finding:
 
 
 def _docker() -> list[Finding]:
-    """Return a row for each engine that an environment uses, and whether what it runs survives its own restart."""
+    """Return a row for each engine that an environment uses, and whether its containers survive its own restart."""
     used = [one for one in map(read_settings, targets()) if one.runtime == "compose"]
     rows = []
     for host in sorted({one.docker_host for one in used}):
@@ -199,7 +199,7 @@ def _docker() -> list[Finding]:
 
 
 def engine_rows(engine: Engine, *, needed: bool, live_restore: bool) -> list[Finding]:
-    """Look at one engine. `live_restore`: some environment requires it."""
+    """Return the rows of one engine. `live_restore`: some environment requires it."""
     what = f"Docker engine at {engine.name}"
     try:
         info = engine.info()

@@ -15,7 +15,7 @@ from settings.monitoring import Monitoring
 
 
 def down() -> None:
-    """Stop the workers (a release in progress restores what was live), Prefect, and the environments. State is kept."""
+    """Stop the workers, Prefect and the environments; state is kept. A release in progress restores the old version."""
     stop(Home.find())
 
 

@@ -1,4 +1,4 @@
-"""Run a flow here and now, for a person: with Prefect's server and the suites' database, without workers."""
+"""Runner of a flow in this process, with Prefect's server and the suites' database, without workers."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from host.home import Home
 
 @contextmanager
 def control_plane(home: Home) -> Iterator[Control]:
-    """Have Prefect's server and the suites' database up for the block; what was not up before is stopped after it.
+    """Keep Prefect's server and the suites' database up for the block. Stop those afterwards that were not up before.
 
     The run's page is in the UI while the server is up, and stays in its history.
     """

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 from cli.ci import ci
 from cli.compose import compose
 from cli.demo.main import demo
+from cli.deployments import deployments
 from cli.doctor import doctor
 from cli.down import down
 from cli.osv import osv
@@ -42,6 +43,7 @@ for command in (
     down,
     osv,
     compose,
+    deployments,
     prune,
     report,
 ):
@@ -49,7 +51,7 @@ for command in (
 
 
 def load_overrides() -> None:
-    """Take SLIPWAY_* settings from the home's .env, then the checkout's, unless the environment says otherwise."""
+    """Take SLIPWAY_* settings from the home's .env, then from the checkout's. The environment has precedence."""
     ours = dotenv_values(CHECKOUT / ".env")
     if not os.environ.get("SLIPWAY_HOME") and ours.get("SLIPWAY_HOME"):
         os.environ["SLIPWAY_HOME"] = str(ours["SLIPWAY_HOME"])
@@ -59,7 +61,7 @@ def load_overrides() -> None:
 
 
 def main() -> None:
-    """Run the command; what we know to go wrong is one line and exit code 1, never a traceback."""
+    """Run the command. An expected error is one line and exit code 1, never a traceback."""
     load_overrides()
     try:
         app()

@@ -1,4 +1,6 @@
-"""`--monitoring`: Prometheus, Alertmanager, Loki, Alloy and Grafana beside the control plane. Never in its way."""
+"""`--monitoring`: Prometheus, Alertmanager, Loki, Alloy and Grafana beside the control plane, which never waits for
+them.
+"""
 
 from collections.abc import Sequence
 
@@ -15,7 +17,7 @@ MONITORING = "monitoring"
 
 
 def choose_monitoring(home: Home, wanted: bool | None) -> None:
-    """Remember the choice for later commands; None leaves it as it is. Given up, it is stopped."""
+    """Keep the choice for later commands; None leaves it as it is. False also stops the stack."""
     if wanted is None:
         return
     home.create()
@@ -26,7 +28,7 @@ def choose_monitoring(home: Home, wanted: bool | None) -> None:
 
 
 def start_monitoring(home: Home, places: Sequence[Environment]) -> None:
-    """Start it where it is wanted. What cannot be had or does not come up is said loudly, and the rest goes on."""
+    """Start the stack where it is chosen. A program that cannot start is reported in red, and the rest goes on."""
     stack = MonitoringStack(home, read_monitoring())
     if not stack.wanted:
         return
@@ -51,7 +53,7 @@ def _names(stack: MonitoringStack) -> list[str]:
 
 
 def show_monitoring(home: Home) -> bool:
-    """Print how it does, where it is wanted; return whether something that was started does not answer."""
+    """Print the state of the stack where it is chosen. Return whether a program that was started does not answer."""
     stack = MonitoringStack(home, read_monitoring())
     if not stack.wanted:
         return False

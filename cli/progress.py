@@ -1,4 +1,4 @@
-"""What is under way: a line every few seconds, for a person who waits."""
+"""Progress of a run: a line every few seconds."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ ENDED = ("COMPLETED", "FAILED", "CANCELLED", "CRASHED")
 
 
 class Board:
-    """The lines of what is under way now, each with its seconds. Several threads may write on it."""
+    """One line for each thing under way, each with its seconds. Several threads may write on it."""
 
     def __init__(self, screen: Console = console, clock: Callable[[], float] = time.monotonic) -> None:
         self._screen, self._clock = screen, clock
@@ -29,7 +29,7 @@ class Board:
 
     @contextmanager
     def line(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Yield what writes the line of `what`; it is gone after the block."""
+        """Yield the writer of the line of `what`. The line disappears after the block."""
         with self._lock:
             self._lines[what] = (self._clock(), "")
         try:
@@ -39,7 +39,7 @@ class Board:
                 del self._lines[what]
 
     def _write(self, what: str, text: str) -> None:
-        """Take a line's new words; print all lines when the last time is long enough ago."""
+        """Replace a line's text. Print all lines when the last time is long enough ago."""
         with self._lock:
             now = self._clock()
             self._lines[what] = (self._lines[what][0], text)
@@ -52,7 +52,7 @@ class Board:
 
 
 class Steps:
-    """Looks every LOOK_S seconds which steps of a run have ended, and which run now."""
+    """Reader, every LOOK_S seconds, of the steps of a run: which have ended, and which run now."""
 
     def __init__(self, api: PrefectApi, run: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._api, self._run, self._clock = api, run, clock
@@ -60,7 +60,7 @@ class Steps:
         self._words = "not begun yet"
 
     def words(self) -> str:
-        """Return the words for them; the former ones while the server is away: whoever follows the run notices that."""
+        """Return the steps in words; the former words while the server is away (the follower notices it)."""
         if self._clock() - self._looked >= LOOK_S:
             self._looked = self._clock()
             wanted = {"flow_runs": {"id": {"any_": [self._run]}}, "limit": 200}
@@ -72,7 +72,7 @@ class Steps:
 
 
 def in_words(task_runs: Sequence[Mapping[str, Any]]) -> str:
-    """Say how many of the steps that are known by now have ended, which run, and how many wait."""
+    """Return how many of the known steps have ended, which run, and how many wait."""
     if not task_runs:
         return "not begun yet"
     running = sorted(str(one["name"]) for one in task_runs if one["state_type"] == "RUNNING")

@@ -1,4 +1,4 @@
-"""`slipway prune`: remove images and old statements of scans that no environment can need any more."""
+"""`slipway prune`: remove images and old statements of scans that no environment can need."""
 
 from typing import Annotated
 
@@ -15,12 +15,14 @@ from settings.pipeline import read_pipeline
 
 
 def prune(
-    keep: Annotated[int, typer.Option(min=1, help="how many releases stay, in each environment and as built")] = 5,
+    keep: Annotated[
+        int, typer.Option(min=1, help="how many releases stay in each environment, and how many builds")
+    ] = 5,
 ) -> None:
-    """Remove old images from the engine, and of old artifacts all signed scans but the newest.
+    """Remove old images from the engine, and all signed scans but the newest of old artifacts.
 
-    What is live, warm or the last good one stays, whatever KEEP says. Of Prefect's server the present image
-    stays, and what a container uses.
+    The live version, the warm one and the last good one stay, whatever KEEP is. Of Prefect's server the present image
+    and images that a container uses stay.
     """
     home, app = Home.find(), read_pipeline().app.name
     places = [Environment.open(target, app, home) for target in targets()]

@@ -1,4 +1,4 @@
-"""`slipway report`: how well the team delivers, as one HTML file."""
+"""`slipway report`: DORA's figures of the team's delivery, as one HTML file."""
 
 import time
 from typing import Annotated
@@ -10,19 +10,19 @@ from cli.screen import console, escape, say
 from gates.delivery import in_words
 from host.files import write_atomically
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tasks.delivery.collect import collect
 from tasks.delivery.page import html_page
 
 
 def report(
-    environment: Annotated[str, typer.Argument(help="which environment")] = "production",
+    environment: Annotated[str, typer.Argument(help="which environment; without it production")] = "",
     days: Annotated[float, typer.Option(min=1, help="how many days back")] = 90,
 ) -> None:
-    """Compute the figures and write the page. Needs no Prefect server; without one there is no data of ci's runs."""
+    """Compute the figures and write the page. Without a Prefect server there is no figure for ci's runs."""
     home = Home.find()
     begin = time.monotonic()
-    found = collect(home, days, Target.parse(environment))
+    found = collect(home, days, Target.parse(environment) if environment else Target.production())
     computed_s = time.monotonic() - begin
     table = Table("figure", "value", "target", "", "seen", "note", title=f"{found.app} in {found.environment}")
     for one in (*found.figures, *found.times):

@@ -1,4 +1,4 @@
-"""`slipway restored`: say that an environment's database was put back to before its last migrations."""
+"""`slipway restored`: record that an environment's database was put back to before its last migrations."""
 
 from typing import Annotated
 
@@ -7,18 +7,18 @@ import typer
 from cli.screen import say
 from deployments.environment import Environment
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def restored(
     environment: Annotated[str, typer.Argument(help="development, staging or production")],
-    reason: Annotated[str, typer.Option(help="which dump, and why; it stands in the journal")],
+    reason: Annotated[str, typer.Option(help="which dump, and why; written into the journal")],
 ) -> None:
-    """Tell the journal that the old schema is back, so that older versions may be gone back to again.
+    """Record in the journal that the old schema is back, so that a rollback may go to older versions again.
 
-    Restore the dump first (docs/operations.md, "Dumps before migrations"), then say so, then roll back. Changes nothing
-    else. Nobody checks it: what was restored is your word.
+    Restore the dump first (docs/operations.md, "Dumps before migrations"), then run this, then roll back. Changes
+    nothing else. Slipway does not check it: the journal takes your word.
     """
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     with place.lease("the database was restored") as lease:

@@ -1,4 +1,4 @@
-"""`slipway rollback`: go back on this host, with or without a Prefect server."""
+"""`slipway rollback`: roll back on this host, with or without a Prefect server."""
 
 from typing import Annotated
 
@@ -8,17 +8,17 @@ from cli.screen import say
 from deployments.environment import Environment
 from deployments.rollback import roll_back
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 def rollback(
     environment: Annotated[str, typer.Argument(help="development, staging or production")],
-    condemn: Annotated[str | None, typer.Option(help="the bad digest; nothing is done unless it is live")] = None,
+    condemn: Annotated[str | None, typer.Option(help="the bad digest; without effect unless it is live")] = None,
     to: Annotated[str | None, typer.Option(help="the digest to go to; default: the newest earlier one")] = None,
-    reason: Annotated[str, typer.Option(help="why; it stands in the journal")] = "asked for on the host",
+    reason: Annotated[str, typer.Option(help="why; written into the journal")] = "asked for on the host",
 ) -> None:
-    """Condemn what is live and make the newest earlier version live. The same code, lease and journal as the flow."""
+    """Condemn the live version and make the newest earlier one live, with the code, lease and journal of the flow."""
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     place.up()
     with place.lease("rollback on the host") as lease:

@@ -1,4 +1,4 @@
-"""Start flow runs, follow them, and answer their questions, through the API that the UI uses."""
+"""Client of flow runs: start them, follow them, and answer their questions, through the API that the UI uses."""
 
 import re
 import time
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: the name of its state, the message in it, and the seconds from its creation."""
+    """The end of a run: the name of its state, the message in it, and the seconds from its creation."""
 
     run: str
     state: str
@@ -29,7 +29,7 @@ class Ended:
 
 
 def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
-    """Create a run of a deployment; return its id. ToolError when there is no such deployment."""
+    """Create a run of a deployment; return its id. Raises ToolError if there is no such deployment."""
     key = f"{deployment}-{time.time_ns()}"
     run = _patiently(lambda: api.start(deployment, parameters, key=key))
     if run is None:
@@ -40,9 +40,9 @@ def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
 def follow(
     api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None = None, board: Board | None = None
 ) -> Ended:
-    """Wait for a run's end; answer its questions as `approver`, or leave them to a person in the UI when None.
+    """Wait for a run's end. Answer its questions as `approver`, or leave them to a person in the UI when None.
 
-    What it does meanwhile is told on the board. ToolError after `timeout_s`; a person's thinking is not counted.
+    The board shows the steps meanwhile. Raises ToolError after `timeout_s`; a person's thinking is not counted.
     """
     steps = Steps(api, run)
     with (board or Board()).line(what) as tell:
@@ -73,7 +73,9 @@ def _followed(
 
 
 def _patiently(ask: Callable[[], T]) -> T:
-    """Ask again while the server does not answer; ServerAway after PATIENCE_S. For what may be asked twice."""
+    """Repeat a call while the server does not answer. Raises ServerAway after PATIENCE_S. Only for calls that are safe
+    to repeat.
+    """
     until = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -85,7 +87,7 @@ def _patiently(ask: Callable[[], T]) -> T:
 
 
 def run_url(api: PrefectApi, run: str) -> str:
-    """Return where a person sees the run."""
+    """Return the address of the run's page."""
     return f"{api.control.url}/runs/flow-run/{run}"
 
 
@@ -99,7 +101,9 @@ def approval_code(api: PrefectApi, run: str) -> str | None:
 
 
 def _answer(api: PrefectApi, run: str, what: str, question: str, approver: str | None) -> str:
-    """Answer a question once; return its mark when it was, "" to try again. Without approver only say where it is."""
+    """Answer a question once. Return its mark when it was answered, "" to try again. Without approver print its
+    address.
+    """
     if approver is None:
         say(f"    {what}: waits for you: {run_url(api, run)} (log in first, at {api.control.url}/login)")
         return question

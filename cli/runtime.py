@@ -1,4 +1,4 @@
-"""`--runtime`, `--server`: run environments or the Prefect server as processes or as containers, from now on."""
+"""`--runtime`, `--server`: the choice of processes or containers for environments and for the Prefect server."""
 
 import os
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from cli.setup import env_file, write_env
 from control.plane import PREFECT_RUNTIME
 from host.errors import ConfigError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 
 RUNTIMES = ("process", "compose")
 
@@ -16,13 +16,13 @@ RUNTIMES = ("process", "compose")
 def choose_runtime(home: Home, runtime: str | None) -> None:
     """Write the choice into this home's .env, which overrides config/*.env; None leaves it as it is. Safe to repeat."""
     if runtime is not None:
-        _choose(home, runtime, "RUNTIME", [f"SLIPWAY_{target.value.upper()}_RUNTIME" for target in Target])
+        _choose(home, runtime, "RUNTIME", [target.variable("RUNTIME") for target in Target.all()])
 
 
 def choose_server(home: Home, runtime: str | None) -> None:
     """Write how the Prefect server runs into this home's .env; None leaves it as it is. Safe to repeat.
 
-    LeaseHeld: a release or a question is open, and its run is in the history of the server that is there now.
+    Raises LeaseHeld if a release or a question is open: its run is in the history of the present server.
     """
     if runtime is not None and os.environ.get(PREFECT_RUNTIME, "process") != runtime:
         refuse_when_busy(home)

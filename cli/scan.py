@@ -28,16 +28,16 @@ def scan(
     ] = None,
     commit: Annotated[str | None, typer.Option(help="a branch, tag or commit of the configured app instead")] = None,
     pipeline: Annotated[
-        Path | None, typer.Option(help="describes the working tree, instead of config/pipeline.toml")
+        Path | None, typer.Option(help="description of the working tree, instead of config/pipeline.toml")
     ] = None,
-    sarif: Annotated[Path | None, typer.Option(help="write all findings there, as SARIF 2.1.0")] = None,
-    refresh: Annotated[bool, typer.Option(help="look again, whatever was found out earlier today")] = False,
+    sarif: Annotated[Path | None, typer.Option(help="write all findings to this file, as SARIF 2.1.0")] = None,
+    refresh: Annotated[bool, typer.Option(help="scan again; reuse no result of today")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show the run's whole log here")] = False,
 ) -> None:
-    """Run the security scans and print what they saw. Exits 1 when a gate blocks or a scan could not look.
+    """Run the security scans and print their findings. Exits 1 when a gate blocks or a scan could not look.
 
-    A working tree is scanned as it lies there, with the history of its repository; nothing of it is signed. A folder
-    below its top is the app, whatever lies around it.
+    A working tree is scanned as it is, with the history of its repository. Nothing of it is signed. When a folder below
+    the top of a repository is named, that folder alone is the app.
     """
     if app and commit:
         raise ConfigError("name a working tree or a commit, not both")
@@ -78,7 +78,7 @@ def _flow() -> object:
 
 
 def print_scans(report: ScanReport) -> None:
-    """Print the table of scans, then the findings, worst first, and loudly what nobody looked at."""
+    """Print the table of scans, then the findings, worst first, then in red the scans that did not look."""
     scanned = report.scanned
     table = Table("scan", "outcome", "looked at", "reason", "seconds", title=escape(report.title))
     for check in scanned.checks:
@@ -104,7 +104,7 @@ def print_scans(report: ScanReport) -> None:
 
 
 def write_sarif(file: Path, reports: tuple[ScanReport, ...]) -> None:
-    """Write what was found as one SARIF log, one run for each commit."""
+    """Write the findings as one SARIF log, one run for each commit."""
     logs = [
         to_sarif(
             [one for check in report.scanned.checks for one in check.findings],

@@ -1,4 +1,4 @@
-"""How commands talk to a person: one line for each thing done, with its seconds."""
+"""Output of commands for people: one line for each step, with its seconds."""
 
 import sys
 import time
@@ -12,23 +12,23 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def fail(message: str) -> None:
-    """Say what went wrong."""
+    """Print an error."""
     errors.print(f"[red]error:[/red] {escape(message)}")
 
 
 def say(message: str) -> None:
-    """Say one line."""
+    """Print one line."""
     console.print(escape(message))
 
 
 def escape(text: str) -> str:
-    """Return text that rich shows as it is."""
+    """Return text that rich prints unchanged."""
     return text.replace("[", r"\[")
 
 
 @contextmanager
 def doing(what: str) -> Iterator[None]:
-    """Say what is being done, and how long it took once it is. Without a terminal only the second line appears."""
+    """Print the step that begins, and its seconds when it ends. Without a terminal print only the second line."""
     start = time.monotonic()
     with console.status(escape(what)):
         yield

@@ -14,7 +14,8 @@ from host import tls
 from host.errors import ConfigError, ServerAway
 from host.files import write_atomically
 from host.home import CHECKOUT
-from settings.hosts import POOLS, server_url
+from settings.hosts import all_pools, server_url
+from settings.targets import CONFIG, Target, check_targets
 
 START_S = 300
 HEARTBEAT_LOST = timedelta(seconds=90)
@@ -48,9 +49,11 @@ def register(control: Control) -> None:
     if server_url():
         if not _known(control):
             raise ConfigError(
-                f"the server at {control.url} knows no deployment release/prod; first on its host: make up"
+                f"the server at {control.url} knows no deployment release/{Target.production().short}; first on its "
+                "host: make up"
             )
         return
+    check_targets()
     stamp, wanted = _stamp(control), _fingerprint(control)
     if _registered(stamp) == wanted and _known(control):
         return
@@ -77,8 +80,11 @@ def _registered(stamp: Path) -> str:
 
 
 def _fingerprint(control: Control) -> str:
-    """Return a digest of what is registered: it changes with the flows, prefect.yaml and the database."""
+    """Return a digest of what is registered: it changes with the flows, prefect.yaml, the environments and the
+    database.
+    """
     files = [CHECKOUT / "prefect.yaml", *sorted((CHECKOUT / "flows").glob("*.py"))]
+    files += [CONFIG / f"{target.value}.env" for target in Target.all()]
     digest = hashlib.sha256(f"{control.url} {control.server.kind}".encode())
     for file in files:
         digest.update(file.name.encode() + Path(file).read_bytes())
@@ -87,12 +93,13 @@ def _fingerprint(control: Control) -> str:
 
 def _known(control: Control) -> bool:
     user, _, password = control.auth.partition(":")
-    answer = httpx.get(f"{control.url}/api/deployments/name/release/prod", auth=(user, password), timeout=10)
+    url = f"{control.url}/api/deployments/name/release/{Target.production().short}"
+    answer = httpx.get(url, auth=(user, password), timeout=10)
     return answer.status_code == 200
 
 
 def create_pools() -> None:
-    """Create a process work pool for each name in POOLS. Safe to repeat."""
+    """Create a process work pool for checks and for each environment. Safe to repeat."""
     # Importing Prefect takes a second, and needs its environment: not at the top of a command.
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
@@ -101,7 +108,7 @@ def create_pools() -> None:
 
     template = ProcessWorker.get_default_base_job_template()
     with get_client(sync_client=True) as client:
-        for pool in POOLS:
+        for pool in all_pools():
             try:
                 client.read_work_pool(pool)
             except ObjectNotFound:

@@ -1,4 +1,4 @@
-"""`slipway setup`: what a fresh checkout needs beyond its Python environment."""
+"""`slipway setup`: make the state that a fresh checkout needs beyond its Python environment."""
 
 from pathlib import Path
 
@@ -14,16 +14,14 @@ OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
 
 
 def setup() -> None:
-    """Make the state directory, the signing key, and the credential with which `prefect` commands work in this
-    folder.
-    """
+    """Make the state directory, the signing key, and the credential for `prefect` commands in this folder."""
     home = Home.find()
     prepare(home)
     say(f"state in {home.root}; signing key and API credential are there; {env_file(home)} lets `prefect` work here")
 
 
 def prepare(home: Home) -> None:
-    """Do it, quietly. Safe to repeat: keys are kept."""
+    """Make them without output. Safe to repeat: keys are kept."""
     home.create()
     Keys(home.keys).create()
     control = Control(home)
@@ -33,12 +31,12 @@ def prepare(home: Home) -> None:
 
 
 def env_file(home: Home) -> Path:
-    """Return the .env that belongs to a home: the checkout's for the usual one, else one inside it."""
+    """Return the .env of a home: the checkout's for the default home, else a file inside the home."""
     return CHECKOUT / ".env" if home.root == CHECKOUT / ".slipway" else home.root / ".env"
 
 
 def write_env(file: Path, values: dict[str, str]) -> None:
-    """Set our lines in a .env (0600) and leave a person's own lines alone."""
+    """Set Slipway's lines in a .env (0600); keep all other lines."""
     try:
         before = file.read_bytes() if file.exists() else b""
         lines = before.decode().removesuffix("\n").split("\n") if before else []

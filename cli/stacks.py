@@ -1,4 +1,4 @@
-"""The control plane's containers, as commands stop them."""
+"""Containers of the control plane, for the commands that stop them."""
 
 from pathlib import Path
 from typing import Protocol
@@ -8,7 +8,7 @@ from host.errors import SlipwayError
 
 
 class Stack(Protocol):
-    """Containers of one compose project; `directory` is there once they were started."""
+    """Containers of one compose project. `directory` exists once they were started."""
 
     @property
     def directory(self) -> Path: ...
@@ -17,7 +17,7 @@ class Stack(Protocol):
 
 
 def stop_stack(stack: Stack, name: str) -> None:
-    """Stop them where they were started; what they wrote is kept. An engine that is away is told, in nobody's way."""
+    """Stop the containers if they were started; keep their data. An engine that is away is reported, without delay."""
     if not stack.directory.exists():
         return
     try:

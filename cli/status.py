@@ -1,4 +1,4 @@
-"""`slipway status`: what is live where, what waits, what failed, what is wrong."""
+"""`slipway status`: live versions, open questions, failed runs and problems."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ from settings.pipeline import read_pipeline
 def status() -> None:
     """Show each environment and the control plane. Needs no Prefect; exits 1 when anything is wrong.
 
-    Runs that failed are shown and do not count: what they left is what counts.
+    Failed runs are shown and do not count; the problems that they left count.
     """
     home = Home.find()
     app = read_pipeline().app.name

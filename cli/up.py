@@ -33,9 +33,9 @@ def up(
         bool | None, typer.Option(help="also Prometheus, Alertmanager, Loki, Grafana; kept for later commands")
     ] = None,
 ) -> None:
-    """Start everything on this host: databases, routers, what was live, Prefect's server, workers and watch.
+    """Start everything on this host: databases, routers, live versions, Prefect's server, workers and watch.
 
-    Safe to repeat. What was live serves again before Prefect is up.
+    Safe to repeat. The live versions serve again before Prefect is up.
     """
     choose_server(Home.find(), server_runtime or runtime)
     choose_runtime(Home.find(), runtime)
@@ -45,7 +45,7 @@ def up(
 
 
 def start(home: Home) -> list[Environment]:
-    """Start everything; return the environments' places. Raises the first environment's error, the rest being up."""
+    """Start everything; return the environments. Raises the first environment's error after the rest is up."""
     configured(read_notify())  # a bad table is refused before anything starts
     prepare(home)
     app = read_pipeline().app.name
@@ -75,7 +75,7 @@ def start(home: Home) -> list[Environment]:
 
 
 def _raise(place: Environment) -> None:
-    """Start one environment, and put right what the last stop interrupted."""
+    """Start one environment, and repair what the last stop interrupted."""
     place.up()
     if place.holder() is None and needs_repair(place)[0] is not Repair.NOTHING:
         with place.lease("up: reconcile") as lease:

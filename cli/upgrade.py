@@ -1,4 +1,4 @@
-"""`slipway upgrade`: run the control plane on the code that is checked out now, without touching what serves."""
+"""`slipway upgrade`: restart the control plane on the code that is checked out now; environments keep serving."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from host.home import Home
 
 
 def upgrade(
-    check: Annotated[bool, typer.Option("--check", help="only say whether it may be done now")] = False,
+    check: Annotated[bool, typer.Option("--check", help="only report whether it may be done now")] = False,
 ) -> None:
     """Restart Prefect's server, the workers and watch. Refused while a lease or a question is open.
 

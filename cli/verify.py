@@ -1,4 +1,4 @@
-"""`slipway verify`: the chain from an artifact's bytes to where it was promoted, link by link."""
+"""`slipway verify`: the chain of evidence, from an artifact's bytes to its promotions, link by link."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 @dataclass(frozen=True)
 class Link:
-    """One link of the chain. `broken` says why it does not hold; "" when it does."""
+    """One link of the chain. `broken` is the reason why it does not hold, "" when it does."""
 
     name: str
     said: str
@@ -33,7 +33,7 @@ class Link:
 
 
 def verify(digest: Annotated[str, typer.Argument(help="a digest (8+ characters), a commit or a version")]) -> None:
-    """Show what is known of an artifact and who signed it. Exits 1 at the first link that does not hold."""
+    """Show the evidence of an artifact and its signers. Exits 1 at the first link that does not hold."""
     home = Home.find()
     store, keys = Store(home.store), Keys(home.keys)
     full = find_digest(store, digest)
@@ -54,7 +54,7 @@ def verify(digest: Annotated[str, typer.Argument(help="a digest (8+ characters),
 
 
 def chain(store: Store, keys: Keys, digest: str) -> Iterator[Link]:
-    """Yield the links in order; what follows a broken one means nothing."""
+    """Yield the links in order. Links after a broken one mean nothing."""
     try:
         bundle = verify_bundle(store, digest)
     except SlipwayError as error:

@@ -21,10 +21,11 @@ from evidence.signing import Keys
 from evidence.store import Store
 from host.errors import ConfigError
 from host.files import write_atomically
-from host.home import CHECKOUT, Home
+from host.home import Home
 from host.ports import free_port
 from host.supervisor.supervisor import Supervisor
-from settings.environment import Settings, Target, read_settings
+from settings.environment import Settings, read_settings
+from settings.targets import Target
 
 TEMPLATE_NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
@@ -39,7 +40,7 @@ class Place:
     app: str
 
     @classmethod
-    def open(cls, target: Target, app: str, home: Home | None = None, config: Path = CHECKOUT / "config") -> Self:
+    def open(cls, target: Target, app: str, home: Home | None = None, config: Path | None = None) -> Self:
         """Read the environment's settings, whole. ConfigError when any of them is wrong."""
         return cls(target, home or Home.find(), read_settings(target, config), app)
 

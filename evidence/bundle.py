@@ -21,18 +21,26 @@ Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class Run(BaseModel):
-    """How the app runs. `{port}` in a command becomes the slot's port, `{seed}` the kind of data; `python` is the
-    bundle's own.
-    """
+    """How the app runs. In a command `{port}` becomes the slot's port, and `python` is the artifact's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     command: Command
+    """Starts the service."""
     migrate: Command | None = None
+    """Brings the database's schema up to date. It may be repeated."""
     health: tuple[Annotated[str, Field(pattern="^/")], ...] = Field(("/health",), min_length=1)
+    """Paths that must answer 2xx. When the JSON body has a `status`, it must be a good one (`healthy`, `ok`, `pass`,
+    `up`, `degraded`, `warn`).
+    """
     smoke: Command | None = None
+    """Tests of a running version."""
     seed: Command | None = None
+    """Fills an environment's database after its migration, where `SEED` says so. `{seed}` in it, and the variable
+    `SEED`, are the kind of data. It may be repeated after an interruption.
+    """
     stop_seconds: float = Field(30, gt=0)
+    """Time between SIGTERM and SIGKILL."""
 
 
 class Image(BaseModel):

@@ -1,19 +1,19 @@
-"""What an artifact is made of: a CycloneDX 1.6 bill of materials, read from the very wheels that it ships, and from the
-package-lock.json files of its source, of whose packages the frontend was built.
+"""CycloneDX 1.6 bill of materials of an artifact: the wheels that it ships, and the npm packages of its frontend.
+
+Wheels are read themselves; npm packages come from the package-lock.json files of the source.
 """
 
 import base64
 import binascii
-import email.parser
 import re
 import tarfile
 import uuid
 import zipfile
-from email.message import Message
 from typing import IO, Any
 from urllib.parse import quote
 
 from evidence.bundle import Bundle
+from evidence.python_metadata import read_metadata
 from evidence.store import Store
 from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
@@ -22,20 +22,20 @@ from host.errors import ArtifactError, EvidenceError
 
 LARGEST_METADATA_BYTES = 5_000_000
 LARGEST_LOCK_BYTES = 50_000_000
+METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 # By Subresource Integrity's name: CycloneDX's, and the bytes of a digest.
 ALGORITHMS = {"sha1": ("SHA-1", 20), "sha256": ("SHA-256", 32), "sha384": ("SHA-384", 48), "sha512": ("SHA-512", 64)}
 NAMESPACE = uuid.UUID("6f6c1b0e-6a4e-4d0e-9c5e-0a6f7e2b9d11")
 
 
 def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
-    """Return the document for one artifact; the same artifact gives the same document.
+    """Return the document of an artifact. The same artifact always has the same document.
 
-    Names, versions and licences are what each wheel says of itself; hashes are of its bytes. Of npm's packages it has
-    those that are not only for development, as the lock states them. ArtifactError when a wheel or a lock cannot be
-    read.
+    Names, versions and licences come from each wheel's METADATA, hashes from its bytes. npm packages that are only for
+    development are left out. Raises ArtifactError if a wheel or a lock cannot be read.
     """
     wheels = {**bundle.wheels, **bundle.smoke_wheels}
-    parts = [_component(name, blob, _metadata(store, name, blob)) for name, blob in sorted(wheels.items())]
+    parts = [_component(name, blob, _package(store, name, blob)) for name, blob in sorted(wheels.items())]
     parts += [_npm_component(package, integrity) for package, integrity in _npm_packages(store, bundle)]
     return {
         "bomFormat": "CycloneDX",
@@ -58,29 +58,31 @@ def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
 
 
 def components(bom: Any) -> set[str]:
-    """Return the SHA-256 of every component of a document. EvidenceError when it is no such document."""
+    """Return the SHA-256 of every component. Raises EvidenceError if `bom` is not a CycloneDX document."""
     try:
         if bom["bomFormat"] != "CycloneDX":
             raise EvidenceError("the bill of materials is not a CycloneDX document")
-        hashes = [one for part in bom["components"] for one in part.get("hashes", ())]
-        return {str(one["content"]) for one in hashes if one["alg"] == "SHA-256"}
+        hashes = [entry for part in bom["components"] for entry in part.get("hashes", ())]
+        return {str(entry["content"]) for entry in hashes if entry["alg"] == "SHA-256"}
     except (KeyError, TypeError, AttributeError) as error:
         raise EvidenceError(f"the bill of materials cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _npm_packages(store: Store, bundle: Bundle) -> list[tuple[Package, str]]:
-    """Return the shipped packages of every package-lock.json in the source, each once, with npm's hash of it."""
-    found: dict[tuple[str, str], tuple[Package, str]] = {}
+    """Return the shipped packages of every package-lock.json in the source, each once, with npm's hash."""
+    packages: dict[tuple[str, str], tuple[Package, str]] = {}
     try:
         with tarfile.open(store.blob(bundle.source)) as source:
             for member in source:
                 if not re.search(r"(^|/)package-lock\.json$", member.name) or "node_modules/" in member.name:
                     continue
                 if member.isreg() and (opened := source.extractfile(member)):
-                    found |= {(one.name, one.version): (one, mark) for one, mark in _shipped(member, opened)}
+                    packages |= {
+                        (package.name, package.version): (package, mark) for package, mark in _shipped(member, opened)
+                    }
     except (tarfile.TarError, OSError) as error:
         raise ArtifactError(f"the source of {bundle.version} cannot be read ({type(error).__name__})") from error
-    return [found[key] for key in sorted(found)]
+    return [packages[key] for key in sorted(packages)]
 
 
 def _shipped(member: tarfile.TarInfo, content: IO[bytes]) -> list[tuple[Package, str]]:
@@ -112,54 +114,50 @@ def _npm_component(package: Package, integrity: str) -> dict[str, Any]:
 
 
 def _hashes(integrity: str) -> list[dict[str, str]]:
-    """Return what npm's `integrity` says (Subresource Integrity, "sha512-BASE64 ...") as CycloneDX has it."""
-    found = []
-    for one in integrity.split():
-        algorithm, _, value = one.partition("-")
+    """Return npm's `integrity` (Subresource Integrity, "sha512-BASE64 ...") in CycloneDX's form."""
+    hashes = []
+    for entry in integrity.split():
+        algorithm, _, value = entry.partition("-")
         try:
             digest = base64.b64decode(value.partition("?")[0], validate=True)
         except binascii.Error:
             continue
         if ALGORITHMS.get(algorithm, ("", 0))[1] == len(digest):
-            found.append({"alg": ALGORITHMS[algorithm][0], "content": digest.hex()})
-    return found
+            hashes.append({"alg": ALGORITHMS[algorithm][0], "content": digest.hex()})
+    return hashes
 
 
-def _metadata(store: Store, name: str, blob: str) -> Message:
-    """Return a wheel's METADATA."""
+def _package(store: Store, name: str, blob: str) -> Package:
+    """Return the package that a wheel's METADATA describes."""
     try:
         with zipfile.ZipFile(store.blob(blob)) as wheel:
-            inside = next(one for one in wheel.infolist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", one.filename))
+            inside = next(file for file in wheel.infolist() if METADATA.fullmatch(file.filename))
             if inside.file_size > LARGEST_METADATA_BYTES:
                 raise ArtifactError(f"{name}: its METADATA has {inside.file_size} bytes")
-            return email.parser.BytesParser().parsebytes(wheel.read(inside), headersonly=True)
-    except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError, NotImplementedError) as error:
+            return read_metadata(wheel.read(inside), shipped=True)
+    except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         raise ArtifactError(f"{name}: its METADATA cannot be read ({type(error).__name__})") from error
 
 
-def _component(wheel: str, blob: str, about: Message) -> dict[str, Any]:
-    name = re.sub(r"[-_.]+", "-", str(about["Name"] or wheel.split("-")[0])).lower()
-    version = str(about["Version"] or wheel.split("-")[1])
+def _component(wheel: str, blob: str, package: Package) -> dict[str, Any]:
     part: dict[str, Any] = {
         "type": "library",
-        "bom-ref": f"{name}=={version}/{blob[:12]}",
-        "name": name,
-        "version": version,
-        "purl": f"pkg:pypi/{name}@{version}",
+        "bom-ref": f"{package.name}=={package.version}/{blob[:12]}",
+        "name": package.name,
+        "version": package.version,
+        "purl": f"pkg:pypi/{package.name}@{package.version}",
         "hashes": [{"alg": "SHA-256", "content": blob}],
         "properties": [{"name": "slipway:wheel", "value": wheel}],
     }
-    if licences := _licences(about):
+    if licences := _licences(package):
         part["licenses"] = licences
     return part
 
 
-def _licences(about: Message) -> list[dict[str, Any]]:
+def _licences(package: Package) -> list[dict[str, Any]]:
     """Return the licence: the expression (PEP 639) if there is one, else the classifiers' and the free text's names."""
-    if expression := about.get("License-Expression"):
-        return [{"expression": str(expression).strip()}]
-    classifiers = about.get_all("Classifier", [])
-    names = [str(one).rpartition(" :: ")[2] for one in classifiers if str(one).startswith("License :: ")]
-    free = str(about.get("License") or "").strip().splitlines()
-    names = names or ([free[0][:200]] if free and free[0] else [])
-    return [{"license": {"name": one}} for one in dict.fromkeys(names)]
+    if package.expression:
+        return [{"expression": package.expression}]
+    names = [name.rpartition(" :: ")[2] for name in package.classifiers if name.startswith("License :: ")]
+    names = names or [line[:200] for line in package.text.splitlines()[:1]]
+    return [{"license": {"name": name}} for name in dict.fromkeys(names)]

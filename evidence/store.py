@@ -7,16 +7,13 @@ statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
 
 import hashlib
 import json
-import os
-import threading
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from host.errors import ArtifactError
-from host.files import sha256_file, write_atomically
-
-CHUNK = 1 << 20
+from host.files import replacing, sha256_file, write_atomically
 
 
 class Store:
@@ -34,18 +31,8 @@ class Store:
         target = self._blob(digest)
         if target.exists() and sha256_file(target) == digest:
             return digest
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".new-{os.getpid()}-{threading.get_ident()}-{digest}")
-        try:
-            with open(file, "rb") as source, open(part, "wb") as sink:
-                while chunk := source.read(CHUNK):
-                    sink.write(chunk)
-                sink.flush()
-                os.fsync(sink.fileno())
-            os.replace(part, target)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        with open(file, "rb") as source, replacing(target) as sink:
+            shutil.copyfileobj(source, sink)
         return digest
 
     def blob(self, digest: str) -> Path:

@@ -7,7 +7,7 @@ from prefect.states import Completed, Failed
 
 from deployments.overview import overview
 from host.errors import SlipwayError
-from settings.environment import Target
+from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.events import tell_unhealthy
 from tasks.release.open_place import open_place

@@ -6,7 +6,7 @@ from prefect.states import Completed, Failed
 
 from deployments import recovery
 from host.errors import RestoreError, SlipwayError
-from settings.environment import Target
+from settings.targets import Target
 from tasks.release.open_place import open_place
 
 

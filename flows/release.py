@@ -10,7 +10,8 @@ from deployments.rollout import Rollout
 from gates.release.approval import Ruling
 from gates.verdict import Action, Verdict
 from host.errors import RestoreError, SlipwayError
-from settings.environment import Strategy, Target
+from settings.environment import Strategy
+from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.github import tell_release_notes
 from tasks.notify.messages import tell_notes, tell_release
@@ -146,7 +147,7 @@ def _tell(rollout: Rollout, seen: Preflight, outcome: str, reason: str) -> State
     if outcome == "promoted" and rollout.too_long_down:
         return Failed(name="DowntimeExceeded", message=f"{rollout.version} serves {rollout.place.name}, but {reason}")
     if outcome == "promoted":
-        if rollout.place.target is Target.PRODUCTION:
+        if rollout.place.settings.production:
             tell_notes(rollout.version.version, seen.commits)
             tell_release_notes(rollout.version.version, rollout.version.commit, seen.commits)
         return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")

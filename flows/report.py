@@ -7,7 +7,7 @@ from prefect.states import Completed, Failed
 from host.errors import SlipwayError
 from host.files import write_atomically
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tasks.artifacts import show
 from tasks.delivery.collect import collect
 from tasks.delivery.page import html_page, markdown_page, report_message
@@ -16,16 +16,16 @@ from tasks.notify.messages import say
 
 
 @flow(name="report", flow_run_name="report")
-def report(environment: Target = Target.PRODUCTION, days: int = 90) -> State[str]:
+def report(environment: Target | None = None, days: int = 90) -> State[str]:
     """Compute the delivery figures, write the page, show it here and say it in Slack with the journals' hashes.
 
     Args:
-        environment: Of which environment; DORA's figures are about production.
+        environment: Of which environment; without it of production, which DORA's figures are about.
         days: How many days back.
     """
     try:
         home = Home.find()
-        found = collect(home, days, Target(environment))
+        found = collect(home, days, Target(environment) if environment else Target.production())
         file = home.root / "reports" / f"{found.environment}.html"
         write_atomically(file, html_page(found).encode())
         message = report_message(found)

@@ -9,7 +9,7 @@ from prefect.states import Completed, Failed
 
 from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
 from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
-from settings.environment import Target
+from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.messages import call_person, tell_release
 from tasks.release.open_place import open_place

@@ -3,7 +3,7 @@
 No data is no figure, never 0: a team that released nothing has no change failure rate.
 """
 
-import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -186,21 +186,10 @@ def _unseen(start: str, graph: Mapping[str, tuple[int, tuple[str, ...]]], seen: 
 
 def median(values: Sequence[float]) -> float | None:
     """Return the median, None without values."""
-    return quantile(values, 0.5)
+    return statistics.median(values) if values else None
 
 
-def quantile(values: Sequence[float], q: float) -> float | None:
-    """Return a quantile by linear interpolation (Hyndman and Fan 1996, type 7), None without values."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    place = q * (len(ordered) - 1)
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
-
-
-def five(
+def dora_figures(
     deployments: Sequence[Deployment], arrivals: Sequence[Delivered], since: datetime, until: datetime
 ) -> tuple[Figure, ...]:
     """Return DORA's figures for what happened in [since, until)."""

@@ -1,9 +1,13 @@
-"""Files of this host: their digests, and how they are replaced at once."""
+"""Files of this host: their digests, how they are replaced at once, and locks between processes."""
 
+import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def sha256_file(file: Path) -> str:
@@ -13,15 +17,50 @@ def sha256_file(file: Path) -> str:
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Put `content` at `file` so that a reader, or a crash, sees the old or the new and nothing between."""
+    """Put `content` at `file`, mode 0600, so that a reader, or a crash, sees the old or the new and nothing between."""
+    with replacing(file) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[BinaryIO]:
+    """Yield a new file, mode 0600, that replaces `file` when the block succeeds; its directory is made if need be.
+
+    When this returns, the new content is on the disk, also after a power cut. When the block raises, nothing is left
+    of the new file.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(name, file)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+    sync_directory(file.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk: a new or renamed file is lost in a power cut otherwise."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock of a file for the block, and wait for whoever holds it, however long. The file is made, 0600.
+
+    The system releases it with the process, so a crash leaves no lock behind.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

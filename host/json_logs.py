@@ -1,8 +1,7 @@
-"""How Slipway's programs write down what they do: one JSON object a line, with the run that it belongs to.
+"""Log lines of Slipway's programs: one JSON object a line, with the run that it belongs to.
 
-Keys: `timestamp` (UTC), `level`, `logger`, `event`; in a flow run also `run` (its id, which correlates everything that
-the run caused), `trace_id` (the same id as OpenTelemetry writes it), `flow`, `run_name`, `task`. Secrets that this host
-knows are masked.
+Keys: `timestamp` (UTC), `level`, `logger`, `event`. In a flow run also `run` (its id, of all that the run caused),
+`trace_id` (the same id in OpenTelemetry's form), `flow`, `run_name`, `task`. Secrets that this host knows are masked.
 """
 
 import contextlib
@@ -32,8 +31,8 @@ RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "f
 
 
 def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what must never be shown, longest first: of this process's environment, and of this host's files."""
-    found = set(secret_values(environment))
+    """Return the secrets of this process's environment and of this host's files, longest first."""
+    secrets = set(secret_values(environment))
     files = [
         *home.keys.glob("*"),
         *home.root.glob("environments/*/secrets/*"),
@@ -43,8 +42,8 @@ def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]
         with contextlib.suppress(OSError, UnicodeDecodeError):
             if file.is_file() and file.stat().st_size <= LARGEST_SECRET:
                 text = file.read_text(encoding="utf-8").strip()
-                found |= {text, text.partition(":")[2]}
-    return tuple(sorted((one for one in found if len(one) >= SHORTEST_SECRET), key=len, reverse=True))
+                secrets |= {text, text.partition(":")[2]}
+    return tuple(sorted((text for text in secrets if len(text) >= SHORTEST_SECRET), key=len, reverse=True))
 
 
 @lru_cache(maxsize=1)
@@ -53,31 +52,31 @@ def _secrets(stamp: tuple[float, ...]) -> tuple[str, ...]:
 
 
 def _stamp() -> tuple[float, ...]:
-    """Return what changes when a secret is made or renewed: the times of the directories that hold them."""
+    """Return the times of the directories that hold secrets: they change when a secret is made or renewed."""
     home = Home.find()
     times = []
     for directory in (home.keys, *sorted(home.root.glob("environments/*"))):
-        for one in (directory, directory / "secrets"):
+        for holder in (directory, directory / "secrets"):
             with contextlib.suppress(OSError):
-                times.append(one.stat().st_mtime)
+                times.append(holder.stat().st_mtime)
     return tuple(times)
 
 
 def veiled(text: str) -> str:
-    """Return text without the secrets that this host knows, nor passwords in addresses and headers."""
+    """Return text with known secrets, and passwords in addresses and headers, masked."""
     text = BEARER.sub(r"\1 ***", IN_ADDRESS.sub("***", text))
     return masked(text, _secrets(_stamp()))
 
 
 def correlated(line: dict[str, Any]) -> dict[str, Any]:
-    """Add the trace's id to a line that belongs to a run."""
+    """Add the trace's id to the line of a run, and return the line."""
     with contextlib.suppress(KeyError, ValueError, AttributeError, TypeError):  # no run, or one typed by hand
         line.setdefault("trace_id", uuid.UUID(line["run"]).hex)
     return line
 
 
 def to_json(line: Mapping[str, Any]) -> str:
-    """Return one line of JSON, cut and without secrets."""
+    """Return one line of JSON of at most LONGEST_LINE characters, with secrets masked."""
     safe = _veil(line)
     text = json.dumps(safe, default=str, ensure_ascii=False)
     if len(text) <= LONGEST_LINE:
@@ -87,16 +86,16 @@ def to_json(line: Mapping[str, Any]) -> str:
 
 
 def _veil(value: Any) -> Any:
-    """Veil every text in a value, before JSON escapes anything in it."""
+    """Mask every text in a value, before JSON escapes anything in it."""
     if isinstance(value, Mapping):
-        return {key: _veil(one) for key, one in value.items()}
+        return {key: _veil(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_veil(one) for one in value]
+        return [_veil(part) for part in value]
     return value if isinstance(value, bool | int | float | None) else veiled(str(value))
 
 
 class JsonLines(logging.Formatter):
-    """For the standard library's loggers, Prefect's and uvicorn's among them."""
+    """Formatter for the standard library's loggers, which Prefect and uvicorn use."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -114,7 +113,7 @@ class JsonLines(logging.Formatter):
 
 
 class RunLog(logging.Handler):
-    """Appends the lines of every flow run of this host to one file, which many processes share and rotate."""
+    """Handler that appends the lines of all flow runs to one file, which many processes share and rotate."""
 
     def __init__(self, file: str = "") -> None:
         super().__init__()
@@ -129,7 +128,7 @@ class RunLog(logging.Handler):
 
     def _append(self, line: bytes) -> None:
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Opened anew: another process may have rotated it. One write, at the end: lines of two processes do not mix.
+        # Opened each time: another process may have rotated it. One appending write: lines do not mix.
         descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(descriptor, line)
@@ -143,7 +142,7 @@ class RunLog(logging.Handler):
         with open(self.file.with_suffix(".lock"), "a", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self.file.stat().st_size <= LARGEST_FILE:
-                return  # somebody else did it meanwhile
+                return  # another process rotated it meanwhile
             for number in range(OLD_FILES - 1, 0, -1):
                 older = _numbered(self.file, number)
                 if older.exists():
@@ -152,7 +151,7 @@ class RunLog(logging.Handler):
 
 
 def run_log(home: Home) -> Path:
-    """Return where the lines of flow runs go."""
+    """Return the file with the lines of flow runs."""
     return home.control / "supervisor" / "log" / "flows.log"
 
 

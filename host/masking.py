@@ -1,4 +1,4 @@
-"""Secrets out of what is shown: those that we know by value."""
+"""Masking of secrets that are known by value."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,14 @@ SHORTEST_SECRET = 6
 
 
 def secret_values(environment: Mapping[str, str]) -> list[str]:
-    """Return what must not be shown of an environment: values named like a secret, and passwords in addresses."""
-    found = set()
+    """Return the secrets of an environment: values of variables named like one, and passwords in addresses."""
+    secrets = set()
     for name, value in environment.items():
         if SECRET_NAME.search(name):
-            found.add(value)
+            secrets.add(value)
         password = _password(value)
-        found |= {password, unquote(password)}
-    return sorted((one for one in found if len(one) >= SHORTEST_SECRET), key=len, reverse=True)
+        secrets |= {password, unquote(password)}
+    return sorted((secret for secret in secrets if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def _password(value: str) -> str:
@@ -27,7 +27,7 @@ def _password(value: str) -> str:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """Return text with each secret replaced by ***; give the longest first."""
+    """Return text with each secret replaced by ***. The longest must come first."""
     for secret in secrets:
         text = text.replace(secret, "***")
     return text

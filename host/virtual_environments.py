@@ -1,6 +1,5 @@
 """Virtual environments made from locks, each once, checked by hash and read-only afterwards."""
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -9,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from host.errors import ArtifactError, ToolError, was_not_answered
+from host.files import locked
 
 INSTALL_TIMEOUT_S = 1800
 COMPLETE = ".complete"
@@ -90,8 +90,7 @@ def compile_bytecode(python: str, directory: Path, run: Callable[[list[str]], li
 def once(directory: Path, make: Callable[[], None]) -> None:
     """Have a directory made exactly once, whoever asks and however often it was interrupted."""
     directory.parent.mkdir(parents=True, exist_ok=True)
-    with open(directory.with_suffix(".lock"), "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(directory.with_suffix(".lock")):
         if not (directory / COMPLETE).exists():
             shutil.rmtree(directory, ignore_errors=True)
             make()

@@ -118,14 +118,14 @@ class GitHubApi:
                 return None
             raise
 
-    def create_deployment(self, commit: str, environment: str, description: str) -> int:
+    def create_deployment(self, commit: str, environment: str, description: str, production: bool) -> int:
         """Create a deployment; return its id. Not repeatable: each call is one."""
         body = {
             "ref": commit,
             "environment": environment,
             "auto_merge": False,
             "required_contexts": [],  # Slipway has looked itself
-            "production_environment": environment == "production",
+            "production_environment": production,
             "description": description[:140],
         }
         return int(self.call("POST", "deployments", body)["id"])

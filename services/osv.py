@@ -1,22 +1,22 @@
-"""Serve a directory of OSV records on this machine, in OSV's own protocol: the advisory source where none is reachable.
+"""Local advisory source: a directory of OSV records, served in OSV's protocol for hosts without the internet.
 
-The directory holds one record a file, as OSV's dumps do once unpacked. Only Python's packages are matched; of any other
-ecosystem nothing is said rather than "nothing is known". Records are read once: after refreshing them, start it again.
+The directory holds one record a file, as an unpacked dump of OSV does. Only Python packages are matched; a query about
+another ecosystem is refused, not answered with "nothing is known". Records are read once: restart it after a refresh.
 """
 
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import uvicorn
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-from pydantic import BaseModel, Field, ValidationError
+from packaging.version import Version
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -26,89 +26,76 @@ from host.errors import ConfigError
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects
 
 LARGEST_RECORD_BYTES = 20_000_000
-LARGEST_QUESTION_BYTES = 5_000_000
-MOST_QUESTIONS = 1_000  # OSV's own limit for /v1/querybatch
+LARGEST_QUERY_BYTES = 5_000_000
 
 
-class Asked(BaseModel):
+def _valid(version: str) -> str:
+    Version(version)
+    return version
+
+
+class Package(BaseModel):
     """The package of a query."""
 
     name: str = Field(min_length=1, max_length=300)
-    ecosystem: str
+    ecosystem: Literal["PyPI"]
 
 
 class Query(BaseModel):
     """A query; without a version it asks for everything about the package."""
 
-    package: Asked
-    version: str | None = Field(None, max_length=300)
-
-
-class Queries(BaseModel):
-    """Many queries at once."""
-
-    queries: list[Query] = Field(max_length=MOST_QUESTIONS)
-
-
-class Refused(Exception):
-    """A request that cannot be answered, and why."""
+    package: Package
+    version: Annotated[str, Field(max_length=300), AfterValidator(_valid)] | None = None
 
 
 @dataclass(frozen=True)
 class Records:
-    """The records of a directory; `newest` is when the latest about a Python package was changed (aware UTC)."""
+    """The records of a directory, each with its text as it came, by id and by the Python packages that they name.
+
+    `newest` is when the latest about a Python package was changed (aware UTC).
+    """
 
     by_id: Mapping[str, tuple[Record, Any]]
+    by_package: Mapping[str, list[tuple[Record, Any]]]
     newest: datetime
-    by_package: Mapping[str, list[str]] = field(default_factory=dict)
 
     def matching(self, query: Query) -> list[Any]:
-        """Return the records, as they came, of what affects the package. Refused for another ecosystem."""
-        if query.package.ecosystem != ECOSYSTEM:
-            raise Refused(f"only {ECOSYSTEM} is served here, not {query.package.ecosystem[:40]}")
-        if query.version is not None:
-            _check(query.version)
-        name = query.package.name
-        known = (self.by_id[one] for one in self.by_package.get(canonicalize_name(name), []))
+        """Return the records, as they came, of what affects the package."""
+        name, version = query.package.name, query.version
         return [
             raw
-            for record, raw in known
-            if not record.withdrawn and (query.version is None or affects(record, name, query.version))
+            for record, raw in self.by_package.get(canonicalize_name(name), [])
+            if not record.withdrawn and (version is None or affects(record, name, version))
         ]
 
 
 def load(directory: Path) -> Records:
-    """Read every record below a directory. ConfigError when there is none, or one cannot be read: a record left out is
-    a vulnerability that nobody would hear of.
+    """Read every record below a directory.
+
+    Raises ConfigError if there is none, or if one cannot be read: without it a vulnerability would go unreported.
     """
-    by_id: dict[str, tuple[Record, Any]] = {}
-    by_package: dict[str, list[str]] = {}
-    for file in sorted(directory.rglob("*.json")):
-        record, raw = _read(file)
-        by_id[record.id] = record, raw
-    for record, _ in by_id.values():
+    files = sorted(directory.rglob("*.json"))
+    by_id = {record.id: (record, raw) for record, raw in map(_read, files)}
+    by_package: dict[str, list[tuple[Record, Any]]] = {}
+    for record, raw in by_id.values():
         for name in _packages(record):
-            by_package.setdefault(name, []).append(record.id)
-    about_python = [by_id[one][0] for ids in by_package.values() for one in ids]
-    if not about_python:
+            by_package.setdefault(name, []).append((record, raw))
+    times = [record.modified for records in by_package.values() for record, _ in records]
+    if not times:
         raise ConfigError(f"{directory}: no OSV record about a package of {ECOSYSTEM}; unpack a dump of OSV's there")
-    return Records(by_id, max(record.modified for record in about_python).astimezone(UTC), by_package)
+    return Records(by_id, by_package, max(times).astimezone(UTC))
 
 
 def make_app(records: Records) -> Starlette:
-    """Return the service. Every answer carries the newest record's time as Last-Modified."""
+    """Return the service. Each answer has the newest record's time as Last-Modified."""
     headers = {"Last-Modified": format_datetime(records.newest.replace(microsecond=0), usegmt=True)}
 
     def answer(body: Any, status: int = 200) -> JSONResponse:
         return JSONResponse(body, status, headers)
 
     async def query(request: Request) -> JSONResponse:
-        found = records.matching(Query.model_validate_json(await _body(request)))
-        return answer({"vulns": found} if found else {})
-
-    async def querybatch(request: Request) -> JSONResponse:
-        asked = Queries.model_validate_json(await _body(request)).queries
-        return answer({"results": [_short(records.matching(one)) for one in asked]})
+        matching = records.matching(Query.model_validate_json(await _body(request)))
+        return answer({"vulns": matching} if matching else {})
 
     async def vulnerability(request: Request) -> JSONResponse:
         known = records.by_id.get(request.path_params["name"])
@@ -121,20 +108,19 @@ def make_app(records: Records) -> Starlette:
         )
 
     async def refused(_: Request, error: Exception) -> JSONResponse:
-        said = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
-        return answer({"code": 3, "message": said}, 400)
+        reason = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        return answer({"code": 3, "message": reason}, 400)
 
     routes = [
         Route("/v1/query", query, methods=["POST"]),
-        Route("/v1/querybatch", querybatch, methods=["POST"]),
         Route("/v1/vulns/{name}", vulnerability),
         Route("/", about),
     ]
-    return Starlette(routes=routes, exception_handlers={ValidationError: refused, Refused: refused})
+    return Starlette(routes=routes, exception_handlers={ValueError: refused})
 
 
 def main(directory: str, port: str) -> None:
-    """Serve a directory's records on 127.0.0.1 until stopped, and say how old they are."""
+    """Serve a directory's records on 127.0.0.1 until stopped. Prints their age first."""
     try:
         records = load(Path(directory))
     except ConfigError as error:
@@ -149,20 +135,9 @@ async def _body(request: Request) -> bytes:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > LARGEST_QUESTION_BYTES:
-            raise Refused("the question is too long")
+        if len(body) > LARGEST_QUERY_BYTES:
+            raise ValueError("the query is too long")
     return bytes(body)
-
-
-def _short(found: list[Any]) -> dict[str, Any]:
-    return {"vulns": [{"id": one["id"], "modified": one["modified"]} for one in found]} if found else {}
-
-
-def _check(version: str) -> None:
-    try:
-        Version(version)
-    except InvalidVersion as error:
-        raise Refused(f"{version[:60]!r} is no version") from error
 
 
 def _read(file: Path) -> tuple[Record, Any]:

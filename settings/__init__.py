@@ -1,1 +1,1 @@
-"""Every reader of config/. A wrong value is refused with file, key and the next move."""
+"""Readers of config/. A wrong value is refused with file, key and the next move."""

@@ -1,4 +1,4 @@
-"""Who may approve what: `config/approvers.toml`."""
+"""Reader of `config/approvers.toml`: who may approve what."""
 
 import tomllib
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gates.release.approval import Approver
 from host.errors import ConfigError
 from host.home import CHECKOUT
-from settings.environment import Target
+from settings.targets import Target
 
 # An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -24,27 +24,36 @@ SshKey = Annotated[
 ]
 
 
-class _Person(BaseModel):
+class Person(BaseModel):
+    """A person who may approve."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     name: str = Field(min_length=1, max_length=60)
+    """Name as typed in the form. Unique."""
     emails: tuple[Email, ...] = Field(min_length=1)
+    """E-mail addresses. They identify the person as an author of commits."""
     environments: tuple[Target, ...]
+    """Environments for which the person may approve."""
     ssh_keys: tuple[SshKey, ...] = ()
+    """Public SSH keys. Their signatures prove a waiver."""
 
     slack: Annotated[str, Field(pattern="^([UW][A-Z0-9]{2,20})?$")] = ""
+    """Member id of the person in Slack."""
 
 
-class _File(BaseModel):
+class Approvers(BaseModel):
+    """The whole file, checked."""
+
     model_config = ConfigDict(extra="forbid")
 
-    approver: tuple[_Person, ...] = ()
+    approver: tuple[Person, ...] = ()
 
 
 def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[Approver]:
     """Read and check the file. ConfigError names the file and the key; two people of one name are refused."""
     try:
-        people = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
+        people = Approvers.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
     except FileNotFoundError as error:
         raise ConfigError(f"{file}: no such file; it names who may approve a release") from error
     except OSError as error:

@@ -5,7 +5,6 @@ Every key can be overridden for one host by the environment variable `SLIPWAY_<E
 """
 
 import difflib
-import io
 import os
 import re
 from collections.abc import Mapping
@@ -14,38 +13,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from dotenv.parser import Original, parse_stream
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host.errors import ConfigError
-from host.home import CHECKOUT
 from host.sandbox.run import Isolation
+from settings import targets
+from settings.env_files import read_env_file
+from settings.targets import Target
 
 APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
 SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
-
-
-class Target(StrEnum):
-    """The environments, by the names that people and directories use."""
-
-    DEVELOPMENT = "development"
-    STAGING = "staging"
-    PRODUCTION = "production"
-
-    @property
-    def short(self) -> str:
-        """Return the name used by deployments and work pools: dev, staging, prod."""
-        return {"development": "dev", "staging": "staging", "production": "prod"}[self.value]
-
-    @classmethod
-    def parse(cls, name: str) -> "Target":
-        """Accept both forms of the name; anything else is a ConfigError that lists the known ones."""
-        for target in cls:
-            if name.lower() in (target.value, target.short):
-                return target
-        known = ", ".join(target.value for target in cls)
-        raise ConfigError(f'unknown environment "{name}", expected one of: {known}')
 
 
 class Strategy(StrEnum):
@@ -61,56 +39,161 @@ class Settings(BaseModel):
     # No figure ever exceeds "inf": as a limit it would let everything pass.
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
+    short: Annotated[str, Field(pattern="^(|[a-z][a-z0-9-]{0,29})$")] = ""
+    """Name in deployments (`release/<short>`) and of the work pool. Empty: the environment's name; for `development`
+    and `production` it is `dev` and `prod`.
+    """
+    production: bool = False
+    """The environment serves the app's users: no seed, release notes when a version is promoted, the weekly report.
+    Default `true` for an environment called `production`.
+    """
+    release_on_green: bool = False
+    """A version whose checks are green on a branch of `github.release_on_green` is released here by itself. Default
+    `true` for an environment called `development`.
+    """
     runtime: Annotated[str, Field(pattern="^(process|compose)$")] = "process"
+    """How slots run: processes of this host, or containers of a Docker engine ([adopting a project](adopt.md))."""
     docker_host: str = ""
+    """`compose`: the engine's address. Empty: this host's engine."""
     router: Annotated[str, Field(pattern="^(embedded|container)$")] = "embedded"
+    """`compose`: Envoy runs as a process (`embedded`) or as a container."""
     router_image: str = "envoyproxy/envoy:v1.40-latest"
+    """`compose`: image of Envoy with `ROUTER=container`."""
     project: Annotated[str, Field(pattern="^(|[a-z0-9][a-z0-9_-]{0,50})$")] = ""
+    """`compose`: name of the projects on the engine. Empty: `<app>-<SHORT>`."""
     compose_binds: str = ""
+    """`compose`: host directories that compose files may mount, separated by commas."""
     require_live_restore: bool = False
+    """`compose`: block a release on an engine that stops all containers when it restarts (`live-restore` is off).
+    `false`: only note it.
+    """
     min_free_disk_mb: float = Field(1024, ge=0)
+    """Free disk space that a release with `compose`, and a backup before a migration, need."""
     host: Annotated[str, AfterValidator(lambda host: str(ip_address(host)))] = "127.0.0.1"
+    """Address on which the router listens. Any other than the default can be reached from outside."""
     port: int = Field(ge=1, le=65535)
+    """Public port of the router."""
     tls_certificate: Annotated[str, Field(pattern="^(|/.+)$")] = ""
+    """Absolute path of the PEM file with the certificate and its chain. `PORT` then speaks TLS. A changed pair is
+    served within seconds. A pair that is expired, unreadable or does not match blocks releases, and the router keeps
+    the old pair. Empty: plain HTTP.
+    """
     tls_key: Annotated[str, Field(pattern="^(|/.+)$")] = ""
+    """Absolute path of the PEM file with the certificate's key."""
     redirect_port: int = Field(0, ge=0, le=65535)
+    """With TLS: a port of plain HTTP that redirects to `PORT`, such as 80. 0: no such port."""
     xff_trusted_hops: int = Field(0, ge=0, le=10)
+    """Number of proxies in front of the router whose `X-Forwarded-For` is trusted. 0: none."""
     strategy: Strategy
+    """`direct` stops the old version, then starts the new one. `blue-green` starts and tests the new version, then
+    switches.
+    """
     approval: Annotated[str, Field(pattern="^(required|none)$")] = "required"
+    """Whether a release asks a person."""
     approval_timeout_seconds: float = Field(3600, ge=5)
+    """How long the question waits for an answer."""
     allow_author_approval: bool = False
+    """Whether an author of a released commit may approve it."""
     required_gates: str
-    requires_promotion_in: Annotated[str, Field(pattern="^(|development|staging)$")] = ""
+    """Names of checks that the evidence must show as passed, separated by commas. May be empty."""
+    requires_promotion_in: str = ""
+    """Environment that must have promoted the artifact before. Empty: none."""
     required_isolation: Isolation = Isolation.NAMESPACES
+    """Weakest isolation of app code that is accepted, in the evidence and on the host."""
     max_scan_age_hours: float = Field(24, gt=0)
+    """Security scans older than this block a release."""
     health_timeout_seconds: float = Field(30, gt=0)
+    """How long a version may take to become healthy. Time in which the host had no processor to spare is not counted
+    (up to ten times the limit).
+    """
     migration_timeout_seconds: float = Field(120, gt=0)
+    """How long the migration may take."""
     seed: Annotated[str, Field(pattern="^(|samples|masked|full)$")] = ""
+    """Data that the environment gets once in its life: `samples` for development; `masked` (taken from production by
+    your command) or `full` (of production's size) for staging. Empty: none. Refused for production.
+    """
     seed_timeout_seconds: float = Field(600, gt=0)
+    """How long the seed command may take."""
     backup_before_migration: bool = False
+    """Dump the database (pg_dump) before a release that has a migration to run. If the dump fails, nothing is changed.
+    """
     backups_kept: int = Field(5, ge=1)
+    """How many dumps stay in `environments/<environment>/backups`."""
     backup_timeout_seconds: float = Field(600, gt=0)
+    """How long a dump may take."""
     approved_contracts: str = ""
+    """With `APPROVAL=none`: revisions of reviewed migrations that the version before cannot live with, separated by
+    commas. Where a person is asked, the question names these migrations and the answer must repeat them. A rollback
+    refuses the versions from before them.
+    """
     smoke_timeout_seconds: float = Field(60, gt=0)
+    """How long the smoke tests may take."""
     verify_seconds: float = Field(1, ge=0.2, le=60)
+    """How long answers, query times, memory and processor of the new version are measured before it gets traffic
+    (`direct`: after the switch).
+    """
     max_query_p95_seconds: float = Field(0.5, gt=0)
+    """Limit of the 95th percentile of the app's queries during `VERIFY_SECONDS`, read from its histogram
+    `performance.query_metric`.
+    """
     max_memory_mb: float = Field(512, gt=0)
+    """`process`: limit of the slot's memory, in MB (a million bytes)."""
     max_memory_percent: float = Field(90, gt=0)
+    """Limit of memory during `VERIFY_SECONDS`. `compose`: percent of each container's own limit. `process`: percent of
+    `MAX_MEMORY_MB`.
+    """
     max_cpu_percent: float = Field(90, gt=0)
+    """Limit of processor time during `VERIFY_SECONDS`. `compose`: percent of each container's own limit. `process`:
+    percent of one processor.
+    """
     bake_seconds: float = Field(60, ge=0)
+    """Shortest time that a release watches the new version before it promotes."""
     bake_max_seconds: float = Field(300, ge=0)
+    """Longest time that a release watches. If the figures are still too few to judge, it rolls back. At least
+    `BAKE_SECONDS`.
+    """
     bake_probes_per_second: float = Field(5, ge=0, le=100)
+    """Slipway's own requests during the bake, so that a quiet service can be judged. They are sent one at a time, so
+    they are fewer when answers are slow.
+    """
     min_requests: int = Field(50, ge=1)
+    """Users' requests and probes that are needed to judge."""
     max_error_rate: float = Field(0.01, ge=0, le=1)
+    """Share of users' requests answered 5xx. Below 10 users' requests (or `MIN_REQUESTS` if less) the release waits. A
+    failed probe always rolls back. A probe without an answer in time makes the release wait, and five of those in a row
+    roll back.
+    """
     max_p95_seconds: float = Field(2.0, gt=0)
+    """Limit of the 95th percentile: of Slipway's own requests before the switch; of all requests afterwards, as the
+    upper bound of the router's histogram bucket.
+    """
     max_p95_ratio: float = Field(3.0, ge=1)
+    """Limit of p95 divided by the p95 of the window before the switch. It counts above 0.25 s and with `MIN_REQUESTS`
+    in that window.
+    """
     drain_seconds: float = Field(30, ge=0)
+    """How long the old slot may finish its requests. Streams end then."""
     rollback_window_seconds: float = Field(3600, ge=0)
+    """How long the old slot stays warm after a promotion."""
     max_downtime_seconds: float = Field(0, ge=0)
+    """Longest time in which a `direct` release may leave nothing serving. A release that took longer ends
+    DowntimeExceeded, and its version serves. Must be 0 for `blue-green`.
+    """
     watch: Annotated[str, Field(pattern="^(basic|full)$")] = "basic"
+    """What `watch` probes every 4 s: the first health path (`basic`), or every health path, the router and the slot
+    (`full`).
+    """
     alerts: bool = False
+    """Report in Slack when the environment becomes unhealthy and when it is healthy again. Roll back by itself a
+    release that turns bad within `ROLLBACK_WINDOW_SECONDS`.
+    """
     app: dict[str, str] = Field(default_factory=dict)
+    """Given to the app as `<NAME>`. Any text."""
     secrets: dict[str, str] = Field(default_factory=dict)
+    """Given to the app as `<NAME>`. The value is a reference, never the secret: `generated` (made
+    once, kept in the state directory), `file:PATH`, `env:VARIABLE`, or `template:TEXT` in which `{NAME}` is another
+    secret. `make up` hands the variable to the workers.
+    """
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -130,50 +213,31 @@ class Settings(BaseModel):
         return tuple(name.strip() for name in self.required_gates.split(",") if name.strip())
 
 
-def read_settings(target: Target, config: Path = CHECKOUT / "config") -> Settings:
+def read_settings(target: Target, config: Path | None = None) -> Settings:
     """Read and check one environment's file. ConfigError names the file, the key, what it got and what it expected."""
-    file = config / f"{target.value}.env"
+    file = (config or targets.CONFIG) / f"{target.value}.env"
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")
-    raw = _parse(file)
+    raw = targets.defaults(target.value) | read_env_file(file)
     sources = dict.fromkeys(raw, str(file))
-    prefix = f"SLIPWAY_{target.value.upper()}_"
+    prefix = target.variable("")
     for name, value in os.environ.items():
         if name.startswith(prefix):
             key = name.removeprefix(prefix)
             raw[key] = value
             sources[key] = f"the environment variable {name}"
     settings = _build(file, raw, sources)
-    if settings.seed and target is Target.PRODUCTION:
+    list(target.chain())
+    if settings.requires_promotion_in and settings.requires_promotion_in not in targets.names():
+        raise ConfigError(
+            f'{sources["REQUIRES_PROMOTION_IN"]}: REQUIRES_PROMOTION_IN: got "{settings.requires_promotion_in}", '
+            f'expected one of: {", ".join(targets.names())}'
+        )
+    if settings.seed and settings.production:
         raise ConfigError(
             f'{sources["SEED"]}: SEED: got "{settings.seed}", expected none: production\'s data is its own'
         )
     return settings
-
-
-def _parse(file: Path) -> dict[str, str]:
-    """Return the file's keys and values. ConfigError for a line that is none, or a key that stands there twice."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    found: dict[str, str] = {}
-    for line in parse_stream(io.StringIO(text)):
-        # The line itself may be a secret: it is not repeated here.
-        if line.error or (line.key is not None and line.value is None):
-            raise ConfigError(f"{file}: line {_number(line.original)}: expected KEY=value")
-        if line.key is None:
-            continue
-        if line.key in found:
-            raise ConfigError(f"{file}: {line.key}: stands there twice, again in line {_number(line.original)}")
-        found[line.key] = line.value or ""
-    return found
-
-
-def _number(original: Original) -> int:
-    """Return the number of the line in which a binding begins: blank lines before it belong to it."""
-    text = original.string
-    return original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Settings:
@@ -189,7 +253,7 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
             secrets[match[1]] = _reference(sources[key], key, value)
         elif key not in known:
             near = difflib.get_close_matches(key, known, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in the README"
+            hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in docs/configuration.md"
             raise ConfigError(f"{sources[key]}: {key}: unknown key{hint}")
         else:
             values[key] = value

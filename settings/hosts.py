@@ -8,11 +8,15 @@ import os
 from urllib.parse import urlsplit
 
 from host.errors import ConfigError
-from settings.environment import Target
+from settings.targets import Target
 
 CI = "ci"
-POOLS = (CI, *(target.short for target in Target))
 LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def all_pools() -> tuple[str, ...]:
+    """Return the work pools of the installation: that of checks, and one for each environment."""
+    return (CI, *(target.short for target in Target.all()))
 
 
 def pools() -> tuple[str, ...]:
@@ -20,19 +24,20 @@ def pools() -> tuple[str, ...]:
 
     ConfigError: none, or one that there is not.
     """
+    known = all_pools()
     raw = os.environ.get("SLIPWAY_POOLS", "")
     if not raw.strip():
-        return POOLS
+        return known
     found = [name.strip() for name in raw.split(",")]
-    if unknown := [name for name in found if name not in POOLS]:
-        raise ConfigError(f'SLIPWAY_POOLS: got "{unknown[0]}", expected names among: {", ".join(POOLS)}')
-    return tuple(name for name in POOLS if name in found)
+    if unknown := [name for name in found if name not in known]:
+        raise ConfigError(f'SLIPWAY_POOLS: got "{unknown[0]}", expected names among: {", ".join(known)}')
+    return tuple(name for name in known if name in found)
 
 
 def targets() -> tuple[Target, ...]:
     """Return the environments of this host: those whose pool it serves."""
     here = pools()
-    return tuple(target for target in Target if target.short in here)
+    return tuple(target for target in Target.all() if target.short in here)
 
 
 def server_url() -> str:

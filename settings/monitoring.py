@@ -1,4 +1,4 @@
-"""What is measured, how often and where its programs listen: `config/monitoring.toml`. Every key has a default."""
+"""Reader of `config/monitoring.toml`: the exporter and the monitoring stack. Every key has a default."""
 
 import os
 import tomllib
@@ -30,60 +30,89 @@ class _Section(BaseModel):
 
 
 class Exporter(_Section):
-    """Slipway's own figures. `probe_seconds`: how often health is asked, `prefect_seconds`: how often Prefect is."""
+    """Slipway's own exporter. It runs always."""
 
     host: str = "127.0.0.1"
+    """Address on which it listens."""
     port: Port = 4220
+    """Port on which it listens. `SLIPWAY_EXPORTER_PORT` overrides it."""
     app_metrics: bool = True
+    """Scrape the app in every slot, at `performance.metrics_path` or `/metrics`."""
     probe_seconds: float = Field(5, ge=1, le=300)
+    """How often health is probed."""
     prefect_seconds: float = Field(10, ge=1, le=600)
+    """How often Prefect's API is queried."""
     delivery_days: float = Field(28, ge=1, le=366)
+    """Window of DORA's figures."""
 
 
 class Prometheus(_Section):
-    """`scrape_seconds` at most 15: the rules look at the last minute, which must hold four scrapes."""
+    """Prometheus, with the alert rules of `config/monitoring/alerts.yml`."""
 
     image: str = "prom/prometheus:v2.53.3"
+    """Image of the container."""
     port: Port = 9090
+    """Port on 127.0.0.1. `SLIPWAY_PROMETHEUS_PORT` overrides it."""
     scrape_seconds: float = Field(5, ge=1, le=15)
+    """How often it scrapes. At most 15: the rules look at the last minute, which must hold four scrapes.
+    `SLIPWAY_SCRAPE_SECONDS` overrides it.
+    """
     evaluation_seconds: float = Field(5, ge=1, le=60)
+    """How often it evaluates the rules. `SLIPWAY_EVALUATION_SECONDS` overrides it."""
     retention_days: int = Field(30, ge=1, le=3650)
+    """How long figures are kept."""
     memory: str = "1g"
+    """Limit of the container's memory."""
 
 
 class Alertmanager(_Section):
-    """`group_wait_seconds`: how long it waits for more alerts of the same kind before it tells the first."""
+    """Alertmanager. It hands alerts to the receiver."""
 
     image: str = "prom/alertmanager:v0.28.1"
+    """Image of the container."""
     port: Port = 9093
+    """Port on 127.0.0.1. `SLIPWAY_ALERTMANAGER_PORT` overrides it."""
     group_wait_seconds: float = Field(1, ge=0, le=300)
+    """How long it waits for more alerts of the same kind before it reports the first."""
     repeat_hours: float = Field(4, gt=0, le=168)
+    """After this time an alert that still fires is reported again."""
     memory: str = "128m"
+    """Limit of the container's memory."""
 
 
 class Loki(_Section):
-    """Where logs are kept."""
+    """Loki keeps the logs. It also takes the port after its own."""
 
     image: str = "grafana/loki:3.3.2"
+    """Image of the container."""
     port: Port = 3100
+    """Port on 127.0.0.1. `SLIPWAY_LOKI_PORT` overrides it."""
     retention_days: int = Field(14, ge=1, le=3650)
+    """How long log lines are kept."""
     memory: str = "512m"
+    """Limit of the container's memory."""
 
 
 class Alloy(_Section):
-    """What ships logs to Loki; its port is its own status page."""
+    """Alloy ships the logs to Loki."""
 
     image: str = "grafana/alloy:v1.5.1"
+    """Image of the container."""
     port: Port = 12345
+    """Port of its status page on 127.0.0.1. `SLIPWAY_ALLOY_PORT` overrides it."""
     memory: str = "256m"
+    """Limit of the container's memory."""
 
 
 class Grafana(_Section):
-    """Where dashboards are looked at; the login is `admin` with the password of keys/grafana-password."""
+    """Grafana shows the dashboards. The login is `admin`, with the password of `keys/grafana-password`."""
 
     image: str = "grafana/grafana:11.4.0"
+    """Image of the container."""
     port: Port = 3000
+    """Port on 127.0.0.1. `SLIPWAY_GRAFANA_PORT` overrides it."""
     memory: str = "256m"
+    """Limit of the container's memory."""
 
 
 class Monitoring(_Section):

@@ -23,43 +23,60 @@ class Section(BaseModel):
 
 
 class Receiver(Section):
-    """Where webhooks arrive. `replay_hours`: an event older than this is refused; deliveries are remembered longer."""
+    """The receiver of webhooks."""
 
     host: str = "127.0.0.1"
+    """Address on which it listens. `SLIPWAY_RECEIVER_HOST` overrides it."""
     port: int = Field(4210, ge=1, le=65535)
+    """Port on which it listens. `SLIPWAY_RECEIVER_PORT` overrides it."""
     largest_bytes: int = Field(5_000_000, ge=1000, le=25_000_000)  # GitHub sends at most 25 MB
+    """Largest webhook that is accepted."""
     replay_hours: float = Field(72, gt=0, le=720)
+    """Older events are refused. Deliveries are remembered longer."""
 
 
 class GitHub(Section):
-    """The repository on GitHub and what is told there."""
+    """The repository on GitHub, and what is reported there."""
 
     api_url: Url = "https://api.github.com"
+    """Address of the API, of GitHub Enterprise for example."""
     repository: Annotated[str, Field(pattern=r"^([A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100})?$")] = ""
+    """`owner/name`. Webhooks of other repositories start nothing. Empty: of any."""
     token: Reference = ""
+    """Reference of the token. Empty: nothing is reported to GitHub."""
     webhook_secret: Reference = "file:{home}/keys/github-webhook"
+    """Reference of the webhooks' secret."""
     branches: tuple[Branch, ...] = ("main", "develop")
+    """Pushes to these branches, and pull requests that target them, are checked."""
     release_on_green: tuple[Branch, ...] = ("develop",)
+    """Green pushes to these branches are released to development."""
     forks: bool = False
+    """Check pull requests from forks."""
     poll_seconds: float = Field(0, ge=0, le=3600)
+    """How often GitHub is polled for new commits. 0: never."""
     statuses: bool = True
+    """Report a commit status for each check."""
     comments: bool = True
+    """Report in one comment of the pull request."""
     deployments: bool = True
+    """Report releases and rollbacks as GitHub deployments."""
     sarif: bool = False
+    """Report findings in the Security tab."""
     releases: bool = False
+    """Make a GitHub release of a version, with notes from its commits."""
 
 
 class Notify(Section):
-    """The whole file. `ui_url` is where people reach Prefect's UI; without it this host's own address.
-
-    `channels` are the tables of channels, by name. notify/channels checks what is in them.
-    """
+    """The whole file."""
 
     receiver: Receiver = Receiver()
     github: GitHub = GitHub()
     ui_url: Url | None = None
+    """Where people reach Prefect's UI, for links. Empty: this host's own address."""
     runbook_url: Url | None = None
-    channels: Mapping[str, Mapping[str, Any]] = {}
+    """Runbook that bad news link to."""
+    channels: Mapping[str, Mapping[str, Any]] = Field({}, exclude=True)
+    """Tables of channels, by name. notify/channels checks what is in them."""
 
     @model_validator(mode="before")
     @classmethod

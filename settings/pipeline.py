@@ -1,4 +1,4 @@
-"""The app that this installation releases: `config/pipeline.toml`."""
+"""Reader of `config/pipeline.toml`: the app that this installation releases."""
 
 import hashlib
 import os
@@ -14,6 +14,7 @@ from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.targets import Target
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
@@ -29,38 +30,47 @@ class _Section(BaseModel):
 
 
 class App(_Section):
-    """Which app, and where its commits come from.
-
-    What `ci` finds out on `protected` branches every other run may rely on; other branches only on their own.
-    `app_memory_mb` (million bytes) and `app_processes` (threads count) are the most that one program of a check may
-    use, with all that it starts: a suite, a tool, a build step, the app of a load test.
-    """
+    """Which app, and where its commits come from."""
 
     # Also the name of its database and of that database's role, hence no dash.
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,30}$")]
+    """Lower-case letters, digits and `_`, 31 characters at most. The database and its role have the same name, hence no
+    `-`.
+    """
     repository: str = Field(min_length=1)
+    """git URL or path. `{home}` is the state directory, `{release}` is this checkout. `SLIPWAY_REPOSITORY` overrides
+    it.
+    """
     branch: str = "main"
+    """Branch that `ci` takes when no commit is named."""
     protected: tuple[str, ...] = ("main", "develop")
+    """Branches whose results every other run may reuse. Results of other branches count for the same branch only."""
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
+    """Minor version of Python that builds and runs the app."""
     app_memory_mb: int = Field(4096, ge=256, le=1_000_000)
+    """Million bytes that one program of a check (a suite, a tool, a build step, the app of a load test) may use, with
+    all that it starts.
+    """
     app_processes: int = Field(512, ge=64, le=100_000)
+    """Processes that one program of a check may have, threads included."""
 
     @property
     def shares(self) -> Shares:
-        """Return what one program of a check may use."""
+        """Return the limits of one program of a check."""
         return Shares(self.app_memory_mb, self.app_processes)
 
 
 class Locks(_Section):
-    """The app's hash-locked requirements: what it runs with, is checked with, and is smoke-tested with.
-
-    `others` are further ones, of tools and documentation: they are audited, and nothing is installed from them.
-    """
+    """The app's hash-locked requirements. Paths in the app's repository."""
 
     runtime: str
+    """Requirements of the service."""
     ci: str
+    """Requirements of its checks."""
     smoke: str | None = None
+    """Requirements of its smoke tests."""
     others: tuple[str, ...] = ()
+    """Further hash-locked requirements, of tools and documentation. They are audited and never installed."""
 
     @property
     def shipped(self) -> tuple[str, ...]:
@@ -69,161 +79,211 @@ class Locks(_Section):
 
     @property
     def every(self) -> tuple[str, ...]:
-        """Return all locks, each once, what the app runs with first."""
+        """Return all locks, each once, the runtime's first."""
         named = (self.runtime, self.ci, self.smoke, *self.others)
         return tuple(dict.fromkeys(lock for lock in named if lock))
 
 
 class BuildStep(_Section):
-    """A step that makes files which the source archive lacks, such as a built frontend."""
+    """A step that makes files which the commit lacks, such as a built frontend."""
 
     name: Name
+    """Name of the step."""
     directory: str = "."
+    """Where the commands run."""
     commands: tuple[Command, ...] = Field(min_length=1)
+    """Commands, run in this order."""
     inputs: tuple[str, ...] = Field(min_length=1)
+    """Globs (as in .gitignore) of the files that the step reads. The result is kept by their content, for its branch.
+    """
     outputs: tuple[str, ...] = Field(min_length=1)
+    """Folders that the step makes."""
     timeout_seconds: float = Field(600, gt=0)
+    """How long the step may take."""
 
 
 class Tool(_Section):
-    """A code-quality tool and its command, run in the app's environment (`runtime` python) or with the frontend's
-    packages (`node`).
-
-    `reads` names how its report is read (gates/checks/reports.py); without it the tool's own name, else `lines`.
-    `inputs` are globs (.gitignore's syntax) of what its result depends on: while none of it changes, the earlier
-    verdict holds; of them it should look at every file of its kind. `retries` repeat a crash or a time-out, never
-    findings.
-    """
+    """A code-quality tool. It runs in the app's environment, or with the frontend's packages (`runtime = "node"`)."""
 
     command: Command
+    """Command of the tool itself, not of `npx`. `{report}` in it is a file that Slipway reads."""
     reads: Reads | None = None
+    """How the report is read. `lines` is `path:line: message`, exit code 0 when clean, 1 with findings. Without this
+    key: the tool's name if it is in the list, else `lines`.
+    """
     runtime: Literal["python", "node"] = "python"
+    """`python`: the app's version of the tool when the lock `ci` has it, else Slipway's. `node`: packages of the
+    directory's package-lock.json.
+    """
     directory: str = "."
+    """Where the command runs."""
     inputs: tuple[str, ...] = ("**",)
+    """Globs (as in .gitignore) of what the result depends on. The tool should look at every file of its kind among
+    them. While none of them changes, the earlier pass holds.
+    """
     timeout_seconds: float = Field(300, gt=0)
+    """How long each attempt may take."""
     retries: int = Field(0, ge=0, le=3)
+    """How often a crash or a time-out is repeated. Findings are never repeated."""
 
 
 class Suite(_Section):
-    """A test suite: a pytest command; Slipway adds what it needs to read results and coverage.
-
-    `database` gives it a fresh PostgreSQL database, `redis` a fresh Redis. `inputs` are globs of what its result
-    depends on. A test named in `known_flaky` ("tests/test_a.py::test_b", all its parameters included) is repeated up to
-    `retries` times, and told as flaky when it passes then.
-    `covers` are globs (gitignore's syntax) of the Python files that this suite answers for, without it all that
-    [coverage] covers; `min_coverage` is the percentage of them that must be exceeded. `alone` keeps other checks from
-    running beside it, and coverage away from it: both would change what it measures.
-    """
+    """A test suite: a pytest command. Slipway adds what it needs to read results and coverage."""
 
     command: Command
+    """The pytest command."""
     database: bool = False
+    """Give the suite an empty PostgreSQL database in `DATABASE_URL`."""
     redis: bool = False
+    """Give the suite an empty Redis in `REDIS_URL`."""
     alone: bool = False
+    """Run after all other checks, with none beside it, and without coverage: both would change what it measures."""
     benchmarks: bool = False
+    """The suite runs pytest-benchmark. Its medians are compared with the base version's, in pairs."""
     inputs: tuple[str, ...] = ("**",)
+    """Globs (as in .gitignore) of what the result depends on."""
     timeout_seconds: float = Field(600, gt=0)
+    """How long the suite may take."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variables that the suite gets."""
     known_flaky: tuple[str, ...] = ()
+    """Test ids (`tests/test_a.py::test_b`, all its parameters included) that may be repeated. A test that then passes
+    is reported as flaky.
+    """
     retries: int = Field(0, ge=0, le=5)
+    """How often a known flaky test is repeated."""
     covers: tuple[str, ...] = ()
+    """Globs (as in .gitignore) of the Python files that the suite answers for. Without it: all files of `[coverage]`
+    `covers`.
+    """
     min_coverage: float | None = Field(None, ge=0, lt=100)
+    """Percent of these files' lines that must be exceeded."""
 
 
 class Coverage(_Section):
-    """Coverage over all suites together. Percentages, compared unrounded; `min_changed` is of the changed lines.
-
-    `covers` are globs (gitignore's syntax) of the Python files that count, imported or not. `exclude` are regular
-    expressions of lines that do not count, beside coverage's own; what the app itself excludes counts.
-    """
+    """Coverage over all suites together. Percentages are compared unrounded."""
 
     covers: tuple[str, ...] = Field(min_length=1)
+    """Globs (as in .gitignore) of the Python files that count, imported or not."""
     min_total: float = Field(85, ge=0, le=100)
+    """Percent of all lines that must be reached."""
     min_changed: float | None = Field(None, ge=0, le=100)
+    """Percent of the changed lines that must be reached."""
     exclude: tuple[str, ...] = ("if __name__ == .__main__.:",)
+    """Regular expressions of lines that do not count, beside coverage.py's own. Lines that the app itself
+    excludes count.
+    """
 
 
 class Performance(_Section):
-    """A load test by locust against the app, alone on the machine. Limits: seconds, MB (a million bytes), percent of
-    `cpu_cores` cores, fractions.
+    """A load test by locust against the app, alone on the machine.
 
-    `locustfile` is the app's; Slipway sets users, ramp (`spawn_rate` users a second) and duration. `database` and
-    `redis` give the app fresh ones of its own, `environment` goes to the app and to the locustfile. `query_metric` is
-    the name of the app's Prometheus histogram of query times, in seconds. Fewer than `min_requests` requests are no
-    verdict. Differences below `regression_floor_seconds` are not judged.
-    `max_benchmark_regression_percent` holds for the medians of pytest-benchmark against the base version's.
-    Figures of speed are compared with those of the base version, measured in turn in the same run; pairs are added
-    until all is decided or `compare_seconds` are spent (0: no comparison).
+    Figures of speed are compared with those of the base version, measured in turn in the same run.
     """
 
     locustfile: str = Field(min_length=1)
+    """The app's locustfile. Slipway sets users, ramp and duration."""
     users: int = Field(10, ge=1)
+    """Number of users."""
     spawn_rate: float = Field(5, gt=0)
+    """Users that are added each second."""
     duration_seconds: float = Field(30, ge=1)
+    """How long the load lasts."""
     startup_seconds: float = Field(60, gt=0)
+    """How long the app may take to start."""
     database: bool = False
+    """Give the app an empty PostgreSQL database of its own."""
     redis: bool = False
+    """Give the app an empty Redis of its own."""
     metrics_path: Annotated[str, Field(pattern="^/")] = "/metrics"
+    """Path of the app's metrics, in Prometheus's text format."""
     query_metric: Annotated[str, Field(pattern="^([a-zA-Z_:][a-zA-Z0-9_:]*)?$")] = ""
+    """Name of the app's Prometheus histogram of query times, in seconds. Empty: queries are not judged."""
     environment: dict[str, str] = Field(default_factory=dict)
+    """Variables that the app and the locustfile get."""
     inputs: tuple[str, ...] = ("**",)
+    """Globs (as in .gitignore) of what the result depends on."""
     min_requests: int = Field(100, ge=20)
+    """Fewer requests than this are no verdict."""
     max_api_p95_seconds: float = Field(2, gt=0)
+    """Limit of the 95th percentile of all requests."""
     max_query_p95_seconds: float = Field(0.5, gt=0)
+    """Limit of the 95th percentile of the app's queries."""
     max_memory_mb: float = Field(512, gt=0)
+    """Limit of the app's memory, in MB (a million bytes)."""
     cpu_cores: float = Field(1, gt=0)
+    """Cores that the app may use."""
     max_cpu_percent: float = Field(80, gt=0)
+    """Limit of processor time, in percent of `cpu_cores`."""
     max_error_rate: float = Field(0.01, ge=0, le=1)
+    """Limit of failed and unanswered requests, as a share of all."""
     max_regression_percent: float = Field(25, gt=0)
+    """How much slower than the base version p95 and the endpoints' medians may be."""
     regression_floor_seconds: float = Field(0.001, ge=0)
+    """Smaller differences from the base version do not count."""
     max_benchmark_regression_percent: float = Field(25, gt=0)
+    """How much slower than the base version's the medians of pytest-benchmark may be, measured in the same run."""
     compare_seconds: float = Field(60, ge=0)
+    """Longest time of the comparison with the base version. Pairs are added until all is decided. Benchmarks have a
+    budget of the same size. 0: no comparison.
+    """
 
 
 class Scans(_Section):
-    """The security scans. `accepted` names scans that may stay un-run, each with the reason, said loudly everywhere.
-
-    `require_...` make the absence of a tool no verdict. `trufflehog_verifies` sends what it finds to the vendors, to
-    report only what is in use. `debian_security_url` is the archive with the security suites ("": this host's own).
-
-    `osv_url` and `npm_audit_url` are where advisories come from, without a path; SLIPWAY_OSV_URL and
-    SLIPWAY_NPM_AUDIT_URL override them, and an empty `npm_audit_url` is npm's own choice. A mirror whose newest record
-    is older than `max_advisory_age_hours` is not believed. `private_packages` are globs of names that no advisory
-    source knows and none is asked about. `max_suppressions` is how many comments (nosec, nosemgrep, noqa,
-    kingfisher:ignore) the tree may hold. `code_excludes` are globs (gitignore's syntax) that `code` and `sast` leave
-    out, `open_routes` globs of file::function: routes that may change things without knowing the caller. `allow` are
-    policy findings of this app that are accepted for good, as config/policy.toml has those of every app.
-    """
+    """The security scans."""
 
     accepted: dict[Name, Annotated[str, Field(min_length=10)]] = Field(default_factory=dict)
+    """`NAME = "reason"`: a scan that may stay un-run when it cannot look. A reason of 10 characters or more. Every page
+    says that nobody looked.
+    """
     osv_url: Address = "https://api.osv.dev"
+    """Where OSV advisories come from. `SLIPWAY_OSV_URL` overrides it."""
     npm_audit_url: Address | Literal[""] = ""
+    """Where npm's advisories come from. Empty: npm's own choice. `SLIPWAY_NPM_AUDIT_URL` overrides it."""
     max_advisory_age_hours: float = Field(48, gt=0)
+    """A mirror whose newest record is older is not believed."""
     private_packages: tuple[str, ...] = ()
+    """Globs of package names that no advisory source knows. No source is asked about them."""
     max_suppressions: int = Field(20, ge=0)
+    """How many comments that silence a tool (nosec, nosemgrep, noqa, kingfisher:ignore) the tree may hold."""
     code_excludes: tuple[str, ...] = ("tests/", "test_*.py", "conftest.py")
+    """Globs (as in .gitignore) of files that the scans `code` and `sast` leave out."""
     open_routes: tuple[str, ...] = ()
+    """Globs of `file::function`: routes that may change data without authentication."""
     allow: tuple[Allowed, ...] = ()
+    """Policy findings of this app that are accepted for good. `config/policy.toml` has those of every app."""
     require_trufflehog: bool = False
+    """Without TruffleHog the scan has no verdict."""
     trufflehog_verifies: bool = False
+    """Let TruffleHog send what it finds to the vendors, and report only what is in use."""
     require_trivy: bool = False
+    """Without Trivy the scan has no verdict."""
     debian_security_url: str = Field("", pattern="^(https?://.*)?$")
+    """Archive with Debian's security suites. Empty: this host's own."""
 
 
 class ImageBuild(_Section):
-    """The container image, for the `compose` runtime. Paths lie in the app's repository, or in this one: {release}/...
+    """The container image, for `RUNTIME=compose`.
 
-    `compose` names the compose file of each environment. With a `registry` (host/name, without a tag) the image is
-    pushed there and promoted by digest; without one only the engine that builds it has it. `engine_block` and
-    `registry_block` name Prefect blocks (docker-host, docker-registry-credentials) with the engine's address and the
-    registry's login; without them the host's own settings count.
+    Paths lie in the app's repository, or in this one: `{release}/...`.
     """
 
     dockerfile: str = "Dockerfile"
-    compose: dict[Literal["development", "staging", "production"], str] = Field(min_length=1)
+    """The Dockerfile. `ci` builds the image from it."""
+    compose: dict[Target, str] = Field(min_length=1)
+    """The compose file of each environment."""
     registry: Annotated[str, Field(pattern=r"^(|[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)$")] = ""
+    """Where the image is pushed, as `HOST/NAME` without a tag. It is promoted by digest. Empty: only the engine that
+    built it has the image.
+    """
     engine_block: str = ""
+    """Prefect block (`docker-host`) with the address of the engine that builds. Empty: this host's own settings."""
     registry_block: str = ""
+    """Prefect block (`docker-registry-credentials`) with the registry's login, for pushes and pulls. Empty: this host's
+    own settings.
+    """
     timeout_seconds: float = Field(900, gt=0)
+    """How long the build may take."""
 
 
 class Pipeline(_Section):
@@ -242,7 +302,7 @@ class Pipeline(_Section):
 
     @property
     def digest(self) -> str:
-        """Return a digest of everything in the file: evidence holds for the rules by which it was made."""
+        """Return a digest of the whole file: evidence holds only for the rules under which it was made."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Which commit put something into a file of a checkout, and whose SSH key signed that commit. Only reads."""
+"""Reader of a checkout's history: the commit that added something to a file, and the SSH key that signed it."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ class History:
 
     @classmethod
     def read(cls, checkout: Path, file: str) -> "History":
-        """Read it. SourceError when the directory is no git checkout or has no commit."""
+        """Read the history. Raises SourceError if the directory is no git checkout or has no commit."""
         top = Path(_git(checkout, "rev-parse", "--show-toplevel").decode().rstrip("\n"))
         if top.resolve() != checkout.resolve():
             raise SourceError(f"{checkout} is not the top of a git checkout")
@@ -54,7 +54,7 @@ class History:
         return cls(checkout, next(iter(parents)), shallow, parents, blobs)
 
     def content(self, commit: str) -> bytes | None:
-        """Return the file as it was in a commit, None when it was not there."""
+        """Return the file as it was in a commit, None if it did not exist."""
         blob = self.blobs.get(commit)
         if blob is None:
             return None
@@ -63,10 +63,10 @@ class History:
         return self._contents[blob]
 
     def introduced(self, holds: Callable[[bytes], bool]) -> str:
-        """Return the newest commit since which `holds` is true of the file; it must be true at HEAD. SourceError when
-        that is older than what was read.
+        """Return the newest commit since which `holds` is true of the file; it must be true at HEAD.
 
-        A merge brings what one of its sides has, unless the other side took it away: then the merge itself put it back.
+        A merge brings what one of its sides has, unless the other side removed it: then the merge itself put it back.
+        Raises SourceError if that commit is older than the commits that were read.
         """
         known: dict[str, bool] = {}
 
@@ -91,11 +91,11 @@ class History:
         return any(true_in(base) for base in bases)
 
     def date(self, commit: str) -> str:
-        """Return when a commit was made (its committer's clock), ISO 8601."""
+        """Return the committer's time of a commit, ISO 8601."""
         return _git(self.checkout, "show", "-s", "--no-show-signature", "--format=%cI", commit).decode().strip()
 
     def signed_by(self, commit: str, keys: Sequence[str]) -> str:
-        """Return "" when one of the OpenSSH public keys signed the commit; else what is the matter, up to "... by"."""
+        """Return "" if one of the OpenSSH public keys signed the commit; else the problem, up to "... by"."""
         if "\ngpgsig" not in "\n" + _git(self.checkout, "cat-file", "commit", commit).decode(errors="replace"):
             return "carries no signature by"
         with tempfile.TemporaryDirectory(prefix="slipway-signers-") as folder:

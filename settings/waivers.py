@@ -1,4 +1,4 @@
-"""Waivers of this checkout, and who proved them: `config/waivers.toml` and the signed commits that wrote it."""
+"""Reader of `config/waivers.toml`, and proof of waivers by the signed commits that wrote it."""
 
 import tomllib
 from collections.abc import Sequence
@@ -18,18 +18,24 @@ from settings.signed_commits import History
 FILE = "config/waivers.toml"
 
 
-class _Entry(BaseModel):
+class Entry(BaseModel):
+    """A finding that an approver accepts until a day."""
+
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     fingerprint: str = Field(pattern="^[0-9a-f]{24}$")
+    """Fingerprint of the finding, as the pages show it."""
     approver: str = Field(min_length=1, max_length=60)
+    """Name of an approver of `config/approvers.toml`."""
     reason: str = Field(min_length=20, max_length=500)
+    """Why the finding may wait."""
     expires: date
+    """Last day (UTC) on which the waiver counts, at most 90 days away."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What stands in the file: entries, and what is no entry."""
+    """Content of the file: waivers, and malformed entries."""
 
     waivers: tuple[Waiver, ...]
     malformed: tuple[Refused, ...]
@@ -61,7 +67,7 @@ def parse_waivers(content: bytes) -> Written:
     waivers = []
     for number, entry in enumerate(entries, 1):
         try:
-            waivers.append(Waiver.model_validate(_Entry.model_validate(entry).model_dump()))
+            waivers.append(Waiver.model_validate(Entry.model_validate(entry).model_dump()))
         except ValidationError as error:
             malformed.append(Refused(name=_named(entry, number), why=f"it is malformed: {_first(error)}"))
     return Written(tuple(waivers), tuple(malformed))
@@ -80,10 +86,10 @@ def _first(error: ValidationError) -> str:
 def prove_waivers(
     waivers: Sequence[Waiver], approvers: Sequence[Approver], checkout: Path = CHECKOUT
 ) -> dict[str, Proof]:
-    """Find for each waiver the commit that put it, exactly as it stands, into the history, and who signed it.
+    """Return a proof for each waiver: the time of the commit that added it exactly as it is now, or what is missing.
 
-    The proof is the approver's SSH signature on that commit. Whoever changes any part of a waiver afterwards must be
-    the approver again. Waivers that are not committed, or whose history is not all there, prove nothing.
+    The proof is the approver's SSH signature on that commit. A later change of any part of a waiver needs the
+    approver's signature again. A waiver that is not committed, or whose history is incomplete, is not proven.
     """
     if not waivers:
         return {}

@@ -18,7 +18,7 @@ from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans, state
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ class Installation:
     def control(self) -> Control:
         return Control(self.home)
 
-    def place(self, target: Target = Target.PRODUCTION) -> Environment:
+    def place(self, target: Target = Target("production")) -> Environment:
         """Return an environment as it is now; nothing is cached."""
         return Environment.open(target, APP, self.home)
 
@@ -98,7 +98,7 @@ class Installation:
         state(place.store, place.keys, digest, APP, Kind.PROMOTION, promoted)
         return version, digest
 
-    def release(self, version: str | None, target: Target = Target.PRODUCTION) -> str:
+    def release(self, version: str | None, target: Target = Target("production")) -> str:
         """Start a release; return the run's id."""
         parameters = {"version": version} if version else {}
         return runs.start(self.api, f"release/{target.short}", **parameters)
@@ -124,11 +124,11 @@ class Installation:
         ended = runs.follow(self.api, run, run, timeout_s, approver=APPROVER)
         return ended.state, ended.message
 
-    def kinds(self, after: int, target: Target = Target.PRODUCTION) -> list[str]:
+    def kinds(self, after: int, target: Target = Target("production")) -> list[str]:
         """Return the kinds of the journal's entries after a sequence number."""
         return [entry.kind for entry in self.place(target).journal.entries() if entry.seq > after]
 
-    def mark(self, target: Target = Target.PRODUCTION) -> int:
+    def mark(self, target: Target = Target("production")) -> int:
         """Return the journal's last sequence number."""
         return self.place(target).ledger().entries
 

@@ -14,7 +14,7 @@ from gates.notify.messages import Post, read_post
 from host.home import Home
 from notify.outbox import Outbox
 from services.watch.health import HealthFollower
-from settings.environment import Target
+from settings.targets import Target
 from tests.prefect_server import PrefectServer
 
 PATHS = ("/health/overall", "/health/database", "/health/database/pool")
@@ -49,7 +49,7 @@ class Watched:
         self.number = 0
 
     def place(self) -> Environment:
-        return Environment.open(Target.PRODUCTION, "assistant", self.home)
+        return Environment.open(Target("production"), "assistant", self.home)
 
     def follower(self) -> HealthFollower:
         return HealthFollower(self.place(), self.outbox, self.api)

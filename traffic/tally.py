@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from host.errors import ToolError
+from host.files import write_atomically
 from traffic.profile import StreamKind
 
 LISTED = 200
@@ -204,9 +204,7 @@ class Tally:
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Replace the report at once, so that a reader never sees half of one. ToolError when it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        temporary.write_text(json.dumps(report, indent=1), encoding="utf-8")
-        os.replace(temporary, path)
+        write_atomically(path, json.dumps(report, indent=1).encode())
     except OSError as error:
         raise ToolError(f"traffic: cannot write {path}: {error.strerror}") from error

@@ -35,9 +35,9 @@ from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT, Home
 from host.sandbox.run import Isolation, available
 from host.supervisor.program import Program
-from settings.environment import Target
-from settings.hosts import POOLS, pools, server_url
+from settings.hosts import all_pools, pools, server_url
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 TRAFFIC = "demo-traffic"
 RATE = 25  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
@@ -66,11 +66,11 @@ class Demo:
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, text: str) -> None:
-        """Say what comes next, and when."""
+        """Print the heading of the next part, and the time."""
         console.print(f"[bold]{time.monotonic() - self.began:6.1f} s  {text}[/bold]")
 
     def ci(self, version: str) -> None:
-        """Check and build one version. ToolError when that fails: nothing after it would mean anything."""
+        """Check and build one version. Raises ToolError if that fails: later steps would mean nothing."""
         run = runs.start(self.api, "ci/push", commit=version)
         ended = runs.follow(self.api, run, f"ci {version}", CI_TIMEOUT_S, board=self.board)
         if ended.state != "Completed":
@@ -78,8 +78,23 @@ class Demo:
                 f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}"
             )
 
+    @property
+    def production(self) -> Target:
+        """Return the environment that has the traffic."""
+        return Target.production()
+
+    @property
+    def way(self) -> tuple[Target, ...]:
+        """Return the environments that a version passes before production, in order."""
+        return tuple(self.production.chain())[::-1]
+
+    def advance(self, version: str) -> None:
+        """Release a version to each environment before production."""
+        for target in self.way:
+            self.release(target, version, "Promoted", version)
+
     def release(self, target: Target, version: str | None, expected: str, label: str) -> None:
-        """Release a version and note how it ended. Without a version: what staging promoted last."""
+        """Release a version and note how it ended. Without a version: what the environment before promoted last."""
         parameters = {"version": version} if version else {}
         what = f"release {label} to {target.value}"
         run = runs.start(self.api, f"release/{target.short}", **parameters)
@@ -92,18 +107,19 @@ class Demo:
         return bool(operations) and operations[-1].version.version == version
 
     def roll_back(self) -> None:
-        """Type what a person would type."""
+        """Run the command that a person would type."""
         env = {**os.environ, **Control(self.home).client_environment()}
-        argv = [prefect(), "deployment", "run", "rollback/prod"]
+        deployment = f"rollback/{self.production.short}"
+        argv = [prefect(), "deployment", "run", deployment]
         known = self._newest("rollback")
         typed = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False)
         if typed.returncode:
-            raise ToolError(f"prefect deployment run rollback/prod failed: {(typed.stdout + typed.stderr)[-600:]}")
+            raise ToolError(f"prefect deployment run {deployment} failed: {(typed.stdout + typed.stderr)[-600:]}")
         _wait_until(lambda: self._newest("rollback") != known)
         run = self._newest("rollback") or ""
-        what = "rollback of production by hand"
+        what = f"rollback of {self.production.value} by hand"
         ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, board=self.board)
-        self.rows.append(Row(what, "production", "RolledBack", ended))
+        self.rows.append(Row(what, self.production.value, "RolledBack", ended))
 
     def _newest(self, flow: str) -> str | None:
         wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}
@@ -118,14 +134,14 @@ def demo(
     / "story",
     runtime: Annotated[str | None, typer.Option(help="process or compose; kept for later commands")] = None,
 ) -> None:
-    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Leaves the
-    stack up.
+    """Release three versions of the example, under traffic; the third is bad. Then roll back by hand. Everything stays
+    up.
     """
     home = Home.find()
     began = time.monotonic()
     for name, value in DEMO_SETTINGS.items():
         os.environ.setdefault(name, value)
-    if server_url() or pools() != POOLS:
+    if server_url() or pools() != all_pools():
         raise ConfigError("the demo needs a host that runs everything: unset SLIPWAY_PREFECT_URL and SLIPWAY_POOLS")
     choose_runtime(home, runtime)
     _tell_isolation()
@@ -147,9 +163,9 @@ def demo(
 
 
 def begin_anew(home: Home, story: Story) -> None:
-    """Make the story's repository; forget the environments and promotions of an earlier demo, not evidence and caches.
+    """Make the story's repository. Remove environments and promotions of an earlier demo, not evidence and caches.
 
-    ConfigError when config/pipeline.toml names another repository: then the environments are not the demo's.
+    Raises ConfigError if config/pipeline.toml names another repository: then the environments are not the demo's.
     """
     repository = home.root / "demo" / read_pipeline().app.name
     named = Path(read_pipeline().app.repository)
@@ -162,7 +178,7 @@ def begin_anew(home: Home, story: Story) -> None:
     if environments.exists():
         say("an earlier demo was here: its environments are removed, and it starts from the beginning")
         stop_environments(home)
-        for target in Target:
+        for target in Target.all():
             remove_everything(home.place(target.value) / "compose", owner(home.root, target.value))
         shutil.rmtree(environments)
     for promotion in (home.store / "statements").glob(f"*/{Kind.PROMOTION}-*.json"):
@@ -174,21 +190,24 @@ def _tell_isolation() -> None:
     level = available()
     if level is not Isolation.NAMESPACES:
         say(f"ATTENTION: this machine isolates app code by {level} only; the demo lowers REQUIRED_ISOLATION for itself")
-        for target in Target:
-            os.environ.setdefault(f"SLIPWAY_{target.value.upper()}_REQUIRED_ISOLATION", level)
+        for target in Target.all():
+            os.environ.setdefault(target.variable("REQUIRED_ISOLATION"), level)
 
 
 def _tell(demo: Demo) -> bool:
-    """Tell the story; return whether every outcome was the expected one."""
+    """Run the story; return whether every outcome was the expected one."""
     first, second, third = demo.story.version
     with ThreadPoolExecutor(max_workers=4) as pool:
         demo.chapter(f"ci of {first.name}")
         demo.ci(first.name)
-        demo.chapter(f"{first.name} goes to staging, production and development, where nothing is live yet")
-        demo.release(Target.STAGING, first.name, "Promoted", first.name)
-        development = pool.submit(demo.release, Target.DEVELOPMENT, first.name, "Promoted", first.name)
-        demo.release(Target.PRODUCTION, None, "Promoted", first.name)
-        _wait(development)
+        beside = [target for target in Target.all() if target not in (*demo.way, demo.production)]
+        every = ", ".join((*demo.way, demo.production, *beside))
+        demo.chapter(f"{first.name} goes to {every}, where nothing is live yet")
+        demo.advance(first.name)
+        others = [pool.submit(demo.release, target, first.name, "Promoted", first.name) for target in beside]
+        demo.release(demo.production, None, "Promoted", first.name)
+        for other in others:
+            _wait(other)
         # Neither beside releases nor beside traffic: on two cores all would take longer than one after the other, and
         # what is compared with the live version would be told less surely.
         demo.chapter(f"ci of {second.name} and {third.name}")
@@ -196,16 +215,19 @@ def _tell(demo: Demo) -> bool:
         demo.ci(third.name)
         with _traffic(demo) as report:
             demo.chapter(
-                f"traffic on production: {RATE} requests a second, whatever the answers; {second.name} goes out"
+                f"traffic on {demo.production}: {RATE} requests a second, whatever the answers; {second.name} goes out"
             )
-            demo.release(Target.STAGING, second.name, "Promoted", second.name)
-            production = pool.submit(demo.release, Target.PRODUCTION, None, second.expected, second.name)
-            _wait_until(lambda: demo.begun(Target.PRODUCTION, second.name) or production.done())
-            demo.chapter(f"beside it {third.name}, which passes every check and is bad all the same, goes to staging")
-            demo.release(Target.STAGING, third.name, "Promoted", third.name)
+            demo.advance(second.name)
+            production = pool.submit(demo.release, demo.production, None, second.expected, second.name)
+            _wait_until(lambda: demo.begun(demo.production, second.name) or production.done())
+            way = ", ".join(demo.way)
+            demo.chapter(f"beside it {third.name}, which passes every check and is bad all the same, goes to {way}")
+            demo.advance(third.name)
             _wait(production)
-            demo.release(Target.PRODUCTION, None, third.expected, third.name)
-            demo.chapter("back to the version before, by hand: prefect deployment run rollback/prod")
+            demo.release(demo.production, None, third.expected, third.name)
+            demo.chapter(
+                f"back to the version before, by hand: prefect deployment run rollback/{demo.production.short}"
+            )
             demo.roll_back()
     return _conclude(demo, json.loads(report.read_text(encoding="utf-8")))
 
@@ -228,10 +250,10 @@ def _traffic(demo: Demo) -> Iterator[Path]:
     """
     report = demo.home.root / "demo" / "traffic.json"
     report.unlink(missing_ok=True)
-    places = {target: Environment.open(target, read_pipeline().app.name, demo.home) for target in Target}
+    places = {target: Environment.open(target, read_pipeline().app.name, demo.home) for target in Target.all()}
     health = read_pipeline().run.health[0]
     probes = [f"{target.value}={place.url}{health}" for target, place in places.items()]
-    argv = [sys.executable, "-m", "traffic.main", "--target", places[Target.PRODUCTION].url]
+    argv = [sys.executable, "-m", "traffic.main", "--target", places[demo.production].url]
     argv += ["--profile", str(demo.story.traffic), "--rate", str(RATE), "--report", str(report)]
     argv += [word for probe in probes for word in ("--probe", probe)]
     supervisor = Control(demo.home).supervisor
@@ -252,9 +274,9 @@ def _traffic(demo: Demo) -> Iterator[Path]:
 
 
 def _conclude(demo: Demo, traffic: dict[str, Any]) -> bool:
-    places = {target.value: Environment.open(target, read_pipeline().app.name, demo.home) for target in Target}
+    places = {target.value: Environment.open(target, read_pipeline().app.name, demo.home) for target in Target.all()}
     print_table(demo.rows, places, traffic)
-    wrong = expectations(demo.rows, places, traffic, demo.story.version[0].name)
+    wrong = expectations(demo.rows, places, traffic, demo.production, demo.story.version[0].name)
     for problem in wrong:
         console.print(f"[red]not as expected:[/red] {problem}")
     say(f"{'as expected' if not wrong else 'NOT as expected'}, after {time.monotonic() - demo.began:.0f} s")

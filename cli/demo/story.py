@@ -1,4 +1,4 @@
-"""The story that the demo tells: a service, its versions as patches, and what must become of each."""
+"""The story of the demo: a service, its versions as patches, and the expected outcome of each."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from host.errors import ConfigError, ToolError
 
 
 class Author(BaseModel):
-    """Who wrote a version."""
+    """Author of a version."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +34,7 @@ class Version(BaseModel):
 
 
 class Story(BaseModel):
-    """`story.toml`. `directory` is where it lies, `app` the service beside it."""
+    """`story.toml`. `directory` is its folder, `app` the service beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,12 +44,12 @@ class Story(BaseModel):
 
     @property
     def traffic(self) -> Path:
-        """Return the profile of the traffic that production gets."""
+        """Return the profile of production's traffic."""
         return self.directory / "traffic.toml"
 
 
 def read_story(directory: Path) -> Story:
-    """Read and check a story. ConfigError names file and key."""
+    """Read and check a story. Raises ConfigError with file and key."""
     file = directory / "story.toml"
     try:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -66,7 +66,7 @@ DATE = "2026-01-01T00:00:00+00:00"
 
 
 def make_repository(story: Story, repository: Path) -> None:
-    """Make a fresh git repository with one tagged commit for each version. What was there is replaced."""
+    """Make a fresh git repository with one tagged commit for each version. Replaces an existing one."""
     app = (story.directory / story.app).resolve()
     if not app.is_dir():
         raise ConfigError(f"{story.directory / 'story.toml'}: app: there is no folder {app}")

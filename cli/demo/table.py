@@ -1,4 +1,4 @@
-"""What became of the demo: the table, and whether it is what was expected."""
+"""Table of the demo's outcomes, and their comparison with the expected ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ class Row:
 
 
 def _operation(row: Row, places: Mapping[str, Environment]) -> Operation | None:
-    """Return what the journal says of the row's run."""
+    """Return the journal's entry of the row's run."""
     operations = places[row.environment].ledger().operations
     return next((one for one in operations if one.run == row.ended.run), None)
 
 
 def print_table(rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any]) -> None:
-    """Print each release with its verdict and seconds, then the downtimes, then what became of the traffic."""
+    """Print each release with its verdict and seconds, then the downtimes, then the traffic's results."""
     table = Table("what", "verdict", "reason", "seconds by step", "downtime s", show_lines=True)
     for row in rows:
         operation = _operation(row, places)
@@ -67,9 +67,9 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
 
 
 def expectations(
-    rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any], last: str
+    rows: Sequence[Row], places: Mapping[str, Environment], traffic: Mapping[str, Any], production: str, last: str
 ) -> list[str]:
-    """Return everything that is not as it must be; empty when the story went as told."""
+    """Return everything that is not as it must be; empty when the story went as told and `last` is in production."""
     wrong = [
         f"{row.what} ended {row.ended.state}, expected {row.expected}"
         for row in rows
@@ -87,7 +87,7 @@ def expectations(
             wrong.append(f"{name} never answered a probe well")
         elif down["longest"] > limit:
             wrong.append(f"{name} was down for {down['longest']:.2f} s, its limit is {limit:g} s")
-    live = places["production"].ledger().live
+    live = places[production].ledger().live
     if live is None or live.version.version != last:
-        wrong.append(f"production serves {live.version if live else 'nothing'}, expected {last}")
+        wrong.append(f"{production} serves {live.version if live else 'nothing'}, expected {last}")
     return wrong

@@ -1,4 +1,6 @@
-"""Make what the first ci needs while the server starts: environments, wheels and our own tools, kept by their locks."""
+"""Preparation, while the server starts, of what the first ci needs: environments, wheels and tools, kept by their
+locks.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait

@@ -6,7 +6,6 @@ the line before) and `hash` (SHA-256 over the canonical form of all the others).
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from host.errors import JournalError
+from host.files import locked, sync_directory
 
 FORMAT = 1
 GENESIS = "0" * 64
@@ -113,7 +113,7 @@ class Journal:
         finally:
             os.close(descriptor)
         if created:
-            _sync_directory(self.file.parent)
+            sync_directory(self.file.parent)
 
     def read(self) -> bytes:
         """Return the file as it is, unverified. JournalError when it cannot be read."""
@@ -161,13 +161,11 @@ class Journal:
     def _locked(self) -> Iterator[None]:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            lock = open(self.file.with_suffix(".lock"), "a", encoding="utf-8")
+            with locked(self.file.with_suffix(".lock")):
+                self._keep_reserve()
+                yield
         except OSError as error:
             raise JournalError(f"{self.file}: cannot write: {error}; make its directory writable") from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self._keep_reserve()
-            yield
 
     def _keep_reserve(self) -> None:
         """Preallocate the reserve when there is room again; a full disk is no reason to stop here."""
@@ -228,11 +226,3 @@ def _entry(body: Mapping[str, Any]) -> Entry:
         raise TypeError("a field of another type")
     datetime.fromisoformat(entry.at)
     return entry
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

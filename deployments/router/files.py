@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deployments.router import routes as envoy
 from host.errors import RouterError
+from host.files import write_atomically
 
 
 def by_name(pair: envoy.Pair) -> dict[str, envoy.Document]:
@@ -17,15 +18,8 @@ def by_name(pair: envoy.Pair) -> dict[str, envoy.Document]:
 
 def write(path: Path, document: envoy.Document) -> None:
     """Write a 0600 file durably and by rename. RouterError leaves the old file."""
-    temporary = path.with_suffix(".new")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-        _sync_directory(path.parent)
+        write_atomically(path, json.dumps(document).encode())
     except OSError as error:
         raise RouterError(f"router: cannot write {path}: {error.strerror}") from error
 
@@ -87,11 +81,3 @@ def link(source: Path, path: Path) -> None:
     os.replace(temporary, path)
     # Left over when `path` was the same file already: rename does nothing then.
     temporary.unlink(missing_ok=True)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

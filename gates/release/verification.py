@@ -1,11 +1,12 @@
 """Is a new version fit for traffic, beside being healthy? Answers, queries, memory and processor of its idle slot."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from gates.checks.histograms import increase, quantile
+from gates.checks.quantiles import nearest_rank
 from gates.verdict import Action, Verdict
 
 FEWEST = 5
@@ -71,15 +72,9 @@ def _answers(seen: Figures, limits: FitLimits) -> tuple[bool, str]:
         return False, f"{seen.failed} of {asked} requests got no good answer"
     if asked < FEWEST:
         return False, f"{asked} requests, need {FEWEST} to judge"
-    p95_s = percentile(seen.times_s, 0.95)
+    p95_s = nearest_rank(sorted(seen.times_s), 0.95)
     within = p95_s <= limits.max_p95_s
     return within, f"p95 of {asked} answers {p95_s:.3f} s {_held(within)} {limits.max_p95_s:g} s"
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` of them do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def _queries(seen: Figures, limits: FitLimits) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Debian's packages: which security updates are pending. Versions compare as deb-version(7) says."""
+"""Pending security updates of Debian packages. Versions compare as in deb-version(7)."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class Version:
         if not colon:
             epoch, rest = "0", self.text
         if not epoch.isdigit():
-            raise ReportError("a package's version has an epoch that is no number")
+            raise ReportError("a package's version has an epoch that is not a number")
         upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
         self._key = (int(epoch), _parts(upstream), _parts(revision))
 
@@ -38,9 +38,9 @@ class Version:
 
 
 def _parts(text: str) -> tuple[tuple[tuple[int, ...], int], ...]:
-    """Return a part as what sorts like it: non-digits and numbers in turns, then two empty turns.
+    """Return a sort key of a part: its non-digits and numbers in turns, then two empty turns.
 
-    An empty turn stands for the end, before which only `~` sorts. Two, for a part may begin with one: "0".
+    An empty turn stands for the end, before which only `~` sorts. There are two because a part may begin with one: "0".
     """
     turns = [((*map(_weight, words), 0), int(number or 0)) for words, number in _SPLIT.findall(text)]
     while turns and turns[-1] == END:
@@ -85,11 +85,11 @@ def stanzas(text: str) -> Iterator[dict[str, str]]:
 
 
 def read_packages(text: str, *, installed: bool) -> list[Package]:
-    """Return the packages of a dpkg status file (only what is installed) or of an archive's Packages file.
+    """Return the packages of a dpkg status file (only installed ones) or of an archive's Packages file.
 
-    ReportError when a package has no name or version.
+    Raises ReportError if a package has no name or version.
     """
-    found = []
+    packages = []
     for fields in stanzas(text):
         if installed and "status" in fields and not fields["status"].endswith(" installed"):
             continue
@@ -99,14 +99,14 @@ def read_packages(text: str, *, installed: bool) -> list[Package]:
         source, built = name, version
         if match := _SOURCE.fullmatch(fields.get("source", "")):
             source, built = match[1], match[2] or version
-        found.append(Package(name, version, source, built))
-    return found
+        packages.append(Package(name, version, source, built))
+    return packages
 
 
 def pending(installed: Sequence[Package], archive: Sequence[Package], image: str) -> list[Finding]:
-    """Return a finding for each source package of which the security archive has a newer build of what is installed.
+    """Return a finding for each source package that has a newer build in the security archive.
 
-    The archive does not say how bad it is: unscored counts as high.
+    The archive gives no severity, so each is high.
     """
     newest: dict[str, Package] = {}
     for package in archive:
@@ -117,11 +117,11 @@ def pending(installed: Sequence[Package], archive: Sequence[Package], image: str
         update = newest.get(package.name)
         if update and Version(package.version) < Version(update.version):
             behind.setdefault(package.source, []).append((package, update))
-    found = []
+    findings = []
     for source, pairs in sorted(behind.items()):
         names = ", ".join(sorted({old.name for old, _ in pairs}))
         have, want = pairs[0][0].source_version, max((new.source_version for _, new in pairs), key=Version)
-        found.append(
+        findings.append(
             Finding(
                 tool="debian",
                 rule="debian-security-update",
@@ -134,13 +134,13 @@ def pending(installed: Sequence[Package], archive: Sequence[Package], image: str
                 fingerprint=fingerprint("debian-security-update", source, want),
             )
         )
-    return found
+    return findings
 
 
 def check_release(text: str, suite: str, index: str) -> tuple[str, str]:
-    """Return an InRelease file's SHA-256 of `index`, and until when the file holds ("" when it does not say).
+    """Return the SHA-256 of `index` in an InRelease file, and its Valid-Until ("" without one).
 
-    ReportError when it is another suite's, or does not list the index.
+    Raises ReportError if the file is another suite's or does not list the index.
     """
     # Clear-signed: the stanza ends at the blank line before the signature.
     body = text.partition("\n\n")[2] if text.startswith("-----BEGIN") else text

@@ -51,9 +51,13 @@ class Allowed(_Section):
     """A finding that is accepted for good: its rule, a glob of its file, a part of its message, and why."""
 
     rule: str
+    """The rule."""
     file: str = "*"
+    """A glob of files."""
     says: str = ""
+    """Words of the finding's message."""
     reason: str = Field(min_length=10)
+    """Why it is accepted."""
 
 
 class Policy(_Section):

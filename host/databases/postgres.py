@@ -13,7 +13,6 @@ The wheel's own `get_server()` is not used: it trusts every local user and stops
 """
 
 import contextlib
-import fcntl
 import importlib.util
 import os
 import re
@@ -30,6 +29,7 @@ import psycopg
 from psycopg import sql
 
 from host.errors import ConfigError, HealthError, ToolError
+from host.files import locked, write_atomically
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation, Sandbox
 from host.supervisor.supervisor import Program
@@ -67,8 +67,7 @@ class Postgres:
         ToolError when the binaries are absent or fail.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.directory / "lock", "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.directory / "lock"):
             self._prepare()
             if self.data.is_dir():
                 self._check_version()
@@ -309,14 +308,9 @@ class Postgres:
         path = self._password_file(role)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            written = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-            with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(secrets.token_urlsafe(24))
-                file.flush()
-                os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(written, path)
-            written.unlink()
+            with locked(self.directory / "roles.lock"):
+                if not path.exists():
+                    write_atomically(path, secrets.token_urlsafe(24).encode())
         return path.read_text(encoding="ascii")
 
     @contextlib.contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from host.errors import ConfigError, ToolError
+from host.files import locked
 
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUP = Path("/proc/self/cgroup")
@@ -149,8 +150,7 @@ class Cores:
         """Keep others from joining and from looking meanwhile; for as long as it takes to read the queue."""
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with open(self.directory / "queue", "ab") as queue:
-                fcntl.flock(queue, fcntl.LOCK_EX)
+            with locked(self.directory / "queue"):
                 yield
         except OSError as error:
             raise ToolError(

@@ -28,6 +28,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from host.errors import ConfigError, ToolError
+from host.files import write_atomically
 from host.launchers import SANDBOX
 from host.process_marks import carriers, command_line, send
 from host.resources.patience import Patience
@@ -162,12 +163,7 @@ def command(
     content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
     spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
-    written = spec.with_suffix(f".{os.getpid()}.{threading.get_ident()}")
-    with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(written, spec)
+    write_atomically(spec, content)
     return [*_launcher(str(spec.resolve())), *argv]
 
 

@@ -11,7 +11,6 @@ environment (DIRECTORY/random/NAME), inherited by what they start; a child that 
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from host.errors import ConfigError, SupervisorError
+from host.files import locked, write_atomically
 from host.process_marks import carriers, command_line, send
 from host.resources import shares
 from host.sandbox import launcher as sandbox_init
@@ -224,8 +224,7 @@ class Supervisor:
     def _locked(self) -> Iterator[None]:
         """Let one process at a time change what the daemon runs."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(self.directory / "lock", "w", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.directory / "lock"):
             yield
 
     def _write_configuration(self) -> None:
@@ -345,15 +344,9 @@ def _wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file at once, readable by us only; a write of the same content is none."""
-    if path.exists() and path.read_bytes() == content:
-        return
-    written = path.with_suffix(".new")
-    with open(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(written, path)
+    """Replace a file unless it has this content already."""
+    if not path.exists() or path.read_bytes() != content:
+        write_atomically(path, content)
 
 
 def _tail(path: Path, lines: int) -> str:

@@ -33,11 +33,21 @@ def configured(notify: Notify) -> list[Configured]:
     return [channel for channel in channels if channel.settings.on]
 
 
-def _configured(name: str, table: Any) -> Configured:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    if name not in names:
-        raise ConfigError(f"config/notify.toml: {name}: no such channel; there are: {', '.join(names)}")
+def channel_names() -> list[str]:
+    """Return the names of all channels."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def channel_kind(name: str) -> type[Channel[Any]]:
+    """Return the class of a channel. ConfigError for an unknown name."""
+    if name not in channel_names():
+        raise ConfigError(f"config/notify.toml: {name}: no such channel; there are: {', '.join(channel_names())}")
     kind: type[Channel[Any]] = importlib.import_module(f"{__name__}.{name}").CHANNEL
+    return kind
+
+
+def _configured(name: str, table: Any) -> Configured:
+    kind = channel_kind(name)
     try:
         return Configured(name, kind, kind.settings_type.model_validate(table))
     except ValidationError as error:

@@ -14,6 +14,7 @@ from notify.github_api import GitHubApi, GitHubTrouble
 from notify.outbox import GITHUB, Item, Outbox
 from services.notify.queue_loop import run_queue
 from settings.notify import Notify
+from settings.targets import Target, names
 
 EVERY_S = 1.0
 GIVE_UP = timedelta(hours=24)
@@ -83,7 +84,9 @@ class GitHubTeller:
         name = f"github:deployment:{body['key']}"
         known = self.outbox.recall(name)
         if known is None:
-            known = self.api.create_deployment(body["commit"], body["environment"], body["description"])
+            environment = body["environment"]
+            production = environment in names() and Target(environment).is_production
+            known = self.api.create_deployment(body["commit"], environment, body["description"], production)
             self.outbox.remember(name, known)
         self.api.deployment_status(known, body["state"], body["description"], body["log_url"], body["url"])
 

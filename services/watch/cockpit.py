@@ -16,7 +16,7 @@ from gates.release.condition import Condition
 from host.errors import SlipwayError
 from notify.outbox import Outbox
 from notify.prefect_dashboard import KEY, cockpit_page, failed_runs, in_short, live_variable, variable_name
-from settings.hosts import POOLS, pools
+from settings.hosts import all_pools, pools
 from settings.notify import read_notify
 
 EVERY_S = 10.0
@@ -81,7 +81,7 @@ class Cockpit:
 
 def _key() -> str:
     """Return the page's key: each host of an installation has a page of its own."""
-    return KEY if pools() == POOLS else f"{KEY}-{'-'.join(pools())}"
+    return KEY if pools() == all_pools() else f"{KEY}-{'-'.join(pools())}"
 
 
 def _mark(value: object) -> str:

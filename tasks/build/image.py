@@ -10,7 +10,8 @@ from prefect.logging import get_run_logger
 from host.docker.engine import Engine
 from host.home import CHECKOUT
 from settings.pipeline import ImageBuild, Pipeline
-from settings.environment import Target, read_settings
+from settings.environment import read_settings
+from settings.targets import Target
 from evidence.bundle import Image
 from host.errors import ConfigError, ToolError, was_not_answered
 from tasks.build.bundle import ImageBuilt, lay_over
@@ -67,7 +68,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
 
 def image_wanted(pipeline: Pipeline) -> bool:
     """Say whether artifacts need an image: config/pipeline.toml has [image] and some environment RUNTIME=compose."""
-    return pipeline.image is not None and any(read_settings(target).runtime == "compose" for target in Target)
+    return pipeline.image is not None and any(read_settings(target).runtime == "compose" for target in Target.all())
 
 
 def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:

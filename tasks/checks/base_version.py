@@ -11,14 +11,11 @@ from evidence.statements import newest_promotion, read_checks
 from gates.check import judge_checks
 from gates.verdict import Action
 from host.errors import SlipwayError
-from settings.environment import Target
 from settings.pipeline import App, Pipeline
+from settings.targets import Target
 from tasks.source.dependencies import locked_environment
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
-
-# By rank: what users have now is asked first.
-RANKED = (Target.PRODUCTION, Target.STAGING, Target.DEVELOPMENT)
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class LiveVersion:
 
 def live_version(app: str) -> LiveVersion | None:
     """Return what is live by this host's journals, else by the promotions that the store has of other hosts."""
-    for target in RANKED:
+    for target in reversed(Target.all()):  # what users have now is asked first
         place = Environment.open(target, app)
         if live := place.ledger().live:
             return LiveVersion(place, live.version.digest)
@@ -85,7 +82,7 @@ def find_base(pipeline: Pipeline, source: Source) -> Base | NoBase:
         live = live_version(pipeline.app.name)
         if live and (bundle := read_bundle(live.place.store, live.digest)).commit != source.commit:
             return Base(live.place, live.digest, bundle)
-        place = live.place if live else Environment.open(RANKED[0], pipeline.app.name)
+        place = live.place if live else Environment.open(Target.production(), pipeline.app.name)
         found = next(_good_ones(pipeline.app, place, source), None)
     except (SlipwayError, OSError) as error:
         return NoBase(f"the base cannot be used: {error}")

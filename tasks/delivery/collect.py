@@ -22,16 +22,16 @@ from gates.delivery import (
     Figure,
     Operation,
     deployments_of,
+    dora_figures,
     first_arrivals,
-    five,
     median,
     timing,
 )
 from host.errors import ConfigError
 from host.home import Home
-from settings.environment import Target
 from settings.hosts import targets
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,19 @@ class Report:
     notes: tuple[str, ...]
 
 
-def collect(home: Home, days: float, environment: Target = Target.PRODUCTION, until: datetime | None = None) -> Report:
-    """Read everything and compute the figures. JournalError: a journal cannot be trusted. ConfigError: not here."""
+def collect(home: Home, days: float, environment: Target, until: datetime | None = None) -> Report:
+    """Read everything and compute the figures.
+
+    Raises JournalError if a journal cannot be trusted, ConfigError if the environment is another host's.
+    """
+    if environment not in targets():
+        raise ConfigError(f"{environment.value} is another host's, and so is its journal; make the report there")
     pipeline = read_pipeline()
     pasts = [read_past(Environment.open(target, pipeline.app.name, home)) for target in targets()]
     past = next(one for one in pasts if one.environment == environment)
     since, until = window(days, until)
     deployments = deployments_of(past.operations)
     arrivals, odd = first_arrivals(past.operations, commit_graph(home))
-    if environment not in targets():
-        raise ConfigError(f"{environment.value} is another host's, and so is its journal; make the report there")
     runs = ci_runs(PrefectApi(Control(home)), since)
     looked = tested(home, list(pipeline.suites), since)
     notes = []
@@ -76,7 +79,7 @@ def collect(home: Home, days: float, environment: Target = Target.PRODUCTION, un
         environment=past.environment,
         since=since,
         until=until,
-        figures=five(deployments, arrivals, since, until),
+        figures=dora_figures(deployments, arrivals, since, until),
         times=_times(past, runs, looked, since, until),
         deployments=tuple(one for one in deployments if since <= one.at < until),
         arrivals=tuple(one for one in arrivals if since <= one.at < until),

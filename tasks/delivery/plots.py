@@ -43,26 +43,29 @@ STYLE: Any = {
 Draw = Callable[["Axes", Report], bool]
 
 
-def svg(report: Report, draw: Draw) -> str:
-    """Return a plot as inline SVG, "" when there is nothing to draw."""
+class Svg(str):
+    """A picture of matplotlib's, which escapes every text in it: a template puts it in as it is."""
+
+    def __html__(self) -> str:
+        return self
+
+
+def svg(report: Report, draw: Draw) -> Svg:
+    """Return a plot as inline SVG, empty when there is nothing to draw."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**STYLE, "svg.hashsalt": draw.__name__}):
         figure = Figure(figsize=SIZE)
         if not draw(figure.subplots(), report):
-            return ""
+            return Svg()
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
     text = re.sub(r"font: (\d+)px [^;\"]+", r"font: \1px system-ui, sans-serif", text)
-    return re.sub(
-        r'<svg [^>]*viewBox="([^"]+)"[^>]*>',
-        r'<svg viewBox="\1" xmlns:xlink="http://www.w3.org/1999/xlink">',
-        text,
-        count=1,
-    )
+    opening = r'<svg viewBox="\1" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    return Svg(re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', opening, text, count=1))
 
 
 def png(report: Report) -> bytes:

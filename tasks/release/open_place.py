@@ -10,8 +10,8 @@ from prefect.logging import get_run_logger
 
 from deployments.environment import Environment
 from host.errors import ConfigError
-from settings.environment import Target
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
 
 

@@ -9,9 +9,9 @@ from deployments.environment import Environment
 from host.errors import SlipwayError
 from host.home import Home
 from notify.prefect_dashboard import variable_name
-from settings.environment import Target
 from settings.hosts import targets
 from settings.pipeline import Pipeline
+from settings.targets import Target
 from tasks.retries import repeatable
 from tasks.source.git import mirror, resolve
 
@@ -55,7 +55,7 @@ def nightly_targets(pipeline: Pipeline) -> tuple[list[Wanted], list[str]]:
     home = Home.find()
     live: dict[str, dict[str, str]] = {}
     problems = []
-    for target in Target:
+    for target in Target.all():
         if target not in targets():
             problems += _elsewhere(target, live)
             continue

@@ -1,6 +1,5 @@
 """The app's repository: mirror it, find the commit, lay its files out."""
 
-import fcntl
 import hashlib
 import os
 import re
@@ -15,6 +14,7 @@ from prefect.logging import get_run_logger
 
 from evidence.statements import Commit
 from host.errors import SourceError, was_not_answered
+from host.files import locked
 from host.home import Home
 from settings.pipeline import App
 from tasks.retries import repeatable
@@ -123,8 +123,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         url = str(Path(url).resolve())
     copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
     copy.parent.mkdir(parents=True, exist_ok=True)
-    with open(copy.with_suffix(".lock"), "a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(copy.with_suffix(".lock")):
         if not (copy / "HEAD").exists():
             shutil.rmtree(copy, ignore_errors=True)
             git("init", "-q", "--bare", str(copy))

@@ -13,7 +13,7 @@ import pytest
 from control.server_process import SERVER
 from host.errors import ServerAway
 from services.watch.main import retire
-from settings.environment import Target
+from settings.targets import Target
 from tests.installation import CHECKOUT, Installation
 from tests.waiting import wait_for
 from traffic.main import Traffic
@@ -238,7 +238,7 @@ def test_down_leaves_no_process_and_up_serves_the_same(installation: Installatio
     wait_for(lambda: _healthy(installation.place().url), "production serves", 60)
     now = installation.place().ledger().live
     assert now is not None and live is not None and now.version == live.version
-    assert installation.place(Target.STAGING).ledger().live is not None
+    assert installation.place(Target("staging")).ledger().live is not None
 
 
 def _belongs(process: psutil.Process, root: Path) -> bool:

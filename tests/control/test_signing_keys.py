@@ -1,5 +1,6 @@
 """A signing key from the home, from a named file and from a Prefect Secret, for evidence and for promotions alike."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from evidence.signing import Keys
 from evidence.statements import read_promotions
 from host.errors import EvidenceError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.evidence.artifacts import artifact
 from tests.prefect_server import prefect_server
 
@@ -39,12 +40,12 @@ def other(tmp_path: Path, home: Home) -> Keys:
 
 
 def trust(home: Home, other: Keys) -> None:
-    for public in other.trusted():
-        Keys(home.keys).trust(public)
+    for public in (other.directory / "trusted").iterdir():
+        shutil.copy(public, home.keys / "trusted")
 
 
 def begin(home: Home, kind: str = "release") -> tuple[Environment, str, Callable[[], Rollout]]:
-    place = Environment.open(Target.PRODUCTION, "assistant", home)
+    place = Environment.open(Target("production"), "assistant", home)
     place.directory.mkdir(parents=True, exist_ok=True)
     digest, _ = artifact(place.store, "c" * 40)
 

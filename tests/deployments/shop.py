@@ -20,7 +20,7 @@ from host.docker.engine import Engine
 from host.docker.labels import owner
 from host.home import Home
 from host.ports import free_port
-from settings.environment import Target
+from settings.targets import Target
 
 MARK = "slipway.test"
 APP = """\
@@ -162,7 +162,7 @@ class Shop:
     """One environment, and the artifacts that are made for it."""
 
     def __init__(
-        self, directory: Path, runtime: str, engine: Engine, more: str = "", target: Target = Target.PRODUCTION
+        self, directory: Path, runtime: str, engine: Engine, more: str = "", target: Target = Target("production")
     ) -> None:
         self.directory = directory
         self.target = target
@@ -172,7 +172,7 @@ class Shop:
         self.home.create()
         Keys(self.home.keys).create()
         self.settings = directory / "config" / f"{target}.env"
-        self.settings.parent.mkdir()
+        self.settings.parent.mkdir(exist_ok=True)
         self.settings.write_text(SETTINGS.format(port=free_port(), runtime=runtime, project=self.project) + more)
 
     def place(self) -> Environment:
@@ -282,7 +282,7 @@ class Shop:
 
 @contextmanager
 def shop(
-    directory: Path, runtime: str, engine: Engine, more: str = "", target: Target = Target.PRODUCTION
+    directory: Path, runtime: str, engine: Engine, more: str = "", target: Target = Target("production")
 ) -> Iterator[Shop]:
     """Yield an environment that is up, with `more` settings; leave nothing of it."""
     made = Shop(directory, runtime, engine, more, target)

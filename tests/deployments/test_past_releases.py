@@ -12,13 +12,13 @@ from deployments.past_releases import ci_runs, commit_graph, read_past, window
 from gates.delivery import deployments_of
 from host.errors import JournalError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.many_releases import operations_of, releases, write_journal
 from tests.prefect_server import a_home, prefect_server
 
 
 def test_operations_approvals_and_head_of_a_journal(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     count = write_journal(place.journal.file, releases(60))
     past = read_past(place)
     assert past.head == (count, place.journal.entries()[-1].hash)
@@ -40,12 +40,12 @@ def test_an_interrupted_operation_has_no_end(tmp_path: Path) -> None:
 
 
 def test_an_absent_journal_is_no_data(tmp_path: Path) -> None:
-    past = read_past(Environment.open(Target.STAGING, "assistant", a_home(tmp_path)))
+    past = read_past(Environment.open(Target("staging"), "assistant", a_home(tmp_path)))
     assert (past.operations, past.waited, past.head) == ((), (), (0, GENESIS))
 
 
 def test_a_changed_journal_is_refused(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     write_journal(place.journal.file, releases(5))
     content = place.journal.file.read_bytes()
     place.journal.file.write_bytes(content.replace(b"rolled back", b"promoted!!!", 1).replace(b"v3", b"v4", 1))
@@ -57,7 +57,7 @@ def test_a_changed_journal_is_refused(tmp_path: Path) -> None:
     "change", [(b'"kind":"slot.started"', b'"kind":"slot.stopped"'), (b'"port":20001', b'"port":20009')]
 )
 def test_a_change_in_what_a_report_does_not_look_at_is_found_too(tmp_path: Path, change: tuple[bytes, bytes]) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     write_journal(place.journal.file, releases(5))
     content = place.journal.file.read_bytes()
     assert change[0] in content
@@ -67,7 +67,7 @@ def test_a_change_in_what_a_report_does_not_look_at_is_found_too(tmp_path: Path,
 
 
 def test_a_line_that_is_missing_is_found(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     write_journal(place.journal.file, releases(5))
     lines = place.journal.file.read_bytes().splitlines(keepends=True)
     place.journal.file.write_bytes(b"".join(lines[:20] + lines[21:]))
@@ -115,7 +115,7 @@ def test_ci_runs_come_from_prefects_history_in_pages(tmp_path: Path, monkeypatch
 
 
 def test_what_was_read_before_is_not_read_again_and_comes_to_the_same(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     rows = list(releases(40))
     half = next(index for index, row in enumerate(rows[400:], 401) if row[1] == "end")
     write_journal(place.journal.file, iter(rows[:half]))
@@ -133,7 +133,7 @@ def test_what_was_read_before_is_not_read_again_and_comes_to_the_same(tmp_path: 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"null", b'{"format": 1, "length": "x"}'])
 def test_a_memory_that_cannot_be_read_is_no_loss(tmp_path: Path, content: bytes) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     write_journal(place.journal.file, releases(5))
     past = read_past(place)
     (place.home.root / "reports" / "production.past.json").write_bytes(content)
@@ -141,7 +141,7 @@ def test_a_memory_that_cannot_be_read_is_no_loss(tmp_path: Path, content: bytes)
 
 
 def test_a_change_in_what_was_read_before_is_found(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     write_journal(place.journal.file, releases(5))
     read_past(place)
     content = place.journal.file.read_bytes()
@@ -151,7 +151,7 @@ def test_a_change_in_what_was_read_before_is_found(tmp_path: Path) -> None:
 
 
 def test_nothing_is_remembered_in_the_middle_of_a_release(tmp_path: Path) -> None:
-    place = Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    place = Environment.open(Target("production"), "assistant", a_home(tmp_path))
     rows = list(releases(4))
     last = max(index for index, row in enumerate(rows) if row[1] == "end")
     write_journal(place.journal.file, iter(rows[:last]))

@@ -10,14 +10,14 @@ from deployments.runtimes.layout import app_environment
 from host.errors import ConfigError
 from host.home import Home
 from host.ports import free_port
-from settings.environment import Target
+from settings.targets import Target
 
 
 def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(port))
-        place = Environment.open(Target.STAGING, "shop", Home(tmp_path))
+        place = Environment.open(Target("staging"), "shop", Home(tmp_path))
         with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*SLIPWAY_STAGING_PORT"):
             place.up()
         assert not place.supervisor.answers()
@@ -25,7 +25,7 @@ def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, m
 
 def test_place_comes_up_empty_and_goes_down_without_a_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(free_port()))
-    place = Environment.open(Target.STAGING, "shop", Home(tmp_path))
+    place = Environment.open(Target("staging"), "shop", Home(tmp_path))
     try:
         place.up()
         place.up()  # safe to repeat

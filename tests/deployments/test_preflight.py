@@ -28,8 +28,8 @@ from gates.verdict import Action
 from host.errors import ArtifactError, EvidenceError
 from host.home import CHECKOUT, Home
 from host.sandbox.run import Isolation, available
-from settings.environment import Target
 from settings.pipeline import Pipeline, read_pipeline
+from settings.targets import Target
 from settings.waivers import Written
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import vulnerability
@@ -154,7 +154,7 @@ def place() -> Iterator[Environment]:
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_GATES", GATES)
             patch.setenv("SLIPWAY_DEVELOPMENT_APPROVAL", "required")
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_ISOLATION", str(available()))
-            made = Environment.open(Target.DEVELOPMENT, "assistant", Home(Path(folder)))
+            made = Environment.open(Target("development"), "assistant", Home(Path(folder)))
         made.directory.mkdir(parents=True)
         made.supervisor.up()
         try:

@@ -14,7 +14,7 @@ from evidence.signing import Keys
 from evidence.statements import Kind, Scanned, read_scans, state
 from host.docker.engine import Engine
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.deployments.shop import shop
 from tests.evidence.artifacts import artifact
 
@@ -25,7 +25,7 @@ def test_what_may_be_needed_keeps_its_scans_and_the_rest_only_the_newest(tmp_pat
     home = Home(tmp_path / "home")
     home.create()
     Keys(home.keys).create()
-    place = Environment.open(Target.PRODUCTION, "assistant", home)
+    place = Environment.open(Target("production"), "assistant", home)
     place.directory.mkdir(parents=True)
     digests = [artifact(place.store, f"{number}" * 40)[0] for number in range(1, 5)]
     for digest in digests:

@@ -7,7 +7,7 @@ import pytest
 from deployments.rollout import Rollout, version_of
 from host.docker.engine import Engine
 from host.errors import ConfigError
-from settings.environment import Target
+from settings.targets import Target
 from tests.deployments.shop import Shop, shop
 
 
@@ -16,7 +16,7 @@ def seeds(made: Shop) -> list[str]:
 
 
 def test_it_is_seeded_once_and_a_failed_seed_stops_the_release(tmp_path: Path) -> None:
-    with shop(tmp_path, "process", Engine(), "SEED=full\n", Target.STAGING) as made:
+    with shop(tmp_path, "process", Engine(), "SEED=full\n", Target("staging")) as made:
         assert "cannot seed with ***" in made.release(made.artifact("bad-seed"))
         assert made.place().ledger().live is None and seeds(made) == []
         assert seed(made, "good") == "seeded full full"

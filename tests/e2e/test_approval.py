@@ -7,7 +7,7 @@ import pytest
 from cli import runs
 from evidence.bundle import Run
 from host.home import CHECKOUT
-from settings.environment import Target
+from settings.targets import Target
 from tests.installation import Installation
 from tests.waiting import wait_for
 
@@ -47,7 +47,7 @@ def test_bad_answers_are_asked_again_and_a_rejection_ends_it(installation: Insta
 
 def test_nobody_answers_in_time(installation: Installation) -> None:
     version, _ = installation.new_version()
-    run = installation.release(version, Target.STAGING)
+    run = installation.release(version, Target("staging"))
     wait_for(lambda: installation.state(run) == "FAILED", "its time is over", 120)
 
     def name() -> str:
@@ -55,10 +55,10 @@ def test_nobody_answers_in_time(installation: Installation) -> None:
 
     # The server fails a paused run at its time by itself; the run then says what that was.
     wait_for(lambda: name() == "Expired", "it says that it expired", 30)
-    assert installation.place(Target.STAGING).ledger().questions == {}
+    assert installation.place(Target("staging")).ledger().questions == {}
 
 
-def ended(installation: Installation, version: str | None, target: Target = Target.PRODUCTION) -> tuple[str, str]:
+def ended(installation: Installation, version: str | None, target: Target = Target("production")) -> tuple[str, str]:
     return installation.ended(installation.release(version, target))
 
 

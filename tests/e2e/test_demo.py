@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from deployments.runtimes.layout import app_secrets
-from settings.environment import Target
+from settings.targets import Target
 from tests.installation import Installation, read_json
 
 pytestmark = [pytest.mark.stack]
@@ -27,9 +27,8 @@ def test_no_request_is_lost_over_the_switches_and_the_rollbacks(installation: In
 def test_production_was_never_down(installation: Installation) -> None:
     probes = read_json(installation.demo_report)["probes"]
     assert probes["production"]["downtime_s"]["longest"] == 0
-    assert (
-        probes["staging"]["downtime_s"]["longest"] <= installation.place(Target.STAGING).settings.max_downtime_seconds
-    )
+    limit = installation.place(Target("staging")).settings.max_downtime_seconds
+    assert probes["staging"]["downtime_s"]["longest"] <= limit
 
 
 def test_bad_version_is_condemned_and_the_first_one_serves(installation: Installation) -> None:
@@ -52,7 +51,7 @@ def test_status_tells_what_is_live(installation: Installation) -> None:
 
 
 def test_no_secret_stands_in_a_log(installation: Installation) -> None:
-    places = [installation.place(target) for target in Target]
+    places = [installation.place(target) for target in Target.all()]
     secrets = {secret for place in places for secret in app_secrets(place, place.runtime.database())}
     secrets.add(installation.control.auth.partition(":")[2])
     logs = [path for path in installation.root.rglob("*.log*") if path.is_file() and not path.name.endswith(".lock")]

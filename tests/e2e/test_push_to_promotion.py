@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from settings.environment import Target
+from settings.targets import Target
 from tests.github_server import TOKEN as GITHUB_TOKEN
 from tests.github_server import GitHubServer
 from tests.installation import Installation
@@ -145,7 +145,7 @@ def test_a_push_is_checked_released_told_and_promoted_by_the_right_person(team: 
     wait_for(lambda: installation.state(run["id"]) in ("COMPLETED", "FAILED", "CRASHED"), "ci ends", 900)
     assert installation.state(run["id"]) == "COMPLETED"
     wait_for(lambda: team.ci_status(commit) == "success", "GitHub knows", 60)
-    wait_for(lambda: live(installation, Target.DEVELOPMENT) == commit, "development has it", 240)
+    wait_for(lambda: live(installation, Target("development")) == commit, "development has it", 240)
 
     wait_for(lambda: team.slack.newest("serves development") is not None, "Slack knows", 60)
     told = team.slack.newest("serves development")
@@ -154,18 +154,18 @@ def test_a_push_is_checked_released_told_and_promoted_by_the_right_person(team: 
     wait_for(lambda: bool(team.github.deployment_statuses), "GitHub has a deployment", 60)
     assert {one["environment"] for one in team.github.deployments} == {"development"}
 
-    asked = installation.release(commit, Target.STAGING)
+    asked = installation.release(commit, Target("staging"))
     wait_for(lambda: installation.state(asked) == "PAUSED", "staging asks", 120)
     wait_for(lambda: team.slack.newest("to staging?") is not None, "Slack asks", 60)
     question = team.slack.newest("to staging?")
     assert question is not None
     assert "are not named in config/approvers.toml" in team.slack.press(question, "U0STRANGER")
-    assert installation.state(asked) == "PAUSED" and live(installation, Target.STAGING) != commit
+    assert installation.state(asked) == "PAUSED" and live(installation, Target("staging")) != commit
     assert team.slack.press(question, ROBIN).startswith("Taken: approve by Robin Reviewer")
     assert installation.ended(asked, 240)[0] == "Promoted"
-    assert live(installation, Target.STAGING) == commit
+    assert live(installation, Target("staging")) == commit
     answers = [
-        one.data["reason"] for one in installation.place(Target.STAGING).journal.entries() if one.kind == "answer"
+        one.data["reason"] for one in installation.place(Target("staging")).journal.entries() if one.kind == "answer"
     ]
     assert "Robin Reviewer" in answers[-1]
     texts = [one["text"] for one in team.slack.messages.values()]

@@ -22,7 +22,7 @@ from evidence.provenance import (
     without_credentials,
 )
 from evidence.sbom import make_bom
-from evidence.signing import RAW, Keys
+from evidence.signing import Keys
 from evidence.statements import Kind, state
 from evidence.store import Store
 from gates.check import Outcome
@@ -81,7 +81,7 @@ def test_nothing_signed_is_no_pass(store: Store, keys: Keys) -> None:
 
 def test_others_read_and_verify_the_envelope(store: Store, keys: Keys) -> None:
     digest, _ = signed(store, keys)
-    public = keys.trusted()[0].public_bytes(*RAW).hex()
+    public = keys.trusted()[0].keyval["public"]
     raw = envelope(store, digest, Kind.PROVENANCE)
     keyid = raw["signatures"][0]["keyid"]
     other = SSlibKey(keyid, "ed25519", "ed25519", {"public": public})
@@ -99,7 +99,7 @@ def test_others_refuse_what_was_changed(store: Store, keys: Keys) -> None:
     raw = envelope(store, digest, Kind.PROVENANCE)
     payload = base64.b64decode(raw["payload"]).replace(b"builder-1", b"builder-2")
     raw["payload"] = base64.b64encode(payload).decode()
-    public = keys.trusted()[0].public_bytes(*RAW).hex()
+    public = keys.trusted()[0].keyval["public"]
     other = SSlibKey(raw["signatures"][0]["keyid"], "ed25519", "ed25519", {"public": public})
     with pytest.raises(Exception, match="[Ss]ignature"):
         Envelope.from_dict(copy.deepcopy(raw)).verify([other], 1)

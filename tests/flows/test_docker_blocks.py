@@ -21,8 +21,9 @@ from evidence.bundle import Image
 from host.docker.engine import Engine
 from host.home import Home
 from host.ports import free_port
-from settings.environment import Target, read_settings
+from settings.environment import read_settings
 from settings.pipeline import ImageBuild, Pipeline
+from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
 from tasks.build.image import build_image
 from tasks.source.git import git
@@ -133,7 +134,7 @@ def test_an_image_goes_to_a_guarded_registry_and_comes_back_by_the_environments_
     assert engine.in_registry(image.reference)  # without a login it is refused
     engine.remove_image(image.id)
 
-    place = Environment(Target.PRODUCTION, Home(tmp_path / "state"), read_settings(Target.PRODUCTION), "shop")
+    place = Environment(Target("production"), Home(tmp_path / "state"), read_settings(Target("production")), "shop")
     opened(place, rules)
     assert (place.registry_login / "config.json").stat().st_mode & 0o777 == 0o600
     own = Engine("", place.registry_login)

@@ -13,7 +13,7 @@ from evidence.statements import Checked, Kind, state
 from flows.release import release
 from host.docker.engine import Engine
 from host.sandbox.run import available
-from settings.environment import Target
+from settings.targets import Target
 from tests.deployments.shop import Shop, shop
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -23,7 +23,7 @@ MORE = "APPROVAL=none\nSEED=full\nBACKUP_BEFORE_MIGRATION=true\nMIN_FREE_DISK_MB
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    with shop(tmp_path_factory.mktemp("release"), "process", Engine(), MORE, Target.STAGING) as one:
+    with shop(tmp_path_factory.mktemp("release"), "process", Engine(), MORE, Target("staging")) as one:
         text = one.settings.read_text().replace("STRATEGY=blue-green", "STRATEGY=direct")
         one.settings.write_text(text.replace("MAX_DOWNTIME_SECONDS=0", "MAX_DOWNTIME_SECONDS=300"))
         yield one
@@ -48,7 +48,7 @@ def released(made: Shop, monkeypatch: pytest.MonkeyPatch, how: str, **settings: 
     with ExitStack() as changed:
         for key, value in settings.items():
             changed.enter_context(made.set(key, value))
-        ended: State[str] = release(Target.STAGING, digest, return_state=True)
+        ended: State[str] = release(Target("staging"), digest, return_state=True)
     return ended
 
 

@@ -9,7 +9,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 
 from flows.report import report
 from notify.outbox import Outbox
-from settings.environment import Target
+from settings.targets import Target
 from tests.many_releases import releases, write_journal
 from tests.prefect_server import a_home
 
@@ -44,7 +44,7 @@ def test_the_page_is_shown_and_written_and_without_slack_the_message_is_a_page(c
 
 def test_with_slack_the_message_and_its_picture_wait_for_the_listener(configured: Path) -> None:
     (configured / "notify.toml").write_text('[slack]\ntoken = "env:X"\nchannel = "C1"\n')
-    state = report(Target.STAGING, return_state=True)
+    state = report(Target("staging"), return_state=True)
     assert state.is_completed() and "no data" in str(state.message)
     outbox = Outbox(configured / "state" / "control" / "outbox.sqlite")
     assert [item.body["content"]["kind"] for item in outbox.due("slack")] == ["message", "picture"]

@@ -9,7 +9,7 @@ import pytest
 from prefect.client.schemas.objects import State
 
 from flows.rollback import rollback
-from settings.environment import Target
+from settings.targets import Target
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
 from tests.watched import Watched, watched
@@ -29,7 +29,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def automatic(digest: str) -> State[str]:
-    return rollback(Target.PRODUCTION, condemn=digest, reason="watch: it is bad", automatic=True, return_state=True)
+    return rollback(Target("production"), condemn=digest, reason="watch: it is bad", automatic=True, return_state=True)
 
 
 def entries(world: Watched) -> int:
@@ -88,6 +88,6 @@ def test_it_waits_for_a_release_in_progress_and_then_looks_again(world: Watched)
 def test_a_persons_rollback_does_not_wait_and_calls_nobody(world: Watched) -> None:
     bad = world.release()
     with world.place().lease("release v2"):
-        state = rollback(Target.PRODUCTION, condemn=bad, return_state=True)
+        state = rollback(Target("production"), condemn=bad, return_state=True)
     assert state.name == "Blocked" and "is being changed" in str(state.message)
     assert world.posts() == []

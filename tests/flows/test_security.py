@@ -24,7 +24,7 @@ from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
 from host.errors import ToolError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tasks.notify.events import NEW_FINDING
 from tasks.scans import SCANS, Subject
 from tasks.scans import jobs as scan_jobs
@@ -192,8 +192,8 @@ def test_the_same_files_on_the_same_day_are_not_scanned_twice_unless_asked(bench
 
 def test_each_distinct_commit_that_is_live_is_scanned_once_and_so_is_the_newest(bench: Bench) -> None:
     old, digest = bench.commit, bench.build()
-    bench.make_live(Target.STAGING, digest, old)
-    bench.make_live(Target.PRODUCTION, digest, old)
+    bench.make_live(Target("staging"), digest, old)
+    bench.make_live(Target("production"), digest, old)
     new = bench.repository.commit({"app.py": "print(2)\n"})
     newest = bench.build(new)
     state = run()
@@ -207,7 +207,7 @@ def test_each_distinct_commit_that_is_live_is_scanned_once_and_so_is_the_newest(
 def test_the_image_that_an_artifact_names_is_what_is_scanned_and_signed_for(bench: Bench) -> None:
     plain = bench.build()
     image = Image(id=f"sha256:{'e' * 64}")
-    bench.make_live(Target.STAGING, plain, bench.commit)
+    bench.make_live(Target("staging"), plain, bench.commit)
     built = artifact(bench.store, bench.commit, image=image)[0]
     seen: list[str | None] = []
 
@@ -223,7 +223,7 @@ def test_the_image_that_an_artifact_names_is_what_is_scanned_and_signed_for(benc
 
 def test_one_target_that_cannot_be_scanned_does_not_keep_the_others_from_it(bench: Bench) -> None:
     digest = bench.build("d" * 40)
-    bench.make_live(Target.STAGING, digest, "d" * 40)
+    bench.make_live(Target("staging"), digest, "d" * 40)
     state = run()
     assert state.is_failed() and state.message and "live in staging: SourceError" in state.message
     assert sorted(bench.asked) == sorted(SCANS)
@@ -242,7 +242,7 @@ def events(environment: str, count: int) -> list[dict[str, Any]]:
 
 def test_something_new_in_what_is_live_raises_an_event_once(bench: Bench) -> None:
     digest = bench.build()
-    bench.make_live(Target.PRODUCTION, digest, bench.commit)
+    bench.make_live(Target("production"), digest, bench.commit)
     bench.scans["code"] = says("code", issue("OLD", MEDIUM))
     run()
     before = events("production", 1)

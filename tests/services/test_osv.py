@@ -10,7 +10,7 @@ import pytest
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
-from services.osv import LARGEST_QUESTION_BYTES, load, make_app
+from services.osv import LARGEST_QUERY_BYTES, load, make_app
 from tests.serving import serving
 from tests.tasks.scans.packages.advisories import PLANTS, record, write_records
 
@@ -42,14 +42,6 @@ def test_names_are_normalised_and_without_a_version_everything_is_told(client: h
     assert client.post("/v1/query", json=ask("mistaken", "1.0")).json() == {}
 
 
-def test_a_batch_answers_in_order_with_ids(client: httpx.Client) -> None:
-    queries = [ask("flask", "3.0.0"), ask("pyyaml", "5.3")]
-    quiet, found = client.post("/v1/querybatch", json={"queries": queries}).json()["results"]
-    assert quiet == {}
-    assert [one["id"] for one in found["vulns"]] == ["GHSA-8q59-q68h-6hv4"]
-    assert set(found["vulns"][0]) == {"id", "modified"}
-
-
 def test_a_record_by_its_id(client: httpx.Client) -> None:
     assert client.get("/v1/vulns/PYSEC-2018-28").json() == PLANTS[2].records[0]
     assert client.get("/v1/vulns/PYSEC-1-1").status_code == 404
@@ -75,7 +67,7 @@ def test_every_answer_tells_the_age(tmp_path: Path) -> None:
 def test_what_cannot_be_answered_is_refused_and_never_empty(client: httpx.Client, body: bytes) -> None:
     answer = client.post("/v1/query", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
-    assert client.post("/v1/query", content=b"x" * (LARGEST_QUESTION_BYTES + 1)).status_code == 400
+    assert client.post("/v1/query", content=b"x" * (LARGEST_QUERY_BYTES + 1)).status_code == 400
 
 
 @pytest.mark.parametrize(

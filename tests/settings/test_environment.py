@@ -7,8 +7,9 @@ from deployments.verified_evidence import SCANS
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.sandbox.run import Isolation
-from settings.environment import Settings, Strategy, Target, read_settings
+from settings.environment import Settings, Strategy, read_settings
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 
 SOUND = {"PORT": "8080", "STRATEGY": "direct", "REQUIRED_GATES": "unit, mypy"}
 
@@ -29,7 +30,7 @@ def write(folder: Path, *lines: str, **changes: str | None) -> Path:
 
 
 def read(folder: Path) -> Settings:
-    return read_settings(Target.PRODUCTION, folder)
+    return read_settings(Target("production"), folder)
 
 
 def refusal(folder: Path) -> str:
@@ -38,7 +39,7 @@ def refusal(folder: Path) -> str:
     return str(told.value)
 
 
-@pytest.mark.parametrize("target", list(Target))
+@pytest.mark.parametrize("target", Target.all())
 def test_the_files_of_this_repository_are_sound(target: Target) -> None:
     settings = read_settings(target, CHECKOUT / "config")
     pipeline = read_pipeline(CHECKOUT / "config" / "pipeline.toml")
@@ -48,7 +49,7 @@ def test_the_files_of_this_repository_are_sound(target: Target) -> None:
 
 
 def test_the_environments_of_this_repository_do_not_share_a_port() -> None:
-    assert len({read_settings(target, CHECKOUT / "config").port for target in Target}) == 3
+    assert len({read_settings(target, CHECKOUT / "config").port for target in Target.all()}) == 3
 
 
 def test_a_short_file_is_enough(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_short_file_is_enough(tmp_path: Path) -> None:
 def test_how_much_is_watched_is_the_environments_own(target: str, watch: str, alerts: bool) -> None:
     settings = read_settings(Target(target), CHECKOUT / "config")
     assert (settings.watch, settings.alerts) == (watch, alerts)
-    production = read_settings(Target.PRODUCTION, CHECKOUT / "config")
+    production = read_settings(Target("production"), CHECKOUT / "config")
     assert (production.watch, production.alerts) == ("full", True)
 
 
@@ -113,7 +114,7 @@ def test_comments_quotes_spaces_and_exports_are_read(tmp_path: Path) -> None:
         ({"STRATEGY": "blue-green", "MAX_DOWNTIME_SECONDS": "1"}, "MAX_DOWNTIME_SECONDS", "must be 0"),
         ({"BAKE_SECOND": "5"}, "BAKE_SECOND", 'unknown key; did you mean "BAKE_SECONDS"?'),
         ({"port": "5"}, "port", "unknown key"),
-        ({"COLOUR": "blue"}, "COLOUR", "unknown key; known keys are in the README"),
+        ({"COLOUR": "blue"}, "COLOUR", "unknown key; known keys are in docs/configuration.md"),
         ({"APP": "x"}, "APP", "unknown key"),
         ({"SECRETS": "x"}, "SECRETS", "unknown key"),
         ({"APP_": "x"}, "APP_", "unknown key"),
@@ -219,11 +220,11 @@ def test_a_missing_file_a_folder_and_bytes_that_are_no_text_are_told(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("prod", Target.PRODUCTION), ("STAGING", Target.STAGING), ("Dev", Target.DEVELOPMENT)]
+    ("name", "target"), [("prod", Target("production")), ("STAGING", Target("staging")), ("Dev", Target("development"))]
 )
 def test_an_environment_is_known_by_both_its_names(name: str, target: Target) -> None:
-    assert Target.parse(name) is target
-    assert Target.parse(target.short) is Target.parse(target.value) is target
+    assert Target.parse(name) == target
+    assert Target.parse(target.short) == Target.parse(target.value) == target
 
 
 @pytest.mark.parametrize("name", ["", "test", "production ", "pro", "../production"])

@@ -6,15 +6,15 @@ from control.plane import Control
 from control.server_process import DATABASE, SERVER
 from host.errors import ConfigError
 from host.home import Home
-from settings.environment import Target
-from settings.hosts import POOLS, pools, server_url, targets
+from settings.hosts import all_pools, pools, server_url, targets
+from settings.targets import Target
 
 
 @pytest.mark.parametrize(
     ("said", "found"),
     [
-        ("", POOLS),
-        (" ", POOLS),
+        ("", all_pools()),
+        (" ", all_pools()),
         ("prod", ("prod",)),
         ("prod, ci", ("ci", "prod")),
         ("staging,dev", ("dev", "staging")),
@@ -77,7 +77,7 @@ def test_with_a_server_elsewhere_none_runs_here_and_its_login_is_copied(
     assert control.client_environment()["PREFECT_API_URL"] == "http://127.0.0.1:4999/api"
     assert control.auth == "slipway:theirs"
     assert {SERVER, DATABASE} & set(control.own) == set() and "worker-prod" in control.own
-    assert [target for target in Target if f"worker-{target.short}" in control.own] == [Target.PRODUCTION]
+    assert [target for target in Target.all() if f"worker-{target.short}" in control.own] == [Target("production")]
 
 
 def test_a_shared_store_is_never_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

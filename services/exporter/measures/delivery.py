@@ -7,7 +7,7 @@ from prometheus_client.core import Metric
 
 from deployments.environment import Environment
 from deployments.past_releases import commit_graph, read_past
-from gates.delivery import Figure, deployments_of, first_arrivals, five
+from gates.delivery import Figure, deployments_of, dora_figures, first_arrivals
 from host.home import Home
 from services.exporter.measures import Kept, gauge
 
@@ -47,7 +47,7 @@ class DeliveryMeasure:
             for place in self.places:
                 operations = read_past(place).operations
                 arrivals, _ = first_arrivals(operations, graph)
-                found[place.name] = five(deployments_of(operations), arrivals, since, now)
+                found[place.name] = dora_figures(deployments_of(operations), arrivals, since, now)
             self._figures, self._stamp, self._at = found, stamp, now
         return self._figures
 

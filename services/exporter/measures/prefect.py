@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 
 from control.prefect_api import PrefectApi
 from services.exporter.measures import Kept, gauge
-from settings.hosts import POOLS
+from settings.hosts import all_pools
 
 MOST_RUNS = 200
 # A run that should have begun is waiting, whether a worker has seen it or not.
@@ -63,11 +63,11 @@ class PrefectMeasure:
         wanted = {"state": {"type": {"any_": list(STATES)}}, "expected_start_time": due}
         found = self._api.call("POST", "/flow_runs/filter", {"flow_runs": wanted, "limit": MOST_RUNS}) or []
         counts = Counter((str(run.get("work_pool_name") or ""), STATES.get(run["state_type"], "")) for run in found)
-        return {(pool, state): counts[pool, state] for pool in POOLS for state in sorted(set(STATES.values()))}
+        return {(pool, state): counts[pool, state] for pool in all_pools() for state in sorted(set(STATES.values()))}
 
     def _workers(self) -> Mapping[tuple[str, str], tuple[float, bool]]:
         found: dict[tuple[str, str], tuple[float, bool]] = {}
-        for pool in POOLS:
+        for pool in all_pools():
             for one in self._api.call("POST", f"/work_pools/{pool}/workers/filter", {"limit": 50}) or []:
                 if one.get("last_heartbeat_time"):
                     at = datetime.fromisoformat(one["last_heartbeat_time"]).timestamp()

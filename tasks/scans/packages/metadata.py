@@ -1,17 +1,17 @@
 """The packages that a commit's locks install, by their own metadata; nothing of them is imported or run."""
 
-import email.parser
-from collections.abc import Iterator
 from pathlib import Path
 
 from packaging.markers import UndefinedEnvironmentName
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from evidence.python_metadata import read_metadata
 from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
 from gates.scans.outcome import read_report
 from host.errors import ToolError
+from tasks.scans.packages.pins import logical_lines
 
 LARGEST_METADATA_BYTES = 5_000_000
 LARGEST_LOCK_BYTES = 50_000_000
@@ -31,43 +31,28 @@ def _package(folder: Path, shipped: bool) -> Package:
     try:
         if file.stat().st_size > LARGEST_METADATA_BYTES:
             raise ToolError(f"the metadata of {folder.name} has more than 5 MB")
-        about = email.parser.BytesHeaderParser().parsebytes(file.read_bytes())
+        return read_metadata(file.read_bytes(), shipped)
     except OSError as error:
         raise ToolError(f"the metadata of {folder.name} cannot be read: {error.strerror}") from error
-    if not about["Name"] or not about["Version"]:
-        raise ToolError(f"the metadata of {folder.name} names no package")
-    return Package(
-        name=canonicalize_name(str(about["Name"])),
-        version=str(about["Version"]),
-        ecosystem="python",
-        shipped=shipped,
-        expression=str(about.get("License-Expression") or "").strip(),
-        classifiers=tuple(str(one) for one in about.get_all("Classifier", [])),
-        text=str(about.get("License") or "").strip(),
-    )
+    except ValueError as error:
+        raise ToolError(f"the metadata of {folder.name}: {error}") from error
 
 
 def pinned(lock: Path) -> set[str]:
-    """Return the canonical names that a lock installs on this platform. ToolError for a line that cannot be read."""
+    """Return the canonical names that a lock installs on this platform. Raises ToolError if a line cannot be read."""
     if lock.stat().st_size > LARGEST_LOCK_BYTES:
         raise ToolError(f"{lock.name} has more than 50 MB")
-    return set(_pinned(lock))
-
-
-def _pinned(lock: Path) -> Iterator[str]:
-    for line in lock.read_text(encoding="utf-8", errors="replace").splitlines():
-        text = line.partition(" #")[0].partition("--hash")[0].rstrip("\\ ").strip()
-        if not text or text.startswith(("#", "--hash")):
-            continue
+    names: set[str] = set()
+    for _, line in logical_lines(lock.read_text(encoding="utf-8", errors="replace")):
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement as error:
-            raise ToolError(f"{lock.name}: {text[:60]!r} is not a pinned package") from error
-        try:
+            requirement = Requirement(line)
             if requirement.marker is None or requirement.marker.evaluate():
-                yield canonicalize_name(requirement.name)
+                names.add(canonicalize_name(requirement.name))
+        except InvalidRequirement as error:
+            raise ToolError(f"{lock.name}: {line[:60]!r} is not a pinned package") from error
         except UndefinedEnvironmentName:
-            yield canonicalize_name(requirement.name)
+            names.add(canonicalize_name(requirement.name))
+    return names
 
 
 def npm_packages(lock: Path) -> list[Package]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, ValidationError
 
 from gates.findings import Finding, Severity, fingerprint
+from gates.scans.npm_lock import NpmLock
 from gates.scans.outcome import Sight
 from host.errors import ToolError
 from tasks.scans import Subject
@@ -82,19 +83,6 @@ class NpmReport(BaseModel):
     auditReportVersion: int  # noqa: N815  # npm's name
     vulnerabilities: dict[str, Vulnerable]
     metadata: Metadata
-
-
-class LockedPackage(BaseModel):
-    """One package of a lock."""
-
-    version: str = ""
-    link: bool = False
-
-
-class PackageLock(BaseModel):
-    """package-lock.json, version 2 or 3: packages by where they are installed, "" being the app itself."""
-
-    packages: dict[str, LockedPackage]
 
 
 def look_at_npm(subject: Subject, tree: Tree) -> Sight:
@@ -181,7 +169,7 @@ class Npm:
             raise ToolError("larger than any lock")
         raw, asked = _json(tree, lock), _json(tree, os.path.join(os.path.dirname(lock), "package.json"))
         try:
-            held = PackageLock.model_validate(raw)
+            held = NpmLock.model_validate(raw)
         except ValidationError as error:
             raise ToolError("is no package-lock.json of version 2 or 3") from error
         report = self._run(lock.replace("/", "_"), asked, raw)
@@ -219,7 +207,7 @@ class Npm:
         return report
 
 
-def read_npm_audit(report: NpmReport, held: PackageLock, lock: str) -> Sight:
+def read_npm_audit(report: NpmReport, held: NpmLock, lock: str) -> Sight:
     """Return what a report says of a lock: one finding for each advisory. Fewer packages than locked is a problem."""
     packages = [where for where, one in held.packages.items() if where and not one.link]
     counted = report.metadata.dependencies.total
@@ -235,7 +223,7 @@ def read_npm_audit(report: NpmReport, held: PackageLock, lock: str) -> Sight:
     return Sight(tuple(findings.values()), tuple(problems), (f"{lock}: {len(packages)} packages",))
 
 
-def _finding(advisory: Advisory, vulnerable: Vulnerable, held: PackageLock, lock: str) -> Finding:
+def _finding(advisory: Advisory, vulnerable: Vulnerable, held: NpmLock, lock: str) -> Finding:
     rule = advisory.url.rstrip("/").rpartition("/")[2][:60] or f"npm-{advisory.source}"
     versions = sorted({held.packages[node].version for node in vulnerable.nodes if node in held.packages})
     fix = vulnerable.fixAvailable

@@ -10,6 +10,11 @@ def test_the_nearest_rank() -> None:
     assert [nearest_rank(ordered, share) for share in (0.001, 0.05, 0.5, 0.95, 0.951, 1)] == [1, 1, 10, 19, 20, 20]
 
 
+@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.25, 1), (0.251, 2), (0.5, 2), (0.75, 3), (1.0, 4)])
+def test_the_nearest_rank_of_few_values(share: float, value: float) -> None:
+    assert nearest_rank([1, 2, 3, 4], share) == value
+
+
 @pytest.mark.parametrize("seed", range(200))
 def test_equal_weights_are_none(seed: int) -> None:
     chance = random.Random(seed)

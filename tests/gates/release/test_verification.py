@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gates.release.verification import Figures, FitLimits, Usage, judge_figures, percentile
+from gates.release.verification import Figures, FitLimits, Usage, judge_figures
 from gates.verdict import Action
 
 LIMITS = FitLimits(max_p95_s=0.5, max_query_p95_s=0.1, max_memory_percent=90, max_cpu_percent=80)
@@ -62,6 +62,7 @@ def test_what_is_not_names_the_figure_and_its_limit(changes: dict[str, object], 
 @pytest.mark.parametrize(
     "changes",
     [
+        {"times_s": (9.0,) + (0.1,) * 19},
         {"times_s": (0.1,) * 19 + (9.0,)},  # one slow answer in twenty is within the 95th percentile
         {"times_s": (0.5,) * 20},
         {"after": (later(memory_bytes=90 * MB),)},
@@ -71,12 +72,6 @@ def test_what_is_not_names_the_figure_and_its_limit(changes: dict[str, object], 
 )
 def test_at_its_limit_it_is_fit(changes: dict[str, object]) -> None:
     assert judge_figures(figures(**changes), LIMITS).action is Action.PROMOTE
-
-
-def test_a_percentile_is_one_of_the_values() -> None:
-    values = [float(number) for number in range(1, 101)]
-    assert [percentile(values, share) for share in (0.95, 0.5, 1.0)] == [95, 50, 100]
-    assert percentile([3.0], 0.95) == 3.0
 
 
 def test_processor_time_is_over_the_time_between_two_readings_and_all_processors() -> None:
@@ -155,8 +150,3 @@ def test_a_service_is_compared_with_itself() -> None:
 def test_little_that_was_used_can_be_measured(memory: int, limit: int, cpu_s: float) -> None:
     after = later(memory_bytes=memory, memory_limit_bytes=limit, cpu_s=cpu_s)
     assert judge_figures(figures(after=(after,)), LIMITS).action is Action.PROMOTE
-
-
-@pytest.mark.parametrize(("share", "value"), [(0.0, 1), (0.25, 1), (0.251, 2), (0.5, 2), (0.75, 3), (1.0, 4)])
-def test_a_percentile_of_few_values_in_any_order(share: float, value: float) -> None:
-    assert percentile([3, 1, 4, 2], share) == value

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from deployments.environment import Environment
 from host.home import Home
 from services.exporter.main import Exporter
-from settings.environment import Target
 from settings.monitoring import Monitoring
+from settings.targets import Target
 from tests.deployments.running import Running, backend, routing
 from tests.prefect_server import a_home
 from tests.serving import serving
@@ -46,7 +46,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     home = a_home(tmp_path)
     monkeypatch.setenv("SLIPWAY_HOME", str(home.root))
-    places = [Environment.open(target, "assistant", home) for target in Target]
+    places = [Environment.open(target, "assistant", home) for target in Target.all()]
     exporter = Exporter(home, places, Monitoring(), "/metrics")
     with serving(exporter.app) as url:
         yield World(home, exporter, url)

@@ -14,7 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from deployments.environment import Environment
 from host.ports import free_port
 from services.exporter.traces import Tracer, trace_id
-from settings.environment import Target
+from settings.targets import Target
 from tests.prefect_server import a_home
 
 V2 = {"digest": "d" * 64, "version": "v2", "commit": "c" * 40}
@@ -72,7 +72,7 @@ def collector() -> Iterator[Collector]:
 class World:
     def __init__(self, directory: Path) -> None:
         self.home = a_home(directory)
-        self.place = Environment.open(Target.PRODUCTION, "assistant", self.home)
+        self.place = Environment.open(Target("production"), "assistant", self.home)
 
     def tracer(self) -> Tracer:
         made = Tracer.of(self.home, [self.place], "assistant")

@@ -11,8 +11,8 @@ from deployments.environment import Environment
 from gates.release.approval import Question
 from notify.outbox import GITHUB, Outbox
 from services.notify.follow_journals import Follower
-from settings.environment import Target
 from settings.notify import Notify
+from settings.targets import Target
 from tests.notify.channels.test_slack import World as Slack
 from tests.notify.channels.test_slack import headline
 from tests.prefect_server import a_home
@@ -25,7 +25,7 @@ V2 = {"digest": "d" * 64, "version": "v2", "commit": "c" * 40}
 
 class World:
     def __init__(self, directory: Path, slack: Slack) -> None:
-        self.place = Environment.open(Target.PRODUCTION, "assistant", a_home(directory))
+        self.place = Environment.open(Target("production"), "assistant", a_home(directory))
         self.slack = slack
         self.outbox: Outbox = slack.outbox
         self.follower = self.fresh()

@@ -8,7 +8,7 @@ import pytest
 
 from deployments.environment import Environment
 from services.watch.cockpit import Cockpit
-from settings.environment import Target
+from settings.targets import Target
 from tests.prefect_server import a_home, prefect_server
 from tests.watched import Watched, watched
 
@@ -22,7 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def cockpit(world: Watched) -> Cockpit:
-    places = [Environment.open(target, "assistant", world.home) for target in Target]
+    places = [Environment.open(target, "assistant", world.home) for target in Target.all()]
     return Cockpit(places, world.outbox, world.api)
 
 

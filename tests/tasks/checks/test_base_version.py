@@ -11,8 +11,8 @@ from gates.check import Check, Outcome
 from host.errors import ToolError
 from host.home import Home
 from host.resources.shares import Shares
-from settings.environment import Target
 from settings.pipeline import Pipeline
+from settings.targets import Target
 from tasks.checks.base_version import Base, NoBase, find_base
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
@@ -35,7 +35,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     """Production, in which nothing is live."""
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
     Home.find().create()
-    made = Environment.open(Target.PRODUCTION, "shop")
+    made = Environment.open(Target("production"), "shop")
     made.keys.create()
     made.directory.mkdir(parents=True)
     return made

@@ -10,8 +10,8 @@ from evidence.bundle import Run
 from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
 from host.home import Home
-from settings.environment import Target
 from settings.pipeline import Pipeline
+from settings.targets import Target
 from tasks.checks.base_version import Base, NoBase
 from tasks.checks.benchmarks import DECIDED, benchmarks_key, look_at_benchmarks
 from tasks.source.git import git
@@ -63,7 +63,7 @@ def of_commit(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Base]:
     """Make an artifact of the newest commit, with the example's environment for checks."""
     monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python: app.environment)
     Home.find().create()
-    place = Environment.open(Target.PRODUCTION, "shop")
+    place = Environment.open(Target("production"), "shop")
 
     def make() -> Base:
         commit = git("rev-parse", "HEAD", at=app.repository)

@@ -17,8 +17,8 @@ from evidence.store import Store
 from gates.check import Outcome
 from gates.release.migrations import Kind, Step
 from host.home import CHECKOUT, Home
-from settings.environment import Target
 from settings.pipeline import Pipeline
+from settings.targets import Target
 from tasks.checks.base_version import LiveVersion, live_version
 from tasks.checks.compatibility import compatibility_key, look_at_compatibility
 from tasks.source.dependencies import download_wheels
@@ -110,7 +110,7 @@ def place(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     Home.find().create()
     control = Control(Home.find())
     control.supervisor.up()
-    made = Environment.open(Target.PRODUCTION, "shop")
+    made = Environment.open(Target("production"), "shop")
     made.directory.mkdir(parents=True)
     yield made
     control.supervisor.down()

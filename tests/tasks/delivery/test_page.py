@@ -9,10 +9,12 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from deployments.past_releases import CiRun
-from gates.delivery import Delivered, deployments_of, five
+from gates.delivery import Delivered, deployments_of, dora_figures
 from gates.notify.slack_blocks import blocks
+from host.errors import ConfigError
 from host.home import Home
 from host.ports import free_port
+from settings.targets import Target
 from tasks.delivery import plots
 from tasks.delivery.collect import Report, collect
 from tasks.delivery.page import PLOTS, html_page, markdown_page, report_message
@@ -36,11 +38,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
         environment="production",
         since=since,
         until=UNTIL,
-        figures=five(deployments, arrivals, since, UNTIL),
+        figures=dora_figures(deployments, arrivals, since, UNTIL),
         times=(),
         deployments=deployments,
         arrivals=arrivals,
-        steps=(("install", 3.0), ("switch", 0.05)),
+        steps=(("install", 3.0), (EVIL, 0.05)),
         ci=tuple(CiRun(since + timedelta(hours=n), 1500.0, n % 9 > 0) for n in range(300)),
         tests=(),
         flaky=((EVIL, 3),),
@@ -56,7 +58,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Report]:
     home = Home(tmp_path)
     home.create()
     (home.keys / "prefect-auth").write_text("slipway:x")
-    yield collect(home, 90)
+    yield collect(home, 90, Target("production"))
 
 
 @pytest.mark.parametrize("draw", [draw for _, _, draw in PLOTS])
@@ -83,6 +85,12 @@ def test_an_empty_installation_says_no_data_everywhere(empty: Report) -> None:
     assert "no data" in markdown_page(empty)
     assert report_message(empty).headline.endswith("no data")
     assert plots.png(empty).startswith(b"\x89PNG")
+
+
+def test_the_report_of_another_hosts_environment_is_refused(empty: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_POOLS", "ci,staging")
+    with pytest.raises(ConfigError, match="production is another host's"):
+        collect(Home.find(), 90)
 
 
 def test_the_message_holds_the_journals_heads(report: Report) -> None:

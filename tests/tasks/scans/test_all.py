@@ -9,7 +9,8 @@ from deployments import verified_evidence
 from gates.scans.security import RULES
 from gates.scans.security_score import SCORE
 from host.home import CHECKOUT
-from settings.environment import Target, read_settings
+from settings.environment import read_settings
+from settings.targets import Target
 from tasks import scans
 from tasks.scans import SCANS, keys
 from tasks.scans.all import scanners
@@ -33,7 +34,7 @@ def test_a_release_asks_for_the_freshness_of_every_scan() -> None:
     assert set(verified_evidence.SCANS) == {*SCANS, SCORE}
 
 
-@pytest.mark.parametrize("target", [Target.STAGING, Target.PRODUCTION])
+@pytest.mark.parametrize("target", [Target("staging"), Target("production")])
 def test_staging_and_production_require_every_scan(target: Target) -> None:
     assert set(SCANS) <= set(read_settings(target, CHECKOUT / "config").required_gates.split(","))
 

@@ -14,7 +14,7 @@ from gates.release.rollback import Refusal
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
 from host.home import Home
-from settings.environment import Target
+from settings.targets import Target
 from tests.deployments.shop import COMPOSE, Shop, shop
 
 pytestmark = pytest.mark.docker
@@ -258,4 +258,4 @@ def test_a_bad_key_in_the_environment_file_is_named_before_anything_is_done(
 ) -> None:
     key = line.split("=")[0]
     with made.set(key, line.split("=")[1]), pytest.raises(ConfigError, match=key):
-        Environment.open(Target.PRODUCTION, "shop", Home(tmp_path), made.settings.parent)
+        Environment.open(Target("production"), "shop", Home(tmp_path), made.settings.parent)

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from deployments.environment import Environment
 from services.exporter.measures import Measures
 from services.exporter.measures.journal import JournalMeasure
-from settings.environment import Target
+from settings.targets import Target
 from tests.many_releases import releases, write_journal
 from tests.prefect_server import a_home
 
@@ -21,7 +21,7 @@ class World:
     """One production place whose journal a test writes, and the figures that come of it."""
 
     def __init__(self, directory: Path) -> None:
-        self.place = Environment.open(Target.PRODUCTION, "assistant", a_home(directory))
+        self.place = Environment.open(Target("production"), "assistant", a_home(directory))
         self.registry = CollectorRegistry()
         self.registry.register(Measures([JournalMeasure([self.place])]))
 

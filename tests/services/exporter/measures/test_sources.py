@@ -18,7 +18,7 @@ from services.exporter.measures.installation import InstallationMeasure
 from services.exporter.measures.journal import JournalMeasure
 from services.exporter.measures.limits import LimitMeasure
 from services.exporter.measures.machine import MachineMeasure
-from settings.environment import Target
+from settings.targets import Target
 from tests.many_releases import releases, write_journal
 from tests.prefect_server import a_home
 
@@ -31,7 +31,7 @@ def registry(measure: Measure) -> CollectorRegistry:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Environment:
-    return Environment.open(Target.PRODUCTION, "assistant", a_home(tmp_path))
+    return Environment.open(Target("production"), "assistant", a_home(tmp_path))
 
 
 class Broken:

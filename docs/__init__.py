@@ -1,0 +1,1 @@
+"""Documentation of the project, and the programs that write and check it."""
