@@ -22,6 +22,8 @@ from host.ports import is_free, who_listens
 from host.resources import control_groups, shares
 from host.resources.cores import host_cores
 from host.sandbox.run import Isolation, available
+from notify.channels import configured
+from notify.outbox import Outbox
 from settings.environment import read_settings
 from settings.hosts import server_url, targets
 from settings.monitoring import read_monitoring
@@ -52,13 +54,29 @@ def doctor() -> None:
     """Check what this machine has and lacks, and print the next move. Exits 1 when something necessary is missing."""
     home = Home.find()
     findings = [_python(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row(), _disk(home), _keys(home)]
-    findings += [*_ports(home), *_docker(), _monitoring(home)]
+    findings += [*_ports(home), *_docker(), _monitoring(home), *channel_rows(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
     console.print(table)
     if any(one.good is False for one in findings):
         raise typer.Exit(1)
+
+
+def channel_rows(home: Home) -> list[Finding]:
+    """Return a row for each configured channel: whether it would take messages. Nothing is sent."""
+    try:
+        channels = configured(read_notify())
+    except ConfigError as error:
+        return [Finding("messages", str(error), False, "docs/notify.md")]
+    rows = []
+    for channel in channels:
+        try:
+            found = channel.open(home, Outbox.of(home)).check()
+            rows.append(Finding(f"messages by {channel.name}", found, True))
+        except SlipwayError as error:
+            rows.append(Finding(f"messages by {channel.name}", str(error), None, "docs/notify.md", warns=True))
+    return rows or [Finding("messages", "pages and logs of the runs only", None, "docs/notify.md")]
 
 
 def _version(*argv: str) -> str | None:

@@ -15,7 +15,7 @@ from deployments.overview import Overview, overview
 from host.errors import SlipwayError
 from host.home import Home
 from host.supervisor.program import State
-from notify.cockpit import FailedRun, failed_runs
+from notify.prefect_dashboard import FailedRun, failed_runs
 from settings.hosts import targets
 from settings.pipeline import read_pipeline
 

@@ -15,7 +15,9 @@ from deployments.environment import Environment
 from deployments.recovery import needs_repair, reconcile
 from gates.release.recovery import Repair
 from host.home import Home
+from notify.channels import configured
 from settings.hosts import CI, pools, targets
+from settings.notify import read_notify
 from settings.pipeline import read_pipeline
 
 
@@ -44,6 +46,7 @@ def up(
 
 def start(home: Home) -> list[Environment]:
     """Start everything; return the environments. Raises the first environment's error after the rest is up."""
+    configured(read_notify())  # a bad table is refused before anything starts
     prepare(home)
     app = read_pipeline().app.name
     places = [Environment.open(target, app, home) for target in targets()]

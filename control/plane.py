@@ -33,10 +33,11 @@ PREFECT_RUNTIME = "SLIPWAY_PREFECT_RUNTIME"
 
 RECEIVER = "receiver"
 EXPORTER = "exporter"
-SLACK = "slack"
-MODULES = {RECEIVER: "services.receiver.main", EXPORTER: "services.exporter.main", SLACK: "services.notify.slack_main"}
+NOTIFY = "notify"
+MODULES = {RECEIVER: "services.receiver.main", EXPORTER: "services.exporter.main", NOTIFY: "services.notify.main"}
+FORMER_NOTIFY = "slack"  # its name in installations made before there were other channels
 LISTENS_S = 120
-LISTENERS = (RECEIVER, EXPORTER, SLACK)  # Slack's last: without a token it is left out
+LISTENERS = (RECEIVER, EXPORTER, NOTIFY)  # the last is left out where no channel is configured
 # What our programs may inherit from the shell of whoever types `make up`.
 INHERITED = (
     "HOME",
@@ -207,7 +208,7 @@ class Control:
         self.supervisor.run(Program(WATCH, watch, CHECKOUT, env, stop_wait_s=30, priority=50))
 
     def start_listeners(self) -> None:
-        """Start what listens: the receiver, the exporter of figures, and Slack's listener when there is a token for it.
+        """Start what listens: the receiver, the exporter of figures, and what sends messages.
 
         ConfigError when a stranger has one of their ports.
         """
@@ -215,8 +216,9 @@ class Control:
         for name, one, what in ((RECEIVER, notify.receiver, "webhooks"), (EXPORTER, exporter, "figures")):
             self._refuse_taken_port(name, one.host, one.port, what, self.supervisor.runs(name))
         env = self._environment()
-        if SLACK not in _listeners() and self.supervisor.state(SLACK):
-            self.supervisor.remove(SLACK)
+        for name in {NOTIFY, FORMER_NOTIFY} - set(_listeners()):
+            if self.supervisor.state(name):
+                self.supervisor.remove(name)
         for name in _listeners():
             command = (sys.executable, "-m", MODULES[name])
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=50))
@@ -248,8 +250,8 @@ class Control:
 
 
 def _listeners() -> tuple[str, ...]:
-    """Return which of them run here: Slack's where there is a token. Each host tells of its own environments."""
-    return LISTENERS if read_notify().slack.token else LISTENERS[:-1]
+    """Return which of them run here. Each host sends messages about its own environments."""
+    return LISTENERS if read_notify().channels else LISTENERS[:-1]
 
 
 def _path() -> str:

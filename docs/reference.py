@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from cli.main import app
 from host.home import CHECKOUT
+from notify.channels import channel_kind, channel_names
 from settings.approvers import Approvers
 from settings.environment import Settings
 from settings.monitoring import Monitoring
@@ -80,7 +81,7 @@ def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
             _range([_resolved(part, schema) for part in facts[name].get("anyOf", [facts[name]])]),
         )
         for name, info in model.model_fields.items()
-        if not _models_in(info.annotation)
+        if not _models_in(info.annotation) and not info.exclude
     ]
     return table(("Key", "Meaning", "Default", "Range"), rows)
 
@@ -137,6 +138,16 @@ def _toml(model: type[BaseModel]) -> str:
     return "\n".join(parts)
 
 
+def _notify() -> str:
+    """Return the tables of config/notify.toml: ours, then one for each channel."""
+    kinds = {name: channel_kind(name).settings_type for name in channel_names()}
+    channels = [
+        f"### `[{name}]`\n\n{inspect.cleandoc(kind.__doc__ or '')}\n\n{keys_table(kind)}"
+        for name, kind in kinds.items()
+    ]
+    return "\n".join([_toml(Notify), *channels])
+
+
 def _environment() -> str:
     names = {"app": "APP_<NAME>", "secrets": "SECRET_<NAME>"}
     return keys_table(Settings, lambda name: names.get(name, name.upper()))
@@ -182,7 +193,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "pipeline": lambda: _toml(Pipeline),
     "approvers": lambda: _toml(Approvers),
     "waivers": lambda: f"### `[[waiver]]`\n\n{Entry.__doc__}\n\n{keys_table(Entry)}",
-    "notify": lambda: _toml(Notify),
+    "notify": _notify,
     "commands": _commands,
     "targets": _targets,
     "monitoring": lambda: _toml(Monitoring),

@@ -15,7 +15,7 @@ from settings.environment import Strategy
 from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.github import tell_release_notes
-from tasks.notify.slack import tell_notes, tell_release
+from tasks.notify.messages import tell_notes, tell_release
 from tasks.release.approval import await_approval
 from tasks.release.open_place import open_place, rename_run
 from tasks.release.pages import outcome_page, preflight_page

@@ -12,7 +12,7 @@ from tasks.artifacts import show
 from tasks.delivery.collect import collect
 from tasks.delivery.page import html_page, markdown_page, report_message
 from tasks.delivery.plots import png
-from tasks.notify.slack import say
+from tasks.notify.messages import say
 
 
 @flow(name="report", flow_run_name="report")

@@ -12,7 +12,7 @@ from gates.release.operation import Outcome
 from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
 from settings.targets import Target
 from tasks.artifacts import show
-from tasks.notify.slack import call_person, tell_release
+from tasks.notify.messages import call_person, tell_release
 from tasks.release.open_place import open_place
 from tasks.release.pages import outcome_page
 

@@ -21,11 +21,10 @@ from host.errors import OutboxError
 from host.home import Home
 
 BUSY_S = 2.0
-# The queues: what arrived from GitHub and from Alertmanager, what is to be told to GitHub, what is to be said in Slack.
+# The queues: what arrived from GitHub and from Alertmanager, and what is for GitHub. Each channel has one of its name.
 INCOMING = "incoming"
 ALERTS = "alerts"
 GITHUB = "github"
-SLACK = "slack"
 _schema = sa.MetaData()
 _ITEMS = sa.Table(
     "items",

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from gates.notify.retries import wait_of
-from host.errors import SlipwayError
+from notify.channel import CONFIGURATION_S, TEMPORARY_S, ChannelTrouble
 
 # What a person must mend first (Slack, "chat.postMessage", errors): tried again, but rarely.
 CONFIGURATION = (
@@ -30,20 +30,17 @@ CONFIGURATION = (
     "team_access_not_granted",
 )
 TEMPORARY = ("internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org")
-CONFIGURATION_S = 300.0
-TEMPORARY_S = 15.0
 ERROR = re.compile("[a-z0-9_]{1,60}")
 # What slack_sdk raises on an answer that is JSON of another shape.
 MISREAD = (ValueError, AttributeError, TypeError, KeyError)
 
 
-class SlackTrouble(SlipwayError):
-    """Slack did not do what was asked. `wait_s` says when to ask again, None: asking again will not help."""
+class SlackTrouble(ChannelTrouble):
+    """Slack did not do what was asked; `error` is its own word for the reason."""
 
     def __init__(self, error: str, wait_s: float | None) -> None:
-        super().__init__(f"Slack: {error}")
+        super().__init__(f"Slack: {error}", wait_s)
         self.error = error
-        self.wait_s = wait_s
 
 
 class SlackApi:
@@ -82,6 +79,10 @@ class SlackApi:
     def whisper(self, channel: str, user: str, text: str) -> None:
         """Tell one person something in a channel; nobody else sees it."""
         _ask(lambda: self.client.chat_postEphemeral(channel=channel, user=user, text=text, parse="none"))
+
+    def team(self) -> str:
+        """Return the name of the team that the token belongs to."""
+        return str(_ask(self.client.auth_test)["team"])
 
     def person(self, email: str) -> str | None:
         """Return the Slack id of whom an e-mail address belongs to, None when Slack knows nobody."""

@@ -1,11 +1,12 @@
-"""Whom to tell what, and where commits come from: `config/notify.toml`. Every key has a default."""
+"""Reader of `config/notify.toml`: channels for messages, and where commits come from. Every key has a default."""
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
@@ -17,11 +18,11 @@ Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$")]
 Branch = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
 
-class Receiver(_Section):
+class Receiver(Section):
     """The receiver of webhooks."""
 
     host: str = "127.0.0.1"
@@ -34,7 +35,7 @@ class Receiver(_Section):
     """Older events are refused. Deliveries are remembered longer."""
 
 
-class GitHub(_Section):
+class GitHub(Section):
     """The repository on GitHub, and what is reported there."""
 
     api_url: Url = "https://api.github.com"
@@ -65,41 +66,36 @@ class GitHub(_Section):
     """Make a GitHub release of a version, with notes from its commits."""
 
 
-class Slack(_Section):
-    """The Slack workspace. Without `token` messages are pages and log lines."""
-
-    base_url: Url = "https://slack.com/api/"
-    """Address of Slack's Web API."""
-    token: Reference = ""
-    """Reference of the bot token."""
-    app_token: Reference = ""
-    """Reference of the app token, for the buttons."""
-    channel: str = Field("", max_length=80)
-    """Id of the channel."""
-    team: str = Field("", max_length=40)
-    """Id of the workspace. Clicks from another one are refused. Empty: from any."""
-    authors: bool = True
-    """Send a commit's author direct messages, when Slack knows the e-mail address."""
-    timeout_seconds: float = Field(5, ge=0.5, le=60)
-    """How long one call may take."""
-
-
-class Notify(_Section):
-    """The whole file, checked."""
+class Notify(Section):
+    """The whole file."""
 
     receiver: Receiver = Receiver()
     github: GitHub = GitHub()
-    slack: Slack = Slack()
     ui_url: Url | None = None
     """Where people reach Prefect's UI, for links. Empty: this host's own address."""
     runbook_url: Url | None = None
     """Runbook that bad news link to."""
+    channels: Mapping[str, Mapping[str, Any]] = Field({}, exclude=True)
+    """Tables of channels, by name. notify/channels checks what is in them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collect_channels(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or "channels" in raw:
+            return raw
+        channels = {key: table for key, table in raw.items() if key not in cls.model_fields and isinstance(table, dict)}
+        rest = {key: value for key, value in raw.items() if key not in channels}
+        return rest | {"channels": {key: table for key, table in channels.items() if table}}
 
     @property
     def environment_names(self) -> tuple[str, ...]:
         """Return the environment variables that its secrets stand in."""
-        references = (self.github.token, self.github.webhook_secret, self.slack.token, self.slack.app_token)
-        return tuple(one.removeprefix("env:") for one in references if one.startswith("env:"))
+        values = [
+            self.github.token,
+            self.github.webhook_secret,
+            *(v for t in self.channels.values() for v in t.values()),
+        ]
+        return tuple(v.removeprefix("env:") for v in values if isinstance(v, str) and v.startswith("env:"))
 
 
 def read_notify(file: Path | None = None) -> Notify:
@@ -121,7 +117,11 @@ def read_notify(file: Path | None = None) -> Notify:
     try:
         return Notify.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        # never the value: somebody may have written the secret itself
-        raise ConfigError(f"{file}: {key}: {first['msg']}; secrets are references: file:, env: or block:") from error
+        raise ConfigError(f"{file}: {first_mistake(error)}") from error
+
+
+def first_mistake(error: ValidationError, table: str = "") -> str:
+    """Return key and reason of the first mistake, never the value: it may be the secret itself."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in (*([table] if table else []), *first["loc"])) or "the file as a whole"
+    return f"{key}: {first['msg']}; secrets are references: file:, env: or block:"

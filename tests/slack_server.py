@@ -97,6 +97,9 @@ class SlackServer:
         self.order.append(ts)
         return JSONResponse({"ok": True, "ts": ts, "channel": body["channel"]})
 
+    def auth_test(self, body: dict[str, Any]) -> Response:
+        return JSONResponse({"ok": True, "team": "Testers", "user": "slipway"})
+
     def chat_update(self, body: dict[str, Any]) -> Response:
         if body["ts"] not in self.messages:
             return refusal("message_not_found")

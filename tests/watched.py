@@ -4,15 +4,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
 from evidence.bundle import Bundle, Run, put_bundle
+from gates.notify.messages import Post, read_post
 from host.home import Home
-from notify.outbox import SLACK, Outbox
+from notify.outbox import Outbox
 from services.watch.health import HealthFollower
 from settings.targets import Target
 from tests.prefect_server import PrefectServer
@@ -80,8 +80,9 @@ class Watched:
     def events(self) -> list[str]:
         return [event["event"].removeprefix("slipway.") for event in self.server.events]
 
-    def slack(self) -> list[dict[str, Any]]:
-        return [dict(item.body) | {"kind": item.kind} for item in self.outbox.due(SLACK)]
+    def posts(self) -> list[Post]:
+        """Return what waits for Slack."""
+        return [read_post(item.kind, item.body) for item in self.outbox.due("slack")]
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""A message: one for Slack, the UI's pages, GitHub's comments and the log alike. What is said: gates/notify/texts.py.
+"""Messages for people, the same for every channel, the UI's pages and GitHub's comments. Texts: gates/notify/texts.py.
 
-Texts here are plain: whoever shows them escapes them for their medium (`as_markdown` below,
-gates/notify/slack_blocks.py).
+All text here is plain. Each medium escapes it for itself (`as_markdown` below, notify/channels/).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SHOWN = 10
 # As the pages escape (tasks/artifacts.py), and for GitHub, which links names and numbers after it undid a backslash.
@@ -54,6 +54,7 @@ class Button(_Part):
 class Message(_Part):
     """One message: `facts` are short name-value pairs, `lines` a list, `footer` small print. All of it plain text."""
 
+    kind: Literal["message"] = "message"
     headline: str
     tone: Tone = Tone.PLAIN
     facts: tuple[tuple[str, str], ...] = ()
@@ -61,6 +62,78 @@ class Message(_Part):
     links: tuple[Link, ...] = ()
     buttons: tuple[Button, ...] = ()
     footer: str = ""
+
+
+class Role(StrEnum):
+    """What a reply is for. A channel without threads sends notes only."""
+
+    STEP = "step"  # a detail of what goes on
+    NOTE = "note"  # a text of its own
+    REPEAT = "repeat"  # the end of a message that was changed in place, where nobody would notice the change
+
+
+class Reply(_Part):
+    """A text that belongs to a message."""
+
+    kind: Literal["reply"] = "reply"
+    text: str
+    role: Role = Role.NOTE
+
+
+class Picture(_Part):
+    """A PNG in base64 that belongs to a message."""
+
+    kind: Literal["picture"] = "picture"
+    title: str
+    png: str
+
+
+class Rendered(_Part):
+    """Text and blocks for Slack, rendered by a version that queued them in this form. Never made any more."""
+
+    kind: Literal["rendered"] = "rendered"
+    text: str
+    blocks: list[dict[str, Any]] | None = None
+    reply: bool = False
+    loud: bool = False
+
+
+class Post(_Part):
+    """What is queued for a channel. `key` is the subject: a later message of the same key replaces an earlier one.
+
+    `id` is the same in every channel and at every try. With `email` the post is for that person, where a channel can
+    reach people.
+    """
+
+    key: str
+    content: Annotated[Message | Reply | Picture | Rendered, Field(discriminator="kind")]
+    email: str = ""
+    id: str = ""
+
+    @property
+    def replaces(self) -> bool:
+        """Return whether it takes the place of an earlier message of its key."""
+        content = self.content
+        return isinstance(content, Message) or isinstance(content, Rendered) and not content.reply
+
+
+def read_post(kind: str, body: Mapping[str, Any]) -> Post:
+    """Return what an outbox item holds: a "post", or what was queued for Slack before posts were neutral.
+
+    Raises ValueError or KeyError for anything else.
+    """
+    content: Picture | Rendered
+    match kind:
+        case "post":
+            return Post.model_validate(body)
+        case "picture":
+            content = Picture(title=body["title"], png=body["png"])
+        case "message" | "reply":
+            loud = bool(body.get("loud"))
+            content = Rendered(text=body["text"], blocks=body.get("blocks"), reply=kind == "reply", loud=loud)
+        case _:
+            raise ValueError(f"an item of kind {kind!r}")
+    return Post(key=body["key"], content=content, email=body.get("email", ""))
 
 
 def plain_markdown(text: object) -> str:
@@ -86,7 +159,12 @@ def as_markdown(message: Message) -> str:
 def as_text(message: Message) -> str:
     """Return a message as lines of a log."""
     facts = [f"{name}: {value}" for name, value in message.facts]
-    return "\n".join([f"{message.tone.sign} {message.headline}", *facts, *(f"- {line}" for line in message.lines)])
+    return "\n".join([title_of(message), *facts, *(f"- {line}" for line in message.lines)])
+
+
+def title_of(message: Message) -> str:
+    """Return the headline with its sign."""
+    return f"{message.tone.sign} {message.headline}"
 
 
 def cut(text: str, longest: int) -> str:

@@ -1,109 +1,74 @@
-"""What people are told: facts in, a message out (gates/notify/messages.py)."""
+"""Texts of messages: facts in, a message out (gates/notify/messages.py)."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-
-from pydantic import BaseModel, ConfigDict
 
 from gates.check import GOOD, Check
 from gates.findings import Finding
-from gates.notify.messages import Button, Link, Message, Tone, cut, some
+from gates.notify.messages import Button, Link, Message, Post, Reply, Role, Tone, cut, some
+from gates.release.approval import Decision, Question
 from gates.release.operation import Outcome, succeeded
 
-LONGEST_VALUE = 2000  # of a button, in Slack
 
-
-class Asked(BaseModel):
-    """An approval question, as it is put to people and checked when they press a button. `commits` are ready lines.
-
-    Everything that gates/release/approval.py's Question binds an answer to, and what is about to change.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    mark: str
-    run: str
-    environment: str
-    digest: str
-    policy: str
-    expires: datetime
-    authors: tuple[str, ...]
-    author_may_approve: bool
-    code: str
-    version: str
-    live: str
-    verdict: str
-    commits: tuple[str, ...]
-    warnings: tuple[str, ...]
-    url: str
-    trouble: str = ""
-    contracts: tuple[str, ...] = ()
-
-
-def asked_message(asked: Asked) -> Message:
-    """Return the request for an approval, with buttons."""
+def question_message(question: Question, trouble: str = "") -> Message:
+    """Return the request for an approval, with buttons. `trouble` is why it is asked again."""
     facts = [
-        ("replaces", asked.live),
-        ("checks", asked.verdict),
-        ("answer until", f"{asked.expires:%Y-%m-%d %H:%M} UTC"),
-        ("code", asked.code),
+        ("replaces", question.live),
+        ("checks", question.verdict),
+        ("answer until", f"{question.expires:%Y-%m-%d %H:%M} UTC"),
+        ("code", question.code),
     ]
-    if asked.trouble:
-        facts.insert(0, ("asked again", asked.trouble))
-    if asked.contracts:
-        facts.insert(0, ("no way back", _no_way_back(asked)))
-    lines = [*some(asked.commits), *(f"keep in mind: {one}" for one in asked.warnings)]
-    what = f"{asked.version} to {asked.environment}"
-    buttons = (
-        _approve(asked, what),
-        Button(name="reject", text="Reject", value=_value(asked), confirm=f"Do not release {what}?", danger=True),
-    )
+    if trouble:
+        facts.insert(0, ("asked again", trouble))
+    if question.contracts:
+        facts.insert(0, ("no way back", _no_way_back(question)))
+    lines = [*some(question.commits), *(f"keep in mind: {warning}" for warning in question.warnings)]
+    what = f"{question.version} to {question.environment}"
+    reject = question.button(Decision.REJECT)
     return Message(
         headline=f"Release {what}?",
         tone=Tone.WAITING,
         facts=tuple(facts),
         lines=tuple(lines),
-        links=(Link(text="open the question", url=asked.url),),
-        buttons=buttons,
-        footer=f"artifact {asked.digest[:12]}",
+        links=(Link(text="open the question", url=question.url),),
+        buttons=(
+            _approve(question, what),
+            Button(name="reject", text="Reject", value=reject, confirm=f"Do not release {what}?", danger=True),
+        ),
+        footer=f"artifact {question.digest[:12]}",
     )
 
 
-def _approve(asked: Asked, what: str) -> Button:
+def _approve(question: Question, what: str) -> Button:
     """Return the button; where the release leaves no way back it says so, and is asked for that by itself."""
-    if not asked.contracts:
-        return Button(name="approve", text="Approve", value=_value(asked), confirm=f"Release {what}?")
-    value = f"{_value(asked)} {', '.join(asked.contracts)}"[:LONGEST_VALUE]
-    sure = f"Release {what}, and give up the way back? {_no_way_back(asked)}"
+    value = question.button(Decision.APPROVE)
+    if not question.contracts:
+        return Button(name="approve", text="Approve", value=value, confirm=f"Release {what}?")
+    sure = f"Release {what}, and give up the way back? {_no_way_back(question)}"
     return Button(name="approve", text="Approve, no way back", value=value, confirm=sure, danger=True)
 
 
-def _no_way_back(asked: Asked) -> str:
-    some_of = ", ".join(asked.contracts)
-    return f"migration {some_of} takes away what {asked.live} needs: no rollback to it or to older versions afterwards"
+def _no_way_back(question: Question) -> str:
+    names = ", ".join(question.contracts)
+    return f"migration {names} takes away what {question.live} needs: no rollback to it or to older versions afterwards"
 
 
-def _value(asked: Asked) -> str:
-    return f"{asked.mark} {asked.run} {asked.code}"
-
-
-def answered_message(asked: Asked, ruling: str, reason: str) -> Message:
+def answered_message(question: Question, ruling: str, reason: str) -> Message:
     """Return what the request becomes once it is answered: without buttons."""
-    said = {"accepted": "approved", "rejected": "rejected", "expired": "nobody answered"}.get(ruling, ruling)
+    answer = {"accepted": "approved", "rejected": "rejected", "expired": "nobody answered"}.get(ruling, ruling)
     tone = {"accepted": Tone.WAITING, "rejected": Tone.BAD, "expired": Tone.BAD}.get(ruling, Tone.PLAIN)
-    return asked_message(asked).model_copy(
+    return question_message(question).model_copy(
         update={
-            "headline": f"{asked.version} to {asked.environment}: {said}",
+            "headline": f"{question.version} to {question.environment}: {answer}",
             "tone": tone,
-            "facts": (("answer", reason), ("replaces", asked.live), ("checks", asked.verdict)),
+            "facts": (("answer", reason), ("replaces", question.live), ("checks", question.verdict)),
             "buttons": (),
         }
     )
 
 
 @dataclass(frozen=True)
-class Moved:
+class ReleaseProgress:
     """A release or a rollback (`kind`), from the journal. `outcome` "" while it goes on; seconds for each step."""
 
     kind: str
@@ -125,36 +90,40 @@ def took(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
-def moved_message(moved: Moved) -> Message:
+def progress_message(progress: ReleaseProgress) -> Message:
     """Return how a release or a rollback is doing, or how it ended."""
-    what = f"{moved.app} {moved.version}"
-    good = succeeded(moved.kind, moved.outcome)
-    said = {
-        "": f"{moved.kind} of {what} in {moved.environment}",
-        Outcome.PROMOTED: f"{what} serves {moved.environment}",
+    what = f"{progress.app} {progress.version}"
+    good = succeeded(progress.kind, progress.outcome)
+    headline = {
+        "": f"{progress.kind} of {what} in {progress.environment}",
+        Outcome.PROMOTED: f"{what} serves {progress.environment}",
         Outcome.ROLLED_BACK: (
-            f"{moved.environment} went back to {what}" if good else f"{what} was rolled back in {moved.environment}"
+            f"{progress.environment} went back to {what}"
+            if good
+            else f"{what} was rolled back in {progress.environment}"
         ),
-    }.get(moved.outcome, f"{moved.kind} of {what} in {moved.environment}: {moved.outcome}")
-    total = sum(seconds for name, seconds in moved.steps if name != "down")
-    facts = [("commit", moved.commit[:12]), ("live before", moved.before or "nothing")]
-    if moved.outcome:
+    }.get(progress.outcome, f"{progress.kind} of {what} in {progress.environment}: {progress.outcome}")
+    total = sum(seconds for name, seconds in progress.steps if name != "down")
+    facts = [("commit", progress.commit[:12]), ("live before", progress.before or "nothing")]
+    if progress.outcome:
         facts.append(("took", took(total)))
-    if moved.reason:
-        facts.append(("reason", moved.reason))
-    links = [Link(text="run", url=moved.url)] if moved.url else []
-    if moved.public_url:
-        links.append(Link(text=moved.environment, url=moved.public_url))
-    if moved.outcome and not good and moved.runbook_url:
-        links.append(Link(text="what to do", url=moved.runbook_url))
-    tone = Tone.WAITING if not moved.outcome else Tone.GOOD if good else Tone.BAD
-    lines = (", ".join(f"{name} {took(seconds)}" for name, seconds in moved.steps),) if moved.outcome else ()
-    return Message(headline=said, tone=tone, facts=tuple(facts), lines=lines if moved.steps else (), links=tuple(links))
+    if progress.reason:
+        facts.append(("reason", progress.reason))
+    links = [Link(text="run", url=progress.url)] if progress.url else []
+    if progress.public_url:
+        links.append(Link(text=progress.environment, url=progress.public_url))
+    if progress.outcome and not good and progress.runbook_url:
+        links.append(Link(text="what to do", url=progress.runbook_url))
+    tone = Tone.WAITING if not progress.outcome else Tone.GOOD if good else Tone.BAD
+    lines = (", ".join(f"{name} {took(seconds)}" for name, seconds in progress.steps),) if progress.outcome else ()
+    return Message(
+        headline=headline, tone=tone, facts=tuple(facts), lines=lines if progress.steps else (), links=tuple(links)
+    )
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What `ci` came to for one commit. `reason` is its verdict's; `url` leads to the run."""
+class CiResult:
+    """Result of `ci` for one commit. `reason` is its verdict's; `url` leads to the run."""
 
     version: str
     commit: str
@@ -167,7 +136,7 @@ class Checked:
     url: str
 
 
-class Told(StrEnum):
+class CiNews(StrEnum):
     """Whether a `ci` result is news."""
 
     FAILURE = "failure"
@@ -175,45 +144,50 @@ class Told(StrEnum):
     NOTHING = "nothing"
 
 
-def is_news(good: bool, commit: str, failed_before: str | None) -> Told:
+def is_news(good: bool, commit: str, failed_before: str | None) -> CiNews:
     """Say whether to tell a `ci` result of a branch: each failing commit once, and the first good one after it.
 
     `failed_before` is the commit whose failure was told last and is not over, None when there is none.
     """
     if good:
-        return Told.RECOVERY if failed_before else Told.NOTHING
-    return Told.NOTHING if failed_before == commit else Told.FAILURE
+        return CiNews.RECOVERY if failed_before else CiNews.NOTHING
+    return CiNews.NOTHING if failed_before == commit else CiNews.FAILURE
 
 
-def checked_message(seen: Checked, recovered: bool = False) -> Message:
-    """Return what `ci` came to: for its author, and as the comment of a pull request."""
-    bad = [f"{check.name}: {check.outcome}: {check.reason}" for check in seen.checks if check.outcome not in GOOD]
-    state = "is good again" if recovered else "passed every check" if seen.good else "is not good"
-    facts = [("commit", f"{seen.commit[:12]} {seen.subject}"), ("branch", seen.branch or "none"), ("by", seen.author)]
-    figures = [f"{measure}" for check in seen.checks for measure in check.measures]
+def ci_message(result: CiResult, recovered: bool = False) -> Message:
+    """Return the result of `ci`: for its author, and as the comment of a pull request."""
+    bad = [f"{check.name}: {check.outcome}: {check.reason}" for check in result.checks if check.outcome not in GOOD]
+    state = "is good again" if recovered else "passed every check" if result.good else "is not good"
+    facts = [
+        ("commit", f"{result.commit[:12]} {result.subject}"),
+        ("branch", result.branch or "none"),
+        ("by", result.author),
+    ]
+    figures = [f"{measure}" for check in result.checks for measure in check.measures]
     return Message(
-        headline=f"{seen.version} {state}",
-        tone=Tone.GOOD if seen.good else Tone.BAD,
+        headline=f"{result.version} {state}",
+        tone=Tone.GOOD if result.good else Tone.BAD,
         facts=tuple(facts),
-        lines=some(bad) if bad else some(figures, 5) or (cut(seen.reason, 300),),
-        links=(Link(text="run", url=seen.url),),
+        lines=some(bad) if bad else some(figures, 5) or (cut(result.reason, 300),),
+        links=(Link(text="run", url=result.url),),
     )
 
 
-def checks_comment(seen: Checked) -> Message:
+def ci_comment(result: CiResult) -> Message:
     """Return the comment of a pull request: every check in a line, the bad ones first."""
-    if not seen.checks:
-        return checked_message(seen)
-    order = sorted(seen.checks, key=lambda check: (check.outcome in GOOD, check.name))
+    if not result.checks:
+        return ci_message(result)
+    order = sorted(result.checks, key=lambda check: (check.outcome in GOOD, check.name))
     lines = [
-        f"{'✓' if one.outcome in GOOD else '✗'} {one.name}: {one.outcome}: {cut(one.reason, 200)}" for one in order
+        f"{'✓' if check.outcome in GOOD else '✗'} {check.name}: {check.outcome}: {cut(check.reason, 200)}"
+        for check in order
     ]
-    return checked_message(seen).model_copy(update={"lines": some(lines, 50)})
+    return ci_message(result).model_copy(update={"lines": some(lines, 50)})
 
 
 @dataclass(frozen=True)
-class Nightly:
-    """What a security scan found: `new` findings were not seen there before. `unlooked`: scans without a verdict."""
+class ScanNews:
+    """Result of a security scan: `new` findings were not there before. `unlooked`: scans without a verdict."""
 
     version: str
     new: tuple[Finding, ...]
@@ -222,7 +196,7 @@ class Nightly:
     url: str
 
 
-def nightly_message(night: Nightly) -> Message:
+def scan_message(night: ScanNews) -> Message:
     """Return a security scan's news: what nobody looked at, then new findings, worst first."""
     worst = sorted(night.new, key=lambda one: (one.severity.rank, one.rule))
     lines = [f"nobody looked: {one}" for one in night.unlooked] + [f"new, {_finding(one)}" for one in worst]
@@ -262,3 +236,10 @@ def alert_message(alert: Alert) -> Message:
         lines=(alert.reason,),
         links=links,
     )
+
+
+def alert_posts(key: str, alert: Alert) -> list[Post]:
+    """Return an alert or its end, which changes the alert's message and is repeated where nobody would notice that."""
+    message = alert_message(alert)
+    repeat = Reply(text=f"{message.headline}: {alert.reason}", role=Role.REPEAT)
+    return [Post(key=key, content=message), *([Post(key=key, content=repeat)] if alert.over else [])]

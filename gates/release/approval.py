@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+LONGEST_BUTTON = 2000  # in Slack
+BUTTON = re.compile(r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})(?: ([^\n]+))?")
+
 
 class Decision(StrEnum):
     """What a person may answer."""
@@ -44,14 +49,17 @@ class Approver:
     slack: str = ""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked. `policy` is the digest of the settings and the approvers that apply; `expires` is aware UTC.
+class Question(BaseModel):
+    """An approval that a person is asked for. `policy` is the digest of the settings and the approvers that apply.
 
     `contracts` are the migrations that take away what older versions need: giving up the way back is a question of its
-    own, answered by naming them.
+    own, answered by naming them. From `version` on it is what people are shown; `commits` are ready lines.
     """
 
+    # "mark" is the id in what versions before had written down, beside a code and a trouble.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(validation_alias=AliasChoices("id", "mark"))
     run: str
     environment: str
     digest: str
@@ -60,6 +68,12 @@ class Question:
     authors: tuple[str, ...]
     author_may_approve: bool = False
     contracts: tuple[str, ...] = ()
+    version: str = ""
+    live: str = ""
+    verdict: str = ""
+    commits: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    url: str = ""
 
     @property
     def code(self) -> str:
@@ -68,6 +82,31 @@ class Question:
         bound = "\n".join(parts)
         mark = hashlib.sha256(bound.encode()).hexdigest()
         return f"{mark[:4]}-{mark[4:8]}"
+
+    def button(self, decision: Decision) -> str:
+        """Return what a button carries: enough to answer the run from any host. `read_button` reads it."""
+        contracts = f" {', '.join(self.contracts)}" if self.contracts and decision is Decision.APPROVE else ""
+        return f"{self.id} {self.run} {self.code}{contracts}"[:LONGEST_BUTTON]
+
+
+@dataclass(frozen=True)
+class ButtonValue:
+    """What a button carries. `no_way_back` names the migrations that pressing it accepts, "" for none."""
+
+    id: str
+    run: str
+    code: str
+    no_way_back: str
+
+    def belongs_to(self, question: Question) -> bool:
+        """Return whether the button was made for this question, as it stands now."""
+        return self.run == question.run and hmac.compare_digest(self.code, question.code)
+
+
+def read_button(value: str) -> ButtonValue | None:
+    """Return what a button carries, None when the button is not ours."""
+    match = BUTTON.fullmatch(value)
+    return ButtonValue(match[1], match[2], match[3], match[4] or "") if match else None
 
 
 @dataclass(frozen=True)

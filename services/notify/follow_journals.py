@@ -12,11 +12,14 @@ from deployments.journal import entries
 from deployments.journal.entries import EventKind
 from deployments.journal.ledger import Change, Ledger
 from deployments.past_releases import read_past
-from gates.notify.texts import Asked, Moved, answered_message, moved_message, took
+from gates.notify.messages import Post, Reply, Role
+from gates.notify.texts import ReleaseProgress, answered_message, progress_message, took
+from gates.release.approval import Question
 from gates.release.operation import Operation, Outcome, succeeded
 from host.errors import SlipwayError
+from notify.announce import Entry
+from notify.announce import entries as queue_entries
 from notify.outbox import GITHUB, Outbox
-from notify.slack_entries import Entry, message_entry, reply_entry
 from settings.notify import Notify
 
 EVERY_S = 1.0
@@ -64,7 +67,7 @@ class Follower:
 
     def _tell(self, place: Environment, changes: Sequence[Change]) -> Iterator[Entry]:
         touched: dict[str, tuple[Operation, bool]] = {}  # each operation, and whether it began or ended meanwhile
-        replies: list[Entry] = []
+        replies: list[Post] = []
         for change in changes:
             if isinstance(change.event, entries.QuestionAnswered):
                 yield from self._answer(change.event)
@@ -74,21 +77,23 @@ class Follower:
                     touched[operation.id] = operation, turned
                 if line := _line(change.event):
                     loud = isinstance(change.event, entries.OperationEnded) and change.event.outcome != Outcome.PROMOTED
-                    replies.append(reply_entry(self.notify, _key(operation), line, loud))
+                    reply = Reply(text=line, role=Role.REPEAT if loud else Role.STEP)
+                    replies.append(Post(key=_key(operation), content=reply))
         for operation, turned in touched.values():
             yield from self._operation(place, operation, turned)
-        yield from replies if self.notify.slack.token else ()
+        yield from queue_entries(self.notify, *replies)
 
     def _answer(self, answer: entries.QuestionAnswered) -> Iterator[Entry]:
         known = self.outbox.recall(f"asked:{answer.id}")
-        if known and self.notify.slack.token:
-            asked = Asked.model_validate(known)
-            message = answered_message(asked, answer.ruling, answer.reason)
-            yield message_entry(self.notify, f"release:{asked.run}", message)
-            yield reply_entry(self.notify, f"release:{asked.run}", f"{answer.ruling}: {answer.reason}")
+        if known:
+            question = Question.model_validate(known)
+            key = f"release:{question.run}"
+            message = answered_message(question, answer.ruling, answer.reason)
+            reply = Reply(text=f"{answer.ruling}: {answer.reason}", role=Role.STEP)
+            yield from queue_entries(self.notify, Post(key=key, content=message), Post(key=key, content=reply))
 
     def _operation(self, place: Environment, operation: Operation, turned: bool) -> Iterator[Entry]:
-        moved = Moved(
+        progress = ReleaseProgress(
             kind=operation.kind,
             app=place.app,
             environment=place.name,
@@ -102,11 +107,10 @@ class Follower:
             public_url=place.public_url,
             runbook_url=self.notify.runbook_url or "",
         )
-        if self.notify.slack.token:
-            yield message_entry(self.notify, _key(operation), moved_message(moved))
+        yield from queue_entries(self.notify, Post(key=_key(operation), content=progress_message(progress)))
         github = self.notify.github
         if turned and github.repository and github.token and github.deployments:
-            yield GITHUB, "deployment", _deployment(moved, operation)
+            yield GITHUB, "deployment", _deployment(progress, operation)
 
 
 def _key(operation: Operation) -> str:
@@ -126,19 +130,21 @@ def _line(event: entries.Event) -> str:
     return ""
 
 
-def _deployment(moved: Moved, operation: Operation) -> dict[str, str]:
-    if succeeded(moved.kind, moved.outcome):
+def _deployment(progress: ReleaseProgress, operation: Operation) -> dict[str, str]:
+    if succeeded(progress.kind, progress.outcome):
         state = "success"
-    elif not moved.outcome:
+    elif not progress.outcome:
         state = "in_progress"
     else:
-        state = "failure" if moved.outcome == Outcome.ROLLED_BACK else "error"
+        state = "failure" if progress.outcome == Outcome.ROLLED_BACK else "error"
     return {
         "key": operation.id,
-        "commit": moved.commit,
-        "environment": moved.environment,
+        "commit": progress.commit,
+        "environment": progress.environment,
         "state": state,
-        "description": f"{moved.kind} {moved.version}: {moved.outcome or 'in progress'} {moved.reason}"[:140],
-        "log_url": moved.url,
-        "url": moved.public_url,
+        "description": f"{progress.kind} {progress.version}: {progress.outcome or 'in progress'} {progress.reason}"[
+            :140
+        ],
+        "log_url": progress.url,
+        "url": progress.public_url,
     }

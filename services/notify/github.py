@@ -12,7 +12,7 @@ from control.secret_references import secret_of
 from host.home import Home
 from notify.github_api import GitHubApi, GitHubTrouble
 from notify.outbox import GITHUB, Item, Outbox
-from services.notify.queue_loop import work_off
+from services.notify.queue_loop import run_queue
 from settings.notify import Notify
 from settings.targets import Target, names
 
@@ -48,7 +48,7 @@ class GitHubTeller:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        work_off(self.work, GITHUB, stop, EVERY_S)
+        run_queue(self.work, GITHUB, stop, EVERY_S)
 
     def work(self) -> float:
         """Tell what is due; return the seconds that GitHub wants to be left alone. Raises OutboxError."""

@@ -1,4 +1,4 @@
-"""The loop of every service that works off a queue of the outbox."""
+"""Loop of every service that works through a queue of the outbox."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from host.errors import SlipwayError
 log = structlog.get_logger("outbox")
 
 
-def work_off(
+def run_queue(
     work: Callable[[], float | None],
     queue: str,
     stop: threading.Event,

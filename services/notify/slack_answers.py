@@ -1,10 +1,8 @@
-"""Approve and Reject in Slack: who pressed is looked up in config/approvers.toml by Slack id, and what they said goes
-through the same rules as the form. The run judges it again: this is only the earlier, kinder answer. A question of
-another host is not known here: what was pressed is handed to its run, which judges it and asks again if it must.
+"""Answers by the buttons Approve and Reject in Slack. The person is looked up in config/approvers.toml by Slack id, and
+the answer is judged by the same rules as the form. The run judges it again: this is only the earlier, kinder reply. A
+question of another host is not known here: its run is handed the answer, judges it and asks again if it must.
 """
 
-import hmac
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +11,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from control.prefect_api import PrefectApi
-from gates.notify.texts import Asked
-from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
+from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer, read_button
 from host.errors import ServerAway
+from notify.channels.slack import SlackSettings
 from notify.outbox import Outbox
-from settings.notify import Notify
 
-VALUE = re.compile(
-    r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})(?: ([^\n]+))?"
-)  # as gates/notify/texts.py has it
+UNKNOWN_HERE = "the run judges it, and asks again if it must."
 
 
 class _Part(BaseModel):
@@ -46,8 +41,8 @@ class _Press(_Part):
 
 
 @dataclass(frozen=True)
-class Said:
-    """What to tell the one who pressed, and where."""
+class ButtonReply:
+    """What to tell the person who pressed, and where. `taken`: the run was given the answer."""
 
     channel: str
     user: str
@@ -55,53 +50,46 @@ class Said:
     taken: bool = False
 
 
-def press(
-    payload: Mapping[str, Any], notify: Notify, outbox: Outbox, api: PrefectApi, approvers: Sequence[Approver]
-) -> Said | None:
+def handle_button(
+    payload: Mapping[str, Any], settings: SlackSettings, outbox: Outbox, api: PrefectApi, approvers: Sequence[Approver]
+) -> ButtonReply | None:
     """Take one press of a button; None when it is none of ours. Raises OutboxError."""
     try:
-        seen = _Press.model_validate(payload)
+        press = _Press.model_validate(payload)
     except ValidationError:
         return None
-    decision, value = seen.actions[0].action_id, VALUE.fullmatch(seen.actions[0].value)
-    channel = seen.channel.id if seen.channel else notify.slack.channel
+    text, taken = _answer(press, settings, outbox, api, approvers)
+    return ButtonReply(press.channel.id if press.channel else settings.channel, press.user.id, text, taken)
+
+
+def _answer(
+    press: _Press, settings: SlackSettings, outbox: Outbox, api: PrefectApi, approvers: Sequence[Approver]
+) -> tuple[str, bool]:
+    """Return what to reply, and whether the run was given the answer."""
+    decision, value = press.actions[0].action_id, read_button(press.actions[0].value)
     if value is None:
-        return Said(channel, seen.user.id, "This button is not one of Slipway's.")
-    if notify.slack.team and (seen.team is None or seen.team.id != notify.slack.team):
-        return Said(channel, seen.user.id, "Only members of our own Slack team may answer.")
-    known = outbox.recall(f"asked:{value[1]}")
-    asked = Asked.model_validate(known) if known else None
-    if asked and (asked.run != value[2] or not hmac.compare_digest(asked.code, value[3])):
-        return Said(channel, seen.user.id, "This button belongs to another question.")
-    person = next((one for one in approvers if one.slack == seen.user.id), None)
+        return "This button is not one of Slipway's.", False
+    if settings.team and (press.team is None or press.team.id != settings.team):
+        return "Only members of our own Slack team may answer.", False
+    known = outbox.recall(f"asked:{value.id}")
+    question = Question.model_validate(known) if known else None
+    if question and not value.belongs_to(question):
+        return "This button belongs to another question.", False
+    person = next((approver for approver in approvers if approver.slack == press.user.id), None)
     if person is None:
-        said = f"You ({seen.user.id}) are not named in config/approvers.toml: nothing was done."
-        return Said(channel, seen.user.id, said)
+        return f"You ({press.user.id}) are not named in config/approvers.toml: nothing was done.", False
     # Where there is no way back the button says so, and asks for that by itself.
-    no_way_back = (value[4] or "") if decision is Decision.APPROVE else ""
-    answer = Answer(decision, person.name, value[3], datetime.now(UTC), f"in Slack, as {seen.user.id}", no_way_back)
-    if asked and (wrong := _refusal(asked, answer, approvers)):
-        return Said(channel, seen.user.id, wrong)
-    if trouble := _give(value[2], answer, api):
-        return Said(channel, seen.user.id, trouble)
-    what = f"{asked.version} to {asked.environment}." if asked else "the run judges it, and asks again if it must."
-    return Said(channel, seen.user.id, f"Taken: {decision} by {person.name}, {what}", True)
-
-
-def _refusal(asked: Asked, answer: Answer, approvers: Sequence[Approver]) -> str:
-    """Return why an answer does not count, "" when it does."""
-    question = Question(
-        run=asked.run,
-        environment=asked.environment,
-        digest=asked.digest,
-        policy=asked.policy,
-        expires=asked.expires,
-        authors=asked.authors,
-        author_may_approve=asked.author_may_approve,
-        contracts=asked.contracts,
-    )
-    ruling, reason = judge_answer(question, answer, approvers)
-    return "" if ruling in (Ruling.ACCEPTED, Ruling.REJECTED) else f"Nothing was done: {reason}."
+    no_way_back = value.no_way_back if decision is Decision.APPROVE else ""
+    comment = f"in Slack, as {press.user.id}"
+    answer = Answer(decision, person.name, value.code, datetime.now(UTC), comment, no_way_back)
+    if question:
+        ruling, reason = judge_answer(question, answer, approvers)
+        if ruling not in (Ruling.ACCEPTED, Ruling.REJECTED):
+            return f"Nothing was done: {reason}.", False
+    if trouble := _give(value.run, answer, api):
+        return trouble, False
+    what = f"{question.version} to {question.environment}." if question else UNKNOWN_HERE
+    return f"Taken: {decision} by {person.name}, {what}", True
 
 
 def _give(run: str, answer: Answer, api: PrefectApi) -> str:

@@ -1,4 +1,4 @@
-"""Take Alertmanager's webhooks, `POST /alerts`: kept once, then told to Prefect as events and to people in Slack.
+"""Take Alertmanager's webhooks, `POST /alerts`: kept once, then told to Prefect as events and to people.
 
 An event `slipway.alert` for each, and `slipway.unhealthy` for a critical one about an environment. Only an alert that
 names the digest it blames may start a rollback: one that does not may be about the router or the host.
@@ -21,14 +21,14 @@ from control.prefect_api import PrefectApi
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger, read_ledger
 from gates.notify.alertmanager import Fired, Malformed, read_alerts, runbook_link
-from gates.notify.texts import Alert
+from gates.notify.texts import Alert, alert_posts
 from gates.release.condition import Condition, Look
 from gates.release.operation import Version
 from host.errors import OutboxError, SlipwayError
+from notify.announce import Entry, entries
 from notify.condition_events import NAMESPACE, condition_event
 from notify.outbox import ALERTS, Item, Outbox
-from notify.slack_entries import alert_entries
-from services.notify.queue_loop import work_off
+from services.notify.queue_loop import run_queue
 from services.receiver.read_body import Answered, read_body
 from settings.notify import Notify
 
@@ -93,7 +93,7 @@ class Alerts:
 
     def run(self, stop: threading.Event) -> None:
         """Tell until `stop` is set."""
-        work_off(self.work, ALERTS, stop, EVERY_S, self.news)
+        run_queue(self.work, ALERTS, stop, EVERY_S, self.news)
 
     def work(self) -> None:
         """Tell what is due, once. What Prefect does not take is tried again. Raises OutboxError."""
@@ -113,24 +113,24 @@ class Alerts:
             self.outbox.postpone(item, wait_s, str(error))
 
     def _tell(self, item: Item) -> None:
-        """Have people told in Slack, and note the event; both or neither."""
+        """Have people told, and note the event; both or neither."""
         one = _read(item)
-        entries = self._slack(one)
+        posts = self._posts(one)
         name = f"alert:{one.fingerprint}"
         known = self.outbox.recall(name)
         newest = {"starts": one.starts.isoformat(), "over": one.over}
         late = known is not None and known["starts"] > newest["starts"]
-        self.outbox.write([*entries, (ALERTS, "event", item.body)], {} if late else {name: newest})
+        self.outbox.write([*posts, (ALERTS, "event", item.body)], {} if late else {name: newest})
         self.outbox.done(item)
 
-    def _slack(self, one: Fired) -> list[Any]:
+    def _posts(self, one: Fired) -> list[Entry]:
         place = self.places.get(one.environment)
         if one.severity not in TOLD_SEVERITIES or (place is not None and not place.settings.alerts):
             return []
         link = runbook_link(one.runbook, self.notify.runbook_url or "")
         reason = one.summary if link or not one.runbook else f"{one.summary} (runbook: {one.runbook})"
         alert = Alert(one.environment or "Slipway", one.name, reason, link, over=one.over)
-        return alert_entries(self.notify, f"alert:{one.environment}:{one.name}:{one.mark}", alert)
+        return entries(self.notify, *alert_posts(f"alert:{one.environment}:{one.name}:{one.mark}", alert))
 
     def _emit(self, item: Item) -> None:
         one = _read(item)

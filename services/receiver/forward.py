@@ -14,7 +14,7 @@ from control.prefect_api import PrefectApi
 from gates.notify.webhooks import FINAL, Change, Kind, Run, line_of, superseded
 from host.errors import SlipwayError
 from notify.outbox import GITHUB, INCOMING, Item, Outbox
-from services.notify.queue_loop import work_off
+from services.notify.queue_loop import run_queue
 from services.receiver.intake import decode, encode
 from settings.notify import Notify
 
@@ -42,7 +42,7 @@ class Forwarder:
 
     def run(self) -> None:
         """Work until `stop` is set."""
-        work_off(self.work, INCOMING, self.stop, EVERY_S, self.news)
+        run_queue(self.work, INCOMING, self.stop, EVERY_S, self.news)
 
     def work(self) -> None:
         """Handle everything that is due once. What fails is tried again later. Raises OutboxError."""

@@ -24,6 +24,7 @@ from deployments.environment import Environment
 from gates.notify.webhooks import DELIVERY, Ignored, Refused, is_genuine, read_event
 from host.errors import OutboxError, SlipwayError
 from host.home import Home
+from notify.channels import configured
 from notify.outbox import INCOMING, Outbox
 from services.logs import configure_logs
 from services.notify.follow_journals import Follower
@@ -126,6 +127,7 @@ def main() -> int:
         if secret is None:
             raise SlipwayError("config/notify.toml: github.webhook_secret is not set: nothing could be verified")
         outbox = Outbox.of(home)
+        configured(notify)  # a bad table is refused here, not when there is something to say
         outbox.prune()
         intake = Intake(notify, outbox)
         alerts = Alerts(notify, alerts_token(home), outbox, {place.name: place for place in _places(home)})

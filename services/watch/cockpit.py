@@ -14,8 +14,8 @@ from deployments.environment import Environment
 from deployments.overview import standing
 from gates.release.condition import Condition
 from host.errors import SlipwayError
-from notify.cockpit import KEY, cockpit_page, failed_runs, in_short, live_variable, variable_name
 from notify.outbox import Outbox
+from notify.prefect_dashboard import KEY, cockpit_page, failed_runs, in_short, live_variable, variable_name
 from settings.hosts import all_pools, pools
 from settings.notify import read_notify
 

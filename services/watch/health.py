@@ -1,6 +1,6 @@
-"""Follow how one environment is: an event for each transition, an alert and its end in Slack. Never a flow run.
+"""Follow how one environment is: an event for each transition, an alert and its end. Never a flow run.
 
-What was told last is kept in the outbox, so that a restart tells nothing twice. Prefect and Slack are told apart from
+What was told last is kept in the outbox, so that a restart tells nothing twice. Prefect and people are told apart from
 each other: neither waits for the other, and of a time when the server was away it learns what is, not what was.
 """
 
@@ -16,12 +16,12 @@ from deployments.environment import Environment
 from deployments.health import look_around
 from deployments.journal.ledger import Ledger
 from gates.notify.messages import as_text, cut
-from gates.notify.texts import Alert, alert_message
+from gates.notify.texts import Alert, alert_message, alert_posts
 from gates.release.condition import Condition, Damping, Look, judge_condition, worst
 from host.errors import SlipwayError
+from notify.announce import Entry, entries
 from notify.condition_events import condition_event
 from notify.outbox import Outbox
-from notify.slack_entries import Entry, alert_entries
 from settings.notify import Notify, read_notify
 
 EVERY_S = 4.0
@@ -114,18 +114,18 @@ class HealthFollower:
         number = known["number"] + 1
         log.info("condition", environment=self.place.name, condition=now.condition, reason=now.reason)
         fresh = {"condition": str(now.condition), "digest": self._digest, "number": number}
-        entries: list[Entry] = []
+        alert: list[Entry] = []
         if self.place.settings.alerts and Condition.UNHEALTHY in (before, now.condition):
             over = now.condition is not Condition.UNHEALTHY
             mark = str(number - 1 if over else number)
-            entries = self._alert(read_notify(), mark, now, over)
-        self.outbox.write(entries, {f"health:{self.place.name}": fresh})
+            alert = self._alert(read_notify(), mark, now, over)
+        self.outbox.write(alert, {f"health:{self.place.name}": fresh})
 
     def _alert(self, notify: Notify, mark: str, now: Look, over: bool) -> list[Entry]:
         what = str(Condition.UNHEALTHY)
         alert = Alert(self.place.name, what, now.reason, notify.runbook_url or "", over=over)
         log.warning("alert", text=as_text(alert_message(alert)))
-        return alert_entries(notify, f"alert:{self.place.name}:{what}:{mark}", alert)
+        return entries(notify, *alert_posts(f"alert:{self.place.name}:{what}:{mark}", alert))
 
     def _emit(self, ledger: Ledger, now: Look) -> None:
         """Have Prefect know the condition; what it was told last is remembered only once it took it."""

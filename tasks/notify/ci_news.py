@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from prefect import runtime
 
 from gates.check import Check
-from gates.notify.texts import Checked
+from gates.notify.texts import CiResult
 from gates.scans.sarif import to_sarif
 from gates.scans.waivers import Waiver
 from gates.verdict import Action, Verdict
 from host.errors import SlipwayError
 from tasks.notify.github import begin_checks, tell_checks, tell_findings
 from tasks.notify.links import run_url
-from tasks.notify.slack import tell_checked
+from tasks.notify.messages import tell_result
 from tasks.source.git import Source
 
 
@@ -29,29 +29,29 @@ def tell_ci(
     waived: Mapping[str, Waiver],
     working_tree: str | None = None,
 ) -> None:
-    """Tell what every check came to. A stranger's commit (a fork's) is told on GitHub only."""
+    """Tell the result of every check. A stranger's commit (a fork's) is told on GitHub only."""
     if working_tree:
         return
-    seen = _seen(source, checks, verdict.action is Action.PROMOTE, verdict.reason)
-    tell_checks(seen)
+    result = _result(source, checks, verdict.action is Action.PROMOTE, verdict.reason)
+    tell_checks(result)
     findings = [one for check in checks for one in check.findings]
     tell_findings(source.commit, source.branch, to_sarif(findings, waived, source.commit))
     if source.signable:
-        tell_checked(seen, source.history[0].email)
+        tell_result(result, source.history[0].email)
 
 
 def tell_broken(source: Source | None, error: SlipwayError, working_tree: str | None = None) -> None:
     """Tell that `ci` could not come to a result. Without a source there is no commit to tell it of."""
     if working_tree or source is None:
         return
-    seen = _seen(source, (), False, f"{type(error).__name__}: {error}")
-    tell_checks(seen)
+    result = _result(source, (), False, f"{type(error).__name__}: {error}")
+    tell_checks(result)
     if source.signable:
-        tell_checked(seen, source.history[0].email)
+        tell_result(result, source.history[0].email)
 
 
-def _seen(source: Source, checks: Sequence[Check], good: bool, reason: str) -> Checked:
-    return Checked(
+def _result(source: Source, checks: Sequence[Check], good: bool, reason: str) -> CiResult:
+    return CiResult(
         version=source.version,
         commit=source.commit,
         branch=source.branch,

@@ -14,7 +14,7 @@ from evidence.statements import Commit
 from gates.check import GOOD, Check, Outcome
 from gates.notify.messages import as_markdown
 from gates.notify.release_notes import notes_of
-from gates.notify.texts import Checked, checks_comment
+from gates.notify.texts import CiResult, ci_comment
 from host.errors import SlipwayError
 from host.home import Home
 from notify.github_api import pack
@@ -36,16 +36,16 @@ def begin_checks(commit: str, url: str) -> None:
     _tell(tell)
 
 
-def tell_checks(seen: Checked) -> None:
+def tell_checks(result: CiResult) -> None:
     """Set a status for each check and `slipway/ci` for all of them, and the comment of the commit's pull request."""
 
     def tell(notify: Notify, outbox: Outbox) -> None:
         if notify.github.statuses:
-            for check in seen.checks:
-                _status(outbox, seen.commit, check.name, _state(check), check.reason, seen.url)
-            _status(outbox, seen.commit, "ci", "success" if seen.good else "failure", seen.reason, seen.url)
+            for check in result.checks:
+                _status(outbox, result.commit, check.name, _state(check), check.reason, result.url)
+            _status(outbox, result.commit, "ci", "success" if result.good else "failure", result.reason, result.url)
         if notify.github.comments:
-            outbox.put(GITHUB, "comment", {"commit": seen.commit, "text": as_markdown(checks_comment(seen))})
+            outbox.put(GITHUB, "comment", {"commit": result.commit, "text": as_markdown(ci_comment(result))})
 
     _tell(tell)
 

@@ -6,9 +6,9 @@ from prefect import runtime
 
 from evidence.scan_report import ScanReport
 from gates.check import Outcome
-from gates.notify.texts import Nightly, nightly_message
+from gates.notify.texts import ScanNews, scan_message
 from tasks.notify.links import run_url
-from tasks.notify.slack import say
+from tasks.notify.messages import say
 
 
 def tell_scans(reports: Sequence[ScanReport]) -> None:
@@ -17,11 +17,11 @@ def tell_scans(reports: Sequence[ScanReport]) -> None:
     for number, report in enumerate(reports):
         checks = report.scanned.checks
         found = {one.fingerprint: one for check in checks for one in check.findings}
-        night = Nightly(
+        night = ScanNews(
             version=report.title,
             new=tuple(one for mark, one in found.items() if mark in report.new),
             known=tuple(one for mark, one in found.items() if mark not in report.new),
             unlooked=tuple(f"{one.name}: {one.reason}" for one in checks if one.outcome is Outcome.NO_VERDICT),
             url=run_url(run),
         )
-        say(f"security:{run}:{number}", nightly_message(night))
+        say(f"security:{run}:{number}", scan_message(night))

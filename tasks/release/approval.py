@@ -23,7 +23,8 @@ from deployments.journal.entries import QuestionAnswered, QuestionAsked
 from deployments.preflight import Preflight
 from gates.release.approval import Answer, Decision, Question, Ruling, judge_answer
 from tasks.artifacts import show
-from tasks.notify.slack import ask_in_slack
+from tasks.notify.links import run_url
+from tasks.notify.messages import ask_people
 from tasks.release.pages import approval_page
 
 POLL_S = 1
@@ -49,8 +50,10 @@ def await_approval(place: Environment, seen: Preflight) -> tuple[Ruling, str]:
     """
     settings = place.settings
     expires = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=settings.approval_timeout_seconds)
+    run = str(runtime.flow_run.id)
     question = Question(
-        run=str(runtime.flow_run.id),
+        id=uuid.uuid4().hex[:12],
+        run=run,
         environment=place.name,
         digest=seen.version.digest,
         policy=seen.policy,
@@ -58,22 +61,27 @@ def await_approval(place: Environment, seen: Preflight) -> tuple[Ruling, str]:
         authors=seen.authors,
         author_may_approve=settings.allow_author_approval,
         contracts=tuple(step.revision for step in seen.contracts),
+        version=seen.version.version,
+        live=seen.live.version.version if seen.live else "nothing",
+        verdict=seen.verdict.reason,
+        commits=tuple(f"{commit.hash[:12]} {commit.subject} ({commit.author})" for commit in seen.commits),
+        warnings=seen.warnings,
+        url=run_url(run),
     )
-    mark = uuid.uuid4().hex[:12]
-    place.journal.append(_journaled(mark, question))
+    place.journal.append(_journaled(question))
     try:
-        ruling, reason = _ask(mark, question, seen)
+        ruling, reason = _ask(question, seen)
     except FlowPauseTimeout:
         ruling, reason = Ruling.EXPIRED, f"nobody answered until {expires:%H:%M:%S} UTC"
         _name_the_end(reason)
     # A process that is ended here leaves the question open: `watch` finds out whether it was cancelled or must be
     # asked again.
-    place.journal.append(QuestionAnswered(id=mark, ruling=ruling, reason=reason))
+    place.journal.append(QuestionAnswered(id=question.id, ruling=ruling, reason=reason))
     get_run_logger().info("approval: %s: %s", ruling, reason)
     return ruling, reason
 
 
-def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
+def _ask(question: Question, seen: Preflight) -> tuple[Ruling, str]:
     """Ask until an answer holds. Raises FlowPauseTimeout at the question's end."""
     trouble = ""
     attempt = 0
@@ -81,7 +89,7 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
         attempt += 1
         page = approval_page(question, seen, trouble)
         show("approval", page, f"approve {seen.version.version} for {question.environment}?")
-        ask_in_slack(mark, question, seen, trouble)
+        ask_people(question, trouble)
         left_s = (question.expires - datetime.now(UTC)).total_seconds()
         if left_s <= 0:
             raise FlowPauseTimeout("the question's time is over")
@@ -89,7 +97,7 @@ def _ask(mark: str, question: Question, seen: Preflight) -> tuple[Ruling, str]:
             wait_for_input=ApprovalForm.with_initial_data(description=page),
             timeout=max(1, int(left_s)),
             poll_interval=POLL_S,
-            key=f"{mark}-{attempt}",
+            key=f"{question.id}-{attempt}",
         )
         answer = Answer(
             Decision(form.decision), form.approver, form.code, datetime.now(UTC), form.comment, form.no_way_back
@@ -110,10 +118,10 @@ def _name_the_end(reason: str) -> None:
         get_run_logger().warning("the run's state could not be named: %s", error)
 
 
-def _journaled(mark: str, question: Question) -> QuestionAsked:
+def _journaled(question: Question) -> QuestionAsked:
     flow, deployment = runtime.flow_run.flow_name, runtime.deployment.name
     return QuestionAsked(
-        id=mark,
+        id=question.id,
         run=question.run,
         deployment=f"{flow}/{deployment}" if deployment else "",
         parameters={"environment": question.environment, "version": question.digest},

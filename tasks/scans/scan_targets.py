@@ -8,7 +8,7 @@ from control.prefect_api import PrefectApi
 from deployments.environment import Environment
 from host.errors import SlipwayError
 from host.home import Home
-from notify.cockpit import variable_name
+from notify.prefect_dashboard import variable_name
 from settings.hosts import targets
 from settings.pipeline import Pipeline
 from settings.targets import Target

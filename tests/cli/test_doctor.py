@@ -1,8 +1,11 @@
+from pathlib import Path
+
 import pytest
 
-from cli.doctor import _shares, cores_row, engine_rows
+from cli.doctor import _shares, channel_rows, cores_row, engine_rows
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
+from host.home import Home
 from host.resources import control_groups, shares
 
 
@@ -54,3 +57,22 @@ def test_how_checks_yield_is_told(
     row = _shares()
     assert (row.good, row.warns, row.found.startswith(f"{way};")) == (True, warns, True)
     assert row.move.startswith(move)
+
+
+def test_each_channel_is_checked_and_what_is_wrong_is_told_without_its_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "notify.toml"
+    monkeypatch.setenv("SLIPWAY_NOTIFY", str(file))
+    (row,) = channel_rows(Home(tmp_path))
+    assert row.good is None and not row.warns
+    (tmp_path / "token").write_text("xoxb-the-secret-itself")
+    slack = f'[slack]\ntoken = "file:{tmp_path}/token"\nchannel = "C1"\nbase_url = "http://127.0.0.1:9/api/"\n'
+    file.write_text(slack + f'[log]\nfile = "{tmp_path}/messages.log"\n[teams]\nurl = "env:NOT_SET_HERE"\n')
+    away, log, teams = channel_rows(Home(tmp_path))
+    assert away.warns and "Slack: does not answer" in away.found and "itself" not in away.found
+    assert (log.what, log.good) == ("messages by log", True)
+    assert teams.warns and "teams.url: env:NOT_SET_HERE is empty or not set" in teams.found
+    file.write_text('[slack]\ntoken = "xoxb-the-secret-itself"')
+    (row,) = channel_rows(Home(tmp_path))
+    assert row.good is False and "slack.token" in row.found and "itself" not in row.found

@@ -114,7 +114,7 @@ def test_a_release_runs_on_the_host_of_its_environment(
     with second.on_it() as here:
         ledger = here.place().ledger()
         assert ledger.live is not None and ledger.live.version.digest == digest
-        running = ["exporter", "flow-starter", "receiver", "slack", "watch", "worker-prod"]
+        running = ["exporter", "flow-starter", "notify", "receiver", "watch", "worker-prod"]
         assert sorted(here.control.supervisor.states()) == running
         assert {one.name for one in (here.root / "environments").iterdir()} == {"production"}
     assert installation.place().ledger().entries == before.entries  # nothing happened on the first one

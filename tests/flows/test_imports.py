@@ -12,7 +12,7 @@ FORBIDDEN = ("matplotlib", "scipy", "numpy", "PIL", "docker", "prefect_docker", 
 MODULES = (
     "cli.main",
     *(f"flows.{name}" for name in ("ci", "monitor", "reconcile", "release", "report", "rollback", "security", "test")),
-    *(f"services.{name}" for name in ("exporter.main", "receiver.main", "notify.slack_main", "watch.main")),
+    *(f"services.{name}" for name in ("exporter.main", "receiver.main", "notify.main", "watch.main")),
 )
 
 

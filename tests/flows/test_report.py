@@ -8,7 +8,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 
 from flows.report import report
-from notify.outbox import SLACK, Outbox
+from notify.outbox import Outbox
 from settings.targets import Target
 from tests.many_releases import releases, write_journal
 from tests.prefect_server import a_home
@@ -47,7 +47,7 @@ def test_with_slack_the_message_and_its_picture_wait_for_the_listener(configured
     state = report(Target("staging"), return_state=True)
     assert state.is_completed() and "no data" in str(state.message)
     outbox = Outbox(configured / "state" / "control" / "outbox.sqlite")
-    assert [item.kind for item in outbox.due(SLACK)] == ["message", "picture"]
+    assert [item.body["content"]["kind"] for item in outbox.due("slack")] == ["message", "picture"]
     assert set(artifacts(state.state_details.flow_run_id)) == {"delivery"}
 
 

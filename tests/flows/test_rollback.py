@@ -46,7 +46,7 @@ def test_a_digest_that_is_not_live_is_nothing_to_do(
     before = entries(world)
     state = automatic(first)
     assert (state.name, state.is_completed()) == ("NothingToDo", True)
-    assert entries(world) == before and world.slack() == []
+    assert entries(world) == before and world.posts() == []
 
 
 def test_what_came_back_and_is_bad_too_calls_a_person(world: Watched) -> None:
@@ -56,14 +56,14 @@ def test_what_came_back_and_is_bad_too_calls_a_person(world: Watched) -> None:
     state = automatic(back)
     assert (state.name, state.is_failed()) == ("Blocked", True)
     assert entries(world) == before
-    (told,) = world.slack()
-    assert "A person must act" in told["text"] and "https://wiki.example/run" in str(told["blocks"])
+    (told,) = world.posts()
+    assert "A person must act" in str(told.content) and "https://wiki.example/run" in str(told.content)
 
 
 def test_without_an_earlier_version_a_person_is_called(world: Watched) -> None:
     state = automatic(world.release())
     assert state.name == "Blocked" and "no earlier promoted version" in str(state.message)
-    assert len(world.slack()) == 1
+    assert len(world.posts()) == 1
 
 
 def test_it_waits_for_a_release_in_progress_and_then_looks_again(world: Watched) -> None:
@@ -90,4 +90,4 @@ def test_a_persons_rollback_does_not_wait_and_calls_nobody(world: Watched) -> No
     with world.place().lease("release v2"):
         state = rollback(Target("production"), condemn=bad, return_state=True)
     assert state.name == "Blocked" and "is being changed" in str(state.message)
-    assert world.slack() == []
+    assert world.posts() == []

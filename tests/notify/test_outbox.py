@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from host.errors import OutboxError
-from notify.outbox import SLACK, Outbox
+from notify.outbox import Outbox
 
+SLACK = "slack"
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
 

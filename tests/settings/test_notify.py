@@ -33,7 +33,6 @@ def test_one_host_may_have_its_own_port(tmp_path: Path, monkeypatch: pytest.Monk
     ("text", "said"),
     [
         ("slack = 5", "slack"),
-        ('[slack]\ntoken = "xoxb-the-secret-itself"', "slack.token"),
         ('[github]\ntoken = "ghp_thesecretitself"', "github.token"),
         ('[github]\nrepository = "not a repository"', "github.repository"),
         ('[github]\nbranches = ["--upload-pack=x"]', "github.branches.0"),
@@ -58,7 +57,7 @@ def test_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     create_webhook_secrets(home)
     assert secret_of(read(tmp_path, ""), "github.webhook_secret", home) == secret and len(secret) > 30
     assert (home.keys / "github-webhook").stat().st_mode & 0o777 == 0o600
-    assert secret_of(read(tmp_path, ""), "slack.token", home) is None
+    assert secret_of(read(tmp_path, ""), "github.token", home) is None
     monkeypatch.setenv("MINE", "value\n")
     assert resolve("env:MINE", home, "x") == "value"
     for bad in ("env:ABSENT", "file:/absent", f"file:{tmp_path}"):
@@ -93,4 +92,4 @@ def test_programs_get_the_variables_that_references_name(tmp_path: Path, monkeyp
     monkeypatch.setenv("MY_OTHER", "kept to myself")
     environment = control._environment()
     assert environment["MY_SLACK"] == "xoxb" and "MY_OTHER" not in environment
-    assert control.own[-3:] == ("receiver", "exporter", "slack")
+    assert control.own[-3:] == ("receiver", "exporter", "notify")

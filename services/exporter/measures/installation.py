@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from prometheus_client.core import Metric
 
 from host.home import Home
-from notify.outbox import GITHUB, INCOMING, SLACK, Outbox
+from notify.outbox import GITHUB, INCOMING, Outbox
 from services.exporter.measures import gauge
+from settings.notify import read_notify
 
 KEY = "evidence.key"
 
@@ -28,6 +29,6 @@ class InstallationMeasure:
         outbox = Outbox.of(self.home)
         waiting = gauge("outbox_waiting", "Messages that wait to be told", "queue")
         if outbox.file.exists():
-            for queue in (INCOMING, GITHUB, SLACK):
+            for queue in (INCOMING, GITHUB, *read_notify().channels):
                 waiting.add_metric([queue], outbox.backlog(queue).waiting)
         yield waiting

@@ -5,7 +5,16 @@ import pytest
 from gates.findings import Finding, Severity, fingerprint
 from gates.notify.messages import Tone, as_text
 from gates.notify.release_notes import notes_of
-from gates.notify.texts import Alert, Moved, Nightly, Told, alert_message, is_news, moved_message, nightly_message
+from gates.notify.texts import (
+    Alert,
+    CiNews,
+    ReleaseProgress,
+    ScanNews,
+    alert_message,
+    is_news,
+    progress_message,
+    scan_message,
+)
 
 V2 = {"app": "assistant", "environment": "production", "version": "v2", "commit": "c" * 40, "before": "v1"}
 
@@ -22,7 +31,7 @@ V2 = {"app": "assistant", "environment": "production", "version": "v2", "commit"
     ],
 )
 def test_how_a_release_went(kind: str, outcome: str, tone: Tone, said: str) -> None:
-    message = moved_message(Moved(kind=kind, outcome=outcome, runbook_url="http://runbook", **V2))
+    message = progress_message(ReleaseProgress(kind=kind, outcome=outcome, runbook_url="http://runbook", **V2))
     assert (message.headline, message.tone) == (said, tone)
     assert any(link.url == "http://runbook" for link in message.links) is (tone is Tone.BAD)
 
@@ -30,14 +39,14 @@ def test_how_a_release_went(kind: str, outcome: str, tone: Tone, said: str) -> N
 @pytest.mark.parametrize(
     ("good", "commit", "before", "told"),
     [
-        (True, "a", None, Told.NOTHING),
-        (True, "b", "a", Told.RECOVERY),
-        (False, "a", None, Told.FAILURE),
-        (False, "a", "a", Told.NOTHING),
-        (False, "b", "a", Told.FAILURE),
+        (True, "a", None, CiNews.NOTHING),
+        (True, "b", "a", CiNews.RECOVERY),
+        (False, "a", None, CiNews.FAILURE),
+        (False, "a", "a", CiNews.NOTHING),
+        (False, "b", "a", CiNews.FAILURE),
     ],
 )
-def test_what_is_news(good: bool, commit: str, before: str | None, told: Told) -> None:
+def test_what_is_news(good: bool, commit: str, before: str | None, told: CiNews) -> None:
     assert is_news(good, commit, before) is told
 
 
@@ -47,11 +56,11 @@ def finding(severity: Severity, rule: str) -> Finding:
 
 def test_new_findings_come_first_worst_first_and_what_nobody_saw_before_them() -> None:
     new = (finding(Severity.LOW, "low"), finding(Severity.CRITICAL, "worst"))
-    message = nightly_message(Nightly("v2", new, (finding(Severity.HIGH, "old"),), ("secrets: no tool",), "http://ui"))
+    message = scan_message(ScanNews("v2", new, (finding(Severity.HIGH, "old"),), ("secrets: no tool",), "http://ui"))
     assert message.tone is Tone.BAD
     assert [line.split(":")[0] for line in message.lines] == ["nobody looked", "new, critical", "new, low"]
     assert dict(message.facts) == {"new": "2", "known": "1"}
-    assert nightly_message(Nightly("v2", (), new, (), "")).tone is Tone.GOOD
+    assert scan_message(ScanNews("v2", (), new, (), "")).tone is Tone.GOOD
 
 
 def test_an_alert_and_its_end() -> None:

@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from deployments.environment import Environment
-from gates.notify.texts import Asked
-from notify.outbox import GITHUB, SLACK, Outbox
+from gates.release.approval import Question
+from notify.outbox import GITHUB, Outbox
 from services.notify.follow_journals import Follower
-from services.notify.slack import SlackTeller
 from settings.notify import Notify
 from settings.targets import Target
+from tests.notify.channels.test_slack import World as Slack
+from tests.notify.channels.test_slack import headline
 from tests.prefect_server import a_home
-from tests.services.notify.test_slack import World as Slack
-from tests.services.notify.test_slack import headline
 from tests.serving import serving
 from tests.slack_server import CHANNEL, SlackServer
 
@@ -47,7 +46,7 @@ class World:
     def look(self) -> list[dict[str, Any]]:
         """Look and tell; return the messages that start a thread."""
         self.follower.look(self.place)
-        assert SlackTeller.work(self.slack.teller) == 0
+        assert self.slack.sender.work() == 0
         return self.slack.server.roots
 
 
@@ -98,25 +97,19 @@ def test_a_rollback_typed_by_hand_is_told_too(world: World) -> None:
 
 
 def test_an_answered_question_loses_its_buttons(world: World) -> None:
-    asked = Asked(
-        mark="0123456789ab",
+    question = Question(
+        id="0123456789ab",
         run=RUN,
         environment="production",
         digest="d" * 64,
         policy="p",
         expires=datetime.now(UTC) + timedelta(minutes=5),
         authors=(),
-        author_may_approve=False,
-        code="abcd-abcd",
         version="v2",
         live="v1",
-        verdict="good",
-        commits=(),
-        warnings=(),
-        url="http://ui",
     )
-    world.outbox.remember(f"asked:{asked.mark}", asked.model_dump(mode="json"))
-    world.write("answer", id=asked.mark, ruling="rejected", reason="Robin: <!channel> not *now*")
+    world.outbox.remember(f"asked:{question.id}", question.model_dump(mode="json"))
+    world.write("answer", id=question.id, ruling="rejected", reason="Robin: <!channel> not *now*")
     (root,) = world.look()
     assert headline(root) == "✗ v2 to production: rejected"
     assert "actions" not in [block["type"] for block in root["blocks"]]
@@ -134,7 +127,7 @@ def test_github_deployments_follow(world: World) -> None:
     world.look()
     told = [(item.body["key"], item.body["state"]) for item in world.outbox.due(GITHUB)]
     assert told == [("op1", "in_progress"), ("op1", "error"), ("op2", "success")]
-    assert world.outbox.backlog(SLACK).waiting == 0
+    assert world.outbox.backlog("slack").waiting == 0
 
 
 def test_a_damaged_journal_is_told_by_nobody(world: World) -> None:

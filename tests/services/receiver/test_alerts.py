@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from notify.outbox import ALERTS, SLACK
+from gates.notify.messages import Message, Reply, Role
+from gates.notify.slack_blocks import blocks, fallback
+from notify.outbox import ALERTS
 from services.receiver.alerts import LARGEST_BYTES, Alerts
 from services.receiver.intake import Intake
 from services.receiver.main import Receiver
@@ -79,9 +81,9 @@ def test_an_alert_that_names_a_digest_is_told_and_wants_a_rollback(world: World)
     payload = unhealthy["payload"]
     assert (payload["digest"], payload["version"], payload["blamed"]) == (world.digest, "v1", "named by the alert")
     assert "24 % of the answers" in payload["reason"] and all(isinstance(one, str) for one in payload.values())
-    (told,) = world.seen.slack()
-    assert "production: ErrorRateHigh" in told["text"]
-    assert "https://wiki.example/run#an-alert-fires" in json.dumps(told["blocks"])
+    (told,) = world.seen.posts()
+    assert isinstance(told.content, Message) and told.content.headline == "production: ErrorRateHigh"
+    assert [link.url for link in told.content.links] == ["https://wiki.example/run#an-alert-fires"]
 
 
 def test_an_alert_without_a_digest_blames_what_was_live_when_it_began_and_says_so(world: World) -> None:
@@ -106,7 +108,7 @@ def test_an_unknown_digest_wants_nothing(world: World, digest: str) -> None:
 def test_what_is_not_critical_or_about_no_environment_blames_nothing(world: World, labels: dict[str, str]) -> None:
     world.send(world.alert(digest=world.digest, **labels))
     assert [event["event"] for event in world.tell()] == ["slipway.alert"]
-    assert len(world.seen.slack()) == 1
+    assert len(world.seen.posts()) == 1
 
 
 def test_information_and_environments_without_alerts_wake_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +118,7 @@ def test_information_and_environments_without_alerts_wake_nobody(world: World, m
     world.send(world.alert(digest=world.digest))
     assert [event["event"] for event in world.tell()] == ["slipway.alert", "slipway.alert", "slipway.unhealthy"]
     assert world.tell()[2]["resource"]["slipway.rollback"] == "no"
-    assert world.seen.slack() == []
+    assert world.seen.posts() == []
 
 
 def test_a_repeated_alert_is_told_once_and_its_end_too(world: World) -> None:
@@ -130,8 +132,10 @@ def test_a_repeated_alert_is_told_once_and_its_end_too(world: World) -> None:
     events = world.tell()
     assert [event["event"] for event in events] == ["slipway.alert", "slipway.unhealthy", "slipway.alert"]
     assert len({event["id"] for event in events}) == 3
-    first, second, reply = world.seen.slack()
-    assert first["key"] == second["key"] == reply["key"] and "is over" in second["text"] and reply["loud"]
+    first, second, reply = world.seen.posts()
+    assert first.key == second.key == reply.key
+    assert isinstance(second.content, Message) and second.content.headline.endswith("is over")
+    assert isinstance(reply.content, Reply) and reply.content.role is Role.REPEAT
 
 
 def test_what_is_over_before_the_server_heard_of_it_undoes_nothing(world: World) -> None:
@@ -151,7 +155,7 @@ def test_slack_hears_of_it_while_the_server_is_away(world: World) -> None:
     world.seen.server.away = True
     world.send(world.alert(digest=world.digest))
     world.tell()
-    assert len(world.seen.outbox.due(SLACK)) == 1 and world.waiting() == 1
+    assert len(world.seen.outbox.due("slack")) == 1 and world.waiting() == 1
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x"])
@@ -188,9 +192,10 @@ def test_names_that_inject_stay_text(world: World) -> None:
     alert["annotations"] = {"summary": "<!channel> {{ event.payload }} `rm -rf`", "runbook": "https://x/|<!here>"}
     world.send(alert)
     world.tell()
-    told = world.seen.slack()[0]
-    marked = [text for block in told["blocks"] for text in _marked(block)]
-    assert "<!channel>" not in told["text"] and not any("<!" in text for text in marked)
+    told = world.seen.posts()[0].content
+    assert isinstance(told, Message)
+    marked = [text for block in blocks(told) for text in _marked(block)]
+    assert "<!channel>" not in fallback(told) and not any("<!" in text for text in marked)
 
 
 def _marked(block: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """How an environment is followed: transitions only, Prefect and Slack apart, and never while somebody changes it."""
 
-import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gates.notify.messages import Message, Reply, Role
 from gates.release.condition import Condition
 from host.errors import ServerAway
 from services.watch.health import HealthFollower
@@ -54,16 +54,18 @@ def test_an_alert_has_a_runbook_and_its_end_is_told_in_the_same_message(world: W
     world.release()
     follower = world.follower()
     looks(follower)
-    assert world.slack() == []
+    assert world.posts() == []
     world.app.answers[PATHS[0]] = (200, b'{"status": "unhealthy"}')
     looks(follower)
-    (told,) = world.slack()
-    assert "production: unhealthy" in told["text"] and "https://wiki.example/run" in json.dumps(told["blocks"])
+    (told,) = world.posts()
+    assert isinstance(told.content, Message) and told.content.headline == "production: unhealthy"
+    assert [link.url for link in told.content.links] == ["https://wiki.example/run"]
     world.app.answers.clear()
     looks(follower)
-    first, second, reply = world.slack()
-    assert first["key"] == second["key"] == reply["key"]
-    assert "is over" in second["text"] and reply["kind"] == "reply" and reply["loud"]
+    first, second, reply = world.posts()
+    assert first.key == second.key == reply.key
+    assert isinstance(second.content, Message) and second.content.headline.endswith("is over")
+    assert isinstance(reply.content, Reply) and reply.content.role is Role.REPEAT
 
 
 def test_without_alerts_nobody_is_told_and_nothing_goes_back(world: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +73,7 @@ def test_without_alerts_nobody_is_told_and_nothing_goes_back(world: Watched, mon
     world.release()
     world.app.answers[PATHS[0]] = (500, b"")
     looks(world.follower())
-    assert world.events() == ["unhealthy"] and world.slack() == []
+    assert world.events() == ["unhealthy"] and world.posts() == []
     assert world.server.events[0]["resource"]["slipway.rollback"] == "no"
 
 
@@ -107,7 +109,7 @@ def test_another_version_is_not_blamed_for_what_was_seen_of_the_one_before(world
     assert [event["payload"]["digest"] for event in world.server.events] == [first]
     looks(follower, 1)
     assert [event["payload"]["digest"] for event in world.server.events] == [first, second]
-    assert len(world.slack()) == 1  # the environment is bad all the while
+    assert len(world.posts()) == 1  # the environment is bad all the while
 
 
 def test_bad_again_after_a_rollback_must_call_a_person(world: Watched) -> None:
@@ -123,7 +125,7 @@ def test_after_the_window_it_is_told_and_nothing_more(world: Watched, monkeypatc
     world.release()
     world.app.answers[PATHS[0]] = (500, b"")
     looks(world.follower())
-    assert world.server.events[-1]["resource"]["slipway.rollback"] == "no" and len(world.slack()) == 1
+    assert world.server.events[-1]["resource"]["slipway.rollback"] == "no" and len(world.posts()) == 1
 
 
 def test_a_release_in_progress_watches_for_itself(world: Watched) -> None:
@@ -144,7 +146,7 @@ def test_slack_is_told_while_the_server_is_away_and_the_server_when_it_is_back(w
     for _ in range(3):
         with pytest.raises(ServerAway):
             follower.look()
-    assert len(world.slack()) == 1
+    assert len(world.posts()) == 1
     world.server.away = False
     looks(follower)
     assert world.events() == ["unhealthy"]
@@ -155,7 +157,7 @@ def test_a_restart_tells_nothing_twice(world: Watched) -> None:
     world.app.answers[PATHS[0]] = (500, b"")
     looks(world.follower())
     looks(world.follower(), 8)
-    assert world.events() == ["unhealthy"] and len(world.slack()) == 1
+    assert world.events() == ["unhealthy"] and len(world.posts()) == 1
 
 
 def test_nothing_live_is_nothing_to_look_at(world: Watched) -> None:

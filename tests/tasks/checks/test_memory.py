@@ -37,6 +37,6 @@ def test_what_decides_imports_nothing_that_is_left_out() -> None:
     assert {name for file in sources for name in imported(file)} - files == {SHOWS}
 
 
-@pytest.mark.parametrize("file", ["gates/notify/texts.py", "tasks/notify/slack.py", "tasks/release/pages.py"])
+@pytest.mark.parametrize("file", ["gates/notify/texts.py", "tasks/notify/messages.py", "tasks/release/pages.py"])
 def test_what_only_tells_people_forgets_no_result(file: str) -> None:
     assert (CHECKOUT / file).exists() and file not in covered()

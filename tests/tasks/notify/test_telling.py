@@ -10,14 +10,15 @@ from prefect.logging import disable_run_logger
 
 from evidence.statements import Commit
 from gates.check import Check, Outcome
-from gates.notify.messages import Message
-from gates.notify.texts import Alert, Checked
-from notify.outbox import GITHUB, SLACK, Outbox
-from tasks.notify import slack
+from gates.notify.messages import Message, Reply, Role, read_post
+from gates.notify.texts import Alert, CiResult
+from notify.outbox import GITHUB, Outbox
+from tasks.notify import messages
 from tasks.notify.github import begin_checks, tell_checks, tell_findings, tell_release_notes
-from tasks.notify.slack import call_person, say, tell_alert, tell_checked, tell_notes
+from tasks.notify.messages import call_person, say, tell_alert, tell_notes, tell_result
 from tests.prefect_server import a_home
 
+SLACK = "slack"
 COMMIT, OTHER = "a" * 40, "b" * 40
 CONFIG = """
 ui_url = "https://ui.example"
@@ -46,15 +47,15 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("SLIPWAY_NOTIFY", str(made.file))
     # The page itself is tests/e2e's business: here only that it is shown.
-    monkeypatch.setattr(slack, "show", lambda key, page, description: made.shown.append((key, page)))
+    monkeypatch.setattr(messages, "show", lambda key, page, description: made.shown.append((key, page)))
     with disable_run_logger():
         yield made
 
 
-def seen(good: bool, commit: str = COMMIT, branch: str = "main") -> Checked:
+def seen(good: bool, commit: str = COMMIT, branch: str = "main") -> CiResult:
     bad = Check(name="unit", outcome=Outcome.FAILED, reason="1 of 40 failed: @team <b>")
     checks = (Check(name="black", outcome=Outcome.PASSED, reason="clean"), *(() if good else (bad,)))
-    return Checked("v1", commit, branch, "Ann", "a change", good, "unit: failed", checks, "https://ui.example/run")
+    return CiResult("v1", commit, branch, "Ann", "a change", good, "unit: failed", checks, "https://ui.example/run")
 
 
 def told(world: World, queue: str) -> list[dict[str, object]]:
@@ -79,7 +80,7 @@ def test_a_status_for_each_check_and_one_for_all(world: World) -> None:
 
 def test_a_check_without_verdict_is_an_error_not_a_success(world: World) -> None:
     checks = (Check(name="unit", outcome=Outcome.NO_VERDICT, reason="x" * 300),)
-    tell_checks(Checked("v1", COMMIT, "main", "Ann", "s", False, "r", checks, "https://ui.example/run"))
+    tell_checks(CiResult("v1", COMMIT, "main", "Ann", "s", False, "r", checks, "https://ui.example/run"))
     first = told(world, GITHUB)[0]
     assert first["state"] == "error" and len(str(first["description"])) == 140
 
@@ -98,9 +99,10 @@ def test_what_a_release_brings_is_said_in_its_thread_and_without_a_token_on_a_pa
     brought = [Commit(hash=COMMIT, author="Ann", email="a@b.c", subject=one) for one in subjects]
     tell_notes("v2", brought)
     (item,) = world.outbox.due(SLACK)
-    text = str(item.body["text"])
-    assert item.kind == "reply" and str(item.body["key"]).startswith("release:")
-    assert "What v2 brings" in text and "Breaking" in text and "drop the old API" in text and "<!channel>" not in text
+    post = read_post(item.kind, item.body)
+    assert isinstance(post.content, Reply) and post.content.role is Role.NOTE and post.key.startswith("release:")
+    text = post.content.text
+    assert "What v2 brings" in text and "Breaking" in text and "drop the old API" in text
     world.file.write_text("")
     tell_notes("v2", [])
     assert [(key, "No commits are known" in page) for key, page in world.shown] == [("notes", True)]
@@ -108,7 +110,7 @@ def test_what_a_release_brings_is_said_in_its_thread_and_without_a_token_on_a_pa
 
 def test_each_failing_commit_is_told_once_and_the_recovery_too(world: World) -> None:
     for one in (seen(True), seen(False), seen(False), seen(False, OTHER), seen(True, OTHER), seen(True, OTHER)):
-        tell_checked(one, "ann@example.com")
+        tell_result(one, "ann@example.com")
     assert [body["key"] for body in told(world, SLACK)] == [
         f"ci:{COMMIT}:failure",
         f"ci:{OTHER}:failure",
@@ -118,8 +120,8 @@ def test_each_failing_commit_is_told_once_and_the_recovery_too(world: World) -> 
 
 
 def test_branches_are_apart(world: World) -> None:
-    tell_checked(seen(False, branch="main"), "")
-    tell_checked(seen(True, branch="develop"), "")
+    tell_result(seen(False, branch="main"), "")
+    tell_result(seen(True, branch="develop"), "")
     assert len(told(world, SLACK)) == 1
 
 
@@ -136,7 +138,7 @@ def test_a_person_is_called_with_the_runbook(world: World) -> None:
     world.file.write_text('runbook_url = "https://wiki.example/run"\n' + CONFIG)
     call_person("production", "could not be rolled back", "no earlier version is left")
     (body,) = told(world, SLACK)
-    assert "A person must act" in str(body["text"]) and "https://wiki.example/run" in str(body["blocks"])
+    assert "A person must act" in str(body["content"]) and "https://wiki.example/run" in str(body["content"])
 
 
 @pytest.mark.parametrize("broken", ["config", "outbox"])
@@ -144,23 +146,23 @@ def test_what_cannot_be_told_is_a_warning_not_an_error(
     world: World, broken: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = logging.getLogger("of-the-run")
-    for module in ("tasks.notify.slack", "tasks.notify.github"):
+    for module in ("tasks.notify.messages", "tasks.notify.github"):
         monkeypatch.setattr(f"{module}.get_run_logger", lambda: log)
     if broken == "config":
         world.file.write_text("slack = 5")
     else:
         world.outbox.file.mkdir(parents=True)
     say("key", Message(headline="hello"))
-    tell_checked(seen(False), "")
+    tell_result(seen(False), "")
     tell_checks(seen(False))
     assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 3
     assert world.shown == []
 
 
-def test_a_slack_that_is_behind_is_told_in_the_run(
+def test_a_channel_that_is_behind_is_told_in_the_run(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("tasks.notify.slack.get_run_logger", lambda: logging.getLogger("of-the-run"))
+    monkeypatch.setattr("tasks.notify.messages.get_run_logger", lambda: logging.getLogger("of-the-run"))
     say("key", Message(headline="first"))
     assert caplog.records == []
     (item,) = world.outbox.due(SLACK)

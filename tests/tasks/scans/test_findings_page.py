@@ -21,6 +21,9 @@ from tasks.scans.findings_page import findings_table, scans_page, security_secti
 from tests.gates.findings import issue, vulnerability
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+QUESTION = Question(
+    id="0123456789ab", run="run", environment="production", digest="d" * 64, policy="p", expires=NOW, authors=()
+)
 HIGH, OLD = vulnerability(fixed="2.11"), issue("B1", Severity.MEDIUM)
 UNRUN = Check(name="dependency", outcome=Outcome.ACCEPTED_UNRUN, reason="no internet; OSV refused the connection")
 WAIVER = Waiver(fingerprint=HIGH.fingerprint, approver="Robin", reason="never reached", expires=NOW.date())
@@ -62,8 +65,7 @@ def test_what_nobody_looked_at_comes_first_and_in_the_first_lines_of_the_questio
     said = scanned(UNRUN, code())
     page = preflight_page(preflight(said))
     assert page.startswith("> **NOBODY LOOKED AT: dependency.**") and "OSV refused the connection" in page
-    question = Question("run", "production", "d" * 64, "p", NOW, ())
-    asked = approval_page(question, preflight(said))
+    asked = approval_page(QUESTION, preflight(said))
     assert "**NOBODY LOOKED AT: dependency**" in asked.split("\n\n")[1]
     assert "clean" not in page
 
@@ -71,10 +73,10 @@ def test_what_nobody_looked_at_comes_first_and_in_the_first_lines_of_the_questio
 def test_giving_up_the_way_back_is_a_question_of_its_own() -> None:
     step = Step(revision="0007", kind=Kind.CONTRACT, reason="ALTER TABLE a DROP COLUMN b")
     seen = replace(preflight(scanned(code())), migrations=(step,))
-    page = approval_page(Question("run", "production", "d" * 64, "p", NOW, (), contracts=("0007",)), seen)
+    page = approval_page(QUESTION.model_copy(update={"contracts": ("0007",)}), seen)
     assert "May the way back be given up?".lower() in page.lower()
     assert "migration `0007`: ALTER TABLE a DROP COLUMN b" in page and "**no_way_back**: **0007**" in page
-    assert "given up" not in approval_page(Question("run", "production", "d" * 64, "p", NOW, ()), preflight(None))
+    assert "given up" not in approval_page(QUESTION, preflight(None))
 
 
 def test_nothing_is_shouted_when_everything_was_looked_at() -> None:

@@ -11,13 +11,13 @@ import pytest
 from slack_sdk.socket_mode.request import SocketModeRequest
 
 from gates.notify.slack_blocks import blocks
-from gates.notify.texts import Asked, asked_message
+from gates.notify.texts import question_message
 from gates.release.approval import Approver, Question
+from notify.channels.slack import SlackSettings
 from notify.outbox import Outbox
 from notify.slack_api import SlackApi
-from services.notify import slack_main as slack_listener
-from services.notify.slack_main import Listener
-from settings.notify import Notify
+from services.notify import slack_listener
+from services.notify.slack_listener import Listener
 from tests.prefect_server import PrefectServer, a_home, prefect_server
 from tests.serving import serving
 from tests.slack_server import APP_TOKEN, CHANNEL, TOKEN, SlackServer, html, refusal
@@ -36,41 +36,35 @@ class World:
         self.slack = slack
         self.prefect = prefect
         self.outbox = Outbox(directory / "outbox.sqlite")
-        notify = Notify.model_validate({"slack": config})
-        speaker = SlackApi(TOKEN, notify.slack.base_url, 2)
-        self.listener = Listener(notify, self.outbox, api, speaker, APP_TOKEN)
+        settings = SlackSettings.model_validate(config)
+        speaker = SlackApi(TOKEN, settings.base_url, 2)
+        self.listener = Listener(settings, self.outbox, api, speaker, APP_TOKEN)
         self.run = str(prefect.add_run("a" * 40, "PAUSED")["id"])
         self.asked = self.ask()
 
-    def ask(self, expires_s: float = 600, contracts: tuple[str, ...] = (), here: bool = True) -> Asked:
-        expires = datetime.now(UTC) + timedelta(seconds=expires_s)
-        authors = ("ann@example.com",)
-        question = Question(self.run, "production", "d" * 64, "p" * 64, expires, authors, contracts=contracts)
-        asked = Asked(
-            mark=uuid.uuid4().hex[:12],
+    def ask(self, expires_s: float = 600, contracts: tuple[str, ...] = (), here: bool = True) -> Question:
+        question = Question(
+            id=uuid.uuid4().hex[:12],
             run=self.run,
             environment="production",
-            digest=question.digest,
-            policy=question.policy,
-            expires=expires,
-            authors=question.authors,
-            author_may_approve=False,
-            code=question.code,
+            digest="d" * 64,
+            policy="p" * 64,
+            expires=datetime.now(UTC) + timedelta(seconds=expires_s),
+            authors=("ann@example.com",),
+            contracts=contracts,
             version="v2",
             live="v1",
             verdict="6 required checks passed",
             commits=("aaaa fix (Ann)",),
-            warnings=(),
             url="http://localhost/run",
-            contracts=contracts,
         )
         if here:
-            self.outbox.remember(f"asked:{asked.mark}", asked.model_dump(mode="json"))
-        return asked
+            self.outbox.remember(f"asked:{question.id}", question.model_dump(mode="json"))
+        return question
 
     def press(self, user: str, action: str = "approve", value: str | None = None, **more: Any) -> dict[str, Any]:
         """Return the payload of a press, as Slack sends it, with the button that was shown."""
-        shown = next(block for block in blocks(asked_message(self.asked)) if block["type"] == "actions")
+        shown = next(block for block in blocks(question_message(self.asked)) if block["type"] == "actions")
         button = next(one for one in shown["elements"] if one["action_id"] == action)
         pressed = {"type": "button", "action_id": action, "value": button["value"] if value is None else value}
         who = {"user": {"id": user, "name": "x"}, "team": {"id": "T1"}, "channel": {"id": CHANNEL}}
@@ -126,7 +120,7 @@ def test_the_right_person_approves(world: World) -> None:
 
 def test_a_button_that_gives_up_the_way_back_says_so_and_the_answer_names_it(world: World) -> None:
     world.asked = world.ask(contracts=("0007", "0009"))
-    shown = str(blocks(asked_message(world.asked)))
+    shown = str(blocks(question_message(world.asked)))
     assert "Approve, no way back" in shown and "give up the way back? migration 0007, 0009 takes away" in shown
     assert world.send(world.press("U0ROBIN")).startswith("Taken: approve by Robin")
     assert world.prefect.resumed[0][1]["no_way_back"] == "0007, 0009"
@@ -178,9 +172,17 @@ def test_a_forged_button_changes_nothing(world: World, value: str) -> None:
 
 def test_a_button_with_another_questions_code_changes_nothing(world: World) -> None:
     other = world.ask(300)
-    said = world.send(world.press("U0ROBIN", value=f"{world.asked.mark} {world.run} {other.code}"))
+    said = world.send(world.press("U0ROBIN", value=f"{world.asked.id} {world.run} {other.code}"))
     assert "another question" in said
     assert world.prefect.resumed == []
+
+
+def test_a_question_that_a_version_before_had_asked_is_answered(world: World) -> None:
+    known = world.outbox.recall(f"asked:{world.asked.id}")
+    former = {**known, "mark": known.pop("id"), "code": world.asked.code, "trouble": ""}
+    world.outbox.remember(f"asked:{world.asked.id}", former)
+    assert "Ann wrote a commit" in world.send(world.press("U0ANN"))
+    assert world.send(world.press("U0ROBIN")) == "Taken: approve by Robin, v2 to production."
 
 
 def test_another_team_changes_nothing(world: World) -> None:

@@ -1,5 +1,7 @@
-"""What is said in Slack: one message changed in place, its thread, and what Slack's troubles do to it: delay it."""
+"""Posts in Slack: one message changed in place, its thread, and what Slack's troubles do to it: delay it."""
 
+import base64
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,11 +10,13 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from gates.notify.messages import Message
-from notify.outbox import SLACK, Outbox
-from notify.slack_api import SlackApi
-from notify.slack_entries import announce, message_entry, picture_entry, reply_entry
-from services.notify.slack import SlackTeller
+from gates.notify.messages import Message, Picture, Post, Reply, Role
+from host.errors import ConfigError
+from host.home import Home
+from notify.announce import announce
+from notify.channels import configured
+from notify.outbox import Outbox
+from services.notify.sender import Sender
 from settings.notify import Notify
 from tests.serving import serving
 from tests.slack_server import CHANNEL, TOKEN, SlackServer, html, rate_limited, refusal
@@ -23,24 +27,29 @@ class World:
         server.url = url
         self.server = server
         self.outbox = Outbox(directory / "outbox.sqlite")
-        self.notify = Notify.model_validate({"slack": {"token": "env:X", "channel": CHANNEL}})
-        self.teller = SlackTeller(SlackApi(token, f"{url}/api/", 1), self.outbox)
+        (directory / "token").write_text(token)
+        table = {"token": f"file:{directory}/token", "channel": CHANNEL, "base_url": f"{url}/api/"}
+        self.notify = Notify.model_validate({"slack": {**table, "timeout_seconds": 1}})
+        (slack,) = configured(self.notify)
+        self.sender = Sender(slack, Home(directory), self.outbox)
 
-    def say(self, key: str, headline: str, **more: Any) -> None:
-        email = more.pop("email", "")
-        announce(self.notify, self.outbox, message_entry(self.notify, key, Message(headline=headline, **more), email))
+    def post(self, key: str, content: Message | Reply | Picture, email: str = "") -> None:
+        announce(self.notify, self.outbox, Post(key=key, content=content, email=email))
 
-    def reply(self, key: str, text: str, loud: bool = False) -> None:
-        announce(self.notify, self.outbox, reply_entry(self.notify, key, text, loud))
+    def say(self, key: str, headline: str, email: str = "", **more: Any) -> None:
+        self.post(key, Message(headline=headline, **more), email)
+
+    def reply(self, key: str, text: str, role: Role = Role.STEP) -> None:
+        self.post(key, Reply(text=text, role=role))
 
     def later(self) -> float:
-        """Let time pass until everything is due, and say it."""
+        """Let time pass until everything is due, and send it."""
         with self.outbox._transaction() as connection:
             connection.exec_driver_sql("UPDATE items SET due = 0")
-        return self.teller.work()
+        return self.sender.work()
 
     def error(self) -> str:
-        return self.outbox.backlog(SLACK).trouble(datetime.now(UTC), timedelta(minutes=1))
+        return self.outbox.backlog("slack").trouble(datetime.now(UTC), timedelta(minutes=1))
 
 
 @pytest.fixture
@@ -57,12 +66,12 @@ def headline(message: dict[str, Any]) -> str:
 def test_one_message_is_changed_in_place_with_a_thread(world: World) -> None:
     world.say("release:1", "v2 to production?")
     world.reply("release:1", "asked")
-    assert world.teller.work() == 0
+    assert world.sender.work() == 0
     world.say("release:1", "v2 goes to production")
     world.reply("release:1", "switch: 0.1 s")
     world.say("release:1", "v2 serves production")
-    world.reply("release:1", "failed", loud=True)
-    world.teller.work()
+    world.reply("release:1", "failed", Role.REPEAT)
+    world.sender.work()
     (root,) = world.server.roots
     assert headline(root) == "• v2 serves production"
     assert [text.replace("\u200b", "") for text in world.server.thread(root)] == ["asked", "switch: 0.1 s", "failed"]
@@ -89,7 +98,7 @@ def test_trouble_delays_and_loses_nothing(world: World, failure: Response | floa
     world.say("a", "first")
     world.reply("a", "second")
     world.server.failures = [failure]
-    assert world.teller.work() == wait_s
+    assert world.sender.work() == wait_s
     assert "2 messages wait; the last try: Slack" in world.error()
     assert world.later() == 0
     assert world.server.thread(world.server.roots[-1]) == ["second"]
@@ -99,7 +108,7 @@ def test_trouble_delays_and_loses_nothing(world: World, failure: Response | floa
 def test_slack_that_is_not_there(tmp_path: Path) -> None:
     world = World(tmp_path, SlackServer(), "http://127.0.0.1:9")
     world.say("a", "first")
-    assert world.teller.work() == 15
+    assert world.sender.work() == 15
     assert "does not answer" in world.error()
 
 
@@ -108,21 +117,21 @@ def test_wrong_token_is_said_without_it(tmp_path: Path) -> None:
     with serving(server.app) as url:
         world = World(tmp_path, server, url, token="xoxb-wrong")
         world.say("a", "first")
-        assert world.teller.work() == 300
+        assert world.sender.work() == 300
         assert "invalid_auth" in world.error() and "xoxb" not in world.error()
 
 
 def test_refused_message_is_given_up_and_said(world: World) -> None:
     world.say("a", "first")
     world.server.failures = [refusal("no_text")]
-    world.teller.work()
+    world.sender.work()
     assert "given up: Slack: no_text" in world.error()
 
 
 def test_refused_blocks_go_out_as_text(world: World) -> None:
     world.say("a", "first")
     world.server.failures = [refusal("invalid_blocks")]
-    world.teller.work()
+    world.sender.work()
     assert world.server.roots[0]["text"] == "• first"
     assert "blocks" not in world.server.roots[0]
 
@@ -130,7 +139,7 @@ def test_refused_blocks_go_out_as_text(world: World) -> None:
 def test_deleted_message_is_posted_anew(world: World) -> None:
     world.outbox.remember("slack:thread:a", [CHANNEL, "1.1"])
     world.say("a", "again")
-    world.teller.work()
+    world.sender.work()
     assert headline(world.server.roots[0]) == "• again"
 
 
@@ -138,13 +147,58 @@ def test_author_is_told_directly_when_slack_knows_them(world: World) -> None:
     world.server.people["ann@example.com"] = "U0ANN"
     world.say("a", "your commit", email="ann@example.com")
     world.say("b", "your commit", email="nobody@example.com")
-    world.teller.work()
+    world.sender.work()
     assert [one["channel"] for one in world.server.roots] == ["U0ANN", CHANNEL]
 
 
 def test_picture_goes_into_the_thread(world: World) -> None:
     world.say("weekly", "the week")
-    announce(world.notify, world.outbox, picture_entry(world.notify, "weekly", "plot", b"\x89PNG"))
-    world.teller.work()
+    world.post("weekly", Picture(title="plot", png=base64.b64encode(b"\x89PNG").decode()))
+    world.sender.work()
     assert b"\x89PNG" in world.server.files[0]
     assert world.error() == ""
+
+
+def test_a_table_is_checked_without_showing_its_secret() -> None:
+    assert configured(Notify.model_validate({"slack": {"channel": "C1"}})) == []
+    for table in ({"token": "xoxb-the-secret-itself", "channel": "C1"}, {"token": "env:X"}, {"tokn": "env:X"}):
+        with pytest.raises(ConfigError, match="config/notify.toml: slack") as refused:
+            configured(Notify.model_validate({"slack": table}))
+        assert "itself" not in str(refused.value)
+
+
+def test_the_same_message_again_is_not_sent(world: World) -> None:
+    for _ in range(2):
+        world.say("a", "first")
+        world.sender.work()
+    assert (len(world.server.order), world.server.updates) == (1, 0)
+
+
+def test_what_a_version_before_had_queued_is_still_sent(world: World) -> None:
+    """As commit df1055a wrote its rows: rendered for Slack, with the channel in them."""
+    blocks = [{"type": "header", "text": {"type": "plain_text", "text": "… v2 to production?", "emoji": False}}]
+    row = {"key": "release:1", "channel": CHANNEL}
+    old = [
+        ("message", {**row, "text": "… v2 to production?", "blocks": blocks, "email": ""}),
+        ("reply", {**row, "text": "5 &lt; 6", "loud": True}),
+        ("picture", {**row, "title": "plot", "png": base64.b64encode(b"\x89PNG").decode()}),
+    ]
+    for kind, body in old:
+        world.outbox.put("slack", kind, json.loads(json.dumps(body)))
+    world.say("release:1", "v2 serves production")
+    assert world.sender.work() == 0
+    (root,) = world.server.roots
+    assert headline(root) == "• v2 serves production" and world.server.thread(root) == ["5 &lt; 6"]
+    assert b"\x89PNG" in world.server.files[0] and world.outbox.backlog("slack").waiting == 0
+
+
+def test_a_row_that_cannot_be_read_is_given_up_and_holds_nothing_up(world: World) -> None:
+    world.outbox.put("slack", "post", {"key": 5})
+    world.outbox.put("slack", "unheard-of", {})
+    world.say("a", "first")
+    world.sender.work()
+    assert headline(world.server.roots[0]) == "• first" and world.outbox.backlog("slack").waiting == 0
+
+
+def test_it_says_whose_token_it_is(world: World) -> None:
+    assert world.sender.configured.open(world.sender.home, world.outbox).check() == "team Testers"
