@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,19 +85,28 @@ def promote(made: Shop, digest: str, environment: str) -> None:
     state(place.store, place.keys, digest, "shop", Kind.PROMOTION, promoted)
 
 
-def ask(path: str, body: Any) -> Any:
-    return httpx.post(f"{PREFECT_API_URL.value()}{path}", json=body, timeout=30).raise_for_status().json()
+def ask(method: str, path: str, body: Any = None) -> Any:
+    answer = httpx.request(method, f"{PREFECT_API_URL.value()}{path}", json=body, timeout=30)
+    return answer.raise_for_status().json()
+
+
+def approve_once(run: str) -> bool:
+    """Answer the question of a run as a person in the UI does; return whether the answer was taken."""
+    if ask("GET", f"/flow_runs/{run}")["state_type"] != "PAUSED":
+        return False
+    wanted = {"flow_run_id": {"any_": [run]}, "key": {"any_": ["approval"]}}
+    (page,) = ask("POST", "/artifacts/filter", {"artifacts": wanted})
+    code = CODE.search(page["data"])
+    assert code
+    form = {"decision": "approve", "approver": ROBIN.name, "code": code[1]}
+    return bool(ask("POST", f"/flow_runs/{run}/resume", {"run_input": form})["status"] == "ACCEPT")
 
 
 def approve(made: Shop, ended: threading.Event) -> None:
-    """Answer the question of a release as a person in the UI does, unless the release ends before it asks."""
+    """Answer the question of a release, unless the release ends before it asks. A busy server is asked again."""
     while not ended.wait(0.1):
-        for question in made.place().ledger().questions.values():
-            wanted = {"flow_run_id": {"any_": [question.run]}, "key": {"any_": ["approval"]}}
-            pages = ask("/artifacts/filter", {"artifacts": wanted})
-            code = CODE.search(pages[0]["data"]) if pages else None
-            form = {"decision": "approve", "approver": ROBIN.name, "code": code[1] if code else ""}
-            if code and ask(f"/flow_runs/{question.run}/resume", {"run_input": form})["status"] == "ACCEPT":
+        with suppress(httpx.HTTPError):
+            if any(approve_once(question.run) for question in made.place().ledger().questions.values()):
                 return
 
 
