@@ -42,6 +42,7 @@ def test_the_same_as_prefect_deploy_and_repeatable(prefect_server: None) -> None
     create_deployments(read_deployments())
     assert (known("deployments"), known("automations")) == ours
     env = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", "PYTHONPATH": str(CHECKOUT)}
+    env["PREFECT_CLIENT_RETRY_EXTRA_CODES"] = "500"
     argv = [prefect(), "--no-prompt", "deploy", "--all"]
     done = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
