@@ -21,13 +21,12 @@ from cli.runs import CODE
 from deployments.environment import Environment
 from deployments.preflight import preflight
 from evidence.bundle import Image, read_bundle
-from evidence.statements import Checked, Kind, Promoted, state
+from evidence.statements import Kind, Promoted, state
 from flows.release import release
 from flows.rollback import rollback
 from gates.release.approval import Approver
 from host.docker.engine import Engine
 from host.home import CHECKOUT
-from host.sandbox.run import available
 from settings import targets
 from settings.targets import Target
 from tests.deployments.shop import Shop, shop
@@ -55,24 +54,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             for flow in (flows.release, flows.rollback):
                 patch.setattr(flow, "open_place", lambda environment: one.place())
             yield one
-
-
-def vouched(made: Shop, how: str) -> str:
-    """Make an artifact with evidence of its checks; return its digest."""
-    place, digest = made.place(), made.artifact(how, image=NO_IMAGE)
-    bundle = read_bundle(place.store, digest)
-    checked = Checked(
-        commit=bundle.commit,
-        version=bundle.version,
-        branch="main",
-        clean=True,
-        isolation=str(available()),
-        at=datetime.now(UTC),
-        run="run-1",
-        checks=(),
-    )
-    state(place.store, place.keys, digest, "shop", Kind.CHECKS, checked)
-    return digest
 
 
 def promote(made: Shop, digest: str, environment: str) -> None:
@@ -124,7 +105,7 @@ def released(made: Shop, digest: str) -> State[str]:
 
 
 def test_a_version_is_released_approved_and_rolled_back_there(made: Shop) -> None:
-    first, second = vouched(made, "good one"), vouched(made, "good two")
+    first, second = made.vouched("good one", NO_IMAGE), made.vouched("good two", NO_IMAGE)
     blocked = released(made, first)
     assert blocked.name == "Blocked" and "staging" in str(blocked.message), blocked.message
     for digest in (first, second):
@@ -141,7 +122,7 @@ def test_a_version_is_released_approved_and_rolled_back_there(made: Shop) -> Non
 def test_production_wants_what_the_new_environment_promoted(made: Shop) -> None:
     production = Environment.open(Target("production"), "shop", made.home)
     assert production.settings.requires_promotion_in == "qa"
-    digest = vouched(made, "good three")
+    digest = made.vouched("good three", NO_IMAGE)
     promote(made, digest, "staging")
     problem = f"qa has not promoted {digest[:12]}"
     assert problem in preflight(production, digest).verdict.reason

@@ -49,6 +49,28 @@ def test_the_same_as_prefect_deploy_and_repeatable(prefect_server: None) -> None
     assert (known("deployments"), known("automations")) == ours
 
 
+TEMPLATE = f"{{{KNOWN}, description: d}}"
+
+
+@pytest.mark.parametrize(
+    ("definitions", "why"),
+    [
+        (f"once: [{TEMPLATE}, {TEMPLATE}]", "report/x is there twice"),
+        (f"each-environment: [{TEMPLATE}]", "report/x is there twice"),
+        (
+            f"each-environment: [{TEMPLATE.replace('name: x', 'when: red, name: x')}]",
+            'when: got "red", expected one of: green',
+        ),
+        (f"once: [{TEMPLATE.replace('description: d', 'description: e')}]", "report/x is not what `definitions` say"),
+    ],
+)
+def test_definitions_that_do_not_fit_are_refused(tmp_path: Path, definitions: str, why: str) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_text(f"definitions: {{{definitions}}}\ndeployments: [{TEMPLATE}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=why):
+        read_deployments(file)
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
