@@ -14,7 +14,7 @@ from settings.targets import Target
 
 
 def compose(
-    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    environment: Annotated[str, typer.Argument(help="the name of its file config/<name>.env, or its SHORT")],
     version: Annotated[
         str | None, typer.Option(help="a version, commit or digest; without it the live version")
     ] = None,

@@ -3,7 +3,7 @@ in one of its own.
 """
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from pathlib import Path
@@ -46,7 +46,7 @@ def read_deployments(file: Path = FILE) -> "Sequence[RunnerDeployment]":
     try:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
         _refuse_unknown("the file", document, FILE_KEYS)
-        defined, written = _defined(document), {_key(entry): entry for entry in document["deployments"] or ()}
+        defined, written = _defined(document), _by_key(document["deployments"] or ())
         for key, entry in defined.items():
             if written.setdefault(key, entry) != entry:
                 raise ValueError(f"{key} is not what `definitions` say; change them, then run: make deployments")
@@ -75,9 +75,19 @@ def _defined(document: Mapping[str, Any]) -> dict[str, Entry]:
     entries = [*definitions.get("once", ())]
     for template in definitions.get("each-environment", ()):
         entry = dict(template)
-        wanted = CONDITIONS[entry.pop("when", None)]
+        wanted = CONDITIONS.get(when := entry.pop("when", None))
+        if wanted is None:
+            raise ValueError(f'when: got "{when}", expected one of: {", ".join(filter(None, CONDITIONS))}')
         entries += [_filled(entry, target) for target in Target.all() if wanted(target)]
-    return {_key(entry): entry for entry in entries}
+    return _by_key(entries)
+
+
+def _by_key(entries: Iterable[Entry]) -> dict[str, Entry]:
+    by_key: dict[str, Entry] = {}
+    for entry in entries:
+        if by_key.setdefault(key := _key(entry), entry) is not entry:
+            raise ValueError(f"{key} is there twice")
+    return by_key
 
 
 def _filled(value: Any, target: Target) -> Any:

@@ -13,7 +13,7 @@ from settings.targets import Target
 
 
 def restored(
-    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    environment: Annotated[str, typer.Argument(help="the name of its file config/<name>.env, or its SHORT")],
     reason: Annotated[str, typer.Option(help="which dump, and why; written into the journal")],
 ) -> None:
     """Record in the journal that the old schema is back, so that a rollback may go to older versions again.

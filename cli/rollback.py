@@ -13,7 +13,7 @@ from settings.targets import Target
 
 
 def rollback(
-    environment: Annotated[str, typer.Argument(help="development, staging or production")],
+    environment: Annotated[str, typer.Argument(help="the name of its file config/<name>.env, or its SHORT")],
     condemn: Annotated[str | None, typer.Option(help="the bad digest; without effect unless it is live")] = None,
     to: Annotated[str | None, typer.Option(help="the digest to go to; default: the newest earlier one")] = None,
     reason: Annotated[str, typer.Option(help="why; written into the journal")] = "asked for on the host",

@@ -15,7 +15,7 @@ from host.errors import ConfigError, ServerAway
 from host.files import write_atomically
 from host.home import CHECKOUT
 from settings.hosts import all_pools, server_url
-from settings.targets import CONFIG, Target, check_targets
+from settings.targets import Target, check_targets
 
 START_S = 300
 HEARTBEAT_LOST = timedelta(seconds=90)
@@ -46,6 +46,7 @@ def register(control: Control) -> None:
     On another host than the server's only look whether they are there.
     """
     os.environ.update(control.client_environment())
+    check_targets()
     if server_url():
         if not _known(control):
             raise ConfigError(
@@ -53,7 +54,6 @@ def register(control: Control) -> None:
                 "host: make up"
             )
         return
-    check_targets()
     stamp, wanted = _stamp(control), _fingerprint(control)
     if _registered(stamp) == wanted and _known(control):
         return
@@ -84,8 +84,8 @@ def _fingerprint(control: Control) -> str:
     database.
     """
     files = [CHECKOUT / "prefect.yaml", *sorted((CHECKOUT / "flows").glob("*.py"))]
-    files += [CONFIG / f"{target.value}.env" for target in Target.all()]
-    digest = hashlib.sha256(f"{control.url} {control.server.kind}".encode())
+    environments = [(target, target.short, target.takes_green, target.is_production) for target in Target.all()]
+    digest = hashlib.sha256(f"{control.url} {control.server.kind} {environments}".encode())
     for file in files:
         digest.update(file.name.encode() + Path(file).read_bytes())
     return digest.hexdigest()

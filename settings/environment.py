@@ -224,6 +224,8 @@ def read_settings(target: Target, config: Path | None = None) -> Settings:
     for name, value in os.environ.items():
         if name.startswith(prefix):
             key = name.removeprefix(prefix)
+            if key in targets.OF_THE_FILE_ALONE:
+                raise ConfigError(f"{name}: every host must agree on {key}; set it in {file}")
             raw[key] = value
             sources[key] = f"the environment variable {name}"
     settings = _build(file, raw, sources)

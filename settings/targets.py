@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -20,8 +20,10 @@ DEFAULTS = {
     "development": {"SHORT": "dev", "RELEASE_ON_GREEN": "true"},
     "production": {"SHORT": "prod", "PRODUCTION": "true"},
 }
+# Every host of an installation must agree on these, so no host may override them.
+OF_THE_FILE_ALONE = ("SHORT", "PRODUCTION", "RELEASE_ON_GREEN")
 TAKEN = ("ci",)  # the work pool of checks
-TRUE = ("true", "1", "yes", "on", "t", "y")  # as pydantic reads a bool
+BOOL = TypeAdapter(bool)
 
 
 class Target(str):
@@ -46,12 +48,12 @@ class Target(str):
     @property
     def is_production(self) -> bool:
         """Return whether its file says PRODUCTION=true."""
-        return _said(self, "PRODUCTION").lower() in TRUE
+        return _flag(self, "PRODUCTION")
 
     @property
     def takes_green(self) -> bool:
         """Return whether its file says RELEASE_ON_GREEN=true."""
-        return _said(self, "RELEASE_ON_GREEN").lower() in TRUE
+        return _flag(self, "RELEASE_ON_GREEN")
 
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key of its file on one host."""
@@ -152,3 +154,11 @@ def _said(name: str, key: str) -> str:
         return (defaults(name) | read_env_file(CONFIG / f"{name}.env")).get(key, "")
     except ConfigError:
         return defaults(name).get(key, "")
+
+
+def _flag(name: str, key: str) -> bool:
+    """Return whether a flag is set. One that is neither true nor false is refused where the settings are read."""
+    try:
+        return BOOL.validate_python(_said(name, key) or False)
+    except ValidationError:
+        return False

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import httpx
-from prefect import Task, runtime, task
+from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
@@ -65,8 +65,3 @@ def is_transient(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
-
-
-def tries_left() -> bool:
-    """Return whether Prefect would repeat the running task when it failed now."""
-    return 0 < (runtime.task_run.run_count or 0) <= RETRIES

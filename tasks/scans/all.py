@@ -20,20 +20,21 @@ from host.home import Home
 from settings.approvers import read_approvers
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
-from tasks.retries import is_transient, repeatable, tries_left
+from tasks.retries import once, repeatable
 from tasks.scans import Scan, Subject, all_scans
 from tasks.source.workspace import Looked
 
 
-@repeatable("scan", "{scan.name}")
+@once("scan", "{scan.name}")
 def run_scan(scan: Scan, subject: Subject) -> Looked:
-    """Run one scan. Whatever goes wrong in it is no verdict, with the reason. Safe to repeat."""
+    """Run one scan. Whatever goes wrong in it is no verdict, with the reason.
+
+    Not repeated: a scan gathers what kept its parts from looking, so it never fails.
+    """
     log, name = get_run_logger(), scan.name
     try:
         looked = on_a_core(f"scan {name}", subject.workspace, lambda: Looked(scan.run(subject)))
     except Exception as error:  # pylint: disable=broad-except
-        if is_transient(error) and tries_left():
-            raise
         # A scan reads what others wrote: what its parser did not foresee must neither pass nor hide the other scans.
         log.exception("%s: could not look", name)
         return Looked(no_verdict(name, f"{type(error).__name__}: {error}"[:500]))

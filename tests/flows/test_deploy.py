@@ -42,10 +42,33 @@ def test_the_same_as_prefect_deploy_and_repeatable(prefect_server: None) -> None
     create_deployments(read_deployments())
     assert (known("deployments"), known("automations")) == ours
     env = {**os.environ, "PREFECT_API_URL": PREFECT_API_URL.value() or "", "PYTHONPATH": str(CHECKOUT)}
+    env["PREFECT_CLIENT_RETRY_EXTRA_CODES"] = "500"
     argv = [prefect(), "--no-prompt", "deploy", "--all"]
     done = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (known("deployments"), known("automations")) == ours
+
+
+TEMPLATE = f"{{{KNOWN}, description: d}}"
+
+
+@pytest.mark.parametrize(
+    ("definitions", "why"),
+    [
+        (f"once: [{TEMPLATE}, {TEMPLATE}]", "report/x is there twice"),
+        (f"each-environment: [{TEMPLATE}]", "report/x is there twice"),
+        (
+            f"each-environment: [{TEMPLATE.replace('name: x', 'when: red, name: x')}]",
+            'when: got "red", expected one of: green',
+        ),
+        (f"once: [{TEMPLATE.replace('description: d', 'description: e')}]", "report/x is not what `definitions` say"),
+    ],
+)
+def test_definitions_that_do_not_fit_are_refused(tmp_path: Path, definitions: str, why: str) -> None:
+    file = tmp_path / "prefect.yaml"
+    file.write_text(f"definitions: {{{definitions}}}\ndeployments: [{TEMPLATE}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=why):
+        read_deployments(file)
 
 
 @pytest.mark.parametrize(

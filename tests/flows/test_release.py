@@ -2,17 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
 
 import pytest
 from prefect.client.schemas.objects import State
 
 import flows.release
-from evidence.bundle import Image, read_bundle
-from evidence.statements import Checked, Kind, state
+from evidence.bundle import Image
 from flows.release import release
 from host.docker.engine import Engine
-from host.sandbox.run import available
 from settings.targets import Target
 from tests.deployments.shop import Shop, shop
 
@@ -31,19 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
 
 def released(made: Shop, monkeypatch: pytest.MonkeyPatch, how: str, **settings: str) -> State[str]:
     """Vouch for a version and release it as the deployment would."""
-    place, digest = made.place(), made.artifact(how, image=NO_IMAGE)
-    bundle = read_bundle(place.store, digest)
-    said = Checked(
-        commit=bundle.commit,
-        version=bundle.version,
-        branch="main",
-        clean=True,
-        isolation=str(available()),
-        at=datetime.now(UTC),
-        run="run-1",
-        checks=(),
-    )
-    state(place.store, place.keys, digest, "shop", Kind.CHECKS, said)
+    digest = made.vouched(how, NO_IMAGE)
     monkeypatch.setattr(flows.release, "open_place", lambda environment: made.place())
     with ExitStack() as changed:
         for key, value in settings.items():

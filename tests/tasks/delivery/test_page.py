@@ -92,7 +92,7 @@ def test_an_empty_installation_says_no_data_everywhere(empty: Report) -> None:
 def test_the_report_of_another_hosts_environment_is_refused(empty: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_POOLS", "ci,staging")
     with pytest.raises(ConfigError, match="production is another host's"):
-        collect(Home.find(), 90)
+        collect(Home.find(), 90, Target("production"))
 
 
 def test_the_message_holds_the_journals_heads(report: Report) -> None:
