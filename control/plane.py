@@ -16,7 +16,7 @@ from control.server_process import PrefectServer, ServerElsewhere, ServerProcess
 from host.databases.postgres import Postgres
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
-from host.files import write_atomically
+from host.files import read_or_create
 from host.home import CHECKOUT, Home
 from host.ports import is_free, who_listens
 from host.supervisor.program import Program
@@ -119,8 +119,7 @@ class Control:
         file = self.home.keys / "prefect-auth"
         if server_url() and not file.exists():
             raise ConfigError(f"{file}: copy the file of this name from the server's host: it is the login there")
-        if not file.exists():
-            write_atomically(file, f"slipway:{secrets.token_urlsafe(24)}".encode())
+        read_or_create(file, lambda: f"slipway:{secrets.token_urlsafe(24)}".encode())
 
     def client_environment(self) -> dict[str, str]:
         """Return what a Prefect client of this installation needs in its environment."""
