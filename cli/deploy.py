@@ -1,6 +1,5 @@
 """Create the deployments of `prefect.yaml` in this process, as `prefect deploy --all` would in one of its own."""
 
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -9,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, SourceError, ToolError
+from host.git import git
 from host.home import CHECKOUT
 
 if TYPE_CHECKING:
@@ -85,12 +85,10 @@ def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
 
 def _commit() -> str | None:
     """Return the first eight digits of the checkout's commit, None where it is no git repository."""
-    argv = ["git", "rev-parse", "--short=8", "HEAD"]
     try:
-        said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
-    except OSError:
+        return git("rev-parse", "--short=8", "HEAD", at=CHECKOUT) or None
+    except SourceError:
         return None
-    return said.stdout.strip() or None
 
 
 def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:

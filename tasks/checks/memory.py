@@ -35,6 +35,7 @@ RULES = (
     "tasks/load/**/*.py",
     "tasks/scans/**/*.py",
     "tasks/source/**/*.py",
+    "host/git.py",
     "host/sandbox/*.py",
     "config/semgrep/**/*",
     "config/*.toml",
