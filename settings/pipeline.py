@@ -33,7 +33,8 @@ class App(_Section):
 
     What `ci` finds out on `protected` branches every other run may rely on; other branches only on their own.
     `app_memory_mb` (million bytes) and `app_processes` (threads count) are the most that one program of a check may
-    use, with all that it starts: a suite, a tool, a build step, the app of a load test.
+    use, with all that it starts: a suite, a tool, a build step, the app of a load test. `credentials_block` names a
+    Prefect block (github-credentials) with the token that reads a private repository.
     """
 
     # Also the name of its database and of that database's role, hence no dash.
@@ -44,6 +45,14 @@ class App(_Section):
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
     app_memory_mb: int = Field(4096, ge=256, le=1_000_000)
     app_processes: int = Field(512, ge=64, le=100_000)
+    # Not dumped, so not in the digest of the rules: who may read the repository decides no check.
+    credentials_block: str = Field("", exclude=True)
+
+    @model_validator(mode="after")
+    def _logs_in_over_https(self) -> Self:
+        if self.credentials_block and not self.repository.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("credentials_block: expected a repository that begins with https://")
+        return self
 
     @property
     def shares(self) -> Shares:

@@ -18,6 +18,7 @@ from host.git import git
 from host.home import Home
 from settings.pipeline import App
 from tasks.retries import repeatable
+from tasks.source.prefect_blocks import repository_login
 
 HISTORY = 200
 FULL_HASH = re.compile("[0-9a-f]{40}")
@@ -87,6 +88,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         if not Path(url).exists():
             raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
         url = str(Path(url).resolve())
+    login = repository_login(app)
     copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
     copy.parent.mkdir(parents=True, exist_ok=True)
     with locked(copy.with_suffix(".lock")):
@@ -96,7 +98,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         refs += ["+refs/pull/*/head:refs/pull/*/head"] * fork
         try:
-            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy)
+            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy, env=login)
         except SourceError as error:
             raise SourceError(*error.args, transient=was_not_answered(str(error))) from error
     return copy

@@ -6,7 +6,7 @@ import pytest
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.resources.shares import Shares
-from settings.pipeline import Pipeline, read_pipeline
+from settings.pipeline import App, Pipeline, read_pipeline
 
 SOUND = """
 [app]
@@ -189,3 +189,27 @@ def test_what_a_check_may_use_has_bounds(tmp_path: Path, line: str, good: bool) 
 
 def test_what_a_check_may_use_has_defaults(tmp_path: Path) -> None:
     assert read_pipeline(write(tmp_path)).app.shares == Shares(memory_mb=4096, processes=512)
+
+
+@pytest.mark.parametrize(
+    ("repository", "good"),
+    [
+        ("https://github.com/team/shop.git", True),
+        ("http://github.com/team/shop.git", False),
+        ("git@github.com:team/shop.git", False),
+        ("/srv/shop.git", False),
+    ],
+)
+def test_a_token_is_sent_over_https_only(repository: str, good: bool) -> None:
+    fields = {"name": "shop", "repository": repository, "credentials_block": "reader"}
+    if good:
+        assert App.model_validate(fields).credentials_block == "reader"
+    else:
+        with pytest.raises(ValueError, match="credentials_block: expected a repository that begins with https://"):
+            App.model_validate(fields)
+
+
+def test_who_may_read_the_repository_is_no_rule_of_a_check(tmp_path: Path) -> None:
+    pipeline = read_pipeline(write(tmp_path))
+    app = pipeline.app.model_copy(update={"credentials_block": "reader"})
+    assert pipeline.model_copy(update={"app": app}).digest == pipeline.digest
