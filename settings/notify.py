@@ -1,7 +1,6 @@
 """Whom to tell what, and where commits come from: `config/notify.toml`. Every key has a default."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
+from settings.toml_files import key_of, read_toml
 
 FILE = CHECKOUT / "config" / "notify.toml"
 REFERENCE = r"file:.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9-]+/[A-Za-z0-9_. -]+"
@@ -82,12 +82,7 @@ def read_notify(file: Path | None = None) -> Notify:
     `SLIPWAY_NOTIFY` names another file, `SLIPWAY_RECEIVER_HOST` and `SLIPWAY_RECEIVER_PORT` override the receiver's.
     """
     file = file or Path(os.environ.get("SLIPWAY_NOTIFY") or FILE)
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    raw = read_toml(file) if file.exists() else {}
     for key in ("host", "port"):
         name = f"SLIPWAY_RECEIVER_{key.upper()}"
         if name in os.environ and isinstance(raw.setdefault("receiver", {}), dict):
@@ -95,7 +90,8 @@ def read_notify(file: Path | None = None) -> Notify:
     try:
         return Notify.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
         # never the value: somebody may have written the secret itself
-        raise ConfigError(f"{file}: {key}: {first['msg']}; secrets are references: file:, env: or block:") from error
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(
+            f"{file}: {key_of(error)}: {reason}; secrets are references: file:, env: or block:"
+        ) from error

@@ -1,14 +1,14 @@
 """The story that the demo tells: a service, its versions as patches, and what must become of each."""
 
 import shutil
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from host.errors import ConfigError
 from host.git import NO_USER_SETTINGS, git
+from settings.toml_files import checked, read_toml
 
 
 class Author(BaseModel):
@@ -50,14 +50,7 @@ class Story(BaseModel):
 def read_story(directory: Path) -> Story:
     """Read and check a story. ConfigError names file and key."""
     file = directory / "story.toml"
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        return Story.model_validate({**raw, "directory": directory})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return checked(Story, {**read_toml(file), "directory": directory}, file)
 
 
 # All commits bear one date: the same story gives the same commits and so the same artifacts, on every machine.

@@ -73,7 +73,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ('name = "shop"', 'name = "../shop"', "app.name: got '../shop'"),
         ('name = "shop"', 'name = "shop\\n"', "app.name: got"),
         ('name = "shop"', "name = 7", "app.name: got '7'"),
-        ('name = "shop"', 'name = "shop"\nnmae = "x"', "app.nmae: got 'x'"),
+        ('name = "shop"', 'name = "shop"\nnmae = "x"', "app.nmae: Extra inputs are not permitted"),
         ('"https://git.example.org/shop.git"', '""', "app.repository: got ''"),
         ('name = "shop"', 'name = "shop"\npython = "3"', "app.python: got '3'"),
         ('runtime = "requirements.lock"\n', "", "locks.runtime: Field required"),
@@ -104,7 +104,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
             '[performance]\nlocustfile = "l.py"\ncompare_seconds = -1\n[run]',
             "performance.compare_seconds: got '-1'",
         ),
-        ("[app]", "[sutes.unit]\n[app]", "sutes: got"),
+        ("[app]", "[sutes.unit]\n[app]", "sutes: Extra inputs are not permitted"),
     ],
 )
 def test_bad_input_names_file_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:
