@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +20,7 @@ from host.home import CHECKOUT, Home
 from host.ports import is_free, who_listens
 from host.supervisor.program import Program
 from host.supervisor.supervisor import Supervisor
+from host.wait import wait_for
 from settings.environment import read_settings
 from settings.hosts import pools, server_url, targets
 from settings.monitoring import read_monitoring
@@ -223,13 +223,10 @@ class Control:
     def await_listeners(self) -> None:
         """Wait until receiver and exporter take connections. ToolError with their last words when one does not."""
         receiver, exporter = read_notify().receiver, read_monitoring().exporter
-        deadline = time.monotonic() + LISTENS_S
         for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):
-            while is_free(at, host):
-                if time.monotonic() > deadline:
-                    said = self.supervisor.log_tail(name, 15)
-                    raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
-                time.sleep(0.1)
+            if not wait_for(lambda: not is_free(at, host), LISTENS_S, every=0.1):
+                said = self.supervisor.log_tail(name, 15)
+                raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
 
     def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
         if not ours and not is_free(at, host):
