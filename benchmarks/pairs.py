@@ -29,12 +29,13 @@ from cli.demo.story import make_repository, read_story
 from control.plane import Control
 from gates.checks.pairs import Compared, Finding
 from host.errors import ToolError
+from host.git import git
 from host.home import CHECKOUT, Home
 from settings.pipeline import Pipeline, read_pipeline
 from tasks.checks.benchmark_pairs import Comparing, Side
 from tasks.load.pairs import OldVersion, compare_with_base
 from tasks.source.dependencies import locked_environment
-from tasks.source.git import Source, git
+from tasks.source.git import Source
 from tasks.source.workspace import Workspace
 
 What = Literal["benchmarks", "load"]

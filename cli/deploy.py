@@ -2,7 +2,6 @@
 in one of its own.
 """
 
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, SourceError, ToolError
+from host.git import git
 from host.home import CHECKOUT
 from settings.targets import Target
 
@@ -162,12 +162,10 @@ def _refuse_unknown(where: str, said: dict[str, Any], known: set[str]) -> None:
 
 def _commit() -> str | None:
     """Return the first eight digits of the checkout's commit, None if it is no git repository."""
-    argv = ["git", "rev-parse", "--short=8", "HEAD"]
     try:
-        said = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=30, check=False)
-    except OSError:
+        return git("rev-parse", "--short=8", "HEAD", at=CHECKOUT) or None
+    except SourceError:
         return None
-    return said.stdout.strip() or None
 
 
 def create_deployments(wanted: "Sequence[RunnerDeployment]") -> None:

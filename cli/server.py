@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from host import tls
 from host.errors import ConfigError, ServerAway
 from host.files import write_atomically
 from host.home import CHECKOUT
+from host.wait import wait_for
 from settings.hosts import all_pools, server_url
 from settings.targets import Target, check_targets
 
@@ -32,12 +32,9 @@ def answers(control: Control) -> bool:
 
 def await_server(control: Control) -> None:
     """Wait for the server. ServerAway with its last log lines when it does not come up."""
-    deadline = time.monotonic() + START_S
-    while not answers(control):
-        if time.monotonic() > deadline:
-            said = control.server.last_words()
-            raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{said}")
-        time.sleep(0.1)
+    if not wait_for(lambda: answers(control), START_S, every=0.1):
+        last_words = control.server.last_words()
+        raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{last_words}")
 
 
 def register(control: Control) -> None:

@@ -20,7 +20,7 @@ from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.docker.labels import owner
 from host.errors import ToolError
-from host.files import write_atomically
+from host.files import read_or_create, write_atomically
 from host.home import CHECKOUT, Home
 from settings.monitoring import Monitoring
 
@@ -97,11 +97,11 @@ class MonitoringStack:
             "prometheus/etc/prometheus.yml": _yaml(monitoring_files.prometheus(self.monitoring)),
             "prometheus/etc/alerts.yml": (SOURCES / "alerts.yml").read_bytes(),
             "alertmanager/etc/alertmanager.yml": _yaml(monitoring_files.alertmanager(self.monitoring, receiver_port)),
-            "alertmanager/etc/token": _made_once(self.home.keys / "alertmanager"),
+            "alertmanager/etc/token": read_or_create(self.home.keys / "alertmanager", _token),
             "loki/etc/loki.yml": _yaml(monitoring_files.loki(self.monitoring)),
             "alloy/etc/logs.alloy": (SOURCES / "logs.alloy").read_bytes(),
             **({"alloy/etc/containers.alloy": (SOURCES / "containers.alloy").read_bytes()} if containers else {}),
-            "grafana/etc/password": _made_once(self.password_file),
+            "grafana/etc/password": read_or_create(self.password_file, _token),
             "grafana/etc/provisioning/datasources/slipway.yml": _yaml(monitoring_files.datasources(self.monitoring)),
             "grafana/etc/provisioning/dashboards/slipway.yml": _yaml(monitoring_files.dashboard_provider()),
         }
@@ -208,10 +208,8 @@ def _yaml(document: Mapping[str, Any]) -> bytes:
     return yaml.safe_dump(dict(document), sort_keys=False).encode()
 
 
-def _made_once(file: Path) -> bytes:
-    if not file.exists():
-        write_atomically(file, secrets.token_urlsafe(32).encode())
-    return file.read_bytes()
+def _token() -> bytes:
+    return secrets.token_urlsafe(32).encode()
 
 
 def _group(socket: Path) -> int:

@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +15,12 @@ from control.server_process import PrefectServer, ServerElsewhere, ServerProcess
 from host.databases.postgres import Postgres
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
-from host.files import write_atomically
+from host.files import read_or_create
 from host.home import CHECKOUT, Home
 from host.ports import is_free, who_listens
 from host.supervisor.program import Program
 from host.supervisor.supervisor import Supervisor
+from host.wait import wait_for
 from settings.environment import read_settings
 from settings.hosts import pools, server_url, targets
 from settings.monitoring import read_monitoring
@@ -120,8 +120,7 @@ class Control:
         file = self.home.keys / "prefect-auth"
         if server_url() and not file.exists():
             raise ConfigError(f"{file}: copy the file of this name from the server's host: it is the login there")
-        if not file.exists():
-            write_atomically(file, f"slipway:{secrets.token_urlsafe(24)}".encode())
+        read_or_create(file, lambda: f"slipway:{secrets.token_urlsafe(24)}".encode())
 
     def client_environment(self) -> dict[str, str]:
         """Return what a Prefect client of this installation needs in its environment."""
@@ -226,13 +225,10 @@ class Control:
     def await_listeners(self) -> None:
         """Wait until receiver and exporter take connections. ToolError with their last words when one does not."""
         receiver, exporter = read_notify().receiver, read_monitoring().exporter
-        deadline = time.monotonic() + LISTENS_S
         for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):
-            while is_free(at, host):
-                if time.monotonic() > deadline:
-                    said = self.supervisor.log_tail(name, 15)
-                    raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
-                time.sleep(0.1)
+            if not wait_for(lambda: not is_free(at, host), LISTENS_S, every=0.1):
+                said = self.supervisor.log_tail(name, 15)
+                raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
 
     def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
         if not ours and not is_free(at, host):

@@ -7,7 +7,7 @@ from pathlib import Path
 from control.plane import Control
 from control.prefect_api import PrefectApi
 from host.errors import ConfigError
-from host.files import write_atomically
+from host.files import read_or_create
 from host.home import CHECKOUT, Home
 from settings.notify import Notify
 
@@ -21,8 +21,7 @@ def create_webhook_secrets(home: Home) -> None:
     kept.
     """
     for file in (home.keys / "github-webhook", alerts_token_file(home)):
-        if not file.exists():
-            write_atomically(file, secrets.token_urlsafe(32).encode())
+        read_or_create(file, lambda: secrets.token_urlsafe(32).encode())
 
 
 def alerts_token_file(home: Home) -> Path:

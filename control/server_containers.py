@@ -10,7 +10,7 @@ from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.docker.labels import PROJECT, owner
 from host.errors import ToolError
-from host.files import write_atomically
+from host.files import read_or_create, write_atomically
 from host.home import CHECKOUT, Home
 
 NAME = "prefect-server"
@@ -69,18 +69,17 @@ class ServerStack:
 
     def _prepare(self, auth: str) -> None:
         """Write the secrets: readable inside a directory that nobody else enters, since containers have other users."""
-        password = self.home.keys / "prefect-database-password"
-        if not password.exists():
-            write_atomically(password, secrets.token_urlsafe(24).encode())
+        password = read_or_create(
+            self.home.keys / "prefect-database-password", lambda: secrets.token_urlsafe(24).encode()
+        ).decode()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
-        values = {"prefect_auth": auth, "prefect_database_password": password.read_text(encoding="utf-8")}
+        values = {"prefect_auth": auth, "prefect_database_password": password}
         for name, value in values.items():
             file = self.directory / name
             # The file is mounted, not its name: a new one would not be seen by a container that runs.
             if not file.exists() or file.read_text(encoding="utf-8") != value + "\n":
-                write_atomically(file, f"{value}\n".encode())
-            file.chmod(0o444)
+                write_atomically(file, f"{value}\n".encode(), mode=0o444)
 
     def _compose(self, words: list[str], timeout_s: float) -> None:
         argv = ["compose", "--progress", "quiet", "-p", self.project, "-f", str(COMPOSE_FILE), *words]

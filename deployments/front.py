@@ -1,6 +1,5 @@
 """An environment's front: its router, embedded or in a container, and the certificate that it serves."""
 
-import time
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from host.docker.labels import owner
 from host.errors import ConfigError, LeaseHeld, RouterError
 from host.ports import is_free, needs_rights, who_listens
 from host.supervisor.program import Program
+from host.wait import wait_for
 
 ROUTER = "router"
 START_S = 60
@@ -82,12 +82,9 @@ class Front:
 
     def wait(self) -> None:
         """Wait until the router serves. RouterError with what it said last."""
-        deadline = time.monotonic() + START_S
-        while not self.place.router.ready():
-            if time.monotonic() > deadline:
-                said = self._container.last_words() if self._container else self.place.supervisor.log_tail(ROUTER)
-                raise RouterError(f"{self.place.name}: the router did not start:\n{said}")
-            time.sleep(0.05)
+        if not wait_for(self.place.router.ready, START_S, every=0.05):
+            said = self._container.last_words() if self._container else self.place.supervisor.log_tail(ROUTER)
+            raise RouterError(f"{self.place.name}: the router did not start:\n{said}")
 
     def _read(self) -> Certificate | None:
         settings = self.place.settings

@@ -1,8 +1,6 @@
 """What the journals, the evidence and the mirrored repositories say of past releases, for gates/delivery.py."""
 
 import gc
-import os
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,10 +17,10 @@ from evidence.signing import Keys
 from evidence.statements import read_checks
 from evidence.store import Store
 from gates.release.operation import Operation
-from host.errors import ServerAway, SlipwayError
+from host.errors import ServerAway, SlipwayError, SourceError
+from host.git import git
 from host.home import Home
 
-GIT_TIMEOUT_S = 60
 PAGE = 200
 MOST_RUNS = 2000
 MOST_EVIDENCE = 200
@@ -98,14 +96,10 @@ def commit_graph(home: Home) -> Graph:
 
 
 def _log(repository: Path) -> str:
-    env = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
-    settings = ["-c", "safe.directory=*", "-c", "log.showSignature=false"]
-    command = ["git", *settings, "-C", str(repository), "log", "--all", "--format=%H %ct %P"]
     try:
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=GIT_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        return git("log", "--all", "--format=%H %ct %P", at=repository)
+    except SourceError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from deployments.router.router import Envoy
 from evidence.signing import Keys
 from evidence.store import Store
 from host.errors import ConfigError
-from host.files import write_atomically
+from host.files import read_or_create, write_atomically
 from host.home import Home
 from host.ports import free_port
 from host.supervisor.supervisor import Supervisor
@@ -107,10 +107,8 @@ class Place:
     def _inner_port(self) -> int:
         """Return the port of 127.0.0.1 on which a router with TLS takes our own requests, chosen once."""
         file = self.directory / "inner.port"
-        if not file.exists():
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(file, str(free_port()).encode())
-        return int(file.read_text(encoding="ascii"))
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return int(read_or_create(file, lambda: str(free_port()).encode()))
 
     @cached_property
     def store(self) -> Store:
@@ -155,8 +153,8 @@ class Place:
                 raise ConfigError(f"config/{self.name}.env: SECRET_{name}: the variable {value} is not set")
             return os.environ[value]
         file = Path(value) if kind == "file" else self.directory / "secrets" / name
-        if kind == "generated" and not file.exists():
-            write_atomically(file, secrets.token_urlsafe(32).encode())
+        if kind == "generated":
+            read_or_create(file, lambda: secrets.token_urlsafe(32).encode())
         try:
             return file.read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:

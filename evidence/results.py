@@ -9,7 +9,6 @@ blobs are damaged is no entry: the check looks again. Failures are never kept.
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -23,7 +22,7 @@ from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check, Outcome
 from host.errors import ArtifactError
-from host.files import write_atomically
+from host.files import read_or_create, write_atomically
 
 SHARED = "shared"
 LARGEST_ENTRY_BYTES = 20_000_000
@@ -114,15 +113,5 @@ class Results:
 def results_key(keys: Keys) -> bytes:
     """Return the key of the result store's MAC, made on first use (0600). Hosts that share a store share this file."""
     file = keys.directory / "results.key"
-    if not file.exists():
-        keys.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Whoever comes first makes it: a link never replaces what is there.
-        fresh = file.with_name(f".results.{os.getpid()}.{secrets.token_hex(4)}")
-        write_atomically(fresh, secrets.token_bytes(32))
-        try:
-            os.link(fresh, file)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return file.read_bytes()
+    keys.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return read_or_create(file, lambda: secrets.token_bytes(32))

@@ -1,13 +1,13 @@
 """The app's own Prometheus metrics: one histogram of it, read from outside."""
 
 import math
-import time
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from host import tls
 from host.errors import ToolError
+from host.http import TooLarge, TooSlow, read_at_most
 
 TIMEOUT_S = 5.0
 LONGEST_PAGE = 8_000_000
@@ -33,16 +33,12 @@ def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
 
 
 def _page(url: str) -> str:
-    body = b""
-    deadline = time.monotonic() + TIMEOUT_S
     try:
         with httpx.stream("GET", url, timeout=TIMEOUT_S, trust_env=False, verify=tls.context()) as answer:
             if answer.status_code != 200:
                 raise ToolError(f"{url} answered {answer.status_code}")
-            for chunk in answer.iter_bytes():
-                body += chunk
-                if len(body) > LONGEST_PAGE or time.monotonic() > deadline:
-                    raise ToolError(f"{url} did not end within {TIMEOUT_S:g} s and {LONGEST_PAGE} bytes")
+            return read_at_most(answer, LONGEST_PAGE, TIMEOUT_S).decode(errors="replace")
+    except (TooLarge, TooSlow) as error:
+        raise ToolError(f"{url} did not end within {TIMEOUT_S:g} s and {LONGEST_PAGE} bytes") from error
     except httpx.HTTPError as error:
         raise ToolError(f"{url}: {type(error).__name__}: {error}") from error
-    return body.decode(errors="replace")

@@ -4,8 +4,8 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,23 +16,24 @@ def sha256_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Put `content` at `file`, mode 0600, so that a reader, or a crash, sees the old or the new and nothing between."""
-    with replacing(file) as stream:
+def write_atomically(file: Path, content: bytes, mode: int = 0o600) -> None:
+    """Put `content` at `file` so that a reader, or a crash, sees the old or the new and nothing between."""
+    with replacing(file, mode) as stream:
         stream.write(content)
 
 
 @contextmanager
-def replacing(file: Path) -> Iterator[BinaryIO]:
-    """Yield a new file, mode 0600, that replaces `file` when the block succeeds; its directory is made if need be.
+def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Yield a new file that replaces `file` when the block succeeds; its directory is made if need be.
 
     When this returns, the new content is on the disk, also after a power cut. When the block raises, nothing is left
-    of the new file.
+    of the new file. `mode` holds whatever the umask is.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            os.fchmod(descriptor, mode)
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -41,6 +42,20 @@ def replacing(file: Path) -> Iterator[BinaryIO]:
         Path(name).unlink(missing_ok=True)
         raise
     sync_directory(file.parent)
+
+
+def read_or_create(file: Path, create: Callable[[], bytes]) -> bytes:
+    """Return a file's content. If absent, make it (0600) of what `create` returns; of two at once the first wins."""
+    if not file.exists():
+        fresh = file.with_name(f".{file.name}.{os.urandom(8).hex()}")
+        write_atomically(fresh, create())
+        try:
+            with suppress(FileExistsError):
+                os.link(fresh, file)  # unlike a rename, it never replaces what is there
+        finally:
+            fresh.unlink()
+        sync_directory(file.parent)
+    return file.read_bytes()
 
 
 def sync_directory(directory: Path) -> None:

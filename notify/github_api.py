@@ -3,16 +3,16 @@
 import base64
 import gzip
 import json
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
 
 from gates.notify.retries import wait_of
 from host.errors import SlipwayError
+from host.http import TooLarge, TooSlow, read_at_most
 
 TIMEOUT_S = 10.0
 LARGEST_BYTES = 10_000_000
@@ -21,56 +21,66 @@ PAGES = 10
 
 
 class GitHubTrouble(SlipwayError):
-    """GitHub did not do what was asked. `wait_s` says when to ask again, None: asking again will not help."""
+    """GitHub did not do what was asked. `wait_s` says when to ask again, None: asking again will not help.
 
-    def __init__(self, message: str, wait_s: float | None) -> None:
+    `status` is what it answered, None without an answer; `limited` says that it asks us to wait.
+    """
+
+    def __init__(self, message: str, wait_s: float | None, status: int | None = None, limited: bool = False) -> None:
         super().__init__(message)
         self.wait_s = wait_s
+        self.status = status
+        self.limited = limited
+
+
+class Answer(NamedTuple):
+    """What a path holds, None while it is what its ETag says; and the seconds that GitHub wants between questions."""
+
+    body: Any
+    etag: str
+    every_s: float
 
 
 class GitHubApi:
-    """One repository. Methods raise GitHubTrouble."""
+    """One repository; without a token as anybody may see it. Methods raise GitHubTrouble."""
 
-    def __init__(self, api_url: str, repository: str, token: str, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, api_url: str, repository: str, token: str | None, timeout_s: float = TIMEOUT_S) -> None:
         headers = {
             "accept": "application/vnd.github+json",
-            "authorization": f"Bearer {token}",
             "x-github-api-version": "2022-11-28",
             "user-agent": "slipway",
         }
+        if token:
+            headers["authorization"] = f"Bearer {token}"
         self.repository = repository
         self.timeout_s = timeout_s
         self._client = httpx.Client(base_url=api_url, headers=headers, timeout=timeout_s)
 
     def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the decoded answer. `path` starts after the repository, or with a slash."""
+        answer, raw = self._ask(method, path, body, {})
+        return _decoded(answer, raw, f"{method} {path}")
+
+    def look(self, path: str, etag: str) -> Answer:
+        """Return what a path holds unless it is unchanged: that costs nothing of the rate limit ("" is no ETag)."""
+        answer, raw = self._ask("GET", path, None, {"if-none-match": etag} if etag else {})
+        wish = answer.headers.get("x-poll-interval", "")
+        every_s = float(wish) if wish.isdigit() else 0.0
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            return Answer(None, etag, every_s)
+        return Answer(_decoded(answer, raw, f"GET {path}"), answer.headers.get("etag", ""), every_s)
+
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> tuple[httpx.Response, bytes]:
         where = path if path.startswith("/") else f"/repos/{self.repository}/{path}"
-        begin = datetime.now(UTC)
         try:
-            with self._client.stream(method, where, json=body) as answer:
-                raw = bytearray()
-                for chunk in answer.iter_bytes():
-                    raw += chunk
-                    slow = (datetime.now(UTC) - begin).total_seconds() > 3 * self.timeout_s
-                    if len(raw) > LARGEST_BYTES or slow:
-                        raise GitHubTrouble(f"GitHub's answer to {method} {path} is too large or too slow", 60)
+            with self._client.stream(method, where, json=body, headers=headers) as answer:
+                return answer, read_at_most(answer, LARGEST_BYTES, 3 * self.timeout_s)
+        except (TooLarge, TooSlow) as error:
+            raise GitHubTrouble(f"GitHub's answer to {method} {path} is too large or too slow", 60) from error
         except httpx.HTTPError as error:
             raise GitHubTrouble(f"GitHub does not answer ({type(error).__name__})", 15) from error
-        return self._read(answer, bytes(raw), f"{method} {path}")
-
-    def _read(self, answer: httpx.Response, raw: bytes, what: str) -> Any:
-        if answer.is_success:
-            try:
-                return json.loads(raw) if raw else {}
-            except ValueError as error:
-                raise GitHubTrouble(f"GitHub's answer to {what} is no JSON", 60) from error
-        wait_s = wait_of(answer.status_code, answer.headers, datetime.now(UTC))
-        if answer.status_code >= 500:
-            wait_s = max(wait_s or 0, 15)
-        said = _message(raw)
-        if wait_s is None and answer.status_code in (401, 403):
-            wait_s = 300  # a token that expired or lacks a right: a person will mend it
-        raise GitHubTrouble(f"GitHub answered {answer.status_code} to {what}: {said}", wait_s)
 
     def status(self, commit: str, context: str, state: str, description: str, url: str) -> None:
         """Set a commit status: pending, success, failure or error. Repeatable: the newest of a context counts."""
@@ -91,7 +101,7 @@ class GitHubApi:
                 self.call("PATCH", f"issues/comments/{found}", body)
                 return found
             except GitHubTrouble as trouble:
-                if "answered 404" not in str(trouble):  # else somebody deleted it
+                if trouble.status != 404:  # else somebody deleted it
                     raise
         return int(self.call("POST", f"issues/{pull}/comments", body)["id"])
 
@@ -114,7 +124,7 @@ class GitHubApi:
         try:
             return str(self.call("GET", "/user")["login"])
         except GitHubTrouble as trouble:
-            if re.search("answered (401|403|404)", str(trouble)):
+            if trouble.status in (401, 403, 404):
                 return None
             raise
 
@@ -146,7 +156,7 @@ class GitHubApi:
         try:
             known = int(self.call("GET", f"releases/tags/{quote(tag, safe='')}")["id"])
         except GitHubTrouble as trouble:
-            if "answered 404" not in str(trouble):
+            if trouble.status != 404:
                 raise
             self.call("POST", "releases", body)
         else:
@@ -156,6 +166,22 @@ class GitHubApi:
 def pack(sarif: bytes) -> str:
     """Return a SARIF file as GitHub wants it: gzip, then base64."""
     return base64.b64encode(gzip.compress(sarif, mtime=0)).decode()
+
+
+def _decoded(answer: httpx.Response, raw: bytes, what: str) -> Any:
+    if answer.is_success:
+        try:
+            return json.loads(raw) if raw else {}
+        except ValueError as error:
+            raise GitHubTrouble(f"GitHub's answer to {what} is no JSON", 60) from error
+    status = answer.status_code
+    wait_s = wait_of(status, answer.headers, datetime.now(UTC))
+    limited = wait_s is not None and status < 500
+    if status >= 500:
+        wait_s = max(wait_s or 0, 15)
+    if wait_s is None and status in (401, 403):
+        wait_s = 300  # a token that expired or lacks a right: a person will mend it
+    raise GitHubTrouble(f"GitHub answered {status} to {what}: {_message(raw)}", wait_s, status, limited)
 
 
 def _message(raw: bytes) -> str:

@@ -1,15 +1,15 @@
 """Reader of `config/approvers.toml`: who may approve what."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from gates.release.approval import Approver
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from settings.targets import Target
+from settings.toml_files import checked, read_toml
 
 # An address with a slip in it never equals an author's, and who wrote a commit could then approve it.
 Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -52,17 +52,9 @@ class Approvers(BaseModel):
 
 def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[Approver]:
     """Read and check the file. ConfigError names the file and the key; two people of one name are refused."""
-    try:
-        people = Approvers.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).approver
-    except FileNotFoundError as error:
-        raise ConfigError(f"{file}: no such file; it names who may approve a release") from error
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{file}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    if not file.exists():
+        raise ConfigError(f"{file}: no such file; it names who may approve a release")
+    people = checked(Approvers, read_toml(file), file).approver
     names = [person.name for person in people]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError(f"{file}: approver.name: {sorted(twice)[0]!r} stands there twice")

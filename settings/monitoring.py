@@ -1,14 +1,13 @@
 """Reader of `config/monitoring.toml`: the exporter and the monitoring stack. Every key has a default."""
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from host.errors import ConfigError
 from host.home import CHECKOUT
+from settings.toml_files import checked, read_toml
 
 FILE = CHECKOUT / "config" / "monitoring.toml"
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -129,19 +128,8 @@ class Monitoring(_Section):
 def read_monitoring(file: Path | None = None) -> Monitoring:
     """Read and check the file; an absent one means all defaults. ConfigError names file, key, got and expected."""
     file = file or FILE
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    raw = read_toml(file) if file.exists() else {}
     for variable, (section, key) in OVERRIDES.items():
         if os.environ.get(variable) and isinstance(raw.setdefault(section, {}), dict):
             raw[section][key] = os.environ[variable]
-    try:
-        return Monitoring.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        got = "" if first["type"] == "extra_forbidden" else f"got {str(first['input'])[:80]!r}, "
-        raise ConfigError(f"{file}: {key}: {got}{first['msg']}") from error
+    return checked(Monitoring, raw, file)

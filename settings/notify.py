@@ -1,7 +1,6 @@
 """Reader of `config/notify.toml`: channels for messages, and where commits come from. Every key has a default."""
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
+from settings.toml_files import key_of, read_toml
 
 FILE = CHECKOUT / "config" / "notify.toml"
 REFERENCE = r"file:.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9-]+/[A-Za-z0-9_. -]+"
@@ -104,12 +104,7 @@ def read_notify(file: Path | None = None) -> Notify:
     `SLIPWAY_NOTIFY` names another file, `SLIPWAY_RECEIVER_HOST` and `SLIPWAY_RECEIVER_PORT` override the receiver's.
     """
     file = file or Path(os.environ.get("SLIPWAY_NOTIFY") or FILE)
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    raw = read_toml(file) if file.exists() else {}
     for key in ("host", "port"):
         name = f"SLIPWAY_RECEIVER_{key.upper()}"
         if name in os.environ and isinstance(raw.setdefault("receiver", {}), dict):
@@ -122,6 +117,4 @@ def read_notify(file: Path | None = None) -> Notify:
 
 def first_mistake(error: ValidationError, table: str = "") -> str:
     """Return key and reason of the first mistake, never the value: it may be the secret itself."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in (*([table] if table else []), *first["loc"])) or "the file as a whole"
-    return f"{key}: {first['msg']}; secrets are references: file:, env: or block:"
+    return f"{key_of(error, table)}: {error.errors()[0]['msg']}; secrets are references: file:, env: or block:"

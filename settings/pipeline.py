@@ -2,11 +2,10 @@
 
 import hashlib
 import os
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evidence.bundle import Command, Run
 from gates.checks.benchmarks import NAME as BENCHMARKS
@@ -18,6 +17,7 @@ from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from settings.targets import Target
+from settings.toml_files import checked, read_toml
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
@@ -56,6 +56,15 @@ class App(_Section):
     """
     app_processes: int = Field(512, ge=64, le=100_000)
     """Processes that one program of a check may have, threads included."""
+    # Not dumped, so not in the digest of the rules: who may read the repository decides no check.
+    credentials_block: str = Field("", exclude=True)
+    """The Prefect block (github-credentials) whose token reads a private repository, at an https address."""
+
+    @model_validator(mode="after")
+    def _logs_in_over_https(self) -> Self:
+        if self.credentials_block and not self.repository.startswith(("https://", "http://127.0.0.1:")):
+            raise ValueError("credentials_block: expected a repository that begins with https://")
+        return self
 
     @property
     def shares(self) -> Shares:
@@ -345,24 +354,13 @@ def read_pipeline(file: Path = CHECKOUT / "config" / "pipeline.toml") -> Pipelin
     The environment overrides what OVERRIDES names; in `app.repository` `{home}` stands for the state directory and
     `{release}` for this checkout.
     """
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{file}: no such file; it describes the app that is released") from error
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
+    if not file.exists():
+        raise ConfigError(f"{file}: no such file; it describes the app that is released")
+    raw = read_toml(file)
     for variable, (section, key) in OVERRIDES.items():
         value = os.environ.get(variable)
         if value and isinstance(raw.setdefault(section, {}), dict):
             raw[section][key] = value
-    try:
-        pipeline = Pipeline.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file as a whole"
-        got = "" if first["type"] == "missing" or not first["loc"] else f"got {str(first['input'])[:120]!r}, "
-        raise ConfigError(f"{file}: {key}: {got}{first['msg']}") from error
+    pipeline = checked(Pipeline, raw, file)
     place = pipeline.app.repository.replace("{home}", str(Home.find().root)).replace("{release}", str(CHECKOUT))
     return pipeline.model_copy(update={"app": pipeline.app.model_copy(update={"repository": place})})

@@ -1,15 +1,13 @@
 """Reader of a checkout's history: the commit that added something to a file, and the SSH key that signed it."""
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.errors import SourceError
+from host.git import NO_USER_SETTINGS, run_git
 
-TIMEOUT_S = 60
 MOST_COMMITS = 20_000
 # A signature of another kind must not be judged by programs and key rings of this host: with these it never verifies.
 SSH_ONLY = (
@@ -22,6 +20,7 @@ SSH_ONLY = (
     "gpg.minTrustLevel=undefined",
 )
 SIGNER = "approver"
+ENVIRONMENT = {**NO_USER_SETTINGS, "GIT_NO_REPLACE_OBJECTS": "1"}
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class History:
             signers = Path(folder, "signers")
             signers.write_text("".join(f'{SIGNER} namespaces="git" {key}\n' for key in keys), encoding="utf-8")
             settings = [word for one in (*SSH_ONLY, f"gpg.ssh.allowedSignersFile={signers}") for word in ("-c", one)]
-            done = _run(self.checkout, [*settings, "verify-commit", "--raw", commit])
+            done = run_git(*settings, "verify-commit", "--raw", commit, at=self.checkout, env=ENVIRONMENT)
         said = done.stderr.decode(errors="replace")
         good = any(line.startswith(f'Good "git" signature for {SIGNER} with ') for line in said.splitlines())
         if done.returncode == 0 and good:
@@ -112,28 +111,8 @@ class History:
         return "is not signed with a key of"
 
 
-def _git(checkout: Path, *argv: str, feed: bytes | None = None, fails: Sequence[int] = ()) -> bytes:
-    done = _run(checkout, list(argv), feed)
+def _git(checkout: Path, *argv: str, feed: bytes = b"", fails: Sequence[int] = ()) -> bytes:
+    done = run_git(*argv, at=checkout, stdin=feed, env=ENVIRONMENT)
     if done.returncode and done.returncode not in fails:
         raise SourceError(f"git {argv[0]} in {checkout}: {done.stderr.decode(errors='replace').strip()[-300:]}")
     return done.stdout
-
-
-def _run(checkout: Path, argv: Sequence[str], feed: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    env = {name: os.environ[name] for name in ("PATH",) if name in os.environ}
-    env |= {
-        "LC_ALL": "C.UTF-8",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-    }
-    env |= {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_OPTIONAL_LOCKS": "0"}
-    command = ["git", "-c", "safe.directory=*", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *argv]
-    try:
-        return subprocess.run(
-            command, cwd=checkout, env=env, input=feed or b"", capture_output=True, timeout=TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"git {argv[0]} did not end within {TIMEOUT_S} s") from error
-    except OSError as error:
-        raise SourceError(f"git cannot be run in {checkout}: {error}") from error

@@ -1,8 +1,9 @@
-"""Rules that the installation's own folder config/ holds, such as policy.toml: never the app's."""
+"""Reader for the TOML files of config/: what is wrong in one is told with file, key, value and what was expected."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -13,17 +14,32 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def read_rules(model: type[Model], name: str, folder: Path = CHECKOUT / "config") -> Model:
-    """Read and check config/<name>.toml. ConfigError names the file, the key, what it got and what was expected."""
+    """Read and check config/<name>.toml, which is the installation's own and never the app's. Raises ConfigError."""
     file = folder / f"{name}.toml"
+    return checked(model, read_toml(file), file)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """Return what a file holds. Raises ConfigError if it cannot be read or is not TOML."""
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from error
+
+
+def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
+    """Return the model of what `file` holds. Raises ConfigError with the first key that is wrong, and its value."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{file}: {key}: got {str(first['input'])[:120]!r}: {first['msg']}") from error
+        shown = first["loc"] and first["type"] not in ("missing", "extra_forbidden")
+        got = f"got {str(first['input'])[:120]!r}, " if shown else ""
+        raise ConfigError(f"{file}: {key_of(error)}: {got}{first['msg']}") from error
+
+
+def key_of(error: ValidationError, table: str = "") -> str:
+    """Return the dotted key of the first value that is wrong; `table`: where in the file the model stands."""
+    return ".".join(str(part) for part in (table, *error.errors()[0]["loc"]) if part != "") or "the file as a whole"

@@ -4,11 +4,12 @@ import asyncio
 import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 TOKEN = "a-token-for-tests"
@@ -30,6 +31,7 @@ class GitHubServer:
         self.branches: dict[str, str] = {}
         self.open_pulls: list[dict[str, Any]] = []
         self.login: str | None = "slipway-bot"
+        self.repository = Path()  # a bare repository, which git reads at /team/app.git
         self.app = Starlette(
             routes=[Route("/{path:path}", self.answer, methods=["GET", "POST", "PATCH"])],
         )
@@ -37,6 +39,8 @@ class GitHubServer:
     async def answer(self, request: Request) -> Response:
         path, raw = request.path_params["path"], await request.body()
         self.asked.append((request.method, path))
+        if path.startswith("team/app.git/"):
+            return self._git_file(path.removeprefix("team/app.git/"), request)
         if self.failures:
             failure = self.failures.pop(0)
             if isinstance(failure, Response):
@@ -52,6 +56,13 @@ class GitHubServer:
             return JSONResponse({"message": "Not Found"}, status_code=404)
         answer: Response = handle(parts[1:], json.loads(raw) if raw else None, request)
         return answer
+
+    def _git_file(self, path: str, request: Request) -> Response:
+        login = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        if request.headers.get("authorization") != f"Basic {login}":
+            return Response(status_code=401, headers={"www-authenticate": 'Basic realm="GitHub"'})
+        file = self.repository / path
+        return FileResponse(file) if file.is_file() else Response(status_code=404)
 
     def _post_statuses(self, parts: list[str], body: dict[str, Any], request: Request) -> Response:
         if len(body["description"]) > 140:

@@ -35,6 +35,7 @@ from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT, Home
 from host.sandbox.run import Isolation, available
 from host.supervisor.program import Program
+from host.wait import wait_for
 from settings.hosts import all_pools, pools, server_url
 from settings.pipeline import read_pipeline
 from settings.targets import Target
@@ -262,11 +263,8 @@ def _traffic(demo: Demo) -> Iterator[Path]:
     )
     supervisor.remove(TRAFFIC)
     supervisor.declare(program)
-    deadline = time.monotonic() + 120
-    while not report.exists():
-        if time.monotonic() > deadline:
-            raise ToolError(f"the traffic did not start:\n{supervisor.log_tail(TRAFFIC)}")
-        time.sleep(0.1)
+    if not wait_for(report.exists, 120, every=0.1):
+        raise ToolError(f"the traffic did not start:\n{supervisor.log_tail(TRAFFIC)}")
     try:
         yield report
     finally:

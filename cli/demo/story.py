@@ -1,15 +1,14 @@
 """The story of the demo: a service, its versions as patches, and the expected outcome of each."""
 
-import os
 import shutil
-import subprocess
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError
+from host.git import NO_USER_SETTINGS, git
+from settings.toml_files import checked, read_toml
 
 
 class Author(BaseModel):
@@ -51,14 +50,7 @@ class Story(BaseModel):
 def read_story(directory: Path) -> Story:
     """Read and check a story. Raises ConfigError with file and key."""
     file = directory / "story.toml"
-    try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
-        return Story.model_validate({**raw, "directory": directory})
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file}: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return checked(Story, {**read_toml(file), "directory": directory}, file)
 
 
 # All commits bear one date: the same story gives the same commits and so the same artifacts, on every machine.
@@ -73,12 +65,14 @@ def make_repository(story: Story, repository: Path) -> None:
     shutil.rmtree(repository, ignore_errors=True)
     ignored = shutil.ignore_patterns("node_modules", "__pycache__", ".*_cache", ".coverage*", "static", ".venv")
     shutil.copytree(app, repository, ignore=ignored)
-    _git(repository, "init", "-q", "-b", "main")
+    git("init", "-q", "-b", "main", at=repository, env=NO_USER_SETTINGS)
     for version in story.version:
         if version.patch:
-            _git(repository, "apply", "--whitespace=nowarn", str((story.directory / version.patch).resolve()))
-        _git(repository, "add", "-A")
+            patch = str((story.directory / version.patch).resolve())
+            git("apply", "--whitespace=nowarn", patch, at=repository, env=NO_USER_SETTINGS)
+        git("add", "-A", at=repository, env=NO_USER_SETTINGS)
         who = {
+            **NO_USER_SETTINGS,
             "GIT_AUTHOR_NAME": version.author.name,
             "GIT_AUTHOR_EMAIL": version.author.email,
             "GIT_COMMITTER_NAME": version.author.name,
@@ -86,31 +80,5 @@ def make_repository(story: Story, repository: Path) -> None:
             "GIT_AUTHOR_DATE": DATE,
             "GIT_COMMITTER_DATE": DATE,
         }
-        _git(repository, "commit", "-q", "--allow-empty", "-m", version.message, env=who)
-        _git(repository, "tag", version.name)
-
-
-def _git(repository: Path, *argv: str, env: dict[str, str] | None = None) -> None:
-    command = [
-        "git",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "commit.gpgSign=false",
-        "-c",
-        "core.autocrlf=false",
-        *argv,
-    ]
-    # In a git hook GIT_DIR and the like name the repository that the hook belongs to.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        command,
-        cwd=repository,
-        env={**clean, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    if done.returncode:
-        raise ToolError(f"git {argv[0]} in {repository}: {done.stderr.strip()[-600:]}")
+        git("commit", "-q", "--allow-empty", "-m", version.message, at=repository, env=who)
+        git("tag", version.name, at=repository, env=NO_USER_SETTINGS)

@@ -20,6 +20,7 @@ import psutil
 
 from host.errors import LeaseHeld
 from host.sandbox.run import kill_epoch
+from host.wait import wait_for
 
 WATCH = "watch"  # how the reasons of `services/watch` begin: others wait for it, because it only tidies up
 READ_TRIES = 5
@@ -160,8 +161,9 @@ def _end_leftovers(holder: Holder, environment: str) -> None:
 
 def _await_end(process: psutil.Process) -> None:
     """Wait until a killed process has ended. A zombie has: it only waits for a parent that may never collect it."""
-    until = time.monotonic() + END_STUCK_S
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > until:
-            raise LeaseHeld(f"pid {process.pid} held the lease and cannot be ended; look at it with ps, then try again")
-        time.sleep(0.01)
+
+    def has_ended() -> bool:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+    if not wait_for(has_ended, END_STUCK_S, every=0.01):
+        raise LeaseHeld(f"pid {process.pid} held the lease and cannot be ended; look at it with ps, then try again")

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
 from host.ports import Endpoints
+from host.wait import wait_for
 
 ANSWER_TIMEOUT_S = 10.0
 STAT_ROOTS = {
@@ -151,14 +151,11 @@ def connect(socket: Path) -> Iterator[Admin]:
 
 def wait_until_live(admin: Admin, deadline_s: float) -> None:
     """Wait until Envoy has read its files, for it may just be restarting. RouterError after `deadline_s`."""
-    until = time.monotonic() + deadline_s
-    while not admin.ready():
-        if time.monotonic() > until:
-            raise RouterError(
-                f"router: not live after {deadline_s:g} s on {admin.socket}, nothing was changed; "
-                "see its log, then run: make up"
-            )
-        time.sleep(0.05)
+    if not wait_for(admin.ready, deadline_s, every=0.05):
+        raise RouterError(
+            f"router: not live after {deadline_s:g} s on {admin.socket}, nothing was changed; "
+            "see its log, then run: make up"
+        )
 
 
 def _status(stats: dict[str, str], root: str) -> FileStatus:

@@ -12,6 +12,7 @@ from deployments.router.router import DRAIN_TIME_S, Envoy
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.errors import ConfigError, RouterError
+from host.wait import wait_for
 
 START_TIMEOUT_S = 60
 SERVES_TIMEOUT_S = 60
@@ -80,11 +81,8 @@ class RouterContainer:
         self._retire(envoy, drain_s)
 
     def _await(self, envoy: Envoy) -> None:
-        deadline = time.monotonic() + SERVES_TIMEOUT_S
-        while not envoy.ready():
-            if time.monotonic() > deadline:
-                raise RouterError(f"the new router does not serve, the old one goes on: {self.last_words()[-600:]}")
-            time.sleep(POLL_S)
+        if not wait_for(envoy.ready, SERVES_TIMEOUT_S, POLL_S):
+            raise RouterError(f"the new router does not serve, the old one goes on: {self.last_words()[-600:]}")
 
     def _retire(self, envoy: Envoy, drain_s: float) -> None:
         """Have the replaced one take no more connections, wait until it has none, and remove it."""
@@ -92,9 +90,7 @@ class RouterContainer:
         with suppress(RouterError), envoy_admin.connect(old_socket) as admin:  # it may be dead already
             admin.leave()
             time.sleep(DRAIN_TIME_S + 1)  # until then it takes connections
-            deadline = time.monotonic() + drain_s
-            while admin.serving() != (0, 0) and time.monotonic() < deadline:
-                time.sleep(POLL_S)
+            wait_for(lambda: admin.serving() == (0, 0), drain_s, POLL_S)
         old = self._mine(OLD)
         self.engine.stop([old] if old else [], START_TIMEOUT_S)
         self.engine.remove([old] if old else [])

@@ -29,7 +29,7 @@ import psycopg
 from psycopg import sql
 
 from host.errors import ConfigError, HealthError, ToolError
-from host.files import locked, write_atomically
+from host.files import locked, read_or_create
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation, Sandbox
 from host.supervisor.supervisor import Program
@@ -307,11 +307,7 @@ class Postgres:
         """Return a role's password, made and on disk before the server hears of it."""
         path = self._password_file(role)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            with locked(self.directory / "roles.lock"):
-                if not path.exists():
-                    write_atomically(path, secrets.token_urlsafe(24).encode())
-        return path.read_text(encoding="ascii")
+        return read_or_create(path, lambda: secrets.token_urlsafe(24).encode()).decode("ascii")
 
     @contextlib.contextmanager
     def _connect(self, database: str = SUPERUSER) -> Iterator[psycopg.Connection[tuple[object, ...]]]:

@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from host.sandbox import launcher as sandbox_init
 from host.supervisor import exec_program as supervised
 from host.supervisor.program import AT_REST, Program, ProgramState, State, ini_value
 from host.supervisor.rpc import BAD_NAME, NOT_RUNNING, Fault, call
+from host.wait import wait_for
 
 __all__ = ["Program", "ProgramState", "State", "Supervisor"]
 
@@ -188,7 +189,7 @@ class Supervisor:
                 self._ask("shutdown")
             patience = 15.0 + sum(self._declared(n, "stop_wait_s", 10) for n in self._names())
             # asking wakes the daemon, which otherwise looks once a second whether the next program may be stopped
-            _wait(lambda: not (self.answers() or self._daemons()), patience)
+            wait_for(lambda: not (self.answers() or self._daemons()), patience, POLL_S)
             self._end_leftovers()
             self.socket.unlink(missing_ok=True)
             self._pid_file.unlink(missing_ok=True)
@@ -274,7 +275,7 @@ files=conf.d/*.conf
         if starter.poll() is None:
             starter.kill()
             starter.wait()
-        if starter.returncode != 0 or not _wait(self.answers, START_WAIT_S):
+        if starter.returncode != 0 or not wait_for(self.answers, START_WAIT_S, POLL_S):
             logs = [_tail(self.directory / "log" / name, 20) for name in ("start.log", "supervisord.log")]
             raise SupervisorError(
                 f"{self.directory}: supervisord did not come up; it said:\n" + "\n".join(filter(None, logs))
@@ -284,7 +285,7 @@ files=conf.d/*.conf
         """Give a daemon that is starting or ending time to do so; return whether it answers."""
         if not self._daemons():
             return False
-        _wait(lambda: self.answers() or not self._daemons(), START_WAIT_S)
+        wait_for(lambda: self.answers() or not self._daemons(), START_WAIT_S, POLL_S)
         if self._daemons() and not self.answers():
             raise SupervisorError(
                 f"{self.directory}: supervisord (pid {self._daemons()[0]}) runs but does not answer on {self.socket} "
@@ -308,7 +309,7 @@ files=conf.d/*.conf
         for pid, name in left.items():
             send(pid, signal.Signals[f"SIG{self._declared(name, 'stop_signal', 'TERM')}"])
         patience = max((self._declared(n, "stop_wait_s", 10) for n in left.values()), default=0)
-        if _wait(lambda: not self._marked(), patience):
+        if wait_for(lambda: not self._marked(), patience, POLL_S):
             return
         until = time.monotonic() + 5
         while (left := self._marked()) and time.monotonic() < until:
@@ -332,15 +333,6 @@ files=conf.d/*.conf
         except Fault as fault:
             words = ", ".join(map(str, arguments))
             raise SupervisorError(f"{self.directory}: {method}({words}): {fault.faultString}") from fault
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > until:
-            return False
-        time.sleep(POLL_S)
-    return True
 
 
 def _write(path: Path, content: bytes) -> None:

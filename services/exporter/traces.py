@@ -27,12 +27,12 @@ from deployments.journal.ledger import Approval
 from gates.release.operation import Operation, succeeded
 from host.errors import SlipwayError
 from host.home import Home
+from host.wait import back_off_s
 from notify.outbox import Outbox
 from services.exporter.measures.journal import Reading
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EVERY_S = 2.0
-PATIENCE_S = (2.0, 10.0, 60.0, 300.0)
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 log = structlog.get_logger("traces")
@@ -186,7 +186,7 @@ class Tracer:
     def run(self, stop: threading.Event) -> None:
         """Look until `stop` is set."""
         failures = 0
-        while not stop.wait(EVERY_S if not failures else PATIENCE_S[min(failures, len(PATIENCE_S)) - 1]):
+        while not stop.wait(back_off_s(failures) if failures else EVERY_S):
             try:
                 failures = 0 if self.work() else failures + 1
             except (SlipwayError, OSError) as error:

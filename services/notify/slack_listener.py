@@ -19,6 +19,7 @@ from slack_sdk.web import WebClient
 from control.prefect_api import PrefectApi
 from gates.notify.slack_blocks import escape
 from host.errors import SlipwayError
+from host.wait import back_off_s
 from notify.channels.slack import SlackChannel, SlackSettings
 from notify.outbox import Outbox
 from notify.slack_api import SlackApi, SlackTrouble
@@ -27,7 +28,6 @@ from settings.approvers import read_approvers
 
 # Slack sends an envelope again that it believes lost; a press counts once.
 REMEMBERED = timedelta(hours=24)
-PATIENCE_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 log = structlog.get_logger("slack")
 
@@ -61,9 +61,9 @@ class Listener:
                 log.info("connected")
                 break
             except (SlackClientError, OSError, ValueError) as error:
-                wait_s = PATIENCE_S[min(tries, len(PATIENCE_S) - 1)]
-                log.error("socket mode", error=type(error).__name__, said=_reason(error), again_in_s=wait_s)
                 tries += 1
+                wait_s = back_off_s(tries)
+                log.error("socket mode", error=type(error).__name__, said=_reason(error), again_in_s=wait_s)
                 stop.wait(wait_s)
         stop.wait()
         self.socket.close()

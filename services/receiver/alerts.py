@@ -25,6 +25,7 @@ from gates.notify.texts import Alert, alert_posts
 from gates.release.condition import Condition, Look
 from gates.release.operation import Version
 from host.errors import OutboxError, SlipwayError
+from host.wait import back_off_s
 from notify.announce import Entry, entries
 from notify.condition_events import NAMESPACE, condition_event
 from notify.outbox import ALERTS, Item, Outbox
@@ -36,7 +37,6 @@ LARGEST_BYTES = 1_000_000
 # Alertmanager sends a firing alert again and again: the same beginning is the same alert for this long.
 REMEMBERED = timedelta(days=30)
 EVERY_S = 1.0
-PATIENCE_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 TOLD_SEVERITIES = ("critical", "warning")
 
 log = structlog.get_logger("alerts")
@@ -108,7 +108,7 @@ class Alerts:
         except OutboxError:
             raise
         except (SlipwayError, OSError) as error:
-            wait_s = PATIENCE_S[min(item.tries, len(PATIENCE_S) - 1)]
+            wait_s = back_off_s(item.tries + 1)
             log.warning(item.kind, error=str(error), again_in_s=wait_s)
             self.outbox.postpone(item, wait_s, str(error))
 

@@ -13,13 +13,13 @@ import structlog
 from control.prefect_api import PrefectApi
 from gates.notify.webhooks import FINAL, Change, Kind, Run, line_of, superseded
 from host.errors import SlipwayError
+from host.wait import back_off_s
 from notify.outbox import GITHUB, INCOMING, Item, Outbox
 from services.notify.queue_loop import run_queue
 from services.receiver.intake import decode, encode
 from settings.notify import Notify
 
 EVERY_S = 1.0
-PATIENCE_S = (1.0, 2.0, 5.0, 15.0, 60.0)
 # An automation starts the run within a second of the event; a run that never came is given up after this.
 RUN_COMES_WITHIN = timedelta(minutes=10)
 RUN_ENDS_WITHIN = timedelta(hours=12)
@@ -54,7 +54,7 @@ class Forwarder:
             try:
                 kinds[item.kind](item)
             except SlipwayError as error:
-                wait_s = PATIENCE_S[min(item.tries, len(PATIENCE_S) - 1)]
+                wait_s = back_off_s(item.tries + 1)
                 log.warning(item.kind, error=str(error), tries=item.tries + 1, again_in_s=wait_s)
                 self.outbox.postpone(item, wait_s, str(error))
 

@@ -10,20 +10,18 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import structlog
 
 from control.secret_references import secret_of
-from gates.notify.retries import wait_of
 from gates.notify.webhooks import Change, Refused, read_event
 from host.errors import ConfigError, OutboxError, ToolError
 from host.home import Home
+from notify.github_api import GitHubApi, GitHubTrouble
 from notify.outbox import Outbox
 from services.receiver.intake import Intake
 from settings.notify import Notify
 
 TIMEOUT_S = 15.0
-LARGEST_BYTES = 10_000_000
 
 log = structlog.get_logger("poll")
 
@@ -35,14 +33,7 @@ class Poller:
         self.github = notify.github
         self.intake = intake
         self.outbox: Outbox = intake.outbox
-        headers = {
-            "accept": "application/vnd.github+json",
-            "x-github-api-version": "2022-11-28",
-            "user-agent": "slipway",
-        }
-        if token:
-            headers["authorization"] = f"Bearer {token}"
-        self.client = httpx.Client(base_url=self.github.api_url, headers=headers, timeout=TIMEOUT_S)
+        self.api = GitHubApi(self.github.api_url, self.github.repository, token, TIMEOUT_S)
 
     @classmethod
     def of(cls, notify: Notify, home: Home, intake: Intake) -> "Poller | None":
@@ -74,37 +65,28 @@ class Poller:
             name = quote(branch, safe="")
             pulls = f"{here}/pulls?state=open&per_page=100&base={name}"
             for path, read in ((f"{here}/branches/{name}", self._branch), (pulls, self._pulls)):
-                answer, body = self._get(path)
-                wait_s = None
-                if answer.status_code < 500:
-                    wait_s = wait_of(answer.status_code, answer.headers, datetime.now(UTC))
-                if wait_s is not None:
-                    log.warning("rate limit", status=answer.status_code, wait_s=wait_s)
-                    return wait_s
-                self._read(path, branch, answer, body, read)
-                wish_s = max(wish_s, _wish(answer))
+                try:
+                    wish_s = max(wish_s, self._look(path, branch, read))
+                except GitHubTrouble as trouble:
+                    if trouble.limited:
+                        log.warning("rate limit", status=trouble.status, wait_s=trouble.wait_s)
+                        return trouble.wait_s or 0.0
+                    if trouble.status != 404 or "/branches/" not in path:
+                        raise ToolError(str(trouble)) from trouble
         return wish_s
 
-    def _get(self, path: str) -> tuple[httpx.Response, bytes]:
-        known = self.outbox.recall(f"etag:{path}")
-        try:
-            with self.client.stream("GET", path, headers={"if-none-match": known} if known else {}) as answer:
-                return answer, _bounded(answer)
-        except httpx.HTTPError as error:
-            raise ToolError(f"GitHub does not answer {path}: {type(error).__name__}") from error
-
-    def _read(self, path: str, branch: str, answer: httpx.Response, body: bytes, read: Callable[..., None]) -> None:
-        if answer.status_code == 304 or (answer.status_code == 404 and "/branches/" in path):
-            return
-        if answer.status_code != 200:
-            raise ToolError(f"GitHub answered {answer.status_code} to {path}")
-        try:
-            read(branch, json.loads(body))
-        except (ValueError, KeyError, TypeError, AttributeError, Refused) as error:
-            said = f"{type(error).__name__}: {error}"[:200]
-            raise ToolError(f"GitHub's answer to {path} cannot be read: {said}") from error
-        if etag := answer.headers.get("etag"):  # only now: what could not be read is asked for again
-            self.outbox.remember(f"etag:{path}", etag[:200])
+    def _look(self, path: str, branch: str, read: Callable[[str, Any], None]) -> float:
+        """Read what is new at a path; return the seconds that GitHub wants between questions."""
+        answer = self.api.look(path, self.outbox.recall(f"etag:{path}") or "")
+        if answer.body is not None:
+            try:
+                read(branch, answer.body)
+            except (ValueError, KeyError, TypeError, AttributeError, Refused) as error:
+                reason = f"{type(error).__name__}: {error}"[:200]
+                raise ToolError(f"GitHub's answer to {path} cannot be read: {reason}") from error
+            if answer.etag:  # only now: what could not be read is asked for again
+                self.outbox.remember(f"etag:{path}", answer.etag[:200])
+        return answer.every_s
 
     def _branch(self, branch: str, found: Mapping[str, Any]) -> None:
         commit = str(found["commit"]["sha"])
@@ -137,17 +119,3 @@ class Poller:
         if isinstance(change, Change):
             status, said = self.intake.take(change, f"poll-{uuid.uuid4()}", raw)
             log.info("found", status=status, said=said, branch=change.branch, commit=change.commit)
-
-
-def _bounded(answer: httpx.Response) -> bytes:
-    body = bytearray()
-    for chunk in answer.iter_bytes():
-        body += chunk
-        if len(body) > LARGEST_BYTES:
-            raise ToolError(f"GitHub's answer to {answer.request.url.path} is larger than {LARGEST_BYTES} bytes")
-    return bytes(body)
-
-
-def _wish(answer: httpx.Response) -> float:
-    raw = answer.headers.get("x-poll-interval", "")
-    return float(raw) if raw.isdigit() else 0.0

@@ -23,6 +23,7 @@ from deployments.slots import publish, stop_slot
 from gates.release.recovery import Repair
 from host.errors import LeaseHeld, SlipwayError
 from host.home import Home
+from host.wait import back_off_s
 from notify.outbox import Outbox
 from services.logs import configure_logs
 from services.watch.cockpit import Cockpit
@@ -34,7 +35,6 @@ from settings.pipeline import read_pipeline
 
 EVERY_S = 2.0
 # A repair that fails is tried again, but a place that cannot be repaired must not be hammered.
-PATIENCE_S = (2.0, 5.0, 15.0, 60.0)
 
 log = structlog.get_logger("watch")
 
@@ -111,7 +111,7 @@ class Watch:
             except LeaseHeld:
                 continue  # somebody began in this moment: the next look sees what they did
             except (SlipwayError, OSError) as error:
-                pause = PATIENCE_S[min(failures, len(PATIENCE_S) - 1)]
+                pause = back_off_s(failures + 1)
                 self._trouble[key] = (failures + 1, datetime.now(UTC) + timedelta(seconds=pause))
                 log.error(name, environment=place.name, error=str(error), tries=failures + 1, again_in_s=pause)
 

@@ -6,10 +6,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import httpx
-from prefect.blocks.core import Block
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
@@ -18,11 +16,10 @@ from settings.pipeline import ImageBuild, Pipeline
 from deployments.environment import Environment
 from host.errors import ConfigError
 from host.files import write_atomically
+from tasks.source.prefect_blocks import load_block
 
 HUB = "https://index.docker.io/v1/"
 HUB_NAMES = ("docker.io", "index.docker.io")
-
-BlockType = TypeVar("BlockType", bound=Block)
 
 
 def engine_address(wanted: ImageBuild) -> str:
@@ -31,7 +28,7 @@ def engine_address(wanted: ImageBuild) -> str:
         return ""
     from prefect_docker.host import DockerHost  # with it come workers and the SDK: for whom has a block only
 
-    return str(_load(DockerHost, wanted.engine_block, "engine_block").base_url or "")
+    return str(load_block(DockerHost, wanted.engine_block, "image.engine_block").base_url or "")
 
 
 @contextmanager
@@ -66,7 +63,7 @@ def _login(wanted: ImageBuild) -> str:
     """Return a docker configuration with the registry's login. ConfigError: no such block, or another registry's."""
     from prefect_docker.credentials import DockerRegistryCredentials
 
-    block = _load(DockerRegistryCredentials, wanted.registry_block, "registry_block")
+    block = load_block(DockerRegistryCredentials, wanted.registry_block, "image.registry_block")
     registry, of = wanted.registry.split("/")[0], _host(block.registry_url)
     if registry != of and not {registry, of} <= set(HUB_NAMES):
         raise ConfigError(
@@ -79,14 +76,3 @@ def _login(wanted: ImageBuild) -> str:
 
 def _host(url: str) -> str:
     return url.split("://")[-1].split("/")[0]
-
-
-def _load(kind: type[BlockType], name: str, key: str) -> BlockType:
-    try:
-        return kind.load(name)  # type: ignore[return-value]  # in a task or a sync flow it is no coroutine
-    except ValueError as error:
-        slug = kind.get_block_type_slug()
-        raise ConfigError(
-            f"config/pipeline.toml: image.{key}: Prefect has no block {slug}/{name}; make it on the UI's page Blocks, "
-            "or correct the name"
-        ) from error

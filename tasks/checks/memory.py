@@ -36,6 +36,7 @@ RULES = (
     "tasks/retries.py",
     "tasks/scans/**/*.py",
     "tasks/source/**/*.py",
+    "host/git.py",
     "host/sandbox/*.py",
     "config/semgrep/**/*",
     "config/*.toml",

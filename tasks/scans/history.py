@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.errors import SourceError
-from tasks.source.git import git, git_bytes
+from host.git import git, git_bytes
 
 
 @dataclass(frozen=True)

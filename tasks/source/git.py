@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from prefect.logging import get_run_logger
 from evidence.statements import Commit
 from host.errors import SourceError, was_not_answered
 from host.files import locked
+from host.git import git
 from host.home import Home
 from settings.pipeline import App
 from tasks.retries import repeatable
+from tasks.source.prefect_blocks import repository_login
 
-GIT_TIMEOUT_S = 120
 HISTORY = 200
 FULL_HASH = re.compile("[0-9a-f]{40}")
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
@@ -78,39 +78,6 @@ def give_once(directory: Path, owner: int) -> None:
         give(directory, owner)
 
 
-def git(*argv: str, at: Path | None = None) -> str:
-    """Run git without hooks, prompts or our configuration. SourceError carries what it said."""
-    return git_bytes(*argv, at=at).decode(errors="replace").strip()
-
-
-def git_bytes(*argv: str, at: Path | None = None, stdin: bytes = b"") -> bytes:
-    """Run git like `git`, and return its output as it is."""
-    where = ["-C", str(at)] if at else []
-    settings = (
-        "core.hooksPath=/dev/null",
-        "core.fsmonitor=false",
-        "protocol.ext.allow=never",
-        "safe.directory=*",
-        "gc.autoDetach=false",
-        "maintenance.autoDetach=false",
-        "log.showSignature=false",
-    )
-    command = ["git", *(word for setting in settings for word in ("-c", setting))]
-    env = {name: os.environ[name] for name in ("PATH", "HOME", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO") if name in os.environ}
-    env |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
-    try:
-        done = subprocess.run(
-            [*command, *where, *argv], env=env, input=stdin, capture_output=True, timeout=GIT_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"git {argv[0]} did not end within {GIT_TIMEOUT_S} s") from error
-    except FileNotFoundError as error:
-        raise SourceError("git is not installed; install it, then: make doctor") from error
-    if done.returncode:
-        raise SourceError(f"git {argv[0]}: {done.stderr.decode(errors='replace').strip()[-600:]}")
-    return done.stdout
-
-
 def mirror(app: App, home: Home, fork: bool = False) -> Path:
     """Bring our bare copy of the repository up to date and return it. Safe to repeat and to race.
 
@@ -121,6 +88,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         if not Path(url).exists():
             raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
         url = str(Path(url).resolve())
+    login = repository_login(app)
     copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
     copy.parent.mkdir(parents=True, exist_ok=True)
     with locked(copy.with_suffix(".lock")):
@@ -130,7 +98,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         refs += ["+refs/pull/*/head:refs/pull/*/head"] * fork
         try:
-            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy)
+            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy, env=login)
         except SourceError as error:
             raise SourceError(*error.args, transient=was_not_answered(str(error))) from error
     return copy

@@ -6,8 +6,9 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from host.errors import SourceError
+from host.git import git, git_bytes
 from tasks.retries import once
-from tasks.source.git import Source, compared_with, git, git_bytes, history, tracked
+from tasks.source.git import Source, compared_with, history, tracked
 
 
 @once("source", "working tree")

@@ -19,6 +19,7 @@ from deployments.environment import Environment
 from deployments.runtimes.compose.preconditions import fetch_image, image_problems
 from evidence.bundle import Image
 from host.docker.engine import Engine
+from host.git import git
 from host.home import Home
 from host.ports import free_port
 from settings.environment import read_settings
@@ -26,7 +27,6 @@ from settings.pipeline import ImageBuild, Pipeline
 from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
 from tasks.build.image import build_image
-from tasks.source.git import git
 from tests.tasks.small_app import App, pipeline
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("prefect_server")]

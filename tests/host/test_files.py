@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from host.files import locked, replacing, sha256_file, write_atomically
+from host.files import locked, read_or_create, replacing, sha256_file, write_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,32 @@ def test_who_reads_meanwhile_sees_the_old_content_whole(tmp_path: Path) -> None:
         stream.flush()
         assert file.read_bytes() == b"old"
     assert file.read_bytes() == b"half of the new"
+
+
+def test_another_mode_holds_too_and_a_file_that_is_written_is_nobodys_to_read(tmp_path: Path) -> None:
+    with replacing(tmp_path / "secret"):
+        assert [mode(file) for file in tmp_path.iterdir()] == [0o600]
+    os.umask(0o077)
+    write_atomically(tmp_path / "open", b"", mode=0o444)
+    assert (mode(tmp_path / "secret"), mode(tmp_path / "open")) == (0o600, 0o444)
+
+
+def test_a_file_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "keys" / "file"
+    assert read_or_create(file, lambda: b"first") == b"first"
+    assert read_or_create(file, lambda: b"second") == b"first"
+    assert (mode(file), os.listdir(file.parent)) == (0o600, ["file"])
+
+
+def test_of_two_that_make_a_file_at_once_the_first_wins(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+
+    def late() -> bytes:
+        file.write_bytes(b"first")  # another process, after we looked
+        return b"second"
+
+    assert read_or_create(file, late) == b"first"
+    assert os.listdir(tmp_path) == ["file"]
 
 
 @pytest.mark.parametrize("error", [OSError("full"), KeyboardInterrupt()])

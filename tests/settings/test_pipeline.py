@@ -6,7 +6,7 @@ import pytest
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.resources.shares import Shares
-from settings.pipeline import Pipeline, read_pipeline
+from settings.pipeline import App, Pipeline, read_pipeline
 
 SOUND = """
 [app]
@@ -73,7 +73,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ('name = "shop"', 'name = "../shop"', "app.name: got '../shop'"),
         ('name = "shop"', 'name = "shop\\n"', "app.name: got"),
         ('name = "shop"', "name = 7", "app.name: got '7'"),
-        ('name = "shop"', 'name = "shop"\nnmae = "x"', "app.nmae: got 'x'"),
+        ('name = "shop"', 'name = "shop"\nnmae = "x"', "app.nmae: Extra inputs are not permitted"),
         ('"https://git.example.org/shop.git"', '""', "app.repository: got ''"),
         ('name = "shop"', 'name = "shop"\npython = "3"', "app.python: got '3'"),
         ('runtime = "requirements.lock"\n', "", "locks.runtime: Field required"),
@@ -109,7 +109,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
             '[performance]\nlocustfile = "l.py"\ncompare_seconds = -1\n[run]',
             "performance.compare_seconds: got '-1'",
         ),
-        ("[app]", "[sutes.unit]\n[app]", "sutes: got"),
+        ("[app]", "[sutes.unit]\n[app]", "sutes: Extra inputs are not permitted"),
     ],
 )
 def test_bad_input_names_file_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -194,3 +194,27 @@ def test_what_a_check_may_use_has_bounds(tmp_path: Path, line: str, good: bool) 
 
 def test_what_a_check_may_use_has_defaults(tmp_path: Path) -> None:
     assert read_pipeline(write(tmp_path)).app.shares == Shares(memory_mb=4096, processes=512)
+
+
+@pytest.mark.parametrize(
+    ("repository", "good"),
+    [
+        ("https://github.com/team/shop.git", True),
+        ("http://github.com/team/shop.git", False),
+        ("git@github.com:team/shop.git", False),
+        ("/srv/shop.git", False),
+    ],
+)
+def test_a_token_is_sent_over_https_only(repository: str, good: bool) -> None:
+    fields = {"name": "shop", "repository": repository, "credentials_block": "reader"}
+    if good:
+        assert App.model_validate(fields).credentials_block == "reader"
+    else:
+        with pytest.raises(ValueError, match="credentials_block: expected a repository that begins with https://"):
+            App.model_validate(fields)
+
+
+def test_who_may_read_the_repository_is_no_rule_of_a_check(tmp_path: Path) -> None:
+    pipeline = read_pipeline(write(tmp_path))
+    app = pipeline.app.model_copy(update={"credentials_block": "reader"})
+    assert pipeline.model_copy(update={"app": app}).digest == pipeline.digest

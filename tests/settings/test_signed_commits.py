@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import host.git
 from host.errors import SourceError
 from settings import signed_commits
 from settings.signed_commits import History
@@ -58,12 +59,12 @@ def test_only_the_top_of_a_checkout_is_read(repository: Repository) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=f"git cannot be run in {tmp_path / 'absent'}: "):
+    with pytest.raises(SourceError, match=f"git rev-parse in {tmp_path / 'absent'}: "):
         History.read(tmp_path / "absent", "file")
 
 
 def test_a_program_that_does_not_end_is_told(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signed_commits, "TIMEOUT_S", 0)
+    monkeypatch.setattr(host.git, "TIMEOUT_S", 0)
     with pytest.raises(SourceError) as refused:
         History.read(repository.path, "file")
     assert str(refused.value) == "git rev-parse did not end within 0 s"

@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import Self
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from host.errors import ConfigError
-from settings.toml_files import read_rules
+from settings.toml_files import checked, read_rules
 
 
 class Part(BaseModel):
@@ -25,9 +26,9 @@ def test_rules_are_read(tmp_path: Path) -> None:
     [
         (b"[part", "not valid TOML: "),
         (b"\xff", "not valid TOML: "),
-        (b"", "part: got '{}': Field required"),
-        (b"[part]\nmost = 0\n", "part.most: got '0': Input should be greater than or equal to 1"),
-        (b'[part]\nmost = "x"\n', "part.most: got 'x': Input should be a valid integer"),
+        (b"", "part: Field required"),
+        (b"[part]\nmost = 0\n", "part.most: got '0', Input should be greater than or equal to 1"),
+        (b'[part]\nmost = "x"\n', "part.most: got 'x', Input should be a valid integer"),
     ],
 )
 def test_rules_that_are_wrong_name_file_key_value_and_what_was_expected(
@@ -44,10 +45,29 @@ def test_a_long_value_is_cut_short(tmp_path: Path) -> None:
     (tmp_path / "limits.toml").write_text(f'[part]\nmost = "{"x" * 500}"\n')
     with pytest.raises(ConfigError) as told:
         read_rules(Limits, "limits", tmp_path)
-    assert f"got '{'x' * 120}':" in str(told.value)
+    assert f"got '{'x' * 120}'," in str(told.value)
 
 
 def test_rules_that_are_not_there_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as told:
         read_rules(Limits, "limits", tmp_path)
     assert str(told.value) == f"{tmp_path}/limits.toml: cannot be read: No such file or directory"
+
+
+def test_the_value_of_an_unknown_key_is_not_shown_it_may_be_a_secret(tmp_path: Path) -> None:
+    class Strict(BaseModel, extra="forbid"):
+        pass
+
+    with pytest.raises(ConfigError) as refused:
+        checked(Strict, {"password": "secret"}, tmp_path / "limits.toml")
+    assert str(refused.value) == f"{tmp_path}/limits.toml: password: Extra inputs are not permitted"
+
+
+def test_a_file_that_is_wrong_as_a_whole_is_named_so(tmp_path: Path) -> None:
+    class Whole(BaseModel):
+        @model_validator(mode="after")
+        def _never(self) -> Self:
+            raise ValueError("never good")
+
+    with pytest.raises(ConfigError, match="the file as a whole: Value error, never good"):
+        checked(Whole, {}, tmp_path / "limits.toml")

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from gates.check import Check
+from host.git import git
 from host.home import CHECKOUT
 from host.virtual_environments import interpreter, make_venv
 from settings.pipeline import Pipeline, Suite
 from tasks.checks.suites import look_at_suite
-from tasks.source.git import Source, compared_with, git, history, tracked
+from tasks.source.git import Source, compared_with, history, tracked
 from tasks.source.workspace import Looked, Workspace
 
 AUTHOR = ("-c", "user.name=Tess Tester", "-c", "user.email=tess@example.org")

@@ -34,8 +34,7 @@ class Secrets:
             if not value:
                 raise ConfigError(f"config/{self.place.name}.env: SECRET_{name.upper()}: got nothing, expected a value")
             if not file.exists() or file.read_text(encoding="utf-8") != value:
-                write_atomically(file, value.encode())
-            file.chmod(0o444)
+                write_atomically(file, value.encode(), mode=0o444)
 
     def environment(self) -> dict[str, str]:
         """Return every secret by name, for the compose command: a file may refer to it as ${NAME}."""

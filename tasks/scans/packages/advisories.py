@@ -1,7 +1,6 @@
 """The source of advisories, asked over HTTP in OSV's protocol: is it there, does it know anything, how old is it?"""
 
 import json
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from host import tls
 from host.errors import ToolError, is_busy
+from host.http import TooLarge, TooSlow, read_at_most
 from settings.pipeline import Scans
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects, newest
 from tasks.scans.packages.pins import Pin
@@ -113,20 +113,17 @@ class Source:
 
     def _ask(self, method: str, path: str, body: Any, timeout_s: float) -> httpx.Response:
         """Ask, and read at most LARGEST_ANSWER_BYTES within `timeout_s` altogether, however slowly they come."""
-        until = time.monotonic() + timeout_s
         try:
             with httpx.stream(method, self.url + path, json=body, timeout=timeout_s, verify=tls.context()) as answer:
-                raw = bytearray()
-                for piece in answer.iter_bytes():
-                    raw += piece
-                    if len(raw) > LARGEST_ANSWER_BYTES:
-                        raise ToolError(f"the advisory source {self.host} answers without end")
-                    if time.monotonic() > until:
-                        raise ToolError(
-                            f"the advisory source {self.host} did not answer within {timeout_s:g} s", transient=True
-                        )
+                raw = read_at_most(answer, LARGEST_ANSWER_BYTES, timeout_s)
                 headers = {name: value for name, value in answer.headers.items() if name == "last-modified"}
-                return httpx.Response(answer.status_code, headers=headers, content=bytes(raw))
+                return httpx.Response(answer.status_code, headers=headers, content=raw)
+        except TooLarge as error:
+            raise ToolError(f"the advisory source {self.host} answers without end") from error
+        except TooSlow as error:
+            raise ToolError(
+                f"the advisory source {self.host} did not answer within {timeout_s:g} s", transient=True
+            ) from error
         except httpx.TimeoutException as error:
             raise ToolError(f"the advisory source {self.host} did not answer within {timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:

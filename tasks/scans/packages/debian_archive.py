@@ -14,6 +14,7 @@ import httpx
 
 from gates.scans.debian import Package, check_release, read_packages
 from host.errors import ToolError, is_busy
+from host.http import TooLarge, read_at_most
 
 TIMEOUT_S = 30
 LARGEST_INDEX_BYTES = 200_000_000
@@ -86,12 +87,9 @@ def _fetched(client: httpx.Client, url: str) -> bytes:
                     f"the security archive answers {answer.status_code} for {what}",
                     transient=is_busy(answer.status_code),
                 )
-            body = bytearray()
-            for chunk in answer.iter_bytes():
-                body += chunk
-                if len(body) > LARGEST_INDEX_BYTES:
-                    raise ToolError(f"the security archive's {what} does not end")
-            return bytes(body)
+            return read_at_most(answer, LARGEST_INDEX_BYTES)
+    except TooLarge as error:
+        raise ToolError(f"the security archive's {what} does not end") from error
     except httpx.HTTPError as error:
         raise ToolError(f"the security archive cannot be reached for {what}: {type(error).__name__}") from error
 

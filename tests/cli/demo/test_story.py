@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo.story import make_repository, read_story
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, SourceError
 from host.home import CHECKOUT
 
 VERSION = '[[version]]\nname = "v{0}"\nmessage = "m{0}"\nauthor = {{ name = "Ada", email = "ada@example.org" }}\n'
@@ -119,7 +119,7 @@ def test_a_patch_that_does_not_apply_is_told(tmp_path: Path, content: str | None
     if content:
         (tmp_path / "v2.patch").write_text(content)
     story = read_story(write(tmp_path, SOUND.replace('message = "m2"', 'message = "m2"\npatch = "v2.patch"')))
-    with pytest.raises(ToolError, match="git apply in .*made"):
+    with pytest.raises(SourceError, match="git apply in .*made"):
         make_repository(story, tmp_path / "made")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from slack_sdk.socket_mode.request import SocketModeRequest
 
+import host.wait
 from gates.notify.slack_blocks import blocks
 from gates.notify.texts import question_message
 from gates.release.approval import Approver, Question
@@ -225,7 +226,7 @@ def test_what_is_no_press_is_acknowledged_and_left_alone(world: World) -> None:
 
 
 def test_a_slack_that_does_not_let_us_in_is_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slack_listener, "PATIENCE_S", (0.01,))
+    monkeypatch.setattr(host.wait, "BACK_OFF_S", (0.01,))
     server = SlackServer()
     server.failures = [refusal("invalid_auth"), html(500), html(200)]
     stop = threading.Event()

@@ -13,13 +13,13 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from host.docker.engine import Engine
-from host.home import CHECKOUT
-from settings.pipeline import ImageBuild, Pipeline
-from host.ports import free_port
 from host.errors import ConfigError, ToolError
+from host.git import git
+from host.home import CHECKOUT
+from host.ports import free_port
+from settings.pipeline import ImageBuild, Pipeline
 from tasks.build.bundle import ImageBuilt
 from tasks.build.image import build_image, image_wanted
-from tasks.source.git import git
 from tasks.source.workspace import Workspace
 from tests.tasks.small_app import App, pipeline
 

@@ -9,12 +9,12 @@ from deployments.environment import Environment
 from evidence.bundle import Run
 from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
+from host.git import git
 from host.home import Home
 from settings.pipeline import Pipeline
 from settings.targets import Target
 from tasks.checks.base_version import Base, NoBase
 from tasks.checks.benchmarks import DECIDED, benchmarks_key, look_at_benchmarks
-from tasks.source.git import git
 from tasks.source.workspace import Looked
 from tests.evidence.artifacts import artifact
 from tests.tasks.small_app import FEWER_PLUGINS, App

@@ -12,13 +12,13 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.checks.coverage import CHANGED, TOTAL, suite_measure
+from host.git import git
 from host.virtual_environments import share_read_only
 from settings.pipeline import Pipeline
 from tasks.checks.coverage import figures, look_at_coverage, read_json, read_seen, zipped
 from tasks.checks.coverage_config import app_settings, denominator
 from tasks.checks.coverage_page import coverage_page
 from tasks.checks.suites import look_at_suite
-from tasks.source.git import git
 from tasks.source.workspace import Looked, Workspace
 from tests.tasks.small_app import App, pipeline
 

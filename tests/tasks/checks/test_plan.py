@@ -9,6 +9,7 @@ from prefect.logging import disable_run_logger
 
 from cli.demo.story import make_repository, read_story
 from gates.checks.quality import no_verdict
+from host.git import git
 from host.home import CHECKOUT
 from settings.pipeline import Pipeline, read_pipeline
 from tasks.checks.base_version import NoBase
@@ -16,7 +17,7 @@ from tasks.checks.past_runs import Past
 from tasks.checks.plan import benchmark_jobs, coverage_jobs, load_jobs, quality_jobs, suite_jobs
 from tasks.scans import Subject, all_scans
 from tasks.scans.jobs import scan_jobs
-from tasks.source.git import Source, git
+from tasks.source.git import Source
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Looked, Workspace
 

@@ -7,9 +7,10 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from host.errors import SourceError
+from host.git import git
 from host.home import Home
 from settings.pipeline import App
-from tasks.source.git import Source, fetch_source, git, give_once, mirror, refuse_dirty, resolve
+from tasks.source.git import Source, fetch_source, give_once, mirror, refuse_dirty, resolve
 
 
 class Repository:
@@ -360,7 +361,7 @@ def test_the_archive_is_of_that_commit_only(repository: Repository, tmp_path: Pa
 
 
 def test_git_says_what_went_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SourceError, match="git log: fatal: not a git repository"):
+    with pytest.raises(SourceError, match="git log in .*: fatal: not a git repository"):
         git("log", at=tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SourceError, match="git is not installed"):

@@ -1,0 +1,64 @@
+"""The one runner of git: without hooks, prompts or programs that a repository or this host's settings name."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from host.errors import SourceError
+
+TIMEOUT_S = 120
+SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "protocol.ext.allow=never",
+    "safe.directory=*",
+    "gc.autoDetach=false",
+    "maintenance.autoDetach=false",
+    "log.showSignature=false",
+)
+INHERITED = ("PATH", "HOME", "SSH_AUTH_SOCK", "GIT_SSL_CAINFO")
+# For what must not depend on the settings of this host's user, a proxy or a credential helper for example.
+NO_USER_SETTINGS = {"GIT_CONFIG_GLOBAL": os.devnull}
+
+
+def git(*argv: str, at: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run git like `git_bytes`, and return its output as stripped text."""
+    return git_bytes(*argv, at=at, env=env).decode(errors="replace").strip()
+
+
+def git_bytes(*argv: str, at: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+    """Run git and return its output as it is. Raises SourceError with what git wrote if it fails."""
+    done = run_git(*argv, at=at, stdin=stdin, env=env)
+    if done.returncode:
+        where = f" in {at}" if at else ""
+        raise SourceError(f"git {argv[0]}{where}: {done.stderr.decode(errors='replace').strip()[-600:]}")
+    return done.stdout
+
+
+def run_git(
+    *argv: str, at: Path | None = None, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run git and return how it ended. `env` is added to the few variables that git gets of ours.
+
+    Raises SourceError if git cannot be run or does not end within TIMEOUT_S.
+    """
+    where = ["-C", str(at)] if at else []
+    command = ["git", *(word for setting in SETTINGS for word in ("-c", setting)), *where, *argv]
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    fixed = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1", "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        return subprocess.run(
+            command,
+            env={**inherited, **fixed, **(env or {})},
+            input=stdin,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"git {argv[0]} did not end within {TIMEOUT_S} s") from error
+    except FileNotFoundError as error:
+        raise SourceError("git is not installed; install it, then: make doctor") from error
+    except OSError as error:
+        raise SourceError(f"git cannot be run: {error.strerror}") from error
