@@ -70,7 +70,9 @@ class Admin:
         """Return slot -> backends of the clusters in effect."""
         with self._asking():
             answer = self._client.get("/clusters", params={"format": "json"}).raise_for_status().json()
-            return {item["name"]: endpoints_of(item["host_statuses"]) for item in answer.get("cluster_statuses", [])}
+            # JSON of Envoy's leaves a list out that is empty
+            found = answer.get("cluster_statuses", [])
+            return {item["name"]: endpoints_of(item.get("host_statuses", [])) for item in found}
 
     def counters(self) -> dict[str, SlotCounters]:
         """Return slot -> counters for every slot that has a cluster. Times lag by up to 1 s (the flush interval)."""

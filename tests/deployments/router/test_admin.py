@@ -10,6 +10,7 @@ import pytest
 from deployments.router.admin import Admin, FileStatus, connect
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
+from host.ports import Endpoint
 from tasks.retries import is_transient
 
 BLUE = {
@@ -70,9 +71,14 @@ def test_the_figures_of_a_slot_are_those_of_its_cluster() -> None:
             time_buckets_ms=((10.0, 80), (float("inf"), 92)),
         )
     }
-    assert envoy().running() == {"blue": 4711}
+    assert envoy().running() == {"blue": (Endpoint("127.0.0.1", 4711),)}
     assert envoy().active("blue") == 4
     assert envoy().serving() == (5, 6)
+
+
+def test_a_slot_without_a_host_has_no_endpoint() -> None:
+    clusters = json.dumps({"cluster_statuses": [{"name": "blue", "host_statuses": []}, {"name": "green"}]})
+    assert admin({"/clusters": clusters}).running() == {"blue": (), "green": ()}
 
 
 def test_a_slot_that_envoy_does_not_have_is_named() -> None:
@@ -89,7 +95,7 @@ ASKED: dict[str, Callable[[Admin], object]] = {
 }
 HOSTILE = {
     "running": ["[]", "null", "not JSON", '{"cluster_statuses": [{}]}', '{"cluster_statuses": 5}', "{" * 2000]
-    + ['{"cluster_statuses": [{"name": "blue", "host_statuses": []}]}'],
+    + ['{"cluster_statuses": [{"name": "blue", "host_statuses": [{}]}]}'],
     "status": ["cluster_manager.cds.update_success: many"],
     "active": ["cluster.blue.upstream_rq_active: ", "cluster.blue.upstream_rq_active: NaN"],
     "serving": ["http.edge.downstream_rq_active: -"],

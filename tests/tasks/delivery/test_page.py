@@ -77,6 +77,8 @@ def test_the_page_loads_nothing_and_shows_names_as_they_are(report: Report) -> N
     assert page.count("<svg") == len(PLOTS)
     identifiers = re.findall(r'<clipPath id="([^"]+)"', page)
     assert len(identifiers) == len(set(identifiers))
+    failed = [one.release.version.version for one in report.deployments if one.failed]
+    assert failed and f"<td>{failed[-1]}</td>" in page
 
 
 def test_an_empty_installation_says_no_data_everywhere(empty: Report) -> None:
