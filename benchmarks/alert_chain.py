@@ -129,7 +129,7 @@ class Bench:
         return self.installation.place()
 
     def run(self, fault: str) -> Chain:
-        """Release, break, follow; `fault` is one of CASES. ToolError when a hop does not come."""
+        """Release, break, follow; `fault` is one of CASES. Raises ToolError if a hop does not come."""
         version, digest = self._release()
         chain = Chain(fault)
         with Traffic(self.place.url), self._without_watch() if fault.endswith(BY_ALERT) else nullcontext():
@@ -270,7 +270,7 @@ def _epoch(text: str) -> float:
 def run(faults: Sequence[str] = ()) -> list[Chain]:
     """Run the demo in a home of its own with monitoring, and follow each fault there. Everything is removed after.
 
-    ToolError: the demo or the start did not end well, or a hop did not come.
+    Raises ToolError if the demo or the start did not end well, or a hop did not come.
     """
     before = dict(os.environ)
     home = Home(Path(tempfile.mkdtemp(prefix="slipway-bench-")))

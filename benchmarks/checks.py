@@ -63,7 +63,7 @@ class Figures:
 
 
 def run() -> Figures:
-    """Measure all of it. ToolError when a run did not end as it must."""
+    """Measure all of it. Raises ToolError if a run did not end as it must."""
     with _home() as (home, repository):
         first = _ci(home, repository)  # installs whatever is needed
         bare, cold = [], []

@@ -101,7 +101,7 @@ class Figures:
 
 
 def run(number: int = RELEASES, rate: float = RATE) -> Figures:
-    """Do it. Needs a Docker engine; leaves nothing on it. ToolError when something does not start."""
+    """Do it. Needs a Docker engine; leaves nothing on it. Raises ToolError if something does not start."""
     with _image() as image:
         floor = [_floor(image) for _ in range(FLOORS)]
         slipway, warm, typed = _slipway(image, number, rate)

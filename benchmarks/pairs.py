@@ -122,7 +122,7 @@ class Figures:
 
 
 def run(same: int = SAME, planted: int = PLANTED, seed: int = 1, tell: Callable[[str], None] = print) -> Figures:
-    """Compare so many times, of either kind. ToolError when a comparison could not be made."""
+    """Compare so many times, of either kind. Raises ToolError if a comparison could not be made."""
     figures = Figures()
     with _place() as place:
         for what in PLANTS:

@@ -38,7 +38,7 @@ http {{
 
 
 def docker(*argv: str) -> str:
-    """Run the docker command; return its output. ToolError says what it said."""
+    """Run the docker command; return its output. Raises ToolError, which says what it said."""
     done = subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     if done.returncode:
         raise ToolError(f"benchmark: docker {' '.join(argv[:4])}: {(done.stderr or done.stdout).strip()[-500:]}")

@@ -55,7 +55,7 @@ class Figures:
 
 
 def run() -> Figures:
-    """Measure all of it. ToolError when a scan could not look, or found something that blocks."""
+    """Measure all of it. Raises ToolError if a scan could not look, or found something that blocks."""
     before = dict(os.environ)
     home = Home(Path(tempfile.mkdtemp(prefix="slipway-bench-")))
     try:

@@ -59,7 +59,7 @@ connections = 2
 
 
 def run(switches: int = SWITCHES, rate: float = RATE) -> dict[str, Any]:
-    """Do it and return the row's figures. ToolError when something does not start."""
+    """Do it and return the row's figures. Raises ToolError if something does not start."""
     with tempfile.TemporaryDirectory(prefix="switches-") as name, contextlib.ExitStack() as stack:
         directory = Path(name)
         backends = {slot: (Endpoint(LOCAL, stack.enter_context(_backend(slot, directory))),) for slot in SLOTS}

@@ -30,7 +30,9 @@ GOOD = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
 
 
 def scanned(repository: Path) -> tuple[float, list[Check]]:
-    """Scan a working tree; return the seconds and the checks. ToolError when one did not look, or something blocks."""
+    """Scan a working tree; return the seconds and the checks. Raises ToolError if one did not look, or something
+    blocks.
+    """
     began = time.monotonic()
     state = security(working_tree=str(repository), return_state=True)
     seconds = time.monotonic() - began

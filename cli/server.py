@@ -31,7 +31,7 @@ def answers(control: Control) -> bool:
 
 
 def await_server(control: Control) -> None:
-    """Wait for the server. ServerAway with its last log lines when it does not come up."""
+    """Wait for the server. Raises ServerAway with its last log lines if it does not come up."""
     if not wait_for(lambda: answers(control), START_S, every=0.1):
         last_words = control.server.last_words()
         raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{last_words}")

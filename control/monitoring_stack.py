@@ -195,7 +195,7 @@ class MonitoringStack:
         return self.engine.log_tail(found, 5) if found else "there is no such container"
 
     def containers(self) -> list[Container]:
-        """Return its containers, running or not. ToolError: the engine does not answer."""
+        """Return its containers, running or not. Raises ToolError if the engine does not answer."""
         return self.engine.containers(self.labels)
 
     def down(self) -> None:

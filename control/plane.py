@@ -97,7 +97,7 @@ class Control:
 
     @property
     def server(self) -> PrefectServer:
-        """Return the server that this installation uses. ConfigError: one of its settings is wrong."""
+        """Return the server that this installation uses. Raises ConfigError if one of its settings is wrong."""
         if server_url():
             return ServerElsewhere()
         return self.stack if in_containers() else self.process
@@ -116,7 +116,9 @@ class Control:
             raise ConfigError(f"{file}: no credential for the Prefect API; run: make setup") from error
 
     def create_auth(self) -> None:
-        """Make the credential once; an existing one is kept. ConfigError: it is to come from the server's host."""
+        """Make the credential once; an existing one is kept. Raises ConfigError if it is to come from the server's
+        host.
+        """
         file = self.home.keys / "prefect-auth"
         if server_url() and not file.exists():
             raise ConfigError(f"{file}: copy the file of this name from the server's host: it is the login there")
@@ -156,8 +158,8 @@ class Control:
     def start_server(self) -> None:
         """Start the supervisor and the Prefect server; it takes some seconds to answer. Safe to repeat.
 
-        A server of another kind is stopped, its data kept. ConfigError when a stranger has the port; ToolError when
-        something does not come up.
+        A server of another kind is stopped, its data kept. Raises ConfigError if a stranger has the port; ToolError
+        when something does not come up.
         """
         was_up = self.supervisor.answers()
         self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
@@ -209,7 +211,7 @@ class Control:
     def start_listeners(self) -> None:
         """Start what listens: the receiver, the exporter of figures, and what sends messages.
 
-        ConfigError when a stranger has one of their ports.
+        Raises ConfigError if a stranger has one of their ports.
         """
         notify, exporter = read_notify(), read_monitoring().exporter
         for name, one, what in ((RECEIVER, notify.receiver, "webhooks"), (EXPORTER, exporter, "figures")):
@@ -223,7 +225,8 @@ class Control:
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=50))
 
     def await_listeners(self) -> None:
-        """Wait until receiver and exporter take connections. ToolError with their last words when one does not."""
+        """Wait until receiver and exporter take connections. Raises ToolError with their last words when one does not.
+        """
         receiver, exporter = read_notify().receiver, read_monitoring().exporter
         for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):
             if not wait_for(lambda: not is_free(at, host), LISTENS_S, every=0.1):

@@ -44,7 +44,8 @@ def secret_of(notify: Notify, key: str, home: Home) -> str | None:
 def resolve(reference: str, home: Home, where: str) -> str:
     """Return the secret. `{home}` in a path is the state directory; a relative path starts at the checkout.
 
-    ConfigError names `where` (file and key) and never the value; ServerAway when a block cannot be asked for.
+    Raises ConfigError, which names `where` (file and key) and never the value; ServerAway if a block cannot be asked
+    for.
     """
     kind, _, name = reference.partition(":")
     if kind == "env":
@@ -68,7 +69,7 @@ def _from_file(name: str, home: Home, where: str) -> str:
 
 
 def from_block(name: str, api: PrefectApi, where: str) -> str:
-    """Return the secret of a Prefect block, named TYPE/NAME. ConfigError names `where`; ServerAway."""
+    """Return the secret of a Prefect block, named TYPE/NAME. Raises ConfigError, which names `where`; ServerAway."""
     slug, _, document = name.partition("/")
     path = f"/block_types/slug/{slug}/block_documents/name/{document}?include_secrets=true"
     found = api.call("GET", path)

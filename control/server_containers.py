@@ -102,7 +102,7 @@ class ServerStack:
         return "\n".join(f"{one.service} ({one.state}): {self.engine.log_tail(one, 8)}" for one in sick)
 
     def containers(self) -> list[Container]:
-        """Return its containers, running or not. ToolError: the engine does not answer."""
+        """Return its containers, running or not. Raises ToolError if the engine does not answer."""
         return self.engine.containers(self.labels)
 
     def running(self) -> bool:

@@ -36,10 +36,13 @@ class PrefectServer(Protocol):
         """Return whether it has been started, whether or not it answers yet."""
 
     def up(self, auth: str) -> None:
-        """Start it; it takes some seconds to answer. Safe to repeat. ToolError with the last words of what did not."""
+        """Start it; it takes some seconds to answer. Safe to repeat. Raises ToolError with the last words of what did
+        not.
+        """
 
     def down(self) -> None:
-        """Stop it, its data kept. Nothing to do where it never was started. ToolError: it could not be asked."""
+        """Stop it, its data kept. Nothing to do where it never was started. Raises ToolError if it could not be asked.
+        """
 
     def last_words(self) -> str:
         """Return what it printed last."""
@@ -82,11 +85,13 @@ class ServerProcess:
         return Postgres(self.home.control / "postgres", self.sockets)
 
     def running(self) -> bool:
-        """Return whether the supervisor runs it. SupervisorError: it does not answer."""
+        """Return whether the supervisor runs it. Raises SupervisorError if it does not answer."""
         return self.supervisor.runs(SERVER)
 
     def up(self, auth: str) -> None:
-        """Start the database, then the server, which takes some seconds to answer. ToolError with the last words."""
+        """Start the database, then the server, which takes some seconds to answer. Raises ToolError with the last
+        words.
+        """
         self.postgres.initialise()
         self.supervisor.run(self.postgres.program(DATABASE, priority=10))
         self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))

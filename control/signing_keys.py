@@ -14,7 +14,7 @@ BLOCK = "SLIPWAY_SIGNING_KEY_SECRET"
 def signing_keys(home: Home) -> Keys:
     """Return the keys to sign with. `SLIPWAY_SIGNING_KEY_SECRET` names a Prefect Secret block that holds the PEM key.
 
-    EvidenceError when the block cannot be read: nothing else signs in its place.
+    Raises EvidenceError if the block cannot be read: nothing else signs in its place.
     """
     name = os.environ.get(BLOCK)
     if not name:

@@ -40,8 +40,8 @@ class Backups:
 
         `migrations` are those that it brings beyond what is live.
 
-        Returns what was done. Call it before the first effect: ToolError when there is no room or the dump fails, and
-        then nothing was changed and no older dump removed.
+        Returns what was done. Call it before the first effect: raises ToolError if there is no room or the dump fails,
+        and then nothing was changed and no older dump removed.
         """
         if not self.place.settings.backup_before_migration:
             return "no backup: BACKUP_BEFORE_MIGRATION is false"
@@ -93,7 +93,7 @@ class Backups:
 
 
 def _settled(file: Path) -> str:
-    """Have a dump on disk for good; return its SHA-256. ToolError: it is none."""
+    """Have a dump on disk for good; return its SHA-256. Raises ToolError if it is none."""
     digest = hashlib.sha256()
     with open(file, "rb") as content:
         head = content.read(len(MAGIC))

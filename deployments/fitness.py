@@ -37,7 +37,7 @@ class Fitness:
     def judge(self, headers: Mapping[str, str]) -> str:
         """Ask the health paths for VERIFY_SECONDS, evenly, through the preview (or public) route; judge the figures.
 
-        HealthError with the reason when the version is not fit for traffic.
+        Raises HealthError with the reason when the version is not fit for traffic.
         """
         settings = self.place.settings
         before = self.place.runtime.usage(self.slot)

@@ -38,7 +38,7 @@ class Front:
     def up(self) -> None:
         """Start the router unless it runs as it is set to; a container that runs otherwise is replaced while it serves.
 
-        Safe to repeat. ConfigError: there is no good certificate, and never was one.
+        Safe to repeat. Raises ConfigError if there is no good certificate, and never was one.
         """
         self._certify_first()
         if self._container:
@@ -59,7 +59,7 @@ class Front:
             container.replace(self.place.router, self.place.settings.drain_seconds)
 
     def refuse_taken_ports(self) -> None:
-        """ConfigError when somebody else listens where the router is to, or this user may not."""
+        """Raises ConfigError if somebody else listens where the router is to, or this user may not."""
         for port in filter(needs_rights, self.place.router.edge.ports):
             raise ConfigError(
                 f"{self.place.name}: this user may not listen on port {port}; as root, once: "
@@ -81,7 +81,7 @@ class Front:
         return self.place.supervisor.runs(ROUTER)
 
     def wait(self) -> None:
-        """Wait until the router serves. RouterError with what it said last."""
+        """Wait until the router serves. Raises RouterError with what it said last."""
         if not wait_for(self.place.router.ready, START_S, every=0.05):
             said = self._container.last_words() if self._container else self.place.supervisor.log_tail(ROUTER)
             raise RouterError(f"{self.place.name}: the router did not start:\n{said}")
@@ -106,7 +106,8 @@ class Front:
     def renew(self) -> str | None:
         """Serve the certificate that the files hold now, if it is another one. Returns what was done.
 
-        ConfigError: it is expired, does not fit its key or cannot be read; the old one goes on. RouterError: refused.
+        Raises ConfigError if it is expired, does not fit its key or cannot be read; the old one goes on. RouterError:
+        refused.
         """
         found = self._read()
         if found is None or found.version == self.place.router.certificate():

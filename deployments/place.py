@@ -41,7 +41,7 @@ class Place:
 
     @classmethod
     def open(cls, target: Target, app: str, home: Home | None = None, config: Path | None = None) -> Self:
-        """Read the environment's settings, whole. ConfigError when any of them is wrong."""
+        """Read the environment's settings, whole. Raises ConfigError if any of them is wrong."""
         return cls(target, home or Home.find(), read_settings(target, config), app)
 
     @property

@@ -14,7 +14,7 @@ def prune(places: Sequence[Environment], newest: int) -> list[str]:
     """Remove images beyond the `newest` releases; return what was removed, a line each. Safe to repeat.
 
     Never what runs, what is live, warm or the last good one of any environment, nor an image that any container uses.
-    Pushed images stay in their registry. JournalError when a journal cannot be trusted: then nothing is removed.
+    Pushed images stay in their registry. Raises JournalError if a journal cannot be trusted: then nothing is removed.
     """
     store = places[0].store
     kept = keep([_needs(place) for place in places], store.artifacts(), newest)

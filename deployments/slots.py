@@ -17,8 +17,8 @@ from host.probe import await_healthy
 
 
 def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) -> str:
-    """Start a version in a slot (evicting what is there) and wait until it is healthy; HealthError says why it is
-    not.
+    """Start a version in a slot (evicting what is there) and wait until it is healthy; raises HealthError, which says
+    why it is not.
     """
     runtime = place.runtime
     installed = runtime.installed(artifact)

@@ -103,7 +103,7 @@ def put_bundle(store: Store, bundle: Bundle) -> str:
 
 
 def read_bundle(store: Store, digest: str) -> Bundle:
-    """Return an artifact's manifest. ArtifactError when it is missing, changed or unreadable."""
+    """Return an artifact's manifest. Raises ArtifactError if it is missing, changed or unreadable."""
     try:
         return Bundle.model_validate_json(store.manifest(digest))
     except ValidationError as error:
@@ -111,7 +111,9 @@ def read_bundle(store: Store, digest: str) -> Bundle:
 
 
 def verify_bundle(store: Store, digest: str) -> Bundle:
-    """Hash the manifest and every blob that it names. ArtifactError names the first that is missing or changed."""
+    """Hash the manifest and every blob that it names. Raises ArtifactError, which names the first that is missing or
+    changed.
+    """
     bundle = read_bundle(store, digest)
     verify_blobs(store, bundle)
     return bundle
@@ -132,7 +134,7 @@ def blobs(bundle: Bundle) -> list[str]:
 def find_digest(store: Store, wanted: str) -> str:
     """Return the newest artifact that `wanted` names: a digest (8+ hex characters of it), a commit (7+) or a version.
 
-    ArtifactError when there is none, or when a shortened digest fits several.
+    Raises ArtifactError if there is none, or when a shortened digest fits several.
     """
     matches = []
     prefix = wanted.lower().removeprefix("sha256:")

@@ -54,7 +54,7 @@ def note_sightings(store: Store, keys: Keys, app: str, record: Record, checks: S
     """Remember what was seen in a run. `record` says where and when; its data are made here.
 
     What a scan saw earlier and does not see now is forgotten after 90 days, and not at all while that scan has no
-    verdict. EvidenceError when there is no key.
+    verdict. Raises EvidenceError if there is no key.
     """
     known = sightings(store, keys, app, record.branch) or sightings(store, keys, app, main)
     completed = {check.name for check in checks if check.outcome in (Outcome.PASSED, Outcome.FAILED)}

@@ -31,7 +31,7 @@ class Record:
 
 
 def remember(store: Store, keys: Keys, app: str, record: Record) -> None:
-    """Sign and store one record. EvidenceError when there is no key."""
+    """Sign and store one record. Raises EvidenceError if there is no key."""
     body = {
         "_type": RECORD,
         "app": app,

@@ -104,7 +104,7 @@ def _locks(bundle: Bundle) -> tuple[Resource, ...]:
 def sign_origin(
     store: Store, keys: Keys, digest: str, bundle: Bundle, provenance: Provenance, bom: Mapping[str, Any]
 ) -> None:
-    """Sign provenance and bill of materials of an artifact and store both. EvidenceError when there is no key."""
+    """Sign provenance and bill of materials of an artifact and store both. Raises EvidenceError if there is no key."""
     state(store, keys, digest, bundle.app, Kind.PROVENANCE, provenance)
     state(store, keys, digest, bundle.app, Kind.SBOM, bom)
 
@@ -112,7 +112,7 @@ def sign_origin(
 def origin_checks(store: Store, keys: Keys, digest: str, bundle: Bundle) -> tuple[Check, Check]:
     """Return the checks `provenance` and `sbom` of an artifact whose bytes were verified; what is absent was skipped.
 
-    A statement that contradicts the artifact fails. EvidenceError when one is not genuine.
+    A statement that contradicts the artifact fails. Raises EvidenceError if one is not genuine.
     """
     return _provenance_check(store, keys, digest, bundle), _sbom_check(store, keys, digest, bundle)
 

@@ -67,7 +67,7 @@ class Results:
         write_atomically(self._file(SHARED if self.protected else self._own, entry.key), sealed)
 
     def fetch(self, entry: Entry, directory: Path) -> dict[str, Path]:
-        """Lay the entry's files out in a directory; ArtifactError when one is missing or damaged."""
+        """Lay the entry's files out in a directory; raises ArtifactError if one is missing or damaged."""
         directory.mkdir(parents=True, exist_ok=True)
         found = {}
         for name, digest in entry.files.items():

@@ -129,7 +129,7 @@ class Statement:
 
 
 def verified(store: Store, keys: Keys, digest: str, kind: Kind) -> list[Statement]:
-    """Return the statements of one kind about an artifact, oldest first. EvidenceError when any is not genuine."""
+    """Return the statements of one kind about an artifact, oldest first. Raises EvidenceError if any is not genuine."""
     return [_genuine(keys, digest, kind, envelope) for envelope in store.statements(digest, kind)]
 
 
@@ -143,7 +143,9 @@ def _genuine(keys: Keys, digest: str, kind: Kind, envelope: dict[str, Any]) -> S
 
 
 def read_checks(store: Store, keys: Keys, digest: str) -> Checked | None:
-    """Return the newest verified `checks` statement, None when there is none. EvidenceError when one is not genuine."""
+    """Return the newest verified `checks` statement, None when there is none. Raises EvidenceError if one is not
+    genuine.
+    """
     found = [parse(Checked, one, digest) for one in verified(store, keys, digest, Kind.CHECKS)]
     return max(found, key=lambda checked: checked.at, default=None)
 
@@ -157,7 +159,8 @@ def read_scans(store: Store, keys: Keys, digest: str) -> list[Scanned]:
 def forget_scans(store: Store, keys: Keys, digest: str, keep: int) -> int:
     """Remove the `scans` statements about an artifact but for the newest `keep` (at least 1); return how many went.
 
-    EvidenceError when any is not genuine: then none is removed, for somebody should see it. Safe to repeat and to race.
+    Raises EvidenceError if any is not genuine: then none is removed, for somebody should see it. Safe to repeat and to
+    race.
     """
     found = []
     for file in store.statement_files(digest, Kind.SCANS):
@@ -187,7 +190,7 @@ def newest_promotion(store: Store, keys: Keys, environment: str) -> tuple[str, P
 
 
 def parse(model: type[Model], statement: Statement, digest: str) -> Model:
-    """Return a statement's predicate. EvidenceError when it is not of this kind."""
+    """Return a statement's predicate. Raises EvidenceError if it is not of this kind."""
     try:
         return model.model_validate(statement.predicate)
     except ValidationError as error:

@@ -36,7 +36,7 @@ class Store:
         return digest
 
     def blob(self, digest: str) -> Path:
-        """Return where a blob lies, after hashing it. ArtifactError when it is missing or changed."""
+        """Return where a blob lies, after hashing it. Raises ArtifactError if it is missing or changed."""
         file = self._blob(digest)
         if not file.is_file():
             raise ArtifactError(f"{file}: missing; build the commit again: prefect deployment run ci/push")
@@ -52,7 +52,7 @@ class Store:
         return digest
 
     def manifest(self, digest: str) -> bytes:
-        """Return an artifact's manifest. ArtifactError when it is missing or is not what the digest says."""
+        """Return an artifact's manifest. Raises ArtifactError if it is missing or is not what the digest says."""
         file = self.root / "artifacts" / f"{digest}.json"
         if not file.is_file():
             raise ArtifactError(f"no artifact {digest[:12]} in {self.root}; build it: prefect deployment run ci/push")
@@ -87,7 +87,7 @@ class Store:
         return sorted((self.root / "statements" / digest).glob(f"{kind}-*.json"), key=_written)
 
     def read_statement(self, file: Path) -> dict[str, Any]:
-        """Return the envelope in a statement's file. ArtifactError when it is none."""
+        """Return the envelope in a statement's file. Raises ArtifactError if it is none."""
         try:
             envelope: dict[str, Any] = json.loads(file.read_bytes())
         except ValueError as error:

@@ -15,7 +15,7 @@ LONGEST_PAGE = 8_000_000
 
 def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
     """Return a histogram's cumulative counts by upper bound, over all its labels. Empty when the page has no such
-    histogram. ToolError when the page cannot be had or is not Prometheus' text format.
+    histogram. Raises ToolError if the page cannot be had or is not Prometheus' text format.
     """
     page = _page(base_url + path)
     found: dict[float, float] = {}

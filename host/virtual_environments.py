@@ -24,7 +24,7 @@ def uv() -> str:
 
 
 def interpreter(version: str) -> str:
-    """Return a Python of the wanted minor version. ArtifactError when this host has none."""
+    """Return a Python of the wanted minor version. Raises ArtifactError if this host has none."""
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return os.path.realpath(sys.executable)
     argv = [uv(), "python", "find", "--no-python-downloads", version]
@@ -46,7 +46,7 @@ def make_venv(
 ) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
-    With `wheels` nothing is fetched: everything comes from that folder. ToolError when it cannot be made; safe to
+    With `wheels` nothing is fetched: everything comes from that folder. Raises ToolError if it cannot be made; safe to
     repeat.
     """
     environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}

@@ -103,7 +103,7 @@ class SlackApi:
 
 
 def _ask(call: Callable[[], SlackResponse]) -> SlackResponse:
-    """Call Slack; SlackTrouble for whatever it does instead of answering well."""
+    """Call Slack. Raises SlackTrouble for whatever it does instead of answering well."""
     try:
         return call()
     except SlackApiError as error:

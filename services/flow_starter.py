@@ -146,7 +146,7 @@ def _ended() -> tuple[int, int] | None:
 
 
 def read_request(asker: socket.socket) -> Request:
-    """Return what is asked for. ValueError when it is no request, OSError when none comes."""
+    """Return what is asked for. Raises ValueError if it is no request, OSError when none comes."""
     words, streams, *_ = socket.recv_fds(asker, LONGEST_REQUEST, 3)
     try:
         asked = json.loads(words)

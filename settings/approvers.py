@@ -51,7 +51,9 @@ class Approvers(BaseModel):
 
 
 def read_approvers(file: Path = CHECKOUT / "config" / "approvers.toml") -> list[Approver]:
-    """Read and check the file. ConfigError names the file and the key; two people of one name are refused."""
+    """Read and check the file. Raises ConfigError, which names the file and the key; two people of one name are
+    refused.
+    """
     if not file.exists():
         raise ConfigError(f"{file}: no such file; it names who may approve a release")
     people = checked(Approvers, read_toml(file), file).approver

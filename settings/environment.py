@@ -214,7 +214,9 @@ class Settings(BaseModel):
 
 
 def read_settings(target: Target, config: Path | None = None) -> Settings:
-    """Read and check one environment's file. ConfigError names the file, the key, what it got and what it expected."""
+    """Read and check one environment's file. Raises ConfigError, which names the file, the key, what it got and what it
+    expected.
+    """
     file = (config or targets.CONFIG) / f"{target.value}.env"
     if not file.is_file():
         raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")

@@ -126,7 +126,9 @@ class Monitoring(_Section):
 
 
 def read_monitoring(file: Path | None = None) -> Monitoring:
-    """Read and check the file; an absent one means all defaults. ConfigError names file, key, got and expected."""
+    """Read and check the file; an absent one means all defaults. Raises ConfigError, which names file, key, got and
+    expected.
+    """
     file = file or FILE
     raw = read_toml(file) if file.exists() else {}
     for variable, (section, key) in OVERRIDES.items():

@@ -99,7 +99,8 @@ class Notify(Section):
 
 
 def read_notify(file: Path | None = None) -> Notify:
-    """Read and check the file; an absent one means all defaults. ConfigError names file, key, got and expected.
+    """Read and check the file; an absent one means all defaults. Raises ConfigError, which names file, key, got and
+    expected.
 
     `SLIPWAY_NOTIFY` names another file, `SLIPWAY_RECEIVER_HOST` and `SLIPWAY_RECEIVER_PORT` override the receiver's.
     """

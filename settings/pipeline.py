@@ -349,7 +349,7 @@ class Pipeline(_Section):
 
 
 def read_pipeline(file: Path = CHECKOUT / "config" / "pipeline.toml") -> Pipeline:
-    """Read and check the file. ConfigError names the file, the key, what it got and what was expected.
+    """Read and check the file. Raises ConfigError, which names the file, the key, what it got and what was expected.
 
     The environment overrides what OVERRIDES names; in `app.repository` `{home}` stands for the state directory and
     `{release}` for this checkout.

@@ -90,7 +90,7 @@ class Traffic:
     async def run(self, seconds: float | None = None) -> dict[str, Any]:
         """Set up, send for `seconds` (None: until `stop`), wait for the last answers, and return the report.
 
-        HealthError when the target does not answer for 10 s or refuses the set-up.
+        Raises HealthError if the target does not answer for 10 s or refuses the set-up.
         """
         try:
             return await self._run(seconds)

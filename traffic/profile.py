@@ -110,7 +110,7 @@ class Profile(Entry):
 
 
 def load(path: Path) -> Profile:
-    """Read and check a profile. ConfigError names file and key."""
+    """Read and check a profile. Raises ConfigError, which names file and key."""
     try:
         return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -123,7 +123,8 @@ def load(path: Path) -> Profile:
 
 
 def fill(value: Any, values: Mapping[str, str]) -> Any:
-    """Return `value` with `{name}` replaced in every string in it, at any depth. KeyError for an unknown name."""
+    """Return `value` with `{name}` replaced in every string in it, at any depth. Raises KeyError for an unknown name.
+    """
     if isinstance(value, str):
         return PLACEHOLDER.sub(lambda match: values[match[1]], value)
     if isinstance(value, dict):

@@ -17,7 +17,7 @@ ANSWER_TIMEOUT_S = 30.0
 async def set_up(client: httpx.AsyncClient, profile: Profile, target: str) -> dict[str, str]:
     """Run the profile's `[[setup]]` in order and return placeholder -> value, the nonce included.
 
-    HealthError when the target does not listen for 10 s, or answers anything but 2xx.
+    Raises HealthError if the target does not listen for 10 s, or answers anything but 2xx.
     """
     values = {NONCE: secrets.token_hex(6)}
     await _reach(target)

@@ -203,7 +203,7 @@ class Tally:
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
-    """Replace the report at once, so that a reader never sees half of one. ToolError when it cannot be written."""
+    """Replace the report at once, so that a reader never sees half of one. Raises ToolError if it cannot be written."""
     if not path.parent.is_dir():
         raise ToolError(f"traffic: cannot write {path}: {path.parent} is no directory")
     try:

@@ -105,7 +105,7 @@ class Journal:
             sync_directory(self.file.parent)
 
     def read(self) -> bytes:
-        """Return the file as it is, unverified. JournalError when it cannot be read."""
+        """Return the file as it is, unverified. Raises JournalError if it cannot be read."""
         try:
             return self.file.read_bytes()
         except FileNotFoundError:

@@ -130,7 +130,7 @@ class Admin:
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
-        """Raise RouterError when there is no answer, or one that is not Envoy's."""
+        """Raise RouterError if there is no answer, or one that is not Envoy's."""
         try:
             yield
         except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:

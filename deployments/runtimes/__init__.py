@@ -78,16 +78,19 @@ class Runtime(Protocol):
         """Start what slots need (a database) and, after a stop of everything, what the journal says was running."""
 
     def install(self, artifact: Artifact) -> Installed:
-        """Verify an artifact, every byte, and lay it out. ArtifactError: something is missing or changed."""
+        """Verify an artifact, every byte, and lay it out. Raises ArtifactError if something is missing or changed."""
 
     def installed(self, artifact: Artifact) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
-        """Bring the database to the artifact's schema; return the last line printed. MigrationError: it failed."""
+        """Bring the database to the artifact's schema; return the last line printed. Raises MigrationError if it
+        failed.
+        """
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
-        """Run the artifact's seed command for this kind of data; return its last line. ToolError: it failed."""
+        """Run the artifact's seed command for this kind of data; return its last line. Raises ToolError if it failed.
+        """
 
     def choose_endpoints(self) -> Endpoints:
         """Return where a slot that is started next shall listen: free ports, on this host or others."""
@@ -105,4 +108,4 @@ class Runtime(Protocol):
         """Return why a slot is not running, with its last words; None while it runs."""
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
-        """Return what each service of a slot uses now, beside its limits. ToolError: it cannot be seen."""
+        """Return what each service of a slot uses now, beside its limits. Raises ToolError if it cannot be seen."""

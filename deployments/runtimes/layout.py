@@ -131,7 +131,9 @@ class Layout:
 
 
 def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease: Lease, secrets: Iterable[str]) -> str:
-    """Run the bundle's smoke tests against its place's address; return their summary line. ToolError when one fails."""
+    """Run the bundle's smoke tests against its place's address; return their summary line. Raises ToolError if one
+    fails.
+    """
     command = installed.bundle.run.smoke
     if command is None:
         return "the app names no smoke tests"

@@ -12,7 +12,7 @@ Once = Callable[[Sequence[str], Mapping[str, str], float], tuple[str, str]]
 
 
 def migrate(run: Run, once: Once, env: Mapping[str, str], timeout_s: float) -> str:
-    """Run the migration; return the last line that it printed. MigrationError when it fails or takes longer."""
+    """Run the migration; return the last line that it printed. Raises MigrationError if it fails or takes longer."""
     if run.migrate is None:
         return "the app has no migrations"
     ended, said = once(run.migrate, env, timeout_s)
@@ -22,7 +22,7 @@ def migrate(run: Run, once: Once, env: Mapping[str, str], timeout_s: float) -> s
 
 
 def seed(run: Run, kind: str, once: Once, timeout_s: float) -> str:
-    """Fill the database with this kind of data; return the last line printed. ToolError when that fails."""
+    """Fill the database with this kind of data; return the last line printed. Raises ToolError if that fails."""
     if not run.seed:
         return NO_SEED
     command = [word.replace("{seed}", kind) for word in run.seed]

@@ -18,7 +18,7 @@ def judge_compose(file: str, documents: Mapping[str, Any], rules: ImageRules) ->
     """Hold one compose file, already parsed, against the policy. `documents` are all of the tree, for `extends`.
 
     What a service lacks counts only where it says what it runs (`image`, `build`): other files only change some of it.
-    ReportError when it is no compose file.
+    Raises ReportError if it is no compose file.
     """
     services = _services(file, documents[file])
     findings = []
@@ -43,7 +43,7 @@ def _services(file: str, document: Any) -> Mapping[str, Any]:
 
 
 def _extended(file: str, name: str, documents: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Return a service with what it extends below it. ReportError when that is not there."""
+    """Return a service with what it extends below it. Raises ReportError if that is not there."""
     if file not in documents or name not in _services(file, documents[file]) or depth > 10:
         raise ReportError(f"{file}: the service {name[:60]} that is extended is not there")
     own = dict(documents[file]["services"][name] or {})

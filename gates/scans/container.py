@@ -179,7 +179,7 @@ TRIVY: Mapping[str, Severity] = {
 
 
 def read_trivy(text: bytes, image: str) -> tuple[str, list[Finding]]:
-    """Return what Trivy looked at and found. ReportError when its report is none, or looked at nothing."""
+    """Return what Trivy looked at and found. Raises ReportError if its report is none, or looked at nothing."""
     results = read_report(_Trivy, text, "trivy").Results
     vulnerabilities = [entry for result in results for entry in result.Vulnerabilities or ()]
     if any(entry.Severity not in TRIVY for entry in vulnerabilities):

@@ -50,7 +50,9 @@ class ImageRules:
 
 
 def instructions(text: str) -> list[Instruction]:
-    """Split a Dockerfile. ReportError names the line that is no instruction, or a here-document without its end."""
+    """Split a Dockerfile. Raises ReportError, which names the line that is no instruction, or a here-document without
+    its end.
+    """
     lines = text.removeprefix("\ufeff").splitlines()
     escape = _escape(lines)
     found: list[Instruction] = []
@@ -104,7 +106,7 @@ def _documents(value: str, number: int, rest: Iterator[tuple[int, str]]) -> str:
 
 
 def stages(written: Sequence[Instruction]) -> list[Stage]:
-    """Return the build stages in order. ReportError when there is none."""
+    """Return the build stages in order. Raises ReportError if there is none."""
     defaults: dict[str, str] = {}
     made: list[Stage] = []
     for instruction in written:

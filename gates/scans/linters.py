@@ -96,7 +96,7 @@ ZIZMOR_CRITICAL = ("template-injection", "github-env")
 
 
 def read_zizmor(output: str, names: Mapping[str, str]) -> list[Finding]:
-    """Read zizmor's log lines with the JSON after them. ReportError when it did not complete each of the files.
+    """Read zizmor's log lines with the JSON after them. Raises ReportError if it did not complete each of the files.
 
     `names` turns its paths into ours.
     """
@@ -192,7 +192,7 @@ def _line(text: str, number: int) -> str:
 def migrations_in(sql: str, after: str) -> dict[str, str]:
     """Split `alembic upgrade --sql` into the SQL of each revision, oldest first; only what comes after a revision.
 
-    ReportError when `after` is named and not among them.
+    Raises ReportError if `after` is named and not among them.
     """
     parts: dict[str, list[str]] = {}
     current: list[str] = []

@@ -22,7 +22,9 @@ class ReportError(ValueError):
 
 
 def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
-    """Parse a tool's JSON. ReportError names the place that is wrong, never its content: that could be a secret."""
+    """Parse a tool's JSON. Raises ReportError, which names the place that is wrong, never its content: that could be a
+    secret.
+    """
     if not text.strip():
         raise ReportError(f"{tool} left an empty report")
     try:

@@ -99,7 +99,9 @@ class Leak:
 
 
 def read_kingfisher(text: bytes, inputs: int) -> Report:
-    """Parse a report over `inputs` directories or repositories. ReportError when partial or in conflict with itself."""
+    """Parse a report over `inputs` directories or repositories. Raises ReportError if partial or in conflict with
+    itself.
+    """
     report = read_report(Report, text, "kingfisher")
     repositories = report.audit.repositories
     if len(repositories) != inputs or any(entry.scan.status != "completed" for entry in repositories):
@@ -112,7 +114,7 @@ def read_kingfisher(text: bytes, inputs: int) -> Report:
 
 
 def check_coverage(report: Report, commit: str, commits: int, blobs: int) -> None:
-    """ReportError when a history scan looked at fewer commits or contents than there are, or at another commit."""
+    """Raises ReportError if a history scan looked at fewer commits or contents than there are, or at another commit."""
     git = report.audit.repositories[0].git
     if git is None or git.shallow or git.tip_sha != commit:
         raise ReportError(f"kingfisher did not look at the whole history of {commit[:12]}")
@@ -183,7 +185,7 @@ class _TruffleLine(_Model):
 
 
 def read_trufflehog(lines: Sequence[str]) -> list[Leak]:
-    """Read TruffleHog's JSON lines. ReportError when its last word, with what it looked at, is missing."""
+    """Read TruffleHog's JSON lines. Raises ReportError if its last word, with what it looked at, is missing."""
     leaked: list[Leak] = []
     finished = False
     for text in filter(str.strip, lines):

@@ -64,7 +64,7 @@ class Postgres:
         """Create the cluster unless it is there: UTF-8, passwords (scram-sha-256), no TCP. Safe to repeat and to kill.
 
         Raises ConfigError when the cluster is of another major version than the binaries or the paths cannot be used,
-        ToolError when the binaries are absent or fail.
+        Raises ToolError if the binaries are absent or fail.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(self.directory / "lock"):
@@ -170,7 +170,7 @@ class Postgres:
         return f"{driver}://{owner}:{password}@/{database}?{where}"
 
     def database_bytes(self, database: str) -> int:
-        """Return how big a database is, indexes and all. ToolError: it does not answer."""
+        """Return how big a database is, indexes and all. Raises ToolError if it does not answer."""
         try:
             with self._connect() as connection:
                 row = connection.execute("SELECT pg_database_size(%s)", [database]).fetchone()
@@ -179,7 +179,9 @@ class Postgres:
         return int(str(row[0])) if row else 0
 
     def dump(self, database: str, file: Path, timeout_s: float) -> None:
-        """Write a database into an existing file, in pg_dump's custom format. ToolError says what pg_dump said."""
+        """Write a database into an existing file, in pg_dump's custom format. Raises ToolError, which says what pg_dump
+        said.
+        """
         words = [str(self._binary("pg_dump")), "--format=custom", "--lock-wait-timeout=10s", f"--file={file}"]
         words += ["-h", str(self.socket_directory), "-U", SUPERUSER, database]
         env = ENVIRONMENT | {"PGPASSWORD": self._password(SUPERUSER)}

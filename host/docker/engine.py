@@ -51,7 +51,7 @@ class Engine:
 
     @contextmanager
     def _asking(self, what: str) -> Iterator[Any]:
-        """Yield the API; ToolError says whether the engine is away or refused."""
+        """Yield the API; raises ToolError, which says whether the engine is away or refused."""
         try:
             yield self._client.api
         except errors().APIError as error:
@@ -73,7 +73,7 @@ class Engine:
             return dict(api.info())
 
     def wait(self, wait_s: float) -> None:
-        """Wait until the engine answers. ToolError: it does not within `wait_s`."""
+        """Wait until the engine answers. Raises ToolError if it does not within `wait_s`."""
         deadline = time.monotonic() + wait_s
         while True:
             try:
@@ -111,7 +111,7 @@ class Engine:
         return found
 
     def pull(self, reference: str) -> None:
-        """Fetch an image by digest from its registry. ToolError says what the registry said."""
+        """Fetch an image by digest from its registry. Raises ToolError, which says what the registry said."""
         login = ["--config", str(self._login.parent)] if self._login and self._login.exists() else []
         code, output, errors = self.run([*login, "pull", "--quiet", reference], {}, PULL_TIMEOUT_S)
         if code:
@@ -281,7 +281,7 @@ class Engine:
     def run(self, words: Sequence[str], env: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:
         """Run the docker command with exactly this environment; return its exit code, output and error output.
 
-        ToolError: it is not installed, or did not end in time.
+        Raises ToolError if it is not installed, or did not end in time.
         """
         program, ours = self._program()
         try:

@@ -67,7 +67,9 @@ def make_idle(group: Path) -> None:
 
 
 def find(way: Way) -> Groups:
-    """Return where groups are made. LookupError: such a hierarchy is not there; OSError: it is not ours to change."""
+    """Return where groups are made. Raises LookupError if such a hierarchy is not there; raises OSError if it is not
+    ours to change.
+    """
     if way is Way.GROUPS_V2:
         own = _own_group("cgroup2", "")
         base = own.parent if own.name in (SERVING, YIELDING) else own

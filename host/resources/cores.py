@@ -196,7 +196,7 @@ def _named(claims: Sequence[Claim]) -> str:
 def host_cores(environment: Mapping[str, str] = os.environ) -> int:
     """Return how many heavy things may run at once: SLIPWAY_CORES, else the cores that this process may use.
 
-    ConfigError when SLIPWAY_CORES is no whole number above 0.
+    Raises ConfigError if SLIPWAY_CORES is no whole number above 0.
     """
     asked = environment.get("SLIPWAY_CORES")
     if not asked:

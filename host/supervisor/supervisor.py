@@ -161,7 +161,7 @@ class Supervisor:
             raise SupervisorError(f"{self.directory}: {name}: {fault.faultString}") from fault
 
     def runs(self, name: str) -> bool:
-        """Return whether a program runs or starts. SupervisorError: the daemon does not answer."""
+        """Return whether a program runs or starts. Raises SupervisorError if the daemon does not answer."""
         known = self.state(name)
         return known is not None and known.state in (State.RUNNING, State.STARTING)
 

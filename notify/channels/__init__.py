@@ -28,7 +28,7 @@ class Configured:
 
 
 def configured(notify: Notify) -> list[Configured]:
-    """Return the channels that are on. ConfigError for a table without a channel, and for a bad key."""
+    """Return the channels that are on. Raises ConfigError for a table without a channel, and for a bad key."""
     channels = [_configured(name, table) for name, table in notify.channels.items()]
     return [channel for channel in channels if channel.settings.on]
 
@@ -39,7 +39,7 @@ def channel_names() -> list[str]:
 
 
 def channel_kind(name: str) -> type[Channel[Any]]:
-    """Return the class of a channel. ConfigError for an unknown name."""
+    """Return the class of a channel. Raises ConfigError for an unknown name."""
     if name not in channel_names():
         raise ConfigError(f"config/notify.toml: {name}: no such channel; there are: {', '.join(channel_names())}")
     kind: type[Channel[Any]] = importlib.import_module(f"{__name__}.{name}").CHANNEL

@@ -37,7 +37,7 @@ class Poller:
 
     @classmethod
     def of(cls, notify: Notify, home: Home, intake: Intake) -> "Poller | None":
-        """Return the poller, None when polling is off. ConfigError when it is on and no repository is named."""
+        """Return the poller, None when polling is off. Raises ConfigError if it is on and no repository is named."""
         if not notify.github.poll_seconds:
             return None
         if not notify.github.repository:

@@ -35,7 +35,7 @@ class ImageBuilt:
 
 @repeatable("build step", "build {step.name}")
 def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
-    """Run one build step in the sandbox; return a folder that holds its outputs. ToolError when it fails.
+    """Run one build step in the sandbox; return a folder that holds its outputs. Raises ToolError if it fails.
 
     Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
     than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
@@ -160,7 +160,7 @@ def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
 
 def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
     """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
-    alone. ToolError when an output holds a link that leads out of it: a later output would be written through it.
+    alone. Raises ToolError if an output holds a link that leads out of it: a later output would be written through it.
     """
     lay_over(tree, outputs)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -178,7 +178,7 @@ def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
 
 
 def lay_over(tree: Path, outputs: list[Path]) -> None:
-    """Copy the build outputs over a commit's files, in order. ToolError when one holds a link that leads out."""
+    """Copy the build outputs over a commit's files, in order. Raises ToolError if one holds a link that leads out."""
     for folder in outputs:
         _refuse_links_out(folder)
         shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)

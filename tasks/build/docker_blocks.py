@@ -23,7 +23,9 @@ HUB_NAMES = ("docker.io", "index.docker.io")
 
 
 def engine_address(wanted: ImageBuild) -> str:
-    """Return where images are built: the address in the block, "" without one. ConfigError: there is no such block."""
+    """Return where images are built: the address in the block, "" without one. Raises ConfigError if there is no such
+    block.
+    """
     if not wanted.engine_block:
         return ""
     from prefect_docker.host import DockerHost  # with it come workers and the SDK: for whom has a block only

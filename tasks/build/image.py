@@ -108,7 +108,7 @@ def _readable(context: Path) -> None:
 
 
 def _file(name: str, context: Path) -> Path:
-    """Return a file of this repository ({release}/...) or of the commit. ConfigError when there is none."""
+    """Return a file of this repository ({release}/...) or of the commit. Raises ConfigError if there is none."""
     ours = name.startswith(RELEASE)
     top = CHECKOUT if ours else context
     file = (top / name.removeprefix(RELEASE)).resolve()
@@ -148,7 +148,7 @@ def _commit_time(archive: Path) -> int:
 
 
 def _push(engine: Engine, wanted: ImageBuild, image: str, tag: str) -> str:
-    """Push an image; return its reference by digest. ToolError says what the registry said."""
+    """Push an image; return its reference by digest. Raises ToolError, which says what the registry said."""
     engine.tag(image, wanted.registry, tag)
     with registry_login(wanted) as options:
         words = [*options, "push", "--quiet", f"{wanted.registry}:{tag}"]

@@ -67,8 +67,8 @@ def _read(kept: Path) -> tuple[Step, ...] | None:
 def judge_steps(workspace: Workspace, folder: str = ".") -> tuple[Step, ...]:
     """Return every revision of `folder`/alembic.ini, oldest first, judged by our rules and by squawk.
 
-    The app's alembic writes them down in the sandbox, without a database. ToolError or ReportError when it cannot, or
-    when squawk cannot read them: then nobody has judged them.
+    The app's alembic writes them down in the sandbox, without a database. Raises ToolError or ReportError if it cannot,
+    or when squawk cannot read them: then nobody has judged them.
     """
     revisions = migrations_in(alembic_sql(workspace, NAME, folder), "")
     if not revisions:

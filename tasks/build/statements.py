@@ -68,7 +68,7 @@ def sign_scans(digest: str, app: str, scanned: Scanned) -> None:
 def sign_origin(digest: str, repository: str, pipeline: str, run: str, began: datetime) -> None:
     """Sign how an artifact was built (SLSA provenance) and what it is made of (CycloneDX). The newest counts.
 
-    `pipeline` is the digest of the rules, `began` (aware) when the build's run started. ArtifactError when the
+    `pipeline` is the digest of the rules, `began` (aware) when the build's run started. Raises ArtifactError if the
     artifact is not what it was.
     """
     home = Home.find()
@@ -100,8 +100,8 @@ def artifacts_of(app: str, commit: str, live: Iterable[str]) -> dict[str, str]:
 
 
 def known_findings(digest: str) -> frozenset[str]:
-    """Return the fingerprint of everything that any signed scan of an artifact found. EvidenceError when one is not
-    genuine.
+    """Return the fingerprint of everything that any signed scan of an artifact found. Raises EvidenceError if one is
+    not genuine.
     """
     home = Home.find()
     scans = read_scans(Store(home.store), Keys(home.keys), digest)

@@ -34,7 +34,7 @@ class _Report(BaseModel):
 def read_medians(report: Path) -> dict[str, float]:
     """Return the median of each benchmark in a report, in seconds, by pytest's own id of its test.
 
-    ToolError when the report is absent, no file, too big, malformed or names a benchmark twice.
+    Raises ToolError if the report is absent, no file, too big, malformed or names a benchmark twice.
     """
     with open_untrusted(report, LARGEST_REPORT_BYTES, "pytest-benchmark's report") as content:
         text = content.read()

@@ -24,7 +24,7 @@ SHORTEST_NOTED_S = 1.0
 def core(what: str, cancelled: threading.Event | None = None, alone: bool = False) -> Iterator[float]:
     """Hold a core of this host, or with `alone` all of them, while the block runs; yield the seconds waited.
 
-    A release takes none: it must not wait for checks. ToolError when `cancelled` is set while it waits.
+    A release takes none: it must not wait for checks. Raises ToolError if `cancelled` is set while it waits.
     """
 
     def tell(words: str) -> None:

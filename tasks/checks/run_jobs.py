@@ -54,8 +54,8 @@ def run_jobs(
 
     What `expected` (seconds by name) says takes longest is started first, and before it what nobody knows. With
     `fail_fast` the first that does not pass ends the others: they come to `skipped`, which passes nothing. Each job
-    takes its core, or all, of the host by itself (tasks/checks/cores.py). ConfigError when their number is wrong, or
-    two jobs have the same name.
+    takes its core, or all, of the host by itself (tasks/checks/cores.py). Raises ConfigError if their number is wrong,
+    or two jobs have the same name.
     """
     host_cores()  # told once here, not by every job
     return _Running(memory, workspace, fail_fast, list(later), expected).all(jobs)

@@ -57,7 +57,7 @@ def reads(name: str, tool: Tool) -> Reads:
 
 def python_program(tool: Tool, environment: Path, source: Path) -> Program:
     """Find a tool: in the app's environment when that has it, else in Slipway's own, else in the commit itself or
-    among the host's programs. ToolError when none has it.
+    among the host's programs. Raises ToolError if none has it.
     """
     module = tool.command[:2] == ("python", "-m") and len(tool.command) > 2
     name = tool.command[2] if module else tool.command[0]
@@ -116,7 +116,7 @@ def _version(environment: Path, name: str) -> str:
 def node_program(tool: Tool, packages: Path, modules: Path) -> Program:
     """Find a tool among the frontend's packages; `modules` is the node_modules that it sees.
 
-    ToolError when they lack it: a program of the host is not the one that the lock names.
+    Raises ToolError if they lack it: a program of the host is not the one that the lock names.
     """
     name = tool.command[0]
     link = packages / ".bin" / name

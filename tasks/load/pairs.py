@@ -102,7 +102,7 @@ class _Side:
     load: Background
 
     def follow(self, version: str) -> None:
-        """Look at it once. AppEnded when it is the candidate that ended, ToolError for all else that keeps it from
+        """Look at it once. Raises AppEnded if it is the candidate that ended, ToolError for all else that keeps it from
         being asked.
         """
         try:

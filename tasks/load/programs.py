@@ -40,7 +40,7 @@ class LoadTest:
 
     @property
     def locustfile(self) -> Path:
-        """Return the locustfile. ToolError when the commit has none, or a link instead."""
+        """Return the locustfile. Raises ToolError if the commit has none, or a link instead."""
         file = self.source / self.performance.locustfile
         if file.is_symlink() or not file.is_file() or not file.resolve().is_relative_to(self.source.resolve()):
             raise ToolError(f"the commit has no file {self.performance.locustfile}, which performance.locustfile names")
@@ -59,7 +59,7 @@ class LoadTest:
         return {**self.performance.environment, **self.services.environment, "PYTHONDONTWRITEBYTECODE": "1"}
 
     def migrate(self) -> None:
-        """Bring the empty database to the commit's schema. ToolError when that fails."""
+        """Bring the empty database to the commit's schema. Raises ToolError if that fails."""
         if self.run.migrate is None:
             return
         argv = self.workspace.argv(self.run.migrate)
@@ -107,13 +107,14 @@ class LoadTest:
             yield load
 
     def await_healthy(self, app: Background, base_url: str) -> None:
-        """Wait for the app. HealthError when it ends or does not get healthy, ToolError when the run is cancelled."""
+        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is cancelled.
+        """
         await_healthy(base_url, self.run.health, self.performance.startup_seconds, gone=lambda: self.gone(app))
 
     def follow(self, app: Background, load: Background) -> bool:
         """Wait half a second, or less when app or locust end. Return whether both still run.
 
-        AppEnded when the app did, ToolError when the run is cancelled.
+        Raises AppEnded if the app did, ToolError when the run is cancelled.
         """
         done = wait([load.future, app.future], LOOK_EVERY_S, FIRST_COMPLETED).done
         if reason := self.gone(app):
@@ -121,14 +122,14 @@ class LoadTest:
         return not done
 
     def gone(self, app: Background) -> str | None:
-        """Return how the app ended, None while it runs. ToolError when the run is cancelled."""
+        """Return how the app ended, None while it runs. Raises ToolError if the run is cancelled."""
         if self.workspace.cancelled.is_set():
             raise ToolError("cancelled")
         ended = app.ended
         return f"it {ended.how}; it said: {self.masked(ended.output)}" if ended else None
 
     def check_locust(self, done: Completed) -> None:
-        """Raise ToolError when locust did not end well."""
+        """Raise ToolError if locust did not end well."""
         if done.failed or done.cancelled:
             raise ToolError(f"locust {done.how}: {self.masked(done.output)}")
 

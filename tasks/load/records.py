@@ -69,7 +69,7 @@ REQUEST = TypeAdapter(Request)
 def read_requests(
     file: Path, users: int, spawn_rate: float, run_time_s: float, window: tuple[float, float]
 ) -> Recorded:
-    """Return what was recorded, in the order in which requests ended. ToolError when the file is absent, no file,
+    """Return what was recorded, in the order in which requests ended. Raises ToolError if the file is absent, no file,
     too big, malformed, cut short, about another load than the asked one, or tells of times outside `window` (Unix
     times between which locust ran).
     """
@@ -94,8 +94,9 @@ def read_requests(
 
 
 def read_windows(file: Path, side: str, schedule: Schedule, pairs: range) -> list[Asked]:
-    """Return what a side has been asked so far in its windows of these pairs, while locust still writes. ToolError when
-    the record is too big or malformed.
+    """Return what a side has been asked so far in its windows of these pairs, while locust still writes.
+
+    Raises ToolError if the record is too big or malformed.
     """
     found: list[Asked] = []
     try:

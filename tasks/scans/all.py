@@ -49,7 +49,7 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
     """Judge what the scans saw by this checkout's rules: waivers, accepted un-run, age. Changes nothing.
 
     What is new on the commit's branch is first seen `now`. `looked` is when the oldest of the results was found out.
-    Times are aware. ConfigError when a file is wrong.
+    Times are aware. Raises ConfigError if a file is wrong.
     """
     pipeline, source = subject.pipeline, subject.workspace.source
     home = Home.find()

@@ -102,7 +102,7 @@ def _batch(bandit: Scanner, tree: Tree, files: list[str], number: int) -> tuple[
 
 
 def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[ScanOutcome, int]:
-    """Return what a report about `files` says, and the lines of code that it covers. ToolError when it is not
+    """Return what a report about `files` says, and the lines of code that it covers. Raises ToolError if it is not
     bandit's.
     """
     report = as_report(BanditReport, raw, "bandit")

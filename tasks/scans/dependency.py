@@ -144,7 +144,8 @@ class Audit:
         return dependencies
 
     def run(self, name: str, pins: list[Pin]) -> list[Dependency]:
-        """Run pip-audit on pins and return what it says of each. ToolError when its report is not about all of them.
+        """Run pip-audit on pins and return what it says of each. Raises ToolError if its report is not about all of
+        them.
 
         It gets a list of our own, not the lock: no option or URL of the app's reaches it, and markers are decided.
         """
@@ -166,7 +167,8 @@ class Audit:
 
 
 def read_pip_audit(raw: Any, pins: list[Pin]) -> list[Dependency]:
-    """Return what the report says of each pin. ToolError when it is not pip-audit's, or not about exactly these."""
+    """Return what the report says of each pin. Raises ToolError if it is not pip-audit's, or not about exactly these.
+    """
     dependencies = as_report(PipAuditReport, raw, "pip-audit").dependencies
     skipped = [f"{package.name} ({package.skip_reason})" for package in dependencies if package.skip_reason]
     if skipped:

@@ -49,7 +49,7 @@ def named_path(subject: Subject, name: str) -> Path:
 
 
 def read_text(path: Path, name: str) -> str:
-    """Return a file's text. SourceError when it is not there, a link, larger than 2 MB or not UTF-8."""
+    """Return a file's text. Raises SourceError if it is not there, a link, larger than 2 MB or not UTF-8."""
     if path.is_symlink() or not path.is_file():
         raise SourceError(f"{name} is not there")
     size = path.stat().st_size
@@ -62,7 +62,7 @@ def read_text(path: Path, name: str) -> str:
 
 
 def read_yaml(path: Path, name: str) -> Any:
-    """Return a YAML file's content, without constructing objects. SourceError when it cannot be parsed."""
+    """Return a YAML file's content, without constructing objects. Raises SourceError if it cannot be parsed."""
     try:
         return yaml.safe_load(read_text(path, name))
     except (yaml.YAMLError, RecursionError, ValueError) as error:

@@ -55,7 +55,7 @@ class History:
 
 
 def read_history(repository: Path, commit: str) -> History:
-    """Read what a commit has behind it. SourceError when the history is cut off, or objects are missing."""
+    """Read what a commit has behind it. Raises SourceError if the history is cut off, or objects are missing."""
     if git("rev-parse", "--is-shallow-repository", at=repository) != "false":
         raise SourceError("the repository is a shallow clone: most of its history is not here; fetch all of it")
     commits = tuple(git("rev-list", "--topo-order", "--reverse", commit, at=repository).split())

@@ -31,7 +31,7 @@ class Image:
 
 
 def read_image(name: str) -> Image:
-    """Read an image by digest or name. ToolError when engine or image are not there, or the export breaks off."""
+    """Read an image by digest or name. Raises ToolError if engine or image are not there, or the export breaks off."""
     import docker  # by what looks at an image only
 
     try:
@@ -58,7 +58,7 @@ def _exported(client: Any, image: str) -> FileSystem:
 
 
 def read_files(archive: tarfile.TarFile) -> FileSystem:
-    """Read an export entry by entry. ToolError when it is unreasonably large."""
+    """Read an export entry by entry. Raises ToolError if it is unreasonably large."""
     files = size = 0
     setuid, programs, secrets = list[str](), list[str](), list[str]()
     texts: dict[str, str] = {}

@@ -31,7 +31,7 @@ DOWN_REVISION = re.compile(rb"^down_revision\s*(:[^=\n]*)?=", re.MULTILINE)
 
 
 def judge_migrations(subject: Subject, files: Mapping[str, int], rules: Migrations, timeout_s: float) -> ScanOutcome:
-    """Judge what each alembic.ini of the commit would run. ToolError or ReportError when that cannot be found out.
+    """Judge what each alembic.ini of the commit would run. Raises ToolError or ReportError if that cannot be found out.
 
     A migration that creates a table may do with it what it likes: squawk sees each revision by itself.
     """
@@ -75,7 +75,7 @@ def run_squawk(
 ) -> tuple[list[Finding], list[str]]:
     """Return what squawk finds in SQL, each finding with the text's name as its file, and what it could not read.
 
-    ToolError or ReportError when it cannot be run, or does not find a statement that must be found.
+    Raises ToolError or ReportError if it cannot be run, or does not find a statement that must be found.
     """
     work.mkdir(parents=True, exist_ok=True)
     named = {**texts, CANARY: "DROP TABLE canary;\n"}
@@ -94,7 +94,7 @@ def run_squawk(
 def alembic_sql(workspace: Workspace, name: str, folder: str) -> str:
     """Return all of `folder`/alembic.ini as SQL: the app's alembic writes it down in the sandbox, without a database.
 
-    `name` is the check that it is for. ToolError when it cannot.
+    `name` is the check that it is for. Raises ToolError if it cannot.
     """
     out = workspace.scratch(name) / "upgrade.sql"
     out.unlink(missing_ok=True)

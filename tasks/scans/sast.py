@@ -119,7 +119,7 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
 
 
 def arguments(report: Path, rules: Path, files: list[str]) -> list[str]:
-    """Return semgrep's arguments for these files. ToolError when there are too many for one command."""
+    """Return semgrep's arguments for these files. Raises ToolError if there are too many for one command."""
     options = ["scan", "--metrics=off", "--disable-version-check", "--error", "--json", "--quiet", "-j1"]
     options += ["--config", str(rules), "--output", str(report), "--timeout", str(RULE_TIMEOUT_S)]
     # What is scanned is ours to say: neither the app's .gitignore nor its .semgrepignore.
@@ -145,7 +145,7 @@ def unparsable(semgrep: Scanner, tree: Tree, files: list[str]) -> list[str]:
 
 
 def read_semgrep(raw: Any, files: list[str], tree: Tree, open_routes: tuple[str, ...] = ()) -> ScanOutcome:
-    """Return what a report about `files` says. ToolError when it is not semgrep's."""
+    """Return what a report about `files` says. Raises ToolError if it is not semgrep's."""
     report = as_report(SemgrepReport, raw, "semgrep")
     problems = [
         f"{_path(error.path) or 'semgrep'}: {error.message.splitlines()[0][:200]}"

@@ -134,13 +134,13 @@ class Scanner:
 
     @classmethod
     def of(cls, subject: Subject, scan: str, name: str, timeout_s: float, *, network: bool = False) -> "Scanner":
-        """Return the scanner `name` for one scan of this subject. ToolError when it is absent."""
+        """Return the scanner `name` for one scan of this subject. Raises ToolError if it is absent."""
         workspace = subject.workspace
         return cls(workspace, scanner(name), workspace.scratch(scan), (subject.tree,), timeout_s, network)
 
     def run(self, *arguments: str, cwd: Path | None = None) -> sandbox.Completed:
-        """Run it to its end and return how it ended; the caller judges the exit code. ToolError when it did not end by
-        itself in time.
+        """Run it to its end and return how it ended; the caller judges the exit code. Raises ToolError if it did not
+        end by itself in time.
         """
         for path in (*self.reads, self.scratch):
             self.workspace.lend(path)
@@ -187,7 +187,7 @@ def _authorities() -> dict[str, Path]:
 
 
 def read_output(report: Path, tool: str, most_bytes: int = LARGEST_REPORT_BYTES) -> bytes:
-    """Return a report file. ToolError when there is none, or it is too large.
+    """Return a report file. Raises ToolError if there is none, or it is too large.
 
     The tool worked on untrusted files, so its report may be a link, a pipe, or endless.
     """
@@ -205,7 +205,7 @@ def read_json(report: Path, done: sandbox.Completed, most_bytes: int = LARGEST_R
 
 
 def as_report(model: type[Model], raw: Any, tool: str) -> Model:
-    """Return a tool's report. ToolError when it is not of the tool's form; its content stays out of the error."""
+    """Return a tool's report. Raises ToolError if it is not of the tool's form; its content stays out of the error."""
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -213,7 +213,7 @@ def as_report(model: type[Model], raw: Any, tool: str) -> Model:
 
 
 def parse_json(raw: bytes, done: sandbox.Completed) -> Any:
-    """Return what a program reported as JSON. ToolError when it is empty or not whole."""
+    """Return what a program reported as JSON. Raises ToolError if it is empty or not whole."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError) as error:

@@ -32,7 +32,9 @@ def own_tools(group: Tools) -> Path:
 
 @repeatable("wheels")
 def download_wheels(lock: Path, python: str) -> Path:
-    """Return a folder with the wheels that the lock names, checked by hash. ToolError says which one is missing."""
+    """Return a folder with the wheels that the lock names, checked by hash. Raises ToolError, which says which one is
+    missing.
+    """
     log = get_run_logger()
     directory = environments.fetch_wheels(lock, python, once_on_a_core)
     log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)

@@ -48,7 +48,7 @@ class Source:
     def lay_out(self, directory: Path, owner: int) -> Path:
         """Unpack a fresh copy for one check, belonging to the user that app code runs as.
 
-        SourceError when the commit holds a link that leads out of its tree.
+        Raises SourceError if the commit holds a link that leads out of its tree.
         """
         directory.mkdir(parents=True)
         try:
@@ -105,7 +105,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
 
 
 def resolve(copy: Path, wanted: str) -> str:
-    """Return the full hash of a branch, tag or commit. SourceError for anything else, however it is spelt."""
+    """Return the full hash of a branch, tag or commit. Raises SourceError for anything else, however it is spelt."""
     if not REVISION.fullmatch(wanted):
         raise SourceError(f"{wanted[:80]!r} is not a branch, tag or commit")
     # A full hash means that commit, also when somebody named a branch like it.
@@ -120,7 +120,7 @@ def resolve(copy: Path, wanted: str) -> str:
 
 
 def refuse_dirty(app: App) -> None:
-    """SourceError when the repository is a local working tree with uncommitted changes: they would silently be
+    """Raises SourceError if the repository is a local working tree with uncommitted changes: they would silently be
     left out.
     """
     if not (Path(app.repository) / ".git").exists():

@@ -20,7 +20,9 @@ Tools = Literal["scanners", "quality", "load", "services"]
 
 
 def lock_digest(lock: Path, python: str) -> str:
-    """Return what an environment made from this lock is kept under. ConfigError when the lock is not in the commit."""
+    """Return what an environment made from this lock is kept under. Raises ConfigError if the lock is not in the
+    commit.
+    """
     if not lock.is_file():
         raise ConfigError(f"config/pipeline.toml: locks: the commit has no file {lock.name}")
     return hashlib.sha256(python.encode() + b"\0" + lock.read_bytes()).hexdigest()[:32]
@@ -55,7 +57,8 @@ def own_tools(group: Tools, make_once: Once = at_once) -> Path:
 def fetch_wheels(lock: Path, python: str, make_once: Once = at_once) -> Path:
     """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
 
-    Only wheels: a source distribution would run its own code at build time. ToolError says which one is missing.
+    Only wheels: a source distribution would run its own code at build time. Raises ToolError, which says which one is
+    missing.
     """
     directory = Home.find().cache / "wheels" / lock_digest(lock, python)
     make_once(f"wheels {lock.name}", directory, partial(_download, lock, python, directory))

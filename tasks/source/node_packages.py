@@ -24,7 +24,7 @@ def node_packages(workspace: Workspace, source: Path, directory: str) -> Path:
     """Return the read-only node_modules that package-lock.json in `directory` of a laid-out source names.
 
     `npm ci` checks each package by the hash in the lock, and none of their scripts runs. Made once for a lock, in the
-    sandbox. ToolError when it cannot be made.
+    sandbox. Raises ToolError if it cannot be made.
     """
     kept = Home.find().cache / "environments" / f"node-{_digest(source / directory, directory)}"
     once_on_a_core("npm ci", kept, lambda: _install(workspace, directory, kept), workspace.cancelled)

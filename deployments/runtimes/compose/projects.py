@@ -67,7 +67,7 @@ class Projects:
     def up(
         self, file: Mapping[str, Any], env: Mapping[str, str], *options: str, timeout_s: float = UP_TIMEOUT_S
     ) -> None:
-        """Start a project. ConfigError: a stranger has one of its names. ToolError: what compose said."""
+        """Start a project. Raises ConfigError if a stranger has one of its names. ToolError: what compose said."""
         project = file["name"]
         self.refuse_strangers(file)
         self._ensure(file)
@@ -78,7 +78,7 @@ class Projects:
             raise ToolError(f"project {project} could not be started: {(errors or output).strip()[-800:]}")
 
     def refuse_strangers(self, file: Mapping[str, Any]) -> None:
-        """ConfigError when a container that is not ours has the project's name or a name that it needs."""
+        """Raises ConfigError if a container that is not ours has the project's name or a name that it needs."""
         project = file["name"]
         wanted = [f"{project}-{service}-1" for service in file["services"]]
         found = [one for name in wanted if (one := self.engine.container(name))]

@@ -159,7 +159,9 @@ class ComposeRuntime:
         return self._layout.installed(artifact)
 
     def stack(self, installed: Installed) -> Stack:
-        """Return the artifact's compose file for this environment, read and checked. ConfigError: it is unusable."""
+        """Return the artifact's compose file for this environment, read and checked. Raises ConfigError if it is
+        unusable.
+        """
         if installed.digest not in self._stacks:
             self._stacks[installed.digest] = self._read_stack(installed)
         return self._stacks[installed.digest]
@@ -189,7 +191,9 @@ class ComposeRuntime:
         return {**self.place.settings.app, "SLIPWAY_IMAGE": image.id}
 
     def settled(self, installed: Installed, stack: Stack) -> Settled:
-        """Return what this environment adds to the team's file. ConfigError: it mounts a secret that nobody set."""
+        """Return what this environment adds to the team's file. Raises ConfigError if it mounts a secret that nobody
+        set.
+        """
         image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
         return Settled(self.names, image.id, installed.digest, self.place.settings.app, used)

@@ -44,7 +44,7 @@ class PrefectMeasure:
         self.kept: Kept[Seen] = Kept(self.name, every_s, self.look)
 
     def look(self) -> Seen:
-        """Ask the server: some eight small questions. ServerAway when it does not answer."""
+        """Ask the server: some eight small questions. Raises ServerAway if it does not answer."""
         ended = self._newest("ci", "push", ENDED)
         green = self._newest("ci", "push", ["COMPLETED"])
         nightly = self._newest("security", "nightly", ["COMPLETED", "FAILED"])

@@ -43,8 +43,8 @@ class Source:
         self.probe_s, self.answer_s = probe_s, answer_s
 
     def prove(self, max_age_hours: float, now: datetime | None = None) -> str:
-        """Ask for the canary and return what the source says of its age. ToolError when it is away, does not know the
-        canary, is older than `max_age_hours`, or does not tell its age and is not OSV itself.
+        """Ask for the canary and return what the source says of its age. Raises ToolError if it is away, does not know
+        the canary, is older than `max_age_hours`, or does not tell its age and is not OSV itself.
         """
         body, headers = self._post("/v1/query", _question(CANARY), self.probe_s)
         records = self._records(body)

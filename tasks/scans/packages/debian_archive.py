@@ -57,7 +57,7 @@ def security_versions(
 ) -> tuple[list[Package], str]:
     """Return what the security suite of a release has, and how far it was verified. Reads over the network, 30 s each.
 
-    ToolError when it cannot be reached, is not what its release file says, or is past its date. `now` is aware.
+    Raises ToolError if it cannot be reached, is not what its release file says, or is past its date. `now` is aware.
     """
     if not re.fullmatch(r"[a-z]{2,20}", codename) or architecture not in ARCHITECTURES:
         raise ToolError(f"no security suite is known for {codename[:30]!r} on {architecture[:30]!r}")
@@ -103,7 +103,7 @@ def _unpacked(packed: bytes) -> bytes:
 
 
 def _verified(release: bytes, keyring: Path) -> tuple[bytes, str]:
-    """Return the text of a release file that is signed, and how that was checked. ToolError when it is not.
+    """Return the text of a release file that is signed, and how that was checked. Raises ToolError if it is not.
 
     Without gpgv and the keyring the text is returned as it is, and the note says so.
     """

@@ -18,7 +18,7 @@ LARGEST_LOCK_BYTES = 50_000_000
 
 
 def installed(environment: Path, shipped: bool) -> dict[str, Package]:
-    """Return what a virtual environment holds, by canonical name. ToolError when metadata cannot be read."""
+    """Return what a virtual environment holds, by canonical name. Raises ToolError if metadata cannot be read."""
     folders = sorted(environment.glob("lib/python3*/site-packages"))
     if len(folders) != 1:
         raise ToolError(f"{environment.name} is not a virtual environment")
@@ -56,7 +56,7 @@ def pinned(lock: Path) -> set[str]:
 
 
 def npm_packages(lock: Path) -> list[Package]:
-    """Return the packages of a package-lock.json. ReportError when it is none of version 2 or 3."""
+    """Return the packages of a package-lock.json. Raises ReportError if it is none of version 2 or 3."""
     if lock.stat().st_size > LARGEST_LOCK_BYTES:
         raise ToolError(f"{lock.name} has more than 50 MB")
     return [package for package, _ in locked_packages(read_report(NpmLock, lock.read_bytes(), "npm"))]

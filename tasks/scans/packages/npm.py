@@ -140,7 +140,7 @@ class Npm:
 
     @classmethod
     def of(cls, subject: Subject) -> "Npm":
-        """Return the host's npm or that of the wheel; SLIPWAY_NPM names another. ToolError when there is none."""
+        """Return the host's npm or that of the wheel; SLIPWAY_NPM names another. Raises ToolError if there is none."""
         program, script, reads, path = npm_program()
         workspace = subject.workspace
         scratch = workspace.scratch("npm")
