@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test gauntlet lint docs bench mutants lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test attack gauntlet lint docs bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -94,6 +94,9 @@ test: .venv/.dev ## run all tests but the gauntlet
 
 gauntlet: .venv/.dev ## run whole stories on the whole installation, minutes each
 	@$(BIN)/python -m pytest -m gauntlet
+
+attack: .venv/.dev ## play a stranger's app against the real code; prints tried and held
+	@$(BIN)/python -m pytest -m attack tests/attacks
 
 lint: .venv/.dev ## check with black, isort, flake8, mypy, import-linter, deptry and bandit; check the links of the documentation
 	$(BIN)/black --check -q .
