@@ -222,14 +222,11 @@ def read_settings(target: Target, config: Path | None = None) -> Settings:
         raise ConfigError(f"{file}: no such file; copy one of config/*.env and set its keys")
     raw = targets.defaults(target.value) | read_env_file(file)
     sources = dict.fromkeys(raw, str(file))
-    prefix = target.variable("")
-    for name, value in os.environ.items():
-        if name.startswith(prefix):
-            key = name.removeprefix(prefix)
-            if key in targets.OF_THE_FILE_ALONE:
-                raise ConfigError(f"{name}: every host must agree on {key}; set it in {file}")
-            raw[key] = value
-            sources[key] = f"the environment variable {name}"
+    for key, variable in target.overrides(os.environ).items():
+        if key in targets.OF_THE_FILE_ALONE:
+            raise ConfigError(f"{variable}: every host must agree on {key}; set it in {file}")
+        raw[key] = os.environ[variable]
+        sources[key] = f"the environment variable {variable}"
     settings = _build(file, raw, sources)
     list(target.chain())
     if settings.requires_promotion_in and settings.requires_promotion_in not in targets.names():

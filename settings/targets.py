@@ -1,7 +1,7 @@
 """The environments of this installation: one for each file `config/<name>.env`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
@@ -58,6 +58,17 @@ class Target(str):
     def variable(self, key: str) -> str:
         """Return the environment variable that overrides a key of its file on one host."""
         return f"SLIPWAY_{self.value.upper().replace('-', '_')}_{key}"
+
+    def overrides(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return key -> name of the variable that overrides it. SLIPWAY_QA_EU_PORT is qa-eu's, if there is a qa-eu."""
+        prefix = self.variable("")
+        prefixes = [Target(name).variable("") for name in names()]
+        longer = tuple(other for other in prefixes if other != prefix and other.startswith(prefix))
+        return {
+            name.removeprefix(prefix): name
+            for name in variables
+            if name.startswith(prefix) and not name.startswith(longer)
+        }
 
     @classmethod
     def parse(cls, name: str) -> Self:

@@ -152,6 +152,9 @@ def test_a_hyphen_in_a_name_is_an_underscore_in_its_variables(config: Path, monk
     monkeypatch.setenv("SLIPWAY_QA_EU_PORT", "9100")
     assert Target("qa-eu").variable("PORT") == "SLIPWAY_QA_EU_PORT"
     assert read_settings(Target("qa-eu")).port == 9100
+    (config / "qa.env").write_text(QA)
+    assert read_settings(Target("qa")).port == 8002
+    assert read_settings(Target("qa-eu")).port == 9100
 
 
 def test_a_file_that_cannot_be_read_stops_only_its_own_environment(config: Path) -> None:
