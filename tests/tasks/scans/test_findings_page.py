@@ -49,7 +49,7 @@ def preflight(said: Scanned | None) -> Preflight:
         run=Run(command=("python",)),
     )
     return Preflight(
-        candidate=Candidate("d" * 64, bundle, Evidence(checked=None, scanned=said, origin=())),
+        candidate=Candidate("d" * 64, bundle, Evidence(checked=None, scanned=said, origin=(), ci=frozenset())),
         live=None,
         migrations=(),
         verdict=Verdict(Action.PROMOTE, "all passed"),
