@@ -20,6 +20,7 @@ from host.errors import ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
 from host.sandbox.places import has_record
+from host.sandbox.uids import environment_uid
 from host.virtual_environments import (
     COMPLETE,
     compile_bytecode,
@@ -157,7 +158,9 @@ def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease:
         cwd=installed.source,
         env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
         sandbox=sandbox.Sandbox(
-            sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
+            sandbox.available(),
+            read_only=(installed.directory, installed.environment(smoke=True)),
+            uid=environment_uid(place.home, place.name),
         ),
         timeout_s=place.settings.smoke_timeout_seconds,
         epoch=lease.mark,

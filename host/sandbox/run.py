@@ -39,7 +39,7 @@ from host.sandbox import system_calls
 from host.sandbox.follow import Launched, Output, end
 from host.sandbox.places import Places, recorded_interpreters
 
-APP_UID = 64100  # what serves
+APP_UID = 64100  # what serves a check; each environment has a uid of its own (uids.py)
 CHECK_UID = 64101  # what is checked: the number of its processes is limited, and must not count what serves
 # RLIMIT_NPROC counts all checks that run at the time.
 CHECKS_AT_ONCE = 4

@@ -5,20 +5,23 @@ import os
 import stat
 import sys
 import textwrap
+import threading
 import zipfile
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from host.errors import ConfigError, ToolError
-from host.home import CHECKOUT
+from host.home import CHECKOUT, Home
 from host.sandbox import launcher
 from host.sandbox import run as sandbox
 from host.sandbox import system_calls
 from host.sandbox.run import Isolation, Sandbox
+from host.sandbox.uids import environment_uid
 from host.virtual_environments import interpreter, make_venv
 
 CANARY = "canary-of-keys"
@@ -186,6 +189,72 @@ def test_the_launcher_refuses_it_whoever_asks(path: str) -> None:
         spec = launcher.Spec("namespaces", {}, "/", writable=[[path, "/x"]], exact=exact)
         with pytest.raises(launcher.SetupError, match="no sandbox is given"):
             launcher.asked_binds(spec)
+
+
+# ---- other environments
+
+READER = """
+import os, sys
+for name in filter(str.isdigit, os.listdir("/proc")):
+    for part in ("environ", "maps", "root/etc/hostname", "fd"):
+        path = f"/proc/{name}/{part}"
+        try:
+            seen = os.listdir(path) if part == "fd" else open(path, "rb").read()
+        except OSError:
+            continue
+        try:
+            mark = sys.argv[1] in open(f"/proc/{name}/cmdline").read() and int(name) != os.getpid()
+        except OSError:
+            continue
+        if mark:
+            print("reached", part, seen[:200])
+print("looked")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs environments as users of their own")
+@pytest.mark.parametrize("reader", ["staging", "a check"])
+def test_no_app_reads_the_processes_of_another_environment(reader: str, home: Path) -> None:
+    """On the level without namespaces, where all processes of the host are in sight."""
+    state = Home(home)
+    mark = f"victim-{os.getpid()}"
+    victim = Sandbox(Isolation.UID, uid=environment_uid(state, "production"))
+    uid = sandbox.CHECK_UID if reader == "a check" else environment_uid(state, reader)
+    system = next(path for path in (PYTHON, "/usr/bin/python3") if os.stat("/root").st_mode & 1 or "/root" not in path)
+    up, stop = threading.Event(), threading.Event()
+    code = "import sys, time; print('up', flush=True); time.sleep(600)"
+    with ThreadPoolExecutor() as pool:
+        serving = pool.submit(
+            sandbox.run,
+            *([system, "-c", code, mark],),
+            cwd=Path("/"),
+            env={"DATABASE_URL": CANARY},
+            sandbox=victim,
+            timeout_s=60,
+            on_output=lambda text: up.set(),
+            cancelled=stop,
+        )
+        try:
+            assert up.wait(30)
+            box = Sandbox(Isolation.UID, uid=uid)
+            done = sandbox.run([system, "-c", READER, mark], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
+        finally:
+            stop.set()
+        serving.result(30)
+    assert done.output == "looked\n"
+
+
+def test_an_environment_keeps_its_uid_and_none_gets_it_after_it(home: Path) -> None:
+    state = Home(home)
+    uids = {name: environment_uid(state, name) for name in ("development", "staging", "production")}
+    assert len({*uids.values(), sandbox.APP_UID, sandbox.CHECK_UID, 0}) == 6
+    assert {name: environment_uid(state, name) for name in reversed(uids)} == uids
+    file = home / "uids.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    for content in ({"staging": 0}, {"staging": "64110"}, {"staging": 64110, "qa": 64110}, []):
+        file.write_text(json.dumps(content))
+        with pytest.raises(ConfigError, match="uids.json"):
+            environment_uid(state, "staging")
 
 
 # ---- system calls
