@@ -1,5 +1,6 @@
 """`slipway doctor`: properties of this machine, and the next move for what is missing."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from host.home import Home
 from host.ports import is_free, who_listens
 from host.resources import control_groups, shares
 from host.resources.cores import host_cores
-from host.sandbox.run import Isolation, available
+from host.sandbox.run import Isolation, available, described
 from notify.channels import configured
 from notify.outbox import Outbox
 from settings.environment import read_settings
@@ -115,10 +116,11 @@ def _envoy() -> Finding:
 def _isolation() -> Finding:
     level = available()
     if level is Isolation.NAMESPACES:
-        return Finding("isolation of app code", level, True)
+        one_user = "" if os.geteuid() == 0 else "; one user: environments are kept apart by what each sees, not by uid"
+        return Finding("isolation of app code", described() + one_user, True)
     return Finding(
         "isolation of app code",
-        level,
+        described(),
         False,
         "allow user namespaces, or run as root; else set REQUIRED_ISOLATION (docs/security.md says what that means)",
     )

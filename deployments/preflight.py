@@ -161,7 +161,8 @@ def _evidence_problems(place: Environment, candidate: Candidate, judged: Verdict
 
 
 def _weaker(found: str, required: Isolation) -> bool:
-    known = [str(level) for level in ISOLATION_ORDER]
+    """Return whether a level is weaker than the required one; what follows its comma is told and not judged."""
+    known, found = [str(level) for level in ISOLATION_ORDER], found.partition(",")[0]
     return found not in known or known.index(found) < ISOLATION_ORDER.index(required)
 
 

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from host.environment_skeleton import Skeleton
 from host.errors import ArtifactError, ToolError, was_not_answered
 from host.files import locked
+from host.sandbox.places import has_record, record_interpreter
 
 INSTALL_TIMEOUT_S = 1800
 COMPLETE = ".complete"
@@ -46,8 +48,8 @@ def make_venv(
 ) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
-    With `wheels` nothing is fetched: everything comes from that folder. Raises ToolError if it cannot be made; safe to
-    repeat.
+    With `wheels` nothing is fetched: everything comes from that folder. Raises ToolError if it cannot be made, or if a
+    package writes over what decides which interpreter runs; safe to repeat.
     """
     environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
     if wheels is None:
@@ -61,6 +63,7 @@ def make_venv(
     ]
     if lock.read_text(encoding="utf-8").find("==") < 0:
         steps.pop()
+    made: Skeleton | None = None
     for argv in steps:
         try:
             done = subprocess.run(
@@ -73,8 +76,33 @@ def make_venv(
         if done.returncode:
             trouble = done.stderr.strip()[-2000:]
             raise ToolError(f"{lock.name}: cannot be installed: {trouble}", transient=was_not_answered(trouble))
+        made = made or Skeleton.of(directory)
+    if made:
+        made.refuse_changes(directory, lock.name, COMPLETE)
+    record_interpreter(directory, _prefix(python))
     compile_bytecode(python, directory / "lib", run)
     share_read_only(directory)
+
+
+def keep_interpreter(directory: Path, version: str) -> None:
+    """Write down beside an environment where its Python of that minor version lives, unless it is. Safe to repeat.
+
+    Environments of older installations have no such record. Raises ArtifactError or ToolError if there is no such
+    Python any more.
+    """
+    if not has_record(directory):
+        record_interpreter(directory, _prefix(interpreter(version)))
+
+
+def _prefix(python: str) -> Path:
+    if os.path.realpath(python) == os.path.realpath(sys.executable):
+        return Path(sys.base_prefix)
+    argv = [python, "-I", "-S", "-c", "import sys; print(sys.base_prefix)"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolError(f"{python} does not run: {error}") from error
+    return Path(done.stdout.strip())
 
 
 def compile_bytecode(python: str, directory: Path, run: Callable[[list[str]], list[str]] = list) -> None:

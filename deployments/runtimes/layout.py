@@ -19,7 +19,17 @@ from evidence.bundle import Bundle, link_blobs, verify_blobs
 from host.errors import ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
-from host.virtual_environments import COMPLETE, compile_bytecode, interpreter, make_venv, once, share_read_only
+from host.sandbox.places import has_record
+from host.sandbox.uids import environment_uid
+from host.virtual_environments import (
+    COMPLETE,
+    compile_bytecode,
+    interpreter,
+    keep_interpreter,
+    make_venv,
+    once,
+    share_read_only,
+)
 
 
 @dataclass(frozen=True)
@@ -89,16 +99,21 @@ class Layout:
         if bundle.smoke_lock:
             smoke_lock = bundle.smoke_lock
             once(installed.environment(True), lambda: self._make(installed, smoke_lock, bundle.smoke_wheels, True))
+        for environment in self._environments(installed):
+            keep_interpreter(environment, bundle.python)
         return installed
 
     def installed(self, artifact: Artifact) -> Installed:
         """Return an artifact that lies ready here; install it when it does not."""
         installed = self._installed(artifact)
+        environments = self._environments(installed)
+        laid_out = all((directory / COMPLETE).exists() for directory in (installed.directory, *environments))
+        return installed if laid_out and all(map(has_record, environments)) else self.install(artifact)
+
+    def _environments(self, installed: Installed) -> list[Path]:
         bundle = installed.bundle
-        needed = [installed.directory]
-        needed += [installed.environment(smoke=True)] if bundle.smoke_lock else []
-        needed += [installed.environment()] if self._runs_app_environment(bundle) else []
-        return installed if all((one / COMPLETE).exists() for one in needed) else self.install(artifact)
+        smoke = [installed.environment(smoke=True)] if bundle.smoke_lock else []
+        return smoke + ([installed.environment()] if self._runs_app_environment(bundle) else [])
 
     def _runs_app_environment(self, bundle: Bundle) -> bool:
         return self.runs_here or bool(bundle.run.smoke and not bundle.smoke_lock)
@@ -143,7 +158,9 @@ def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease:
         cwd=installed.source,
         env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
         sandbox=sandbox.Sandbox(
-            sandbox.available(), read_only=(installed.directory, installed.environment(smoke=True))
+            sandbox.available(),
+            read_only=(installed.directory, installed.environment(smoke=True)),
+            uid=environment_uid(place.home, place.name),
         ),
         timeout_s=place.settings.smoke_timeout_seconds,
         epoch=lease.mark,

@@ -25,6 +25,7 @@ from host.masking import masked
 from host.ports import LOCAL, Endpoint, Endpoints, free_port
 from host.resources.process_usage import cpu_s, memory_bytes, tree
 from host.sandbox import run as sandbox
+from host.sandbox.uids import environment_uid
 from host.supervisor.program import Program
 
 DATABASE = "postgres"
@@ -78,7 +79,7 @@ class ProcessRuntime:
         """Return what the app may see: its bundle and its database's socket, both read-only."""
         level = sandbox.available()
         bound = (installed.directory, installed.environment(), self.database.postgres.socket_directory)
-        return sandbox.Sandbox(level, read_only=bound)
+        return sandbox.Sandbox(level, read_only=bound, uid=environment_uid(self.place.home, self.place.name))
 
     def _environment(self, port: int | None = None) -> dict[str, str]:
         extra = {"PORT": str(port)} if port else {}

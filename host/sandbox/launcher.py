@@ -1,13 +1,13 @@
 """Start one program of the app, cut off from the host, and outlive it by nothing.
 
-A stand-alone launcher in one file: `python -I -S launcher.py SPEC -- program argument...`, standard library only,
-because it also runs from a supervisor's configuration. SPEC is the path of a JSON file or `fd:N`, an inherited
-descriptor that holds the JSON (host/sandbox/run.py writes both); the app's environment stands in it, never in our
-arguments.
+A stand-alone launcher: `python -I -S launcher.py SPEC -- program argument...`, standard library only (and the filter
+of system calls beside it), because it also runs from a supervisor's configuration. SPEC is the path of a JSON file or
+`fd:N`, an inherited descriptor that holds the JSON (host/sandbox/run.py writes both); the app's environment stands in
+it, never in our arguments.
 
     launcher  on the host: forwards signals, returns the app's exit status, dies with its parent when asked to
       init    process 1 of the sandbox (level `namespaces` only): builds the root, collects orphans
-        app   other uid, no new privileges, own session, exactly the given environment
+        app   other uid, no new privileges, filtered system calls, own session, exactly the given environment
 
 When the launcher ends, nothing of the app is left: the kernel ends a process namespace with its process 1; on the
 levels without one the launcher adopts orphans and kills what descends from it. Ends with 128+n for signal n, and with
@@ -25,6 +25,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import struct
 import sys
 import tempfile
@@ -33,6 +34,10 @@ import warnings  # noqa: F401  os.execvpe imports it when our own library may be
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+
+# Started by its path it knows nothing of ours. Last in line: nothing of ours stands in for a part of the library.
+sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
+from host.sandbox import system_calls  # noqa: E402
 
 # The sandbox's own, never the host's.
 TMP = "/tmp"  # nosec B108
@@ -105,6 +110,8 @@ DEVICE_LINKS = {
 }
 
 OLD, NEW = "/oldroot", "/newroot"
+# Never bound, nor what lies in them: the host's processes, devices, kernel and sockets.
+CLOSED = ("/proc", "/sys", "/dev", "/run", "/boot")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -114,11 +121,23 @@ class SetupError(Exception):
 
 @dataclass(frozen=True)
 class Bind:
-    """One file or directory of the host, seen at `target` inside."""
+    """One file or directory of the host, seen at `target` inside. `descriptor` holds what was asked for, opened."""
 
     source: str
     target: str
     read_only: bool
+    descriptor: int | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        if self.descriptor is None:
+            return os.path.isdir(OLD + self.source)
+        return stat.S_ISDIR(os.fstat(self.descriptor).st_mode)
+
+    @property
+    def place(self) -> str:
+        """Return where the host's root is under OLD and the source there; what was opened cannot be exchanged."""
+        return OLD + (self.source if self.descriptor is None else f"/proc/self/fd/{self.descriptor}")
 
 
 @dataclass
@@ -127,6 +146,8 @@ class Spec:
 
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
+    `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say that
+    were written before there was the word.
     """
 
     isolation: str
@@ -145,6 +166,7 @@ class Spec:
     processes: int | None = None
     memory_bytes: int | None = None
     entries: list[int] = field(default_factory=list)
+    exact: bool = False
 
 
 # ---- system calls
@@ -205,16 +227,42 @@ def system_binds() -> tuple[list[Bind], dict[str, str], dict[str, bytes]]:
 
 
 def asked_binds(spec: Spec) -> list[Bind]:
-    """Return what the caller binds, outer directories first; a source behind symbolic links also at its real path."""
+    """Return what the caller binds, outer directories first, each opened; a source elsewhere than its target also at
+    its own path. Raises SetupError for what is absent, closed to everybody or behind a symbolic link.
+    """
     found: dict[str, Bind] = {}
     for pairs, read_only in ((spec.read_only, True), (spec.writable, False)):
         for source, target in pairs:
-            real = os.path.realpath(source)
-            if not os.path.exists(real):
-                raise SetupError(f"cannot bind {source}: no such file or directory")
-            for place in {target, real} if source == target else {target}:
-                found[place] = Bind(real, place, read_only)
+            real = source if spec.exact else os.path.realpath(source)
+            refuse_closed(real)
+            descriptor = open_exactly(real)
+            for place in (target, real):
+                found[place] = Bind(real, place, read_only, descriptor)
     return sorted(found.values(), key=lambda bind: bind.target.count("/"))
+
+
+def refuse_closed(path: str) -> None:
+    """Raise SetupError for a path that no program is given: the root, what Linux makes up, what daemons listen on."""
+    plain = path.startswith("/") and not path.startswith("//") and os.path.normpath(path) == path
+    if not plain or path == "/" or any(path == closed or path.startswith(closed + "/") for closed in CLOSED):
+        raise SetupError(f"cannot bind {path}: no sandbox is given that part of the host")
+
+
+def open_exactly(path: str) -> int:
+    """Return a descriptor (O_PATH) of a file or directory to which no symbolic link leads. Raises SetupError."""
+    flags = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+    here = os.open("/", flags)
+    for name in path.strip("/").split("/"):
+        try:
+            below = os.open(name, flags, dir_fd=here)
+        except OSError as error:
+            raise SetupError(f"cannot bind {path}: {name}: {os.strerror(error.errno or 0).lower()}") from error
+        finally:
+            os.close(here)
+        here = below
+        if stat.S_ISLNK(os.fstat(here).st_mode):
+            raise SetupError(f"cannot bind {path}: a symbolic link stands in its path: {name}")
+    return here
 
 
 def accounts(uid: int, gid: int) -> dict[str, bytes]:
@@ -255,6 +303,8 @@ def build_root(spec: Spec) -> None:
             file.write(content)
     for bind in binds:
         _bind(bind)
+    for descriptor in {bind.descriptor for bind in binds if bind.descriptor is not None}:
+        os.close(descriptor)  # they lead out of the new root
     _restrict(binds)
     make_home(spec, NEW)
     mount("", NEW, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV)
@@ -293,12 +343,12 @@ def _bind(bind: Bind) -> None:
     # A directory that the app may write could hold a link here, laid by an earlier run to have us mount elsewhere.
     if os.path.realpath(target) != os.path.normpath(target):
         raise SetupError(f"cannot bind {bind.target}: a symbolic link stands in its path")
-    if os.path.isdir(OLD + bind.source):
+    if bind.is_directory:
         os.makedirs(target, exist_ok=True)
     elif not os.path.exists(target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
         _touch(target)
-    mount(OLD + bind.source, target, flags=MS_BIND | MS_REC)
+    mount(bind.place, target, flags=MS_BIND | MS_REC)
 
 
 def _restrict(binds: Sequence[Bind]) -> None:
@@ -487,6 +537,8 @@ def become_app(spec: Spec, command: list[str]) -> NoReturn:
         os.setresgid(_group(spec), _group(spec), _group(spec))
         os.setresuid(spec.uid, spec.uid, spec.uid)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
+    if system_calls.supported():
+        system_calls.restrict()
     if spec.isolation != "namespaces":
         # after the change of uid, which clears it
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -7,9 +7,10 @@ Three levels, the best one that this host permits:
                 world-readable files and processes are in sight, and so are unix sockets that anyone may open
     none        a clean environment and its own session; whatever we may read, the app may read
 
-On every level the app's processes end with the launcher (launcher.py); a launcher that is itself killed with KILL
-can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
-127.0.0.1 and abstract unix sockets. A check's memory, processes and processor are limited (shares.py); disk is not.
+On every level some system calls are refused (system_calls.py), and the app's processes end with the launcher
+(launcher.py); a launcher that is itself killed with KILL can leave some only below `namespaces`. With the host's
+network (the default) the app reaches whatever listens on 127.0.0.1 and abstract unix sockets. A check's memory,
+processes and processor are limited (shares.py); disk is not.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -34,14 +35,17 @@ from host.process_marks import carriers, command_line, send
 from host.resources.patience import Patience
 from host.resources.shares import Hold, Shares, held
 from host.sandbox import launcher as sandbox_init
+from host.sandbox import system_calls
 from host.sandbox.follow import Launched, Output, end
+from host.sandbox.places import Places, recorded_interpreters
 
-APP_UID = 64100  # what serves
+APP_UID = 64100  # what serves a check; each environment has a uid of its own (uids.py)
 CHECK_UID = 64101  # what is checked: the number of its processes is limited, and must not count what serves
 # RLIMIT_NPROC counts all checks that run at the time.
 CHECKS_AT_ONCE = 4
 LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
 EPOCH = "SLIPWAY_EPOCH"
+UNFILTERED = "system calls unfiltered"
 
 
 class Isolation(StrEnum):
@@ -143,6 +147,12 @@ def available() -> Isolation:
     return max(best, Isolation(asked), key=levels.index)
 
 
+def described() -> str:
+    """Return the level on this host, and what it lacks on this machine, as evidence and doctor say it."""
+    level = available()
+    return level.value if system_calls.supported() else f"{level.value}, {UNFILTERED}"
+
+
 @functools.cache
 def _probe() -> Isolation:
     try:
@@ -160,7 +170,8 @@ def command(
     For programs of a supervisor: the file (0600) must stay as long as the command may be started, and the caller
     removes it with the directory. Its name is a digest of its content, so a changed environment is a changed command.
     """
-    content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
+    # Without `exact`, as versions before it wrote: another text would be another command, and restart what runs.
+    content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox, exact=False), sort_keys=True).encode()
     spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
     write_atomically(spec, content)
@@ -285,43 +296,48 @@ def kill_epoch(epoch_prefix: str) -> int:
     return len(found)
 
 
-def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox) -> dict[str, object]:
+def _spec(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox, exact: bool = True
+) -> dict[str, object]:
     if sandbox.network is Network.LOOPBACK and sandbox.isolation is not Isolation.NAMESPACES:
         raise ConfigError(
             f"an own network needs isolation 'namespaces', this host permits {sandbox.isolation.value!r}; "
             "allow unprivileged user namespaces, or use the host's network"
         )
     dropping = os.geteuid() == 0 and sandbox.isolation is not Isolation.NONE
-    read_only = [*_python_prefixes(argv[0]), *sandbox.read_only]
-    return {
+    interpreters = _interpreters(sandbox)
+    places = Places(interpreters)
+    spec: dict[str, object] = {
         "isolation": sandbox.isolation.value,
         "env": dict(env),
         "cwd": str(cwd.absolute()),
         "uid": sandbox.uid if dropping else None,
         "gid": sandbox.uid if dropping else None,
-        "read_only": _pairs(read_only),
-        "writable": _pairs(sandbox.writable),
+        "read_only": _pairs([*interpreters, *sandbox.read_only], places, exact),
+        "writable": _pairs(sandbox.writable, places, exact),
         "network": sandbox.network.value,
         "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
     }
+    return spec | ({"exact": True} if exact else {})
 
 
-def _pairs(paths: Sequence[Path]) -> list[list[str]]:
-    return [[str(path.absolute())] * 2 for path in dict.fromkeys(paths)]
+def _pairs(paths: Sequence[Path], places: Places, exact: bool) -> list[list[str]]:
+    """Return what is bound: the source, to which no link leads when it must be exact, and the target."""
+    pairs = []
+    for path in dict.fromkeys(path.absolute() for path in paths):
+        source = places.source(path)
+        pairs.append([str(source if exact else path), str(path)])
+    return pairs
 
 
-def _python_prefixes(program: str) -> Iterator[Path]:
-    """Yield where the interpreter of ours and the one of `program`'s environment live, unless /usr brings them."""
-    prefixes = {Path(sys.base_prefix)}
-    config = Path(program).parent.parent / "pyvenv.cfg"
-    if os.path.isabs(program) and config.is_file():
-        for line in config.read_text(encoding="utf-8").splitlines():
-            key, _, value = line.partition("=")
-            if key.strip() == "home" and value.strip():
-                prefixes.add(Path(value.strip()).parent)
-    for prefix in sorted(prefixes):
-        if not prefix.is_relative_to("/usr") and prefix != Path("/") and prefix.is_dir():
-            yield prefix
+def _interpreters(sandbox: Sandbox) -> list[Path]:
+    """Return where our interpreter and those of the bound environments live, unless /usr brings them."""
+    prefixes = {Path(sys.base_prefix), *recorded_interpreters((*sandbox.read_only, *sandbox.writable))}
+    return [prefix for prefix in sorted(prefixes) if _is_shown(prefix)]
+
+
+def _is_shown(prefix: Path) -> bool:
+    return not prefix.is_relative_to("/usr") and prefix != Path("/") and prefix.is_dir()
 
 
 def _launcher(spec: str) -> list[str]:

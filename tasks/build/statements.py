@@ -8,7 +8,7 @@ from prefect.logging import get_run_logger
 
 from host.home import Home
 from settings.pipeline import Pipeline
-from host.sandbox.run import available
+from host.sandbox.run import described
 from control.signing_keys import signing_keys
 from evidence.bundle import read_bundle, verify_bundle
 from host.errors import ArtifactError, EvidenceError
@@ -32,7 +32,7 @@ def checked(pipeline: Pipeline, source: Source, run: str, checks: Sequence[Check
         version=source.version,
         branch=source.branch,
         clean=source.signable,
-        isolation=str(available()),
+        isolation=described(),
         pipeline=pipeline.digest,
         at=datetime.now(UTC),
         run=run,

@@ -11,7 +11,7 @@ from typing import Literal
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
 from host.resources.shares import yielding
-from host.virtual_environments import interpreter, make_venv, once
+from host.virtual_environments import interpreter, keep_interpreter, make_venv, once
 
 DOWNLOAD_TIMEOUT_S = 1800
 # How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/checks/cores.py).
@@ -42,6 +42,7 @@ def locked_environment(lock: Path, python: str, make_once: Once = at_once) -> Pa
         directory,
         lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", yielding),
     )
+    keep_interpreter(directory, python)
     return directory
 
 

@@ -33,7 +33,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def app_environment(shared_home: Path) -> Path:
     """The example's environment for checks: pytest and coverage, as its lock pins them."""
-    directory = shared_home / "environments" / "app"
+    directory = shared_home / "cache" / "environments" / "app"
     lock = CHECKOUT / "examples" / "assistant" / "requirements-dev.lock"
     make_venv(directory, interpreter("3.11"), lock, None, shared_home / "cache" / "uv")
     return directory
