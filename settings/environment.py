@@ -25,6 +25,20 @@ APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
 SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
 
+EXTERNAL = re.compile(r"(volume|network)/[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _externals(text: str) -> str:
+    for one in _listed(text):
+        # The host's own network is none that a file may name.
+        if not EXTERNAL.fullmatch(one) or one == "network/host":
+            raise ValueError(f'"{one}": expected volume/<name> or network/<name>')
+    return text
+
 
 class Strategy(StrEnum):
     """`direct` stops the old version before it starts the new one; `blue-green` never has none serving."""
@@ -63,6 +77,10 @@ class Settings(BaseModel):
     """`compose`: name of the projects on the engine. Empty: `<app>-<SHORT>`."""
     compose_binds: str = ""
     """`compose`: host directories that compose files may mount, separated by commas."""
+    compose_external: Annotated[str, AfterValidator(_externals)] = ""
+    """`compose`: volumes and networks that compose files may use though they are not of the project, `volume/<name>` and
+    `network/<name>`, separated by commas. Slipway creates and removes none of them.
+    """
     require_live_restore: bool = False
     """`compose`: block a release on an engine that stops all containers when it restarts (`live-restore` is off).
     `false`: only note it.
@@ -210,7 +228,17 @@ class Settings(BaseModel):
     @property
     def gates(self) -> tuple[str, ...]:
         """Return the names of the checks that the evidence must show as passed."""
-        return tuple(name.strip() for name in self.required_gates.split(",") if name.strip())
+        return _listed(self.required_gates)
+
+    @property
+    def binds(self) -> tuple[str, ...]:
+        """Return the host directories that compose files may mount."""
+        return _listed(self.compose_binds)
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """Return the volumes and networks beside the project's that compose files may use, as COMPOSE_EXTERNAL."""
+        return _listed(self.compose_external)
 
 
 def read_settings(target: Target, config: Path | None = None) -> Settings:

@@ -255,13 +255,25 @@ class Engine:
                 except errors().APIError:
                     continue
 
-    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+    def ensure_volume(self, name: str, labels: Mapping[str, str], options: Mapping[str, Any] | None = None) -> None:
         """Create a named volume unless it is there; an existing one keeps its data and labels."""
         with self._asking(f"volume {name}") as api:
             try:
                 api.inspect_volume(name)
             except errors().NotFound:
-                api.create_volume(name, labels=dict(labels))
+                given = {key: str(value) for key, value in (options or {}).items()}
+                api.create_volume(name, driver="local", driver_opts=given, labels=dict(labels))
+
+    def labels(self, kind: str, name: str) -> Mapping[str, str] | None:
+        """Return the labels of a `volume` or `network`, None when there is none of that name."""
+        with self._asking(f"{kind} {name}") as api:
+            if kind == "network":
+                found = [one for one in api.networks(names=[name]) if one["Name"] == name]
+                return dict(found[0].get("Labels") or {}) if found else None
+            try:
+                return dict(api.inspect_volume(name).get("Labels") or {})
+            except errors().NotFound:
+                return None
 
     def volumes(self, labels: Mapping[str, str]) -> list[str]:
         """Return the names of the volumes that carry all these labels."""

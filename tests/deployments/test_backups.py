@@ -10,6 +10,7 @@ from deployments.backups import Backups
 from deployments.candidate import new_migrations
 from deployments.environment import Environment
 from deployments.runtimes.compose.databases import postgres_service
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import read_stack
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image
@@ -156,7 +157,7 @@ def test_the_database_is_found_by_image_or_by_label() -> None:
                 for name, image in services.items()
             }
         }
-        return postgres_service(read_stack(model, "file", "/"))
+        return postgres_service(read_stack(model, "file", Reach("shop", "/src")))
 
     def _label(image: str) -> dict[str, str]:
         return {"slipway.database": "postgres"} if image.endswith(" labelled") else {}

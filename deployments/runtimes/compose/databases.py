@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployments.runtimes.compose.model import Role, Stack
+from deployments.runtimes.compose.judge import Role
+from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.layout import Installed
 from host.docker.containers import Container
 from host.docker.engine import Engine

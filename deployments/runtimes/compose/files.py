@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
-from deployments.runtimes.compose.model import Role, Stack
+from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Role, capability
+from deployments.runtimes.compose.model import Stack
 
 # What names a service, fixes it to one place or makes it start others: the file itself says where a service runs.
 DROPPED = (
@@ -17,8 +19,11 @@ DROPPED = (
     "scale",
     "mac_address",
     "pull_policy",
-    "extends",
+    "develop",
+    "privileged",
 )
+# What docker swarm alone obeys.
+OF_SWARM = ("endpoint_mode", "placement", "rollback_config", "update_config")
 MEMORY = "512m"
 CPUS = 1.0
 PROCESSES = 512
@@ -52,13 +57,19 @@ class Names:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a release adds to the team's file: image, artifact, the app's settings, and where its secrets lie."""
+    """What a release adds to the team's file: image, artifact, the app's settings, and where its secrets lie.
+
+    `source`: the directory of the artifact's files, of which a container gets those that the file mounts, read-only.
+    `external`: volumes and networks that are not ours to create, as in COMPOSE_EXTERNAL.
+    """
 
     names: Names
     image: str
     digest: str
     settings: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    external: Sequence[str] = ()
 
 
 def slot_file(stack: Stack, settled: Settled, colour: str, port: int, stop_s: float) -> dict[str, Any]:
@@ -92,11 +103,12 @@ def singleton_file(stack: Stack, settled: Settled, stop_s: float) -> dict[str, A
 
 
 def shared_file(stack: Stack, settled: Settled) -> dict[str, Any]:
-    """Return the file of the shared services: as the team wrote them, but for limits that they did not set."""
+    """Return the file of the shared services: as the team wrote them, with the few capabilities of a database."""
     names = stack.services(Role.SHARED)
     services = {}
     for name in names:
         service = _common(stack, settled, name)
+        service |= _capabilities(service)
         service["ports"] = stack.service(name).get("ports")
         service["depends_on"] = _within(stack.service(name), {one: one for one in names})
         services[name] = {key: value for key, value in service.items() if value not in ({}, None)}
@@ -125,9 +137,11 @@ def _common(stack: Stack, settled: Settled, name: str) -> dict[str, Any]:
     service["labels"] = {**given.get("labels", {}), **settled.names.owner, **labels}
     service.setdefault("restart", "unless-stopped")
     service.setdefault("logging", {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}})
-    options = given.get("security_opt") or ()
-    ours = () if any(one.startswith("no-new-privileges") for one in options) else ("no-new-privileges:true",)
-    service["security_opt"] = sorted({*options, *ours})
+    service["security_opt"] = ["no-new-privileges:true"]
+    if deploy := given.get("deploy"):
+        service["deploy"] = {key: value for key, value in deploy.items() if key not in OF_SWARM}
+    if mounts := given.get("volumes"):
+        service["volumes"] = [_mount(one, settled) for one in mounts]
     if "build" in given:
         service["image"] = settled.image
     if networks := given.get("networks"):
@@ -151,9 +165,28 @@ def _hardened(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[
     return service
 
 
+def _capabilities(given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return those of a shared service: what the file adds when it drops all, else SHARED_CAPABILITIES."""
+    added = {capability(one) for one in given.get("cap_add") or ()}
+    dropped = {capability(one) for one in given.get("cap_drop") or ()}
+    kept = added if "ALL" in dropped else (set(SHARED_CAPABILITIES) - dropped) | added
+    return {"cap_drop": ["ALL"], "cap_add": sorted(kept)}
+
+
+def _mount(given: Mapping[str, Any], settled: Settled) -> dict[str, Any]:
+    """Return a mount; one of the artifact's own files is read-only, and nothing is made where there is none."""
+    if (
+        given["type"] != "bind"
+        or not settled.source
+        or not PurePosixPath(given["source"]).is_relative_to(settled.source)
+    ):
+        return dict(given)
+    return {**given, "read_only": True, "bind": {**(given.get("bind") or {}), "create_host_path": False}}
+
+
 def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the limits that a service lacks, in the form in which it has others: compose refuses both forms in one."""
-    deploy = given.get("deploy") or {}
+    deploy = {key: value for key, value in (given.get("deploy") or {}).items() if key not in OF_SWARM}
     limits = (deploy.get("resources") or {}).get("limits") or {}
     forms = (("mem_limit", "memory", MEMORY), ("cpus", "cpus", CPUS), ("pids_limit", "pids", PROCESSES))
     missing = [(plain, nested, value) for plain, nested, value in forms if plain not in given and nested not in limits]
@@ -205,14 +238,33 @@ def _file(
     if private:
         file["networks"]["slot"] = {"labels": dict(settled.names.owner)}
     file["volumes"] = {one: _external(stack.model["volumes"][one]) for one in sorted(volumes)}
+    file["x-existing"] = _existing(file, settled)
+    options = {one: stack.model["volumes"][one].get("driver_opts") for one in sorted(volumes)}
+    file["x-volume-options"] = {file["volumes"][one]["name"]: given for one, given in options.items() if given}
     file["secrets"] = {one: {"file": settled.secrets[one]} for one in sorted(secrets)}
-    file["configs"] = {one: stack.model["configs"][one] for one in sorted(configs)}
+    file["configs"] = {one: _config(stack.model["configs"][one], settled) for one in sorted(configs)}
     whole: dict[str, Any] = unveiled({key: value for key, value in file.items() if value})
     return whole
 
 
 def _external(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": given["name"], "external": True}
+
+
+def _existing(file: Mapping[str, Any], settled: Settled) -> list[str]:
+    """Return what is not ours to create or to own: it must be there."""
+    names = [
+        f"{kind}/{one['name']}" for kind in ("network", "volume") for one in file[f"{kind}s"].values() if "name" in one
+    ]
+    return [one for one in names if one in settled.external]
+
+
+def _config(given: Mapping[str, Any], settled: Settled) -> dict[str, Any]:
+    """Return a config by its content or file. One by a variable gets the environment's, a secret as ${NAME}."""
+    name = given.get("environment")
+    if name is None:
+        return {key: given[key] for key in ("content", "file") if given.get(key) is not None}
+    return {"content": settled.settings[name].replace("$", "$$") if name in settled.settings else f"${{{name}}}"}
 
 
 def _is_internal(stack: Stack, network: str) -> bool:

@@ -2,46 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import PurePosixPath
 from typing import Any
 
+from deployments.runtimes.compose import allowed
+from deployments.runtimes.compose.judge import Reach, Role, reach_problems
 from host.errors import ConfigError
 
 ROLE = "slipway.role"
 PORT = "slipway.port"
-Model = Mapping[str, Any]
-# With these a container of the app reaches into the host or into other containers.
-REFUSED_FOR_APP = (
-    "cap_add",
-    "devices",
-    "device_cgroup_rules",
-    "volumes_from",
-    "links",
-    "external_links",
-    "userns_mode",
-)
-# Of a security option: seccomp:unconfined, label:disable, no-new-privileges:false (also with "=").
-WEAKENING = ("unconfined", "disable", "no-new-privileges:false", "no-new-privileges=false")
-SOCKETS = ("docker.sock", "containerd.sock", "podman.sock")
-
-
-class Role(StrEnum):
-    """What a release does with a service, by its label `slipway.role`.
-
-    SLOT: one for each colour. SINGLETON: one only, of the live version. SHARED: started once, not a release's business.
-    """
-
-    SLOT = "slot"
-    SINGLETON = "singleton"
-    SHARED = "shared"
+Parts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Stack:
     """A checked compose model. `public` is the slot service that the router sends requests to, `port` its port."""
 
-    model: Model
+    model: Parts
     roles: Mapping[str, Role]
     public: str
     port: int
@@ -56,21 +32,22 @@ class Stack:
         return service
 
 
-def read_stack(model: Model, file: str, source: str, binds: Sequence[str] = ()) -> Stack:
-    """Check a model. `source` is the directory whose files may be mounted, and `binds` those of the host besides.
+def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = ()) -> Stack:
+    """Check a model as compose printed it. `problems`: what was wrong with the file before compose read it.
 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
-    services: Mapping[str, Mapping[str, Any]] = model.get("services") or {}
+    model, wrong = allowed.checked(model)
+    found = [*problems, *wrong]
+    services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
-        raise ConfigError(f"{file}: no services")
-    problems: list[str] = []
-    roles = {name: role for name, one in services.items() if (role := _role(name, one, problems))}
-    for name, role in roles.items():
-        problems += _refused(name, services[name], role, source, binds)
-    public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, problems)
-    if problems:
-        raise ConfigError(f"{file}: " + "; ".join(problems))
+        raise ConfigError(f"{file}: " + "; ".join([*found, "no services"]))
+    roles = {name: role for name, one in services.items() if (role := _role(name, one, found))}
+    found += _misplaced(services, roles)
+    found += reach_problems(model, roles, reach)
+    public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
+    if found:
+        raise ConfigError(f"{file}: " + "; ".join(dict.fromkeys(found)))
     return Stack(model, roles, public, port)
 
 
@@ -83,35 +60,12 @@ def _role(name: str, service: Mapping[str, Any], problems: list[str]) -> Role | 
     return None
 
 
-def _refused(name: str, service: Mapping[str, Any], role: Role, source: str, binds: Sequence[str]) -> list[str]:
-    found = ["privileged: no service may be; give it the one capability that it lacks, in a shared service"]
-    found = found if service.get("privileged") else []
-    if role is not Role.SHARED:
-        found += [f"{key}: not for a service of the app" for key in REFUSED_FOR_APP if service.get(key)]
-        for key in ("network_mode", "pid", "ipc", "uts", "cgroup"):
-            if service.get(key) not in (None, "private", "shareable", "none", "bridge"):
-                found.append(f'{key} "{service[key]}": not for a service of the app')
-        if role is Role.SINGLETON and _replicas(service) != 1:
-            found.append(f"{_replicas(service)} replicas of a singleton")
-        found += [
-            f"security_opt {option}: not for a service of the app"
-            for option in service.get("security_opt") or ()
-            if any(word in option for word in WEAKENING)
-        ]
-        for mount in service.get("volumes") or ():
-            if mount["type"] == "bind" and not _allowed(mount["source"], source, binds):
-                found.append(
-                    f"it mounts {mount['source']} of the host; name it in COMPOSE_BINDS of config/<environment>.env if "
-                    "that is meant"
-                )
-    return [f"service {name}: {one}" for one in found]
-
-
-def _allowed(path: str, source: str, binds: Sequence[str]) -> bool:
-    wanted = PurePosixPath(path)
-    if ".." in wanted.parts or wanted.name in SOCKETS:
-        return False
-    return any(wanted.is_relative_to(one) for one in (source, *binds))
+def _misplaced(services: Mapping[str, Parts], roles: Mapping[str, Role]) -> list[str]:
+    return [
+        f"service {name}: {_replicas(services[name])} replicas of a singleton"
+        for name, role in roles.items()
+        if role is Role.SINGLETON and _replicas(services[name]) != 1
+    ]
 
 
 def _public(slots: Mapping[str, Mapping[str, Any]], problems: list[str]) -> tuple[str, int]:

@@ -25,7 +25,8 @@ from deployments.runtimes.compose.databases import SharedDatabase, postgres_serv
 from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
-from deployments.runtimes.compose.model import Role, Stack, read_stack
+from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.model import Stack, read_stack
 from deployments.runtimes.compose.preconditions import (
     disk_problems,
     fetch_image,
@@ -45,6 +46,7 @@ from host.docker.engine import Engine
 from host.docker.labels import owner
 from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
+from host.home import CHECKOUT
 from host.masking import masked
 from host.ports import LOCAL, Endpoint, Endpoints, free_port
 
@@ -176,9 +178,10 @@ class ComposeRuntime:
             )
         file = installed.source / name
         secrets = self.place.settings.secrets
-        model = read_model(self.engine, file, self.names.project, self._settings(image), secrets)
-        binds = [one.strip() for one in self.place.settings.compose_binds.split(",") if one.strip()]
-        stack = read_stack(model, name, str(installed.source), binds)
+        model, kept_out = read_model(
+            self.engine, file, installed.source, self.names.project, self._settings(image), secrets
+        )
+        stack = read_stack(model, name, self._reach(installed), kept_out)
         public = stack.service(stack.public)
         if "build" not in public and public.get("image") != image.id:
             raise ConfigError(
@@ -186,6 +189,17 @@ class ComposeRuntime:
                 "image: ${SLIPWAY_IMAGE}"
             )
         return stack
+
+    def _reach(self, installed: Installed) -> Reach:
+        settings, home = self.place.settings, self.place.home
+        return Reach(
+            self.names.project,
+            str(installed.source.resolve()),
+            settings.binds,
+            settings.external,
+            {*settings.app, *settings.secrets},
+            (str(home.root), str(home.store), str(CHECKOUT)),
+        )
 
     def _settings(self, image: Image) -> dict[str, str]:
         return {**self.place.settings.app, "SLIPWAY_IMAGE": image.id}
@@ -196,7 +210,8 @@ class ComposeRuntime:
         """
         image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
-        return Settled(self.names, image.id, installed.digest, self.place.settings.app, used)
+        settings, source = self.place.settings, str(installed.source.resolve())
+        return Settled(self.names, image.id, installed.digest, settings.app, used, source, settings.external)
 
     def files(self, artifact: Artifact) -> dict[str, str]:
         """Return the compose files that this environment would run, by project, as a person reads them.

@@ -1,11 +1,13 @@
 """What is made of a team's compose file, by value."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from deployments.runtimes.compose.files import Names, Settled, shared_file, singleton_file, slot_file, task_file, veil
-from deployments.runtimes.compose.model import Role, read_stack
+from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Reach, Role
+from deployments.runtimes.compose.model import read_stack
 from host.errors import ConfigError
 
 OWNER = {"slipway.home": "h", "slipway.environment": "production"}
@@ -47,8 +49,11 @@ def settled() -> Settled:
     return Settled(names, "sha256:new", "d1", {"COLOR": "blue $1"}, {"token": "/place/secrets/token"})
 
 
+REACH = Reach("shop", "/src")
+
+
 def stack(**services: Any) -> Any:
-    return read_stack(model(**services), "compose.yml", "/src")
+    return read_stack(model(**services), "compose.yml", REACH)
 
 
 def test_a_slot_is_fixed_to_nothing_but_its_port() -> None:
@@ -93,9 +98,31 @@ def test_limits_that_are_missing_are_written_in_the_form_of_the_others() -> None
     assert web["deploy"] == reserved["deploy"]
 
 
-def test_a_shared_service_keeps_what_the_team_says_of_new_privileges() -> None:
-    db = {**model()["services"]["db"], "security_opt": ["no-new-privileges:false"]}
-    assert shared_file(stack(db=db), settled())["services"]["db"]["security_opt"] == ["no-new-privileges:false"]
+def test_no_service_gets_new_privileges() -> None:
+    db = {**model()["services"]["db"], "security_opt": ["no-new-privileges"]}
+    assert shared_file(stack(db=db), settled())["services"]["db"]["security_opt"] == ["no-new-privileges:true"]
+    with pytest.raises(ConfigError, match="service db: security_opt: no-new-privileges:false"):
+        stack(db={**db, "security_opt": ["no-new-privileges:false"]})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, list(SHARED_CAPABILITIES)),
+        ({"cap_drop": ["cap_kill", "NET_RAW"]}, [one for one in SHARED_CAPABILITIES if one != "KILL"]),
+        ({"cap_drop": ["ALL"]}, []),
+        ({"cap_drop": ["all"], "cap_add": ["CAP_CHOWN", "setuid"]}, ["CHOWN", "SETUID"]),
+    ],
+)
+def test_a_shared_service_has_the_capabilities_of_a_database_at_most(given: Any, kept: list[str]) -> None:
+    db = shared_file(stack(db={**model()["services"]["db"], **given}), settled())["services"]["db"]
+    assert (db["cap_drop"], db.get("cap_add", [])) == (["ALL"], kept)
+
+
+def test_the_artifacts_own_files_are_mounted_read_only() -> None:
+    web = slot_file(stack(), replace(settled(), source="/src"), "blue", 1, 30)["services"]["web-blue"]
+    assert web["volumes"][1]["read_only"] and web["volumes"][1]["bind"] == {"create_host_path": False}
+    assert "read_only" not in web["volumes"][0]
 
 
 def test_secrets_stay_references_and_settings_come_from_outside() -> None:
@@ -124,7 +151,7 @@ def test_shared_services_are_as_the_team_wrote_them() -> None:
     db = {**model()["services"]["db"], "ports": [{"target": 5432, "published": "5432"}]}
     file = shared_file(stack(db=db), settled())
     assert file["name"] == "shop-shared" and list(file["services"]) == ["db"]
-    assert "read_only" not in file["services"]["db"] and "cap_drop" not in file["services"]["db"]
+    assert "read_only" not in file["services"]["db"]
     assert file["services"]["db"]["ports"] == [{"target": 5432, "published": "5432"}]
     assert file["volumes"] == {"data": {"name": "shop_data", "external": True}}
 
@@ -157,7 +184,7 @@ def test_every_container_is_known_by_label() -> None:
         ("ipc", "host", 'ipc "host"'),
         ("volumes_from", ["db"], "volumes_from"),
         ("security_opt", ["seccomp:unconfined"], "seccomp:unconfined"),
-        ("security_opt", ["apparmor:mine", "no-new-privileges:false"], "no-new-privileges:false"),
+        ("security_opt", ["apparmor:mine", "no-new-privileges:true"], "apparmor:mine"),
         ("security_opt", ["no-new-privileges=false"], "no-new-privileges=false"),
         ("scale", 0, "0 replicas"),
         ("deploy", {"replicas": 0}, "0 replicas"),
@@ -180,14 +207,15 @@ def test_what_cannot_be_released_is_named(key: str, value: object, why: str) -> 
 
 def test_a_named_folder_of_the_host_may_be_mounted() -> None:
     web = {**model()["services"]["web"], "volumes": [{"type": "bind", "source": "/data/up", "target": "/x"}]}
-    assert read_stack(model(web=web), "compose.yml", "/src", ["/data"]).roles["web"] is Role.SLOT
+    assert read_stack(model(web=web), "compose.yml", Reach("shop", "/src", ["/data"])).roles["web"] is Role.SLOT
 
 
-def test_shared_services_may_reach_further_but_never_be_privileged() -> None:
-    db = {**model()["services"]["db"], "network_mode": "host", "cap_add": ["NET_ADMIN"]}
-    assert stack(db=db).services(Role.SHARED) == ["db"]
-    with pytest.raises(ConfigError, match="service db: privileged"):
-        stack(db={**db, "privileged": True})
+def test_shared_services_are_held_to_the_same_list() -> None:
+    db = {**model()["services"]["db"], "network_mode": "host", "cap_add": ["NET_ADMIN"], "privileged": True}
+    with pytest.raises(ConfigError) as raised:
+        stack(db={**db, "pid": "host", "devices": ["/dev/kvm"]})
+    for why in ("privileged", 'network_mode "host"', "cap_add NET_ADMIN", 'pid "host"', "devices"):
+        assert f"service db: {why}" in str(raised.value)
 
 
 def test_a_label_says_which_of_two_ports_is_the_public_one() -> None:

@@ -100,7 +100,8 @@ def test_an_artifact_without_an_image_or_a_compose_file_for_the_environment_is_r
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (("services:", "services: ["), "compose refuses it"),
+        (("services:", "services: ["), "it is not YAML"),
+        (("    mem_limit: 64m\n", "    mem_limit: [64m]\n"), "compose refuses it"),
         (("    labels: {slipway.role: slot}\n", ""), "service web: no label, expected slipway.role"),
         (("{slipway.role: slot}", "{slipway.role: slott}"), 'service web: got "slott"'),
         (('["8000:8000"]', "[]"), "none has a port"),

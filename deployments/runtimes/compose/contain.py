@@ -1,0 +1,358 @@
+"""A compose file before compose reads it: everything that it leads to is a file of the artifact, or is refused.
+
+The files are parsed and written anew, so that compose reads what was checked and no text of the app's. In these copies
+every path is absolute; `build`, `develop` and extensions are left out, and no variables come from the app's `.env`.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deployments.runtimes.compose.allowed import SERVICE, TOP, way_out
+from deployments.runtimes.compose.parse import Document, parse, written
+from host.docker.engine import PASSED_ON
+from host.errors import ConfigError
+
+NOTHING = "/dev/null"
+MOST_FILES = 50
+VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+DEFINED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
+BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*$", re.MULTILINE)
+# These the docker command has of ours.
+OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
+INCLUDE = ("path", "project_directory")
+EXTENDS = ("file", "service")
+ENV_FILE = ("format", "path", "required")
+SECRET = ("environment", "external", "file", "labels", "name")
+BUILD = (
+    "additional_contexts",
+    "args",
+    "cache_from",
+    "cache_to",
+    "context",
+    "dockerfile",
+    "dockerfile_inline",
+    "labels",
+    "no_cache",
+    "platforms",
+    "pull",
+    "shm_size",
+    "tags",
+    "target",
+)
+Place = tuple[str | int, ...]
+
+
+@dataclass
+class Contained:
+    """The copies of one file and of all that it reaches. `copy` is the one that compose is given."""
+
+    problems: list[str] = field(default_factory=list)
+    variables: set[str] = field(default_factory=set)
+    copy: Path | None = None
+
+
+@dataclass
+class _Reader:
+    top: Path
+    scratch: Path
+    known: Collection[str]
+    found: Contained = field(default_factory=Contained)
+    copies: dict[tuple[Path, Path, str | None], Path] = field(default_factory=dict)
+
+    def read(self, file: Path, base: Path, only: str | None = None) -> Path:
+        """Write a file's copy, return its path. `base`: where its paths start; `only`: the service that is extended."""
+        key = (file, base, only)
+        if key in self.copies:
+            return self.copies[key]
+        if len(self.copies) >= MOST_FILES:
+            raise ConfigError(f"more than {MOST_FILES} files; put them together")
+        copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
+        name = str(file.relative_to(self.top))
+        try:
+            document = parse(file.read_bytes().decode("utf-8"), name)
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
+        copy.write_text(written(_File(self, document, base).rewritten(only)), encoding="utf-8")
+        return copy
+
+
+def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Contained:
+    """Write copies of a compose file and of all that it reaches into `scratch`; return what is wrong with them.
+
+    `top` is the directory of the artifact's files, `known` the variables that the environment gives. Raises ConfigError
+    if a file is no plain YAML.
+    """
+    reader = _Reader(top.resolve(), scratch, known)
+    real = file.resolve()
+    if not real.is_relative_to(reader.top):
+        raise ConfigError(f"{file.name}: it leads out of the artifact; replace the link by the file")
+    reader.found.copy = reader.read(real, real.parent)
+    reader.found.problems += _defaults_overlooked(reader, real.parent)
+    return reader.found
+
+
+def _defaults_overlooked(reader: _Reader, directory: Path) -> Iterator[str]:
+    """Name the variables that `.env` gives a value: it is not read, and a default would silently take its place."""
+    file = directory / ".env"
+    if not file.is_file() or not file.resolve().is_relative_to(reader.top):
+        return
+    defined = set(DEFINED.findall(file.read_text(encoding="utf-8", errors="replace")))
+    for name in sorted((defined & reader.found.variables) - set(reader.known)):
+        yield f".env: {name}: this file is not read; set APP_{name} or SECRET_{name} in config/<environment>.env"
+
+
+@dataclass
+class _File:
+    """One file on its way to its copy."""
+
+    reader: _Reader
+    document: Document
+    base: Path
+
+    def rewritten(self, only: str | None) -> dict[str, Any]:
+        """Return the file's value for compose, and note what is wrong with it."""
+        value = self.document.value
+        if not isinstance(value, dict):
+            raise ConfigError(f"{self.document.name}: expected a mapping with services")
+        services = value.get("services")
+        if services is not None and not isinstance(services, dict):
+            raise ConfigError(f"{self.document.at(('services',))}: expected a mapping of services")
+        if only is not None:
+            # Of a file that is extended compose takes this service alone.
+            value = {"services": _chain(services or {}, only)}
+        kept = self._known(value, (), TOP)
+        for key, read in self._parts().items():
+            if key in kept:
+                kept[key] = read(kept[key], (key,))
+        self._note_variables(kept, ())
+        return kept
+
+    def _parts(self) -> dict[str, Callable[[Any, Place], Any]]:
+        return {
+            "include": self._includes,
+            "services": lambda given, where: self._each(given, where, self._service),
+            "configs": lambda given, where: self._each(given, where, self._config),
+            "secrets": lambda given, where: self._each(given, where, self._secret),
+        }
+
+    def refuse(self, where: Place, why: str) -> None:
+        """Note that a place in the file is refused."""
+        self.reader.found.problems.append(f"{self.document.at(where)}: {_shown(where)}: {why}")
+
+    def _known(self, given: Mapping[str, Any], where: Place, allowed: Collection[str]) -> dict[str, Any]:
+        """Return a mapping without extensions and without keys that are not allowed, which are refused."""
+        kept = {}
+        for key, value in given.items():
+            if key in allowed:
+                kept[key] = value
+            elif not key.startswith("x-"):
+                self.refuse((*where, key), f"not allowed; {way_out(key)}")
+        return kept
+
+    def _each(self, given: Any, where: Place, read: Callable[[Any, Place], Any]) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: read(one, (*where, name)) for name, one in given.items()}
+
+    def _service(self, given: Any, where: Place) -> Any:
+        if not isinstance(given, dict):
+            return given
+        kept = self._known(given, where, SERVICE)
+        kept.pop("develop", None)
+        readers: dict[str, Callable[[Any, Place], Any]] = {
+            "build": self._build,
+            "extends": self._extends,
+            "env_file": self._env_files,
+            "label_file": self._label_files,
+            "environment": self._environment,
+            "volumes": self._volumes,
+            "post_start": self._hooks,
+        }
+        for key, read in readers.items():
+            if kept.get(key) is not None:
+                kept[key] = read(kept[key], (*where, key))
+        return kept
+
+    def _includes(self, given: Any, where: Place) -> Any:
+        found = []
+        for index, one in enumerate(given if isinstance(given, list) else [given]):
+            there = (*where, index)
+            entry = self._known(one if isinstance(one, dict) else {"path": one}, there, INCLUDE)
+            paths = entry.get("path")
+            files = [self._inside(path, there) for path in (paths if isinstance(paths, list) else [paths])]
+            directory = self._below(entry["project_directory"], there) if "project_directory" in entry else None
+            base = directory or (files[0].parent if files[0] else self.base)
+            copies = [str(self.reader.read(file, base)) for file in files if file]
+            if copies:
+                self.reader.found.problems += _defaults_overlooked(self.reader, base)
+                found.append({"path": copies, "project_directory": str(base), "env_file": NOTHING})
+        return found
+
+    def _extends(self, given: Any, where: Place) -> Any:
+        if not isinstance(given, dict):
+            return given
+        kept = self._known(given, where, EXTENDS)
+        if "file" in kept:
+            file, service = self._inside(kept.pop("file"), (*where, "file")), kept.get("service")
+            if file is None or not isinstance(service, str):
+                return None
+            kept["file"] = str(self.reader.read(file, file.parent, service))
+        return kept
+
+    def _env_files(self, given: Any, where: Place) -> Any:
+        found = []
+        for one in given if isinstance(given, list) else [given]:
+            entry = self._known(one if isinstance(one, dict) else {"path": one}, where, ENV_FILE)
+            if file := self._inside(entry.get("path"), where, optional=entry.get("required") is False):
+                self._host_variables(file.read_text(encoding="utf-8", errors="replace"), where, file)
+                found.append({**entry, "path": str(file)} if isinstance(one, dict) else str(file))
+        return found
+
+    def _label_files(self, given: Any, where: Place) -> Any:
+        files = [self._inside(one, where) for one in (given if isinstance(given, list) else [given])]
+        return [str(file) for file in files if file]
+
+    def _build(self, given: Any, where: Place) -> Any:
+        """Hold a build to the artifact's files, and keep of it that there is one: Slipway builds by its Dockerfile."""
+        build = self._known(given if isinstance(given, dict) else {"context": given}, where, BUILD)
+        context = self._below(build.get("context", "."), (*where, "context"))
+        if context and build.get("dockerfile") is not None:
+            self._path(build["dockerfile"], (*where, "dockerfile"), context)
+        for key, path in _pairs(build.get("additional_contexts")):
+            if not path.startswith("service:"):
+                self._below(path, (*where, "additional_contexts", key))
+        return {"context": str(self.reader.top)}
+
+    def _environment(self, given: Any, where: Place) -> Any:
+        """A variable without a value is one of the environment's, never one of the docker command's own."""
+        names = given if isinstance(given, list) else [name for name, value in _items(given) if value is None]
+        for name in names:
+            if isinstance(name, str) and name in OF_THE_HOST and name not in self.reader.known:
+                self.refuse(where, f"{name} is the host's; give it a value, or set APP_{name}")
+        return given
+
+    def _hooks(self, given: Any, where: Place) -> Any:
+        for index, one in enumerate(given if isinstance(given, list) else []):
+            if isinstance(one, dict):
+                self._environment(one.get("environment"), (*where, index, "environment"))
+        return given
+
+    def _volumes(self, given: Any, where: Place) -> Any:
+        if not isinstance(given, list):
+            return given
+        return [self._mount(one, (*where, index)) for index, one in enumerate(given)]
+
+    def _mount(self, given: Any, where: Place) -> Any:
+        """Write relative sources out. What may be mounted is judged later, on what compose made of it."""
+        if isinstance(given, dict):
+            source = given.get("source")
+            relative = given.get("type") == "bind" and isinstance(source, str) and not source.startswith(("/", "$"))
+            return {**given, "source": self._mounted(str(source), where)} if relative else given
+        if isinstance(given, str) and given.startswith((".", "~")):
+            source, colon, rest = given.partition(":")
+            return f"{self._mounted(source, where)}{colon}{rest}"
+        return given
+
+    def _mounted(self, source: str, where: Place) -> str:
+        path = self._path(source, where, self.base)
+        # A literal path from here on: compose fills in variables once more.
+        return str(path or self.reader.top).replace("$", "$$")
+
+    def _config(self, given: Any, where: Place) -> Any:
+        if isinstance(given, dict) and given.get("file") is not None:
+            file = self._inside(given["file"], (*where, "file"))
+            return {**given, "file": str(file or self.reader.top)}
+        return given
+
+    def _secret(self, given: Any, where: Place) -> Any:
+        """Hold a secret to the artifact's files, and keep only its name: its value is the environment's SECRET_."""
+        if isinstance(given, dict):
+            kept = self._known(given, where, SECRET)
+            instead = f"its value is SECRET_{str(where[-1]).upper()} of config/<environment>.env"
+            if kept.get("file") is not None:
+                self._path(kept["file"], (*where, "file"), self.base, instead)
+            name = kept.get("environment")
+            if name is not None and name not in self.reader.known:
+                self.refuse((*where, "environment"), f"{name} is not of this environment; {instead}: remove it")
+        return {"file": NOTHING}
+
+    def _inside(self, given: Any, where: Place, optional: bool = False) -> Path | None:
+        """Return a file of the artifact. Refuses what is none; one that is `optional` may be absent."""
+        path = self._path(given, where, self.base)
+        if path is None or path.is_file():
+            return path
+        if not optional or path.exists():
+            self.refuse(where, f"the artifact has no file {given}; add it to the repository, or remove this")
+        return None
+
+    def _below(self, given: Any, where: Place) -> Path | None:
+        return self._path(given, where, self.base)
+
+    def _path(self, given: Any, where: Place, base: Path, instead: str = "") -> Path | None:
+        """Return where a path leads, which need not exist. Refuses what is not below the artifact's files."""
+        way = instead or "name a file of the repository, or remove it"
+        if not isinstance(given, str) or not given:
+            self.refuse(where, f"expected a path; {way}")
+        elif "$" in given or "://" in given or given.startswith(("~", "git@", "github.com/")) or "\0" in given:
+            self.refuse(where, f"{given[:200]}: expected a plain path, without variables, ~ and addresses; {way}")
+        elif given.startswith("/") or not (path := (base / given).resolve()).is_relative_to(self.reader.top):
+            self.refuse(where, f"{given[:200]} is outside of the artifact; {way}")
+        else:
+            return path
+        return None
+
+    def _note_variables(self, value: Any, where: Place) -> None:
+        if isinstance(value, Mapping):
+            for key, one in value.items():
+                self._note_variables(one, (*where, key))
+        elif isinstance(value, list):
+            for index, one in enumerate(value):
+                self._note_variables(one, (*where, index))
+        elif isinstance(value, str):
+            self._host_variables(value, where)
+
+    def _host_variables(self, text: str, where: Place, file: Path | None = None) -> None:
+        """Note the variables of a text, and refuse those that the docker command has of the host's."""
+        names = set(filter(None, VARIABLE.findall(text)))
+        self.reader.found.variables |= names
+        names |= set(BARE.findall(text)) if file else set()
+        for name in sorted(names & OF_THE_HOST):
+            what = f"{file.name}: " if file else ""
+            self.refuse(where, f"{what}{name} is the host's; write its value, or $${name} if the container has it")
+
+
+def _chain(services: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a service, and those of the same file that it extends."""
+    found: dict[str, Any] = {}
+    while name in services and name not in found:
+        found[name] = services[name]
+        extends = services[name].get("extends") if isinstance(services[name], dict) else None
+        if isinstance(extends, dict):
+            extends = None if "file" in extends else extends.get("service")
+        if not isinstance(extends, str):
+            break
+        name = extends
+    return found
+
+
+def _items(given: Any) -> Iterator[tuple[Any, Any]]:
+    yield from given.items() if isinstance(given, dict) else ()
+
+
+def _pairs(given: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(given, dict):
+        yield from ((str(key), str(value)) for key, value in given.items())
+    elif isinstance(given, list):
+        for one in given:
+            key, _, value = str(one).partition("=")
+            yield key, value
+
+
+def _shown(where: Place) -> str:
+    if len(where) > 1 and where[0] in ("services", "configs", "secrets"):
+        words = [f"{str(where[0]).removesuffix('s')} {where[1]}", ".".join(map(str, where[2:]))]
+        return ": ".join(filter(None, words))
+    return ".".join(map(str, where)) or "the file"

@@ -1,0 +1,196 @@
+"""What an environment lets a compose file reach beyond its own containers, by role and by place."""
+
+import posixpath
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
+# A service of the app has no capability, but for a port below 1024. Images of databases start as root, take their
+# directory, and drop to a user of their own: that much of the engine's default set is left to shared services.
+APP_CAPABILITIES = ("NET_BIND_SERVICE",)
+SHARED_CAPABILITIES = (
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "NET_BIND_SERVICE",
+    "SETGID",
+    "SETUID",
+)
+BIND_OPTIONS = ("bind", "rbind", "rw", "ro")
+
+
+class Role(StrEnum):
+    """What a release does with a service, by its label `slipway.role`.
+
+    SLOT: one for each colour. SINGLETON: one only, of the live version. SHARED: started once, not a release's business.
+    """
+
+    SLOT = "slot"
+    SINGLETON = "singleton"
+    SHARED = "shared"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What an environment gives its compose file. `project` is like "assistant-prod".
+
+    `source`: the directory of the artifact's files, which may be mounted. `binds`: directories of the host that
+    COMPOSE_BINDS names. `external`: what COMPOSE_EXTERNAL names, like "volume/backups". `variables`: names that
+    config/<environment>.env gives the app. `closed`: directories of Slipway's own.
+    """
+
+    project: str
+    source: str
+    binds: Sequence[str] = ()
+    external: Collection[str] = ()
+    variables: Collection[str] = ()
+    closed: Sequence[str] = ()
+
+
+def reach_problems(model: Mapping[str, Any], roles: Mapping[str, Role], reach: Reach) -> list[str]:
+    """Return what a model reaches for that this environment does not give it, each with the way out."""
+    found = []
+    for name, role in roles.items():
+        service = model["services"][name]
+        rows = [*_rights(service, role), *_namespaces(service, role, roles), *_ports(service, role)]
+        rows += [*_mounts(service, reach)]
+        found += [f"service {name}: {why}" for why in rows]
+    for kind in ("network", "volume"):
+        for key, part in model.get(f"{kind}s", {}).items():
+            found += [f"{kind} {key}: {why}" for why in _own(kind, key, part, reach)]
+    for key, part in model.get("volumes", {}).items():
+        found += [f"volume {key}: {why}" for why in _options(part.get("driver_opts") or {}, reach)]
+    for key, part in model.get("configs", {}).items():
+        found += [f"config {key}: {why}" for why in _config(part, reach)]
+    return found
+
+
+def capability(name: str) -> str:
+    """Return a capability as the engine names it."""
+    return name.upper().removeprefix("CAP_")
+
+
+def _rights(service: Mapping[str, Any], role: Role) -> Iterator[str]:
+    allowed = SHARED_CAPABILITIES if role is Role.SHARED else APP_CAPABILITIES
+    for name in service.get("cap_add") or ():
+        if capability(name) not in allowed:
+            yield f"cap_add {name}: a {role} service may have {', '.join(allowed)}; remove it"
+    user = service.get("user")
+    if role is not Role.SHARED and user is not None and is_root(str(user)):
+        yield f"user {user}: a {role} service does not run as root; give it another user, or remove it"
+
+
+def is_root(user: str) -> bool:
+    """Say whether a container's user is root: by name, as any spelling of 0, or because only a group is given."""
+    name = user.partition(":")[0].strip()
+    return name in ("", "root") or not name.strip("+-0")
+
+
+def _namespaces(service: Mapping[str, Any], role: Role, roles: Mapping[str, Role]) -> Iterator[str]:
+    network = service.get("network_mode") or "none"
+    other = roles.get(network.removeprefix("service:")) if network.startswith("service:") else None
+    if network != "none" and not (role is other is Role.SHARED):
+        yield f'network_mode "{network}": not allowed; put it on a network of the file, or remove it'
+    if (ipc := service.get("ipc") or "private") not in ("private", "shareable", "none"):
+        yield f'ipc "{ipc}": not allowed; remove it'
+
+
+def _ports(service: Mapping[str, Any], role: Role) -> Iterator[str]:
+    """Shared services alone keep their ports: those of others are dropped."""
+    for port in service.get("ports") or () if role is Role.SHARED else ():
+        host = port.get("host_ip")
+        if host is not None and not _is_address(host):
+            yield f'port {port.get("target")}: host_ip "{host}": expected an address'
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _mounts(service: Mapping[str, Any], reach: Reach) -> Iterator[str]:
+    for mount in service.get("volumes") or ():
+        source = mount.get("source") or ""
+        if mount["type"] == "bind" and not (in_source(source, reach) or in_binds(source, reach)):
+            yield (
+                f"it mounts {source} of the host; name it in COMPOSE_BINDS of config/<environment>.env if that is "
+                "meant, or remove it"
+            )
+
+
+def in_source(path: str, reach: Reach) -> bool:
+    """Say whether a path is one of the artifact's own files, links followed."""
+    return _is_below(path, [reach.source]) and not _is_socket(path)
+
+
+def in_binds(path: str, reach: Reach) -> bool:
+    """Say whether COMPOSE_BINDS names a path or a directory above it, and it leads to nothing of Slipway's."""
+    if not _is_below(path, reach.binds) or _is_socket(path):
+        return False
+    real = Path(path).resolve()
+    closed = [Path(one).resolve() for one in reach.closed]
+    return not any(real.is_relative_to(one) or one.is_relative_to(real) for one in closed)
+
+
+def _is_below(path: str, directories: Iterable[str]) -> bool:
+    """Compare by the text and by where links lead: neither may leave the directory."""
+    wanted = PurePosixPath(path)
+    if not wanted.is_absolute() or ".." in wanted.parts:
+        return False
+    return any(
+        wanted.is_relative_to(posixpath.normpath(one)) and Path(path).resolve().is_relative_to(Path(one).resolve())
+        for one in directories
+    )
+
+
+def _is_socket(path: str) -> bool:
+    real = Path(path).resolve()
+    return PurePosixPath(path).name in SOCKETS or real.name in SOCKETS or real.is_socket()
+
+
+def _own(kind: str, key: str, part: Mapping[str, Any], reach: Reach) -> Iterator[str]:
+    """What is shared beyond the environment's project is named by the environment, not by the app."""
+    name = part["name"]
+    if name == f"{reach.project}_{key}" or f"{kind}/{name}" in reach.external:
+        return
+    yield (
+        f"the {kind} {name} is not of the project {reach.project}; add {kind}/{name} to COMPOSE_EXTERNAL of "
+        "config/<environment>.env if that is meant, or remove its name and external"
+    )
+
+
+def _options(options: Mapping[str, Any], reach: Reach) -> Iterator[str]:
+    """A volume of the driver `local` can be a bind mount: it is held to the same directories."""
+    if not options:
+        return
+    words = set(str(options.get("o", "")).split(","))
+    simple = set(options) <= {"type", "o", "device"} and options.get("type") in ("none", "bind")
+    if not simple or not words <= set(BIND_OPTIONS) or not words & {"bind", "rbind"}:
+        yield (
+            f"driver_opts {', '.join(f'{key}={value}' for key, value in options.items())[:120]}: only a directory of "
+            "COMPOSE_BINDS may be a volume; create this one by hand, and name it in COMPOSE_EXTERNAL"
+        )
+    elif not in_binds(str(options.get("device")), reach):
+        yield (
+            f"driver_opts: it mounts {options.get('device')} of the host; name it in COMPOSE_BINDS of "
+            "config/<environment>.env if that is meant, or remove it"
+        )
+
+
+def _config(part: Mapping[str, Any], reach: Reach) -> Iterator[str]:
+    given = [key for key in ("content", "environment", "file") if part.get(key) is not None]
+    if len(given) != 1:
+        yield "expected one of content, environment and file"
+    if (name := part.get("environment")) is not None and name not in reach.variables:
+        yield f"environment {name}: not of this environment; set APP_{name} in config/<environment>.env, or remove it"
+    if (file := part.get("file")) is not None and not in_source(file, reach):
+        yield f"file {file}: not of the artifact; give it content, or a file of the repository"

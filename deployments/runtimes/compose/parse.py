@@ -1,0 +1,184 @@
+"""Compose files as plain values, read strictly, and written anew so that compose reads exactly what was checked.
+
+The scalars are those of YAML's core schema, as compose has them. What two readers could understand in two ways is
+refused: a key twice, a tag, a second document.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from host.errors import ConfigError
+
+Path = tuple[str | int, ...]
+LARGEST = 1_000_000  # characters of one file
+MOST = 20_000  # values of one file, those that an alias repeats counted each time
+DEEPEST = 60
+MERGE = "<<"
+TAG = "tag:yaml.org,2002:"
+PLAIN = "plain"
+# As compose's reader (go-yaml 3) has them: a leading 0 is octal, yes and on are text.
+NUMBER = re.compile(r"[-+]?(0b[01_]+|0o?[0-7_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*)")
+FRACTION = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+NULLS = ("", "~", "null", "Null", "NULL")
+TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
+
+
+class _Loader(yaml.CSafeLoader):
+    """Guesses nothing: a plain scalar without a tag is PLAIN, whatever it looks like."""
+
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        if kind is yaml.ScalarNode:
+            return PLAIN if implicit[0] else f"{TAG}str"
+        return f"{TAG}map" if kind is yaml.MappingNode else f"{TAG}seq"
+
+
+@dataclass
+class Document:
+    """One file. `lines` says where each key or entry stands (from 1), by its path."""
+
+    name: str
+    value: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    _left: int = MOST
+
+    def at(self, path: Sequence[str | int]) -> str:
+        """Return where something stands: file and line, of what holds it if need be."""
+        there = tuple(path)
+        while there and there not in self.lines:
+            there = there[:-1]
+        return f"{self.name}:{self.lines.get(there, 1)}"
+
+    def count(self, node: yaml.Node, path: Path) -> None:
+        """Raises ConfigError if aliases make the file too large or too deep: one of them may hold itself."""
+        self._left -= 1
+        if self._left < 0 or len(path) > DEEPEST:
+            raise _refusal(self, node, f"more than {MOST} values, or more than {DEEPEST} levels; write it out")
+
+
+def parse(text: str, name: str) -> Document:
+    """Return a file's value. Raises ConfigError, which names file and line, if it is not plain YAML."""
+    document = Document(name)
+    if len(text) > LARGEST:
+        raise ConfigError(f"{name}: {len(text)} characters, expected at most {LARGEST}")
+    try:
+        _refuse_deep(name, text)
+        nodes = list(yaml.compose_all(text, Loader=_Loader))
+    except (yaml.YAMLError, UnicodeError) as error:
+        raise ConfigError(f"{name}: it is not YAML: {' '.join(str(error).split())[:300]}") from error
+    if len(nodes) != 1 or nodes[0] is None:
+        raise ConfigError(f"{name}: {len(nodes)} documents, expected one")
+    document.value = _value(document, nodes[0], ())
+    return document
+
+
+def _refuse_deep(name: str, text: str) -> None:
+    """Raises ConfigError for what the recursive reader of libyaml would end the process with."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ConfigError(f"{name}: it is nested deeper than {DEEPEST} levels; write it out")
+
+
+def written(value: Any) -> str:
+    """Return a value as YAML that every reader understands in one way: JSON, all else than ASCII escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+    return re.sub(r"[^\n\x20-\x7e]", lambda found: f"\\U{ord(found[0]):08x}", text)
+
+
+def _refusal(document: Document, node: yaml.Node, why: str) -> ConfigError:
+    return ConfigError(f"{document.name}:{_line(node)}: {why}")
+
+
+def _line(node: yaml.Node) -> int:
+    return node.start_mark.line + 1
+
+
+def _value(document: Document, node: yaml.Node, path: Path) -> Any:
+    document.count(node, path)
+    if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
+        return _mapping(document, node, path)
+    if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
+        for index, one in enumerate(node.value):
+            document.lines.setdefault((*path, index), _line(one))
+        return [_value(document, one, (*path, index)) for index, one in enumerate(node.value)]
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(document, node)
+    raise _refusal(document, node, f"the tag {_short(node.tag)}; write the value itself")
+
+
+def _mapping(document: Document, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+    """Return a mapping, merge keys resolved: its own keys come before those merged, an earlier one of these first."""
+    own: dict[str, Any] = {}
+    merged: list[Mapping[str, Any]] = []
+    first: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = _key(document, key), _line(key)
+        if name in first:
+            raise _refusal(document, key, f"the key {name} stands twice, also on line {first[name]}; keep one of them")
+        first[name] = line
+        if name == MERGE:
+            merged += _merged(document, value, path)
+            continue
+        document.lines[(*path, name)] = line
+        own[name] = _value(document, value, (*path, name))
+    for one in merged:
+        own |= {name: value for name, value in one.items() if name not in own}
+    return own
+
+
+def _merged(document: Document, node: yaml.Node, path: Path) -> Iterator[Mapping[str, Any]]:
+    for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+        if not isinstance(one, yaml.MappingNode):
+            raise _refusal(document, one, f"{MERGE} of what is no mapping")
+        document.count(one, path)
+        yield _mapping(document, one, (*path, MERGE))
+
+
+def _key(document: Document, node: yaml.Node) -> str:
+    document.count(node, ())
+    if not isinstance(node, yaml.ScalarNode) or not isinstance(_scalar(document, node), str):
+        shown = f"the key {node.value}: write it in quotes" if isinstance(node, yaml.ScalarNode) else "a key is no text"
+        raise _refusal(document, node, shown)
+    return str(node.value)
+
+
+def _scalar(document: Document, node: yaml.ScalarNode) -> Any:
+    if node.tag == f"{TAG}str":
+        return node.value
+    if node.tag != PLAIN:
+        raise _refusal(document, node, f"the tag {_short(node.tag)}; write the value itself")
+    return _plain(node.value)
+
+
+def _plain(text: str) -> Any:
+    if text in NULLS:
+        return None
+    if text in TRUE or text in FALSE:
+        return text in TRUE
+    if NUMBER.fullmatch(text) and (number := _whole(text)) is not None:
+        return number
+    if FRACTION.fullmatch(text):
+        fraction = float(text)
+        return fraction if abs(fraction) < float("inf") else text
+    return text
+
+
+def _whole(text: str) -> int | None:
+    sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
+    digits = digits.replace("_", "")
+    if len(digits) > 1 and digits[0] == "0" and digits[1].isdecimal():
+        digits = f"0o{digits[1:]}"
+    try:
+        return int(sign + digits, 0)
+    except ValueError:
+        return None
+
+
+def _short(tag: str) -> str:
+    return tag.replace(TAG, "!!", 1)
