@@ -15,6 +15,16 @@ RULES = "/etc/slipway/alerts.yml"
 TOKEN = "/etc/slipway/token"  # nosec B105  # the path of the file, not the token
 CONFIG = "/etc/slipway"
 DATA = "/data"
+# What an app may not say: the names of our own series, of the rules' and of Prometheus' own.
+OUR_NAMES = "slipway_.*|envoy_.*|slot:.*|up|ALERTS.*|scrape_.*|prometheus_.*|alertmanager_.*"
+# Of one scrape of an app. Beyond them the whole scrape is refused, and AppMetricsRefused fires.
+APP_LIMITS = {
+    "body_size_limit": "8MB",
+    "sample_limit": 10_000,
+    "label_limit": 30,
+    "label_name_length_limit": 200,
+    "label_value_length_limit": 1_000,
+}
 
 
 def prometheus(monitoring: Monitoring) -> Document:
@@ -32,7 +42,17 @@ def prometheus(monitoring: Monitoring) -> Document:
         "alerting": {"alertmanagers": [_static(f"{LOCAL}:{monitoring.alertmanager.port}", as_list=True)]},
         "scrape_configs": [
             {"job_name": "exporter", "static_configs": [_static(exporter)]},
-            {"job_name": "app", "http_sd_configs": [{"url": f"http://{exporter}/targets/app", **discovered}]},
+            {
+                "job_name": "app",
+                "http_sd_configs": [{"url": f"http://{exporter}/targets/app", **discovered}],
+                "honor_labels": False,
+                "honor_timestamps": False,
+                "follow_redirects": False,
+                "metric_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": OUR_NAMES, "action": "drop"},
+                ],
+                **APP_LIMITS,
+            },
             {
                 "job_name": "router",
                 "http_sd_configs": [{"url": f"http://{exporter}/targets/router", **discovered}],
