@@ -122,7 +122,7 @@ class Bench:
             if not stack.answers(service):
                 raise ConfigError(f"{service} does not answer at {stack.url(service)}; run: make up MONITORING=1")
         self._prometheus, self._alertmanager = stack.url("prometheus"), stack.url("alertmanager")
-        self._http = httpx.Client(timeout=10, trust_env=False)
+        self._http = stack.http()
 
     @property
     def place(self) -> Environment:

@@ -1,11 +1,13 @@
 """The configuration of the monitoring stack, as plain values of what config/monitoring.toml says. No I/O.
 
-Everything runs in the host's network and listens on 127.0.0.1: what is measured does so too, and no container network
-reaches that.
+All but Loki run in the host's network and listen on 127.0.0.1: what is measured does so too, and no container network
+reaches that. Everybody on the host does, the app included: they speak TLS, and only with those who show the client
+certificate of keys/ (control/monitoring_keys.py).
 """
 
 from typing import Any
 
+from control.monitoring_keys import Certificates
 from settings.monitoring import Monitoring
 
 Document = dict[str, Any]
@@ -15,6 +17,18 @@ RULES = "/etc/slipway/alerts.yml"
 TOKEN = "/etc/slipway/token"  # nosec B105  # the path of the file, not the token
 CONFIG = "/etc/slipway"
 DATA = "/data"
+TLS = f"{CONFIG}/tls"
+LOKI_PORT = 3100  # in Loki's own network; on the host it has the port that config/monitoring.toml says
+# What an app may not say: the names of our own series, of the rules' and of Prometheus' own.
+OUR_NAMES = "slipway_.*|envoy_.*|slot:.*|up|ALERTS.*|scrape_.*|prometheus_.*|alertmanager_.*"
+# Of one scrape of an app. Beyond them the whole scrape is refused, and AppMetricsRefused fires.
+APP_LIMITS = {
+    "body_size_limit": "8MB",
+    "sample_limit": 10_000,
+    "label_limit": 30,
+    "label_name_length_limit": 200,
+    "label_value_length_limit": 1_000,
+}
 
 
 def prometheus(monitoring: Monitoring) -> Document:
@@ -29,10 +43,20 @@ def prometheus(monitoring: Monitoring) -> Document:
             "evaluation_interval": f"{monitoring.prometheus.evaluation_seconds:g}s",
         },
         "rule_files": [RULES],
-        "alerting": {"alertmanagers": [_static(f"{LOCAL}:{monitoring.alertmanager.port}", as_list=True)]},
+        "alerting": {"alertmanagers": [_ours(monitoring.alertmanager.port)]},
         "scrape_configs": [
             {"job_name": "exporter", "static_configs": [_static(exporter)]},
-            {"job_name": "app", "http_sd_configs": [{"url": f"http://{exporter}/targets/app", **discovered}]},
+            {
+                "job_name": "app",
+                "http_sd_configs": [{"url": f"http://{exporter}/targets/app", **discovered}],
+                "honor_labels": False,
+                "honor_timestamps": False,
+                "follow_redirects": False,
+                "metric_relabel_configs": [
+                    {"source_labels": ["__name__"], "regex": OUR_NAMES, "action": "drop"},
+                ],
+                **APP_LIMITS,
+            },
             {
                 "job_name": "router",
                 "http_sd_configs": [{"url": f"http://{exporter}/targets/router", **discovered}],
@@ -41,14 +65,41 @@ def prometheus(monitoring: Monitoring) -> Document:
                     {"source_labels": ["envoy_cluster_name"], "regex": "(.+)", "target_label": "slot"}
                 ],
             },
-            {"job_name": "prometheus", "static_configs": [_static(f"{LOCAL}:{monitoring.prometheus.port}")]},
-            {"job_name": "alertmanager", "static_configs": [_static(f"{LOCAL}:{monitoring.alertmanager.port}")]},
+            {"job_name": "prometheus", **_ours(monitoring.prometheus.port)},
+            {"job_name": "alertmanager", **_ours(monitoring.alertmanager.port)},
         ],
     }
 
 
-def _static(address: str, as_list: bool = False) -> Document:
-    return {"static_configs": [{"targets": [address]}]} if as_list else {"targets": [address]}
+def _ours(port: int) -> Document:
+    """Return how Prometheus asks a program of the stack."""
+    files = {"ca_file": f"{TLS}/ca.crt", "cert_file": f"{TLS}/client.crt", "key_file": f"{TLS}/client.key"}
+    return {"scheme": "https", "tls_config": files, "static_configs": [_static(f"{LOCAL}:{port}")]}
+
+
+def _static(address: str) -> Document:
+    return {"targets": [address]}
+
+
+def _server() -> Document:
+    """Return the server's side, in the words that Prometheus, Alertmanager and Loki share."""
+    return {
+        "cert_file": f"{TLS}/server.crt",
+        "key_file": f"{TLS}/server.key",
+        "client_auth_type": "RequireAndVerifyClientCert",
+        "client_ca_file": f"{TLS}/ca.crt",
+    }
+
+
+def web() -> Document:
+    """Return web.yml of Prometheus and Alertmanager: whom they answer."""
+    return {"tls_server_config": {**_server(), "min_version": "TLS12"}}
+
+
+def client(directory: str) -> Document:
+    """Return what amtool and promtool read (`--http.config.file`), for the client's files in `directory`."""
+    names = {"ca_file": "ca.crt", "cert_file": "client.crt", "key_file": "client.key"}
+    return {"tls_config": {key: f"{directory}/{name}" for key, name in names.items()}}
 
 
 def alertmanager(monitoring: Monitoring, receiver_port: int) -> Document:
@@ -88,16 +139,21 @@ def alertmanager(monitoring: Monitoring, receiver_port: int) -> Document:
 
 
 def loki(monitoring: Monitoring) -> Document:
-    """Return loki.yml: one process, files on this host, old lines removed."""
-    port = monitoring.loki.port
+    """Return loki.yml: one process in a network of its own, files on this host, old lines removed.
+
+    Out of that network leads one port of 127.0.0.1. Its parts speak with each other over gRPC, which asks nobody who he
+    is: that stays inside.
+    """
     return {
         "auth_enabled": False,
         "analytics": {"reporting_enabled": False},
         "server": {
-            "http_listen_address": LOCAL,
-            "http_listen_port": port,
+            "http_listen_address": "0.0.0.0",  # nosec B104  # of its own network; docker publishes it on 127.0.0.1
+            "http_listen_port": LOKI_PORT,
+            "http_tls_config": _server(),
+            "tls_min_version": "VersionTLS12",
             "grpc_listen_address": LOCAL,
-            "grpc_listen_port": port + 1,
+            "grpc_listen_port": LOKI_PORT + 1,
             "log_level": "warn",
         },
         "common": {
@@ -118,7 +174,11 @@ def loki(monitoring: Monitoring) -> Document:
                 }
             ]
         },
-        "limits_config": {"retention_period": f"{monitoring.loki.retention_days * 24}h", "volume_enabled": True},
+        "limits_config": {
+            "retention_period": f"{monitoring.loki.retention_days * 24}h",
+            "volume_enabled": True,
+            "deletion_mode": "disabled",  # lines go when their time is over, and not on request
+        },
         "compactor": {
             "working_directory": f"{DATA}/compactor",
             "retention_enabled": True,
@@ -127,21 +187,29 @@ def loki(monitoring: Monitoring) -> Document:
     }
 
 
-def datasources(monitoring: Monitoring) -> Document:
-    """Return Grafana's data sources. Their uids are the ones that the dashboards name."""
+def datasources(monitoring: Monitoring, shown: Certificates) -> Document:
+    """Return Grafana's data sources, with what it shows them. Their uids are the ones that the dashboards name."""
+    secrets = {
+        "tlsCACert": shown.authority.decode(),
+        "tlsClientCert": shown.client.decode(),
+        "tlsClientKey": shown.client_key.decode(),
+    }
     prometheus_port, loki_port = monitoring.prometheus.port, monitoring.loki.port
     made: list[Document] = [
         {
             "name": "Prometheus",
             "uid": "prometheus",
             "type": "prometheus",
-            "url": f"http://{LOCAL}:{prometheus_port}",
+            "url": f"https://{LOCAL}:{prometheus_port}",
             "isDefault": True,
             "jsonData": {"timeInterval": f"{monitoring.prometheus.scrape_seconds:g}s", "httpMethod": "POST"},
         },
-        {"name": "Loki", "uid": "loki", "type": "loki", "url": f"http://{LOCAL}:{loki_port}"},
+        {"name": "Loki", "uid": "loki", "type": "loki", "url": f"https://{LOCAL}:{loki_port}", "jsonData": {}},
     ]
-    return {"apiVersion": 1, "datasources": [{**one, "access": "proxy", "editable": False} for one in made]}
+    tls = {"tlsAuth": True, "tlsAuthWithCACert": True, "serverName": LOCAL}
+    common = {"access": "proxy", "editable": False, "secureJsonData": secrets}
+    sources = [{**one, "jsonData": {**one["jsonData"], **tls}, **common} for one in made]
+    return {"apiVersion": 1, "datasources": sources}
 
 
 def dashboard_provider() -> Document:

@@ -15,7 +15,7 @@ import httpx
 import yaml
 
 from control import monitoring_files
-from host import tls
+from control.monitoring_keys import Certificates, certificates, client_context
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.docker.labels import owner
@@ -36,6 +36,9 @@ READY = {
     "alloy": "/-/ready",
     "grafana": "/api/health",
 }
+# Those that answer only who shows the client certificate; Grafana has users. And those that show it themselves.
+GUARDED = ("prometheus", "alertmanager", "loki", "alloy")
+CLIENTS = ("prometheus", "alloy")
 UP_TIMEOUT_S = 180
 READY_S = 45.0
 STOP_S = 20.0
@@ -81,7 +84,16 @@ class MonitoringStack:
 
     def url(self, service: str) -> str:
         """Return a service's address on this host."""
-        return f"http://127.0.0.1:{getattr(self.monitoring, service).port}"
+        return f"http{'s' * (service in GUARDED)}://127.0.0.1:{getattr(self.monitoring, service).port}"
+
+    @property
+    def client(self) -> Path:
+        """Return the directory of what a client shows: ca.crt, client.crt, client.key, and client.yml for amtool."""
+        return self.directory / "client"
+
+    def http(self, timeout_s: float = 10) -> httpx.Client:
+        """Return a client that the programs answer. Raises OSError before `prepare` wrote what it shows."""
+        return httpx.Client(timeout=timeout_s, trust_env=False, verify=client_context(self.client))
 
     @property
     def password_file(self) -> Path:
@@ -93,7 +105,12 @@ class MonitoringStack:
 
         `containers`: releases run as containers, whose logs are shipped too.
         """
+        shown = certificates(self.home)
         files = {
+            **_tls_files(shown),
+            "client/client.yml": _yaml(monitoring_files.client(str(self.client))),
+            "prometheus/etc/web.yml": _yaml(monitoring_files.web()),
+            "alertmanager/etc/web.yml": _yaml(monitoring_files.web()),
             "prometheus/etc/prometheus.yml": _yaml(monitoring_files.prometheus(self.monitoring)),
             "prometheus/etc/alerts.yml": (SOURCES / "alerts.yml").read_bytes(),
             "alertmanager/etc/alertmanager.yml": _yaml(monitoring_files.alertmanager(self.monitoring, receiver_port)),
@@ -102,7 +119,9 @@ class MonitoringStack:
             "alloy/etc/logs.alloy": (SOURCES / "logs.alloy").read_bytes(),
             **({"alloy/etc/containers.alloy": (SOURCES / "containers.alloy").read_bytes()} if containers else {}),
             "grafana/etc/password": read_or_create(self.password_file, _token),
-            "grafana/etc/provisioning/datasources/slipway.yml": _yaml(monitoring_files.datasources(self.monitoring)),
+            "grafana/etc/provisioning/datasources/slipway.yml": _yaml(
+                monitoring_files.datasources(self.monitoring, shown)
+            ),
             "grafana/etc/provisioning/dashboards/slipway.yml": _yaml(monitoring_files.dashboard_provider()),
         }
         for file in (SOURCES / "dashboards").glob("*.json"):
@@ -185,9 +204,9 @@ class MonitoringStack:
     def answers(self, service: str) -> bool:
         """Return whether a service says that it is ready."""
         try:
-            answer = httpx.get(self.url(service) + READY[service], timeout=2, trust_env=False, verify=tls.context())
-            return answer.status_code == 200
-        except httpx.HTTPError:
+            with self.http(timeout_s=2) as http:
+                return http.get(self.url(service) + READY[service]).status_code == 200
+        except (httpx.HTTPError, OSError):  # OSError: nothing was prepared yet, so nothing of ours runs
             return False
 
     def _last_words(self, service: str) -> str:
@@ -202,6 +221,15 @@ class MonitoringStack:
         """Stop its containers; figures and logs are kept. Nothing to do where it never was started."""
         if self.directory.exists():
             self.engine.stop([one for one in self.containers() if one.state == "running"], STOP_S)
+
+
+def _tls_files(shown: Certificates) -> dict[str, bytes]:
+    """Return the files that the programs show and trust, by name; and ours, for people and their tools."""
+    server = {"ca.crt": shown.authority, "server.crt": shown.server, "server.key": shown.server_key}
+    client = {"ca.crt": shown.authority, "client.crt": shown.client, "client.key": shown.client_key}
+    files = {f"{service}/etc/tls/{name}": content for service in GUARDED for name, content in server.items()}
+    files |= {f"{service}/etc/tls/{name}": content for service in CLIENTS for name, content in client.items()}
+    return files | {f"client/{name}": content for name, content in client.items()}
 
 
 def _yaml(document: Mapping[str, Any]) -> bytes:

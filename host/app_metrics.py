@@ -29,6 +29,8 @@ def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
         raise ToolError(f"{path}: not Prometheus' text format: {str(error)[:200]}") from error
     if any(math.isnan(bound) for bound in found):
         raise ToolError(f"{path}: {name} has a bound that is no number")
+    if any(not math.isfinite(count) or count < 0 for count in found.values()):
+        raise ToolError(f"{path}: {name} has a count that is no count: expected a finite number >= 0")
     return found
 
 

@@ -80,7 +80,7 @@ class Alertmanager(_Section):
 
 
 class Loki(_Section):
-    """Loki keeps the logs. It also takes the port after its own."""
+    """Loki keeps the logs."""
 
     image: str = "grafana/loki:3.3.2"
     """Image of the container."""

@@ -1,7 +1,7 @@
 """Take Alertmanager's webhooks, `POST /alerts`: kept once, then told to Prefect as events and to people.
 
-An event `slipway.alert` for each, and `slipway.unhealthy` for a critical one about an environment. Only an alert that
-names the digest it blames may start a rollback: one that does not may be about the router or the host.
+An event `slipway.alert` for each, and `slipway.unhealthy` for a critical one about an environment. Only an alert of our
+own rules that names the live digest may start a rollback: one that names none may be about the router or the host.
 """
 
 import hmac
@@ -31,6 +31,7 @@ from notify.condition_events import NAMESPACE, condition_event
 from notify.outbox import ALERTS, Item, Outbox
 from services.notify.queue_loop import run_queue
 from services.receiver.read_body import Answered, read_body
+from settings.alert_rules import critical_alerts
 from settings.notify import Notify
 
 LARGEST_BYTES = 1_000_000
@@ -173,8 +174,11 @@ def _unhealthy_event(place: Environment, one: Fired) -> dict[str, Any]:
     ledger = place.ledger()
     blamed, note = _blamed(place, ledger, one)
     look = Look(Condition.UNHEALTHY, f"{one.name}: {one.summary}")
+    known = one.name in critical_alerts()
+    if not known:
+        note += f"; {one.name} is no critical alert of config/monitoring/alerts.yml: no rollback"
     event = condition_event(place, ledger, look, "alertmanager", one.mark, blamed, note)
-    if not one.digest:
+    if not (known and one.digest):
         event["resource"]["slipway.rollback"] = "no"
     return event
 

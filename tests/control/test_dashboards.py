@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from control.monitoring_files import datasources
+from control.monitoring_keys import Certificates
 from host.home import CHECKOUT
 from settings.monitoring import Monitoring
 from tests.control.grafana import Dashboard, Panel
@@ -26,7 +27,10 @@ def read(file: Path) -> Dashboard:
 @pytest.mark.parametrize("file", DASHBOARDS, ids=lambda file: file.stem)
 def test_a_dashboard_has_the_documented_form(file: Path) -> None:
     made = read(file)
-    known = {(one["type"], one["uid"]) for one in datasources(Monitoring())["datasources"]}
+    known = {
+        (one["type"], one["uid"])
+        for one in datasources(Monitoring(), Certificates(b"", b"", b"", b"", b""))["datasources"]
+    }
     asked = {(query.datasource.type, query.datasource.uid) for panel in made.panels for query in panel.targets}
     assert asked <= known
     assert [one.name for one in made.annotations.list][1:] == ["Releases", "Alerts"]

@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from control.monitoring_stack import SERVICES, MonitoringStack
@@ -52,6 +51,7 @@ def tool(stack: MonitoringStack, service: str, program: str, *argv: str, more: s
 def test_prometheus_and_alertmanager_accept_what_is_written(stack: MonitoringStack) -> None:
     stack.prepare(4210)
     assert "SUCCESS" in tool(stack, "prometheus", "promtool", "check", "config", "/etc/slipway/prometheus.yml")
+    assert "SUCCESS" in tool(stack, "prometheus", "promtool", "check", "web-config", "/etc/slipway/web.yml")
     assert "SUCCESS" in tool(stack, "alertmanager", "amtool", "check-config", "/etc/slipway/alertmanager.yml")
 
 
@@ -122,10 +122,11 @@ def _listening(port: int) -> list[str]:
 
 def _tells_the_exporter_is_down(stack: MonitoringStack, hook: Hook) -> None:
     """A fired alert, posted as Prometheus posts it, reaches the hook with the token; Prometheus knows its rules."""
-    rules = httpx.get(f"{stack.url('prometheus')}/api/v1/rules", trust_env=False).json()["data"]["groups"]
+    http = stack.http()
+    rules = http.get(f"{stack.url('prometheus')}/api/v1/rules").json()["data"]["groups"]
     assert {group["name"] for group in rules} == {"slots", "live", "releases", "control"}
     alert = {"labels": {"alertname": "A", "severity": "critical"}, "annotations": {"summary": "s"}}
-    httpx.post(f"{stack.url('alertmanager')}/api/v2/alerts", json=[alert], trust_env=False).raise_for_status()
+    http.post(f"{stack.url('alertmanager')}/api/v2/alerts", json=[alert]).raise_for_status()
     deadline = time.monotonic() + 30
     while not hook.got:
         assert time.monotonic() < deadline, "waited 30 s for Alertmanager's webhook"

@@ -42,7 +42,8 @@ class Prometheus:
 
     def __init__(self, stack: MonitoringStack, installation: Installation) -> None:
         self.installation = installation
-        self.http = httpx.Client(base_url=stack.url("prometheus"), trust_env=False, timeout=20)
+        self.http = stack.http(timeout_s=20)
+        self.http.base_url = httpx.URL(stack.url("prometheus"))
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """Return what a query finds; fail naming it when Prometheus does not take it."""

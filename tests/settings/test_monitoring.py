@@ -67,21 +67,32 @@ def addresses(value: Any, key: str = "") -> list[str]:
 
 
 def test_nothing_listens_beyond_this_host() -> None:
-    found = addresses(monitoring_files.loki(Monitoring()))
-    assert len(found) == 4 and set(found) <= set(LISTENERS)
+    """Loki's HTTP listens in a network of its own, and is published on 127.0.0.1; its gRPC stays inside."""
+    loki = monitoring_files.loki(Monitoring())
+    assert loki["server"].pop("http_listen_address") == "0.0.0.0"
+    found = addresses(loki)
+    assert len(found) == 3 and set(found) <= set(LISTENERS)
     text = COMPOSE_FILE.read_text()
+    services = yaml.safe_load(text)["services"]
+    assert {name: one["ports"] for name, one in services.items() if "ports" in one} == {
+        "loki": ["127.0.0.1:${LOKI_PORT:?}:3100"]
+    }
     for word in ("--web.listen-address=", "--server.http.listen-addr=", "GF_SERVER_HTTP_ADDR: "):
         assert f"{word}127.0.0.1" in text
-    assert "--cluster.listen-address= " in text and "ports:" not in text
+    assert "--cluster.listen-address= " in text
 
 
 def test_every_service_is_limited_and_unprivileged() -> None:
     services = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
     assert tuple(services) == SERVICES
-    for service in services.values():
+    for name, service in services.items():
         assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["pids_limit"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["mem_limit"] and service["cpus"] and service["network_mode"] == "host"
+        assert (
+            service["mem_limit"]
+            and service["cpus"]
+            and service["network_mode"] == ("bridge" if name == "loki" else "host")
+        )
 
 
 def test_files_are_written_for_our_eyes_only_and_secrets_are_kept(tmp_path: Path) -> None:

@@ -104,6 +104,15 @@ def test_an_unknown_digest_wants_nothing(world: World, digest: str) -> None:
     assert unhealthy["payload"]["digest"] == digest and unhealthy["resource"]["slipway.rollback"] == "no"
 
 
+@pytest.mark.parametrize("name", ["Invented", "DiskFilling", "errorratehigh", "slot"])
+def test_an_alert_that_no_rule_of_ours_fires_as_critical_is_told_and_wants_nothing(world: World, name: str) -> None:
+    world.send(world.alert(alertname=name, digest=world.digest))
+    unhealthy = world.tell()[1]
+    assert unhealthy["resource"]["slipway.rollback"] == "no" and unhealthy["payload"]["digest"] == world.digest
+    assert f"{name} is no critical alert of config/monitoring/alerts.yml" in unhealthy["payload"]["blamed"]
+    assert len(world.seen.posts()) == 1
+
+
 @pytest.mark.parametrize("labels", [{"severity": "warning"}, {"environment": "control"}, {"environment": ""}])
 def test_what_is_not_critical_or_about_no_environment_blames_nothing(world: World, labels: dict[str, str]) -> None:
     world.send(world.alert(digest=world.digest, **labels))
