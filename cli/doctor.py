@@ -19,7 +19,7 @@ from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.errors import ConfigError, SlipwayError
 from host.home import Home
-from host.ports import is_free, who_listens
+from host.ports import is_free, loopback_twin, who_listens
 from host.resources import control_groups, shares
 from host.resources.cores import host_cores
 from host.sandbox.run import Isolation, available, described
@@ -170,7 +170,7 @@ def _ports(home: Home) -> list[Finding]:
         rows.append(_port(what, number, ours, variable))
     for what, (name, settings) in wanted.items():
         ours = (home.place(name) / "supervisor").exists() and not is_free(settings.port)
-        rows.append(_port(what, settings.port, ours, f"SLIPWAY_{name.upper()}_PORT"))
+        rows.append(_port(what, settings.port, ours, f"SLIPWAY_{name.upper()}_PORT", loopback_twin(settings.host)))
     return rows
 
 
@@ -182,8 +182,8 @@ def _prefect(home: Home) -> Finding:
     return _port("port of Prefect", port(), answers, "SLIPWAY_PREFECT_PORT")
 
 
-def _port(what: str, number: int, ours: bool, variable: str) -> Finding:
-    if is_free(number):
+def _port(what: str, number: int, ours: bool, variable: str, twin: str = "") -> Finding:
+    if is_free(number) and (not twin or is_free(number, twin)):
         return Finding(what, f"{number} is free", True)
     who = who_listens(number) or "another process"
     if ours:

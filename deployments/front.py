@@ -66,14 +66,15 @@ class Front:
                 f"sysctl -w net.ipv4.ip_unprivileged_port_start={port} (and a line for it in /etc/sysctl.d/), or "
                 "choose a port above 1023"
             )
-        ours = self._runs()
-        for port in self.place.router.edge.ports:
-            if not ours and not is_free(port, self.place.settings.host):
-                who = who_listens(port) or "another process"
-                raise ConfigError(
-                    f"{self.place.name}: port {port} is taken by {who}; stop it, or set "
-                    f"SLIPWAY_{self.place.name.upper()}_PORT to a free one"
-                )
+        edge = self.place.router.edge
+        taken = [(host, port) for port in edge.ports for host in edge.hosts if not is_free(port, host)]
+        if taken and not self._runs():
+            host, port = taken[0]
+            who = who_listens(port) or "another process"
+            raise ConfigError(
+                f"{self.place.name}: port {port} is taken by {who}, on {host}; stop it, or set "
+                f"SLIPWAY_{self.place.name.upper()}_PORT to a free one"
+            )
 
     def _runs(self) -> bool:
         if self._container and self._container.running():

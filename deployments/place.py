@@ -22,7 +22,7 @@ from evidence.store import Store
 from host.errors import ConfigError
 from host.files import read_or_create, write_atomically
 from host.home import Home
-from host.ports import free_port
+from host.ports import free_port, loopback_twin
 from host.supervisor.supervisor import Supervisor
 from settings.environment import Settings, read_settings
 from settings.targets import Target
@@ -101,6 +101,8 @@ class Place:
             inner_port=self._inner_port() if self._tls else 0,
             redirect_port=settings.redirect_port,
             trusted_hops=settings.xff_trusted_hops,
+            twin=loopback_twin(settings.host),
+            shared=settings.router == "container",
         )
         return Envoy(self.directory / "router", self.sockets, edge)
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import psutil
 
-LOCAL = "127.0.0.1"
+LOCAL, LOCAL6 = "127.0.0.1", "::1"
 NET_BIND_SERVICE = 10  # capabilities(7)
 
 
@@ -43,9 +43,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def loopback_twin(host: str) -> str:
+    """Return the loopback address of the other family, if people who type "localhost" come to `host` and this host has
+    such an address; else "".
+
+    "localhost" means 127.0.0.1 and ::1, and browsers try ::1 first: who serves on one of them must have both.
+    """
+    twin = {LOCAL: LOCAL6, "0.0.0.0": LOCAL6, LOCAL6: LOCAL, "::": LOCAL}.get(host, "")  # nosec B104  # compared
+    return twin if twin and is_free(0, twin) else ""
+
+
 def is_free(port: int, host: str = LOCAL) -> bool:
     """Return whether a server could listen on `port` (1 to 65535) of `host` now."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         # as servers do: connections that are winding down (TIME_WAIT) are in nobody's way
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

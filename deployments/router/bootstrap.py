@@ -4,6 +4,7 @@ The bootstrap is read once at start. Clusters, routes (deployments/router/routes
 files that are read again whenever a rename replaces them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,10 @@ class Edge:
 
     With `tls` it speaks TLS on `port`, and plain HTTP on `inner_port` of 127.0.0.1, for our own checks: no certificate
     names that address. `redirect_port` (0: none) sends people from plain HTTP to TLS. `trusted_hops`: how many proxies
-    in front of it say truly who the client is; with 0 nobody is believed.
+    in front of it say truly who the client is; with 0 nobody is believed. `twin`: another address for the same ports
+    ("" for none), so that nobody else listens on the loopback address of the other family, where people who type
+    "localhost" may come out. `shared`: a second router of the same user may listen beside it, which is how a container
+    is replaced; so may then every program of that user.
     """
 
     port: int
@@ -43,6 +47,13 @@ class Edge:
     inner_port: int = 0
     redirect_port: int = 0
     trusted_hops: int = 0
+    twin: str = ""
+    shared: bool = False
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the addresses of its public ports."""
+        return (self.host, self.twin) if self.twin else (self.host,)
 
     @property
     def ports(self) -> tuple[int, ...]:
@@ -69,13 +80,15 @@ def bootstrap(edge: Edge, files: Files) -> Document:
 
     The access log goes to standard output, one JSON object a request, so that whoever runs Envoy rotates it.
     """
-    listeners = [_listener("public", edge.host, edge.port, _manager(files.rds, edge.trusted_hops))]
+    listeners = [_listener("public", edge.hosts, edge.port, _manager(files.rds, edge.trusted_hops))]
     if edge.tls:
         listeners[0]["filter_chains"][0]["transport_socket"] = _tls(files.sds)
         # One hop: our checks say, as a proxy would, that what they ask for came by TLS.
-        listeners.append(_listener("inner", "127.0.0.1", edge.inner_port, _manager(files.rds, 1)))
+        listeners.append(_listener("inner", ("127.0.0.1",), edge.inner_port, _manager(files.rds, 1)))
         if edge.redirect_port:
-            listeners.append(_listener("redirect", edge.host, edge.redirect_port, _redirecting(edge.port)))
+            listeners.append(_listener("redirect", edge.hosts, edge.redirect_port, _redirecting(edge.port)))
+    for listener in listeners:
+        listener["enable_reuse_port"] = edge.shared
     return {
         "node": {"id": "slipway", "cluster": "slipway"},
         # mode is a decimal number: 384 is 0600.
@@ -86,10 +99,12 @@ def bootstrap(edge: Edge, files: Files) -> Document:
     }
 
 
-def _listener(name: str, host: str, port: int, manager: Document) -> Document:
+def _listener(name: str, hosts: Sequence[str], port: int, manager: Document) -> Document:
+    first, *others = ({"address": {"socket_address": {"address": host, "port_value": port}}} for host in hosts)
     return {
         "name": name,
-        "address": {"socket_address": {"address": host, "port_value": port}},
+        **first,
+        **({"additional_addresses": others} if others else {}),
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],

@@ -1,8 +1,8 @@
-"""Become another program while holding a lock file: `python -I -S exec_locked.py LOCK HOST PORT PROGRAM ARGUMENT...`.
+"""Become another program while holding a lock file: `python -I -S exec_locked.py LOCK HOSTS PORT PROGRAM ARGUMENT...`.
 
-Envoy listens with SO_REUSEPORT: a second one on the same port would share its traffic silently. The lock, inherited
-by the program and freed by the kernel when it ends, keeps out a second one of the same directory; trying the port,
-one of another directory and any other listener. Standard library only. Exits with 75 (EX_TEMPFAIL) and one line.
+The lock, inherited by the program and freed by the kernel when it ends, keeps out a second router of the same
+directory; trying the port on each of HOSTS (with commas between), one of another directory and any other listener: it
+says in one line what Envoy would say in many. Standard library only. Exits with 75 (EX_TEMPFAIL) and one line.
 """
 
 import fcntl
@@ -27,14 +27,14 @@ def port_error(host: str, port: int) -> str | None:
 
 def main() -> None:
     """Take the lock, try the port, and become the program."""
-    lock, host, port, program, *arguments = sys.argv[1:]
+    lock, hosts, port, program, *arguments = sys.argv[1:]
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         print(f"router: already running here: {lock} is held; stop that one first", file=sys.stderr)
         sys.exit(TAKEN)
-    problem = port_error(host, int(port))
+    problem = next(filter(None, (port_error(host, int(port)) for host in hosts.split(","))), None)
     if problem:
         print(f"router: {problem}", file=sys.stderr)
         sys.exit(TAKEN)

@@ -216,7 +216,7 @@ class Envoy(Router):
     def command(self) -> list[str]:
         """Return what a supervisor runs in the foreground; it ends at once if this router already runs."""
         binary = str(self._binary or envoy_binary())
-        lock = [str(self.directory / "lock"), self.edge.host, str(self.edge.port)]
+        lock = [str(self.directory / "lock"), ",".join(self.edge.hosts), str(self.edge.port)]
         return [sys.executable, "-I", "-S", LOCKED, *lock, binary, *self.arguments()]
 
     def arguments(self) -> list[str]:

@@ -13,12 +13,15 @@ from host.ports import free_port
 from settings.targets import Target
 
 
-def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
+@pytest.mark.parametrize("host, family", [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_port_taken_by_a_stranger_names_him_and_starts_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, family: socket.AddressFamily
+) -> None:
+    with socket.create_server((host, 0), family=family) as stranger:
         port = stranger.getsockname()[1]
         monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(port))
         place = Environment.open(Target("staging"), "shop", Home(tmp_path))
-        with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*SLIPWAY_STAGING_PORT"):
+        with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*on {host}.*SLIPWAY_STAGING_PORT"):
             place.up()
         assert not place.supervisor.answers()
 

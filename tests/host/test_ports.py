@@ -1,6 +1,8 @@
 import os
 import socket
 
+import pytest
+
 from host import ports
 
 
@@ -30,3 +32,16 @@ def test_winding_down_connections_do_not_take_a_port() -> None:
             accepted.close()  # who closes first keeps the connection in TIME_WAIT
             assert client.recv(1) == b""
     assert ports.is_free(port)
+
+
+@pytest.mark.parametrize(
+    "host, twin",
+    [("127.0.0.1", "::1"), ("0.0.0.0", "::1"), ("::1", "127.0.0.1"), ("::", "127.0.0.1"), ("192.0.2.1", "")],
+)
+def test_localhost_is_two_addresses_and_who_serves_one_has_both(host: str, twin: str) -> None:
+    assert ports.loopback_twin(host) == twin
+
+
+def test_a_host_without_the_other_loopback_address_has_no_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "LOCAL6", "2001:db8::1")
+    assert ports.loopback_twin("127.0.0.1") == ""

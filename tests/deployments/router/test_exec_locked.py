@@ -11,8 +11,10 @@ from deployments.router import exec_locked as locked_exec
 from host.ports import free_port
 
 
-def run(lock: Path, port: int, *program: str, umask: int = -1) -> "subprocess.CompletedProcess[str]":
-    argv = [sys.executable, "-I", "-S", locked_exec.__file__, str(lock), "127.0.0.1", str(port), *program]
+def run(
+    lock: Path, port: int, *program: str, umask: int = -1, hosts: str = "127.0.0.1"
+) -> "subprocess.CompletedProcess[str]":
+    argv = [sys.executable, "-I", "-S", locked_exec.__file__, str(lock), hosts, str(port), *program]
     return subprocess.run(argv, capture_output=True, text=True, check=False, umask=umask)
 
 
@@ -41,3 +43,11 @@ def test_a_port_that_another_listens_on_is_refused(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (os.EX_TEMPFAIL, "")
     why = "Address already in use; free the port or choose another"
     assert done.stderr == f"router: cannot listen on 127.0.0.1:{port}: {why}\n"
+
+
+def test_each_address_of_the_port_is_tried(tmp_path: Path) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as stranger:
+        port = stranger.getsockname()[1]
+        done = run(tmp_path / "lock", port, "/bin/echo", hosts="127.0.0.1,::1")
+    assert (done.returncode, done.stdout) == (os.EX_TEMPFAIL, "")
+    assert done.stderr.startswith(f"router: cannot listen on ::1:{port}: Address already in use")

@@ -26,6 +26,21 @@ def test_the_admin_interface_is_a_socket_of_this_user_only() -> None:
     assert len(document["static_resources"]["listeners"]) == 1
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_port_is_shared_only_where_a_second_router_is_to_take_over(shared: bool) -> None:
+    edge = Edge(8080, tls=True, inner_port=8081, redirect_port=8082, shared=shared)
+    listeners = bootstrap(edge, FILES)["static_resources"]["listeners"]
+    assert [one["enable_reuse_port"] for one in listeners] == [shared] * 3
+
+
+def test_the_public_ports_are_listened_on_at_both_loopback_addresses() -> None:
+    edge = Edge(8080, tls=True, inner_port=8081, redirect_port=8082, twin="::1")
+    listeners = bootstrap(edge, FILES)["static_resources"]["listeners"]
+    more = {one["name"]: one.get("additional_addresses") for one in listeners}
+    assert more.pop("inner") is None
+    assert [one[0]["address"]["socket_address"]["address"] for one in more.values()] == ["::1", "::1"]
+
+
 def test_no_route_times_out_and_unknown_clusters_are_refused() -> None:
     resource = envoy.routes("r1", {"blue": 5, "green": 95}, "green", "secret")["resources"][0]
     assert resource["validate_clusters"] is True
