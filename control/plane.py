@@ -225,7 +225,8 @@ class Control:
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=50))
 
     def await_listeners(self) -> None:
-        """Wait until receiver and exporter take connections. Raises ToolError with their last words when one does not.
+        """Wait until receiver and exporter take connections. Raises ToolError with their last words when one does
+        not.
         """
         receiver, exporter = read_notify().receiver, read_monitoring().exporter
         for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):

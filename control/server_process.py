@@ -41,7 +41,8 @@ class PrefectServer(Protocol):
         """
 
     def down(self) -> None:
-        """Stop it, its data kept. Nothing to do where it never was started. Raises ToolError if it could not be asked.
+        """Stop it, its data kept. Nothing to do where it never was started. Raises ToolError if it could not be
+        asked.
         """
 
     def last_words(self) -> str:

@@ -53,7 +53,8 @@ class Past:
 
 
 def read_past(place: Environment) -> Past:
-    """Read an environment's journal, verified whole: once, then what came since. Raises JournalError if it is damaged.
+    """Read an environment's journal, verified whole: once, then what came since. Raises JournalError if it is
+    damaged.
     """
     file = place.home.root / "reports" / f"{place.name}.past.json"
     with collecting_later():

@@ -4,13 +4,22 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from gates.locks import Lock
 from host.environment_skeleton import Skeleton
 from host.errors import ArtifactError, ToolError, was_not_answered
 from host.files import locked
+from host.locks import read_lock_file, write_lock_file
+from host.package_tools import run_package_tool, uv_environment
+from host.resources.shares import Shares
 from host.sandbox.places import has_record, record_interpreter
+from host.sandbox.run import LAUNCHER_PATH, Completed
 
 INSTALL_TIMEOUT_S = 1800
 COMPLETE = ".complete"
@@ -44,44 +53,60 @@ def make_venv(
     lock: Path,
     wheels: Path | None,
     cache: Path,
-    run: Callable[[list[str]], list[str]] = list,
+    shares: Shares | None = None,
 ) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
-    With `wheels` nothing is fetched: everything comes from that folder. Raises ToolError if it cannot be made, or if a
-    package writes over what decides which interpreter runs; safe to repeat.
+    uv works in the sandbox, on a lock of our own writing; nothing of the original's text reaches it. With `wheels`
+    nothing is fetched: everything comes from copies of the files in that folder. With `shares` it yields to what
+    serves. Raises SourceError if the lock is not accepted, and ToolError if the environment cannot be made; safe to
+    repeat.
     """
-    environ = {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "UV_NO_PROGRESS": "1"}
-    if wheels is None:
-        environ |= {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
-        environ |= {name: os.environ[name] for name in ("HTTPS_PROXY", "NO_PROXY") if name in os.environ}
-    source = ["--offline", "--no-index", "--find-links", str(wheels)] if wheels else []
-    steps = [
-        [uv(), "venv", "-q", "--no-project", "--python", python, str(directory)],
-        [uv(), "pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
-        + ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:", *source, str(lock)],
-    ]
-    if lock.read_text(encoding="utf-8").find("==") < 0:
-        steps.pop()
-    made: Skeleton | None = None
-    for argv in steps:
-        try:
-            done = subprocess.run(
-                run(argv), env=environ, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False
+    locked_packages = read_lock_file(lock)
+    prefix = _prefix(python)
+    reads = [Path(uv())]
+    sync = ["pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
+    sync += ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:"]
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent) as scratch:
+        ours = write_lock_file(locked_packages, Path(scratch) / "packages.lock")
+        if wheels:
+            copies = _copies(wheels, Path(scratch) / "wheels")
+            sync += ["--offline", "--no-index", "--find-links", str(copies)]
+            reads.append(copies)
+
+        def run(words: list[str], reads: list[Path], writes: list[Path], network: bool) -> None:
+            done = run_package_tool(
+                [uv(), *words],
+                uv_environment(),
+                reads=reads,
+                named=[prefix],
+                writes=writes,
+                timeout_s=INSTALL_TIMEOUT_S,
+                shares=shares,
+                network=network,
             )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(
-                f"uv did not finish within {INSTALL_TIMEOUT_S} s: {' '.join(argv)}", transient=True
-            ) from error
-        if done.returncode:
-            trouble = done.stderr.strip()[-2000:]
-            raise ToolError(f"{lock.name}: cannot be installed: {trouble}", transient=was_not_answered(trouble))
-        made = made or Skeleton.of(directory)
-    if made:
-        made.refuse_changes(directory, lock.name, COMPLETE)
-    record_interpreter(directory, _prefix(python))
-    compile_bytecode(python, directory / "lib", run)
+            _refuse_failure(done, lock.name, words)
+
+        run(["venv", "-q", "--no-project", "--python", python, str(directory)], reads, [directory], False)
+        made = Skeleton.of(directory)
+        if locked_packages.packages:
+            run([*sync, str(ours)], [*reads, ours], [directory, cache], wheels is None)
+    made.refuse_changes(directory, lock.name, COMPLETE)
+    check_packages(directory, locked_packages)
+    record_interpreter(directory, prefix)
+    compile_bytecode(python, directory / "lib", shares)
     share_read_only(directory)
+
+
+def _copies(wheels: Path, folder: Path) -> Path:
+    """Copy wheels to where only we can change them, for the sandbox's user to read: what is hashed is what is used."""
+    folder.mkdir()
+    folder.chmod(0o755)  # nosec B103  # what is around it is 0700
+    for wheel in wheels.glob("*.whl"):
+        shutil.copyfile(wheel, folder / wheel.name)
+        (folder / wheel.name).chmod(0o444)
+    return folder
 
 
 def keep_interpreter(directory: Path, version: str) -> None:
@@ -105,14 +130,46 @@ def _prefix(python: str) -> Path:
     return Path(done.stdout.strip())
 
 
-def compile_bytecode(python: str, directory: Path, run: Callable[[list[str]], list[str]] = list) -> None:
-    """Compile what lies in a directory, by the base interpreter and without `site`.
+def _refuse_failure(done: Completed, lock: str, words: list[str]) -> None:
+    if done.timed_out:
+        raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: uv {' '.join(words)}", transient=True)
+    if done.failed:
+        trouble = done.output.strip()[-2000:] or done.how
+        raise ToolError(f"{lock}: cannot be installed: {trouble}", transient=was_not_answered(trouble))
 
-    The environment's own interpreter would run whatever a wheel's .pth file says, as us and outside the sandbox.
-    What does not compile is left as it is.
+
+def check_packages(directory: Path, lock: Lock) -> None:
+    """Raise ToolError unless an environment holds only packages of the lock, and every one that has no marker."""
+    named = {(package.name, package.version) for package in lock.packages}
+    needed = {(package.name, package.version) for package in lock.packages if package.marker is None}
+    installed = {_package(folder.name) for folder in directory.glob("lib/python3*/site-packages/*.dist-info")}
+    if wrong := sorted((installed - named) | (needed - installed)):
+        raise ToolError(f"{directory.name}: not what the lock says: {' '.join(wrong[0])} and {len(wrong) - 1} others")
+
+
+def _package(folder: str) -> tuple[str, str]:
+    name, _, version = folder.removesuffix(".dist-info").partition("-")
+    try:
+        return canonicalize_name(name), str(Version(version))
+    except InvalidVersion:
+        return canonicalize_name(name), version
+
+
+def compile_bytecode(python: str, directory: Path, shares: Shares | None = None) -> None:
+    """Compile what lies in a directory, by the base interpreter and without `site`, in the sandbox.
+
+    The environment's own interpreter would run whatever a wheel's .pth file says. What does not compile is left as it
+    is.
     """
-    argv = [python, "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)]
-    subprocess.run(run(argv), capture_output=True, timeout=INSTALL_TIMEOUT_S, check=False)
+    run_package_tool(
+        [os.path.realpath(python), "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)],
+        {"PATH": LAUNCHER_PATH, "LANG": "C.UTF-8"},
+        named=[_prefix(python)],
+        writes=[directory],
+        timeout_s=INSTALL_TIMEOUT_S,
+        shares=shares,
+        network=False,
+    )
 
 
 def once(directory: Path, make: Callable[[], None]) -> None:

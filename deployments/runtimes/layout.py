@@ -16,7 +16,7 @@ from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.place import Place
 from evidence.bundle import Bundle, link_blobs, verify_blobs
-from host.errors import ToolError
+from host.errors import ArtifactError, SourceError, ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
 from host.sandbox.places import has_record
@@ -135,7 +135,10 @@ class Layout:
             lock.write_bytes(store.blob(lock_digest).read_bytes())
             python = interpreter(installed.bundle.python)
             directory = installed.environment(smoke)
-            make_venv(directory, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv")
+            try:
+                make_venv(directory, python, lock, Path(scratch) / "wheels", Path(scratch) / "uv")
+            except SourceError as error:
+                raise ArtifactError(f"artifact {installed.digest[:12]}: {error}") from error
 
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)

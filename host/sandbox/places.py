@@ -23,6 +23,8 @@ STATE = (
     "cache/downloads/*",
     "cache/tools/*",
     "cache/kingfisher",
+    "cache/pip",
+    "cache/uv",
     "environments/*/postgres/data",
     "environments/*/postgres/initdb-*",
     "environments/*/run/pg",

@@ -69,6 +69,8 @@ class Sandbox:
 
     The caller makes `writable` directories belong to `owner()`. `uid` is who the program runs as when we are root.
     `lock` is a file that stays locked while any process of the program lives; the launcher waits 10 s for it.
+    `named` are read-only as well: what the settings of this host's operator name, such as a folder that is an index of
+    packages, and the interpreter that fills an environment. It may lie at any place that is not closed.
     `shares` are the limits of a check's program, which yields to what serves; only `run` heeds them. None: it serves.
     Below `namespaces` the binds have no effect: the file modes decide.
     """
@@ -80,6 +82,7 @@ class Sandbox:
     uid: int = APP_UID
     lock: Path | None = None
     shares: Shares | None = None
+    named: tuple[Path, ...] = ()
 
     def owner(self) -> int:
         """Return the uid (and gid) that the program has on the host."""
@@ -305,7 +308,7 @@ def _spec(
             "allow unprivileged user namespaces, or use the host's network"
         )
     dropping = os.geteuid() == 0 and sandbox.isolation is not Isolation.NONE
-    interpreters = _interpreters(sandbox)
+    interpreters = [*_interpreters(sandbox), *filter(_is_shown, sandbox.named)]
     places = Places(interpreters)
     spec: dict[str, object] = {
         "isolation": sandbox.isolation.value,
@@ -336,8 +339,8 @@ def _interpreters(sandbox: Sandbox) -> list[Path]:
     return [prefix for prefix in sorted(prefixes) if _is_shown(prefix)]
 
 
-def _is_shown(prefix: Path) -> bool:
-    return not prefix.is_relative_to("/usr") and prefix != Path("/") and prefix.is_dir()
+def _is_shown(path: Path) -> bool:
+    return not path.is_relative_to("/usr") and path != Path("/") and path.exists()
 
 
 def _launcher(spec: str) -> list[str]:

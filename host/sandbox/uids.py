@@ -1,4 +1,6 @@
-"""Which uid the app of an environment runs as, where we are root: one for each, so that none sees another's processes."""
+"""Which uid the app of an environment runs as, where we are root: one for each, so that none sees another's
+processes.
+"""
 
 import json
 from typing import Any

@@ -3,24 +3,25 @@
 import os
 import shutil
 import tarfile
-from deployments.environment import runs_images
 from pathlib import Path, PurePosixPath
 
 from prefect.logging import get_run_logger
 
-from host.docker.engine import Engine
-from host.home import CHECKOUT
-from settings.pipeline import ImageBuild, Pipeline
-from settings.environment import read_settings
-from settings.targets import Target
+from deployments.environment import runs_images
 from evidence.bundle import Image
+from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
+from host.home import CHECKOUT
+from host.locks import read_lock_file, write_lock_file
+from settings.environment import read_settings
+from settings.pipeline import ImageBuild, Pipeline
+from settings.targets import Target
 from tasks.build.bundle import ImageBuilt, lay_over
-from tasks.checks.cores import core
-from tasks.source.dependencies import download_wheels
 from tasks.build.docker_blocks import engine_address, registry_login
-from tasks.source.workspace import Workspace
+from tasks.checks.cores import core
 from tasks.retries import repeatable
+from tasks.source.dependencies import download_wheels
+from tasks.source.workspace import Workspace
 
 RELEASE = "{release}/"
 # Where the artifact keeps what comes from this repository and not from the app's.
@@ -44,6 +45,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     shutil.rmtree(top, ignore_errors=True)  # of an attempt before this one
     context = workspace.source.lay_out(top / "context", os.geteuid())
     lay_over(context, outputs)
+    _rewrite_locks(pipeline, context)
     _readable(context)
     name = f"slipway/{pipeline.app.name}"
     tag = workspace.source.commit[:12]
@@ -95,6 +97,14 @@ def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, c
         ),
         *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
     ]
+
+
+def _rewrite_locks(pipeline: Pipeline, context: Path) -> None:
+    """Put locks of our own writing in place of the commit's: a Dockerfile hands them to pip. Raises SourceError."""
+    for name in pipeline.locks.shipped:
+        lock = read_lock_file(context / name)
+        (context / name).unlink()
+        write_lock_file(lock, context / name)
 
 
 def _readable(context: Path) -> None:

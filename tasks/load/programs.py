@@ -107,7 +107,8 @@ class LoadTest:
             yield load
 
     def await_healthy(self, app: Background, base_url: str) -> None:
-        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is cancelled.
+        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is
+        cancelled.
         """
         await_healthy(base_url, self.run.health, self.performance.startup_seconds, gone=lambda: self.gone(app))
 

@@ -16,7 +16,8 @@ from tasks.build.docker_blocks import lend_login
 
 
 def open_place(environment: Target) -> Environment:
-    """Return the environment. Raises ConfigError if the run's deployment is for another one: its worker is another's.
+    """Return the environment. Raises ConfigError if the run's deployment is for another one: its worker is
+    another's.
     """
     target = Target(environment)
     deployment = runtime.deployment.name

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from gates.check import Check
 from gates.findings import Finding, fingerprint
+from gates.locks import LARGEST_LOCK_BYTES
 from gates.scans.outcome import ScanOutcome
 from host.errors import ToolError
 from tasks.scans import Reads, Scan, Subject
@@ -23,7 +24,7 @@ from tasks.scans.keys import contents, our_program, program_state
 from tasks.scans.packages.advisories import CANARY, Source
 from tasks.scans.packages.npm import OTHER_LOCKS, look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
-from tasks.scans.packages.pins import LARGEST_LOCK_BYTES, Pin, Pins, read_pins
+from tasks.scans.packages.pins import Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree
 
@@ -167,8 +168,7 @@ class Audit:
 
 
 def read_pip_audit(raw: Any, pins: list[Pin]) -> list[Dependency]:
-    """Return what the report says of each pin. Raises ToolError if it is not pip-audit's, or not about exactly these.
-    """
+    """Return what the report says of each pin. Raises ToolError if it is not pip-audit's, or not about these."""
     dependencies = as_report(PipAuditReport, raw, "pip-audit").dependencies
     skipped = [f"{package.name} ({package.skip_reason})" for package in dependencies if package.skip_reason]
     if skipped:

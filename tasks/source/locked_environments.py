@@ -1,8 +1,8 @@
 """Environments and wheels that a lock names, made once a lock and kept by its digest, checked by hash."""
 
 import hashlib
-import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,9 @@ from typing import Literal
 
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
-from host.resources.shares import yielding
+from host.locks import check_wheels, read_lock_file, refuse_conflicts, write_lock_file
+from host.package_tools import pip, pip_environment, run_package_tool
+from host.resources.shares import Shares
 from host.virtual_environments import interpreter, keep_interpreter, make_venv, once
 
 DOWNLOAD_TIMEOUT_S = 1800
@@ -40,7 +42,7 @@ def locked_environment(lock: Path, python: str, make_once: Once = at_once) -> Pa
     make_once(
         f"environment {lock.name}",
         directory,
-        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", yielding),
+        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", Shares()),
     )
     keep_interpreter(directory, python)
     return directory
@@ -67,18 +69,27 @@ def fetch_wheels(lock: Path, python: str, make_once: Once = at_once) -> Path:
 
 
 def _download(lock: Path, python: str, directory: Path) -> None:
+    packages = read_lock_file(lock)
+    refuse_conflicts(packages, python, lock.name)
     directory.mkdir()
-    if "==" not in lock.read_text(encoding="utf-8"):
+    if not packages.packages:
         return
-    argv = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-input", "--no-deps"]
-    argv += ["--require-hashes", "--only-binary", ":all:", "--python-version", python, "-d", str(directory)]
-    argv += ["-r", str(lock)]
-    try:
-        done = subprocess.run(yielding(argv), capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(
-            f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True
-        ) from error
-    if done.returncode:
-        trouble = done.stderr.strip()[-1500:]
+    with tempfile.TemporaryDirectory() as scratch:
+        ours = write_lock_file(packages, Path(scratch) / "packages.lock")
+        argv = [*pip(), "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+        cache = Home.find().cache / "pip"
+        argv += ["--cache-dir", str(cache), "--python-version", python, "-d", str(directory), "-r", str(ours)]
+        done = run_package_tool(
+            argv,
+            pip_environment(),
+            reads=[Path(argv[3]), ours],
+            writes=[directory, cache],
+            timeout_s=DOWNLOAD_TIMEOUT_S,
+            shares=Shares(),
+        )
+    if done.timed_out:
+        raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True)
+    if done.failed:
+        trouble = done.output.strip()[-1500:] or done.how
         raise ToolError(f"{lock.name}: the wheels cannot be fetched: {trouble}", transient=was_not_answered(trouble))
+    check_wheels(directory, packages)

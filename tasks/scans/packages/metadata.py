@@ -2,16 +2,12 @@
 
 from pathlib import Path
 
-from packaging.markers import UndefinedEnvironmentName
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
-
 from evidence.python_metadata import read_metadata
 from gates.scans.licences import Package
 from gates.scans.npm_lock import NpmLock, locked_packages
 from gates.scans.outcome import read_report
 from host.errors import ToolError
-from tasks.scans.packages.pins import logical_lines
+from host.locks import read_lock_file
 
 LARGEST_METADATA_BYTES = 5_000_000
 LARGEST_LOCK_BYTES = 50_000_000
@@ -39,20 +35,9 @@ def _package(folder: Path, shipped: bool) -> Package:
 
 
 def pinned(lock: Path) -> set[str]:
-    """Return the canonical names that a lock installs on this platform. Raises ToolError if a line cannot be read."""
-    if lock.stat().st_size > LARGEST_LOCK_BYTES:
-        raise ToolError(f"{lock.name} has more than 50 MB")
-    names: set[str] = set()
-    for _, line in logical_lines(lock.read_text(encoding="utf-8", errors="replace")):
-        try:
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate():
-                names.add(canonicalize_name(requirement.name))
-        except InvalidRequirement as error:
-            raise ToolError(f"{lock.name}: {line[:60]!r} is not a pinned package") from error
-        except UndefinedEnvironmentName:
-            names.add(canonicalize_name(requirement.name))
-    return names
+    """Return the canonical names that a lock installs on this platform. SourceError if a line is refused."""
+    packages = read_lock_file(lock).packages
+    return {package.name for package in packages if package.marker is None or package.marker.evaluate()}
 
 
 def npm_packages(lock: Path) -> list[Package]:

@@ -47,10 +47,14 @@ def environment(folder: Path, packages: dict[str, str]) -> Path:
     return folder
 
 
+def hashed(*lines: str) -> str:
+    return "".join(f"{line} --hash=sha256:{'0' * 64}\n" for line in lines)
+
+
 def scanned(
     tmp_path: Path, shipped: dict[str, str], others: dict[str, str] | None = None, files: Files | None = None
 ) -> Check:
-    lock = "".join(f"{name}==1.0 --hash=sha256:ab\n" for name in shipped)
+    lock = "".join(f"{name}==1.0 --hash=sha256:{'0' * 64}\n" for name in shipped)
     repository = tmp_path / "app"
     commit(repository, {"requirements.lock": lock, "requirements-dev.lock": lock, **(files or {})})
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", others or {}))
@@ -106,7 +110,10 @@ def test_a_lock_of_npm_that_cannot_be_read_is_no_verdict(tmp_path: Path, text: s
 
 def test_a_package_that_the_lock_names_and_nothing_installed_is_no_verdict(tmp_path: Path) -> None:
     repository = tmp_path / "app"
-    commit(repository, {"requirements.lock": "mit==1.0\ngone==1.0 ; python_version >= '3'\nwin==1 ; os_name == 'nt'\n"})
+    commit(
+        repository,
+        {"requirements.lock": hashed("mit==1.0", "gone==1.0 ; python_version >= '3'", "win==1 ; os_name == 'nt'")},
+    )
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
@@ -118,7 +125,7 @@ def test_a_package_that_the_lock_names_and_nothing_installed_is_no_verdict(tmp_p
 @pytest.mark.parametrize("line", ["-e ./own", "https://example.com/a.whl", "--index-url x"])
 def test_a_line_that_pins_nothing_is_no_verdict(tmp_path: Path, line: str) -> None:
     repository = tmp_path / "app"
-    commit(repository, {"requirements.lock": f"{line}\n"})
+    commit(repository, {"requirements.lock": hashed(line)})
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
@@ -129,7 +136,7 @@ def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
     check_environment = environment(tmp_path / "ci", {"mit": ""})
     (check_environment / "lib/python3.11/site-packages/mit-1.0.dist-info/METADATA").write_bytes(b"\xff\x00garbage")
     repository = tmp_path / "app"
-    commit(repository, {"requirements.lock": "mit==1.0\n"})
+    commit(repository, {"requirements.lock": hashed("mit==1.0")})
     subject = subject_of(repository, tmp_path / "work", environment=check_environment)
     made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})

@@ -89,8 +89,11 @@ def test_what_is_there_is_not_made_again(cache: Path) -> None:
     assert made == ["once"]
 
 
-def test_wheels_that_cannot_be_fetched_are_told_and_not_kept(cache: Path, lock: Path) -> None:
-    lock.write_text("no requirement at all == 1\n")
+def test_wheels_that_cannot_be_fetched_are_told_and_not_kept(
+    cache: Path, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    lock.write_text(f"nobody-has-it==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ToolError) as failed:
         fetch_wheels(lock, "3.11")
     assert str(failed.value).startswith("app.lock: the wheels cannot be fetched: ")
@@ -101,7 +104,7 @@ def test_wheels_that_cannot_be_fetched_are_told_and_not_kept(cache: Path, lock: 
 
 def test_a_download_that_does_not_end_is_told(cache: Path, lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "DOWNLOAD_TIMEOUT_S", 0)
-    lock.write_text("a==1\n")
+    lock.write_text(f"a==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ToolError) as failed:
         fetch_wheels(lock, "3.11")
     assert str(failed.value) == "the wheels of app.lock were not fetched within 0 s"

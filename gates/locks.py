@@ -1,0 +1,201 @@
+"""The one reader of requirements locks, and their only writer.
+
+A requirements file is a language of options: pip and uv take an index, a folder, another file, a variable of the
+environment and an order to build from source out of it. A lock is the app's text. So a lock is what is accepted here,
+
+    name[extras]==version [; marker] --hash=sha256:...
+
+with comments and continued lines; every other line is a problem, named with its number. Tools get `Lock.text`, which is
+written anew from what was understood.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+COMMENT = re.compile(r"(^|\s)#.*$")
+HASHES = re.compile(r"(?:\s--hash[= ]sha256:[0-9a-f]{64})+\s*$")
+HEX = re.compile("[0-9a-f]{64}")
+NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+PINNED = re.compile(
+    rf"(?P<name>{NAME})\s*(?:\[\s*(?P<extras>{NAME}(?:\s*,\s*{NAME})*)\s*\]\s*)?"
+    r"==(?!=)\s*(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)\s*(?:;(?P<marker>.*))?"
+)
+# One value, or several of an `in`. No word can begin with "-": pip would read an option there, inside of a string too.
+LITERAL = re.compile(r"(?:[A-Za-z0-9_.][A-Za-z0-9_.+*-]*(?:[ ,|]+[A-Za-z0-9_.][A-Za-z0-9_.+*-]*)*)?")
+QUOTED = re.compile(r"'([^'\"]*)'|\"([^'\"]*)\"")
+MARKER_WORDS = re.compile(r"[a-z_().<>=!~ \t]*")
+PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+OLDEST_PATCH, NEWEST_PATCH = "0", "99"
+SHOWN_CHARACTERS = 80
+LONGEST_LINE = 100_000
+LARGEST_LOCK_BYTES = 20_000_000
+
+
+@dataclass(frozen=True)
+class Locked:
+    """One package of a lock at one version. The name is canonical, `hashes` are hex SHA-256 digests, sorted."""
+
+    line: int
+    name: str
+    version: str
+    extras: tuple[str, ...] = ()
+    marker: Marker | None = None
+    hashes: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return the package as a lock has it, in our own spelling."""
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        marker = f" ; {self.marker}" if self.marker else ""
+        return f"{self.name}{extras}=={self.version}{marker}" + "".join(f" --hash=sha256:{one}" for one in self.hashes)
+
+    def applies(self, python: str) -> bool:
+        """Return whether any patch release of Python `python` ("3.11") on Linux installs it."""
+        return any(_matches(self.marker, python, patch) for patch in (OLDEST_PATCH, NEWEST_PATCH))
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What a lock says. `problems` are the lines that are not accepted; with any, nothing may be installed from it."""
+
+    packages: tuple[Locked, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """Return the lock for a tool: written anew, one package a line, nothing of the original's text."""
+        return "".join(f"{package.text()}\n" for package in self.packages)
+
+    def conflicts(self, python: str) -> tuple[str, ...]:
+        """Return the packages that are pinned once more with another version or other hashes, where both would apply
+        to Python `python` ("3.11").
+        """
+        problems = []
+        for patch in (OLDEST_PATCH, NEWEST_PATCH):
+            chosen: dict[str, Locked] = {}
+            for package in self.packages:
+                if _matches(package.marker, python, patch):
+                    problems += _conflict(chosen.setdefault(package.name, package), package)
+        return tuple(dict.fromkeys(problems))
+
+
+def read_lock(text: str, hashed: bool = True) -> Lock:
+    """Read a lock. Without `hashed`, packages may lack a hash: a list of pins, from which nothing is installed."""
+    packages: list[Locked] = []
+    problems: list[str] = []
+    for number, line in _logical_lines(text):
+        package = _read_line(number, line, hashed)
+        if isinstance(package, str):
+            problems.append(f"line {number}: {package}: {_shown(line)}")
+        else:
+            packages.append(package)
+    return Lock(tuple(packages), tuple(problems))
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each requirement, with continued lines joined and without comments."""
+    pending, start = "", 0
+    for number, line in enumerate([*text.split("\n"), ""], 1):
+        line = line.removesuffix("\r")
+        if _odd_character(line):
+            yield number, line  # whole, so that it is refused for it, whatever else stands there
+            continue
+        line = COMMENT.sub("", line)
+        start = start if pending else number
+        if line.endswith("\\"):
+            pending += line[:-1] + " "
+            continue
+        whole = " ".join((pending + line).split())
+        pending = ""
+        if whole:
+            yield start, whole
+
+
+def _odd_character(line: str) -> str:
+    """Return the first character that nobody sees or that some program takes for the end of a line; "" without one."""
+    return next((character for character in line if not character.isprintable() and character != "\t"), "")
+
+
+def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
+    """Return what a line pins, or why it is not accepted."""
+    if problem := _foreign(line):
+        return problem
+    tail = HASHES.search(line)
+    requirement = (line[: tail.start()] if tail else line).strip()
+    if options := [word for word in requirement.split() if word.startswith("-")]:
+        wrong_hash = all(word.startswith("--hash") for word in options)
+        return "a hash that is not sha256:<64 digits>" if wrong_hash else "an option, not a package"
+    pinned = PINNED.fullmatch(requirement)
+    if not pinned:
+        return _not_pinned(requirement)
+    try:
+        version, marker = str(Version(pinned["version"])), _marker(pinned["marker"])
+    except InvalidVersion:
+        return "not a version"
+    except InvalidMarker:
+        return "a marker that is not accepted"
+    if hashed and not tail:
+        return "no --hash=sha256:"
+    extras = sorted({canonicalize_name(extra) for extra in re.split(r"\s*,\s*", pinned["extras"] or "") if extra})
+    hashes = sorted(set(HEX.findall(tail[0]))) if tail else []
+    return Locked(number, canonicalize_name(pinned["name"]), version, tuple(extras), marker, tuple(hashes))
+
+
+def _foreign(line: str) -> str:
+    """Return what a line is that is no requirement at all; "" when it may be one."""
+    if odd := _odd_character(line):
+        return f"the character U+{ord(odd):04X}"
+    if len(line) > LONGEST_LINE:
+        return f"more than {LONGEST_LINE} characters"
+    if line.startswith("-"):
+        return "an option, not a package"
+    if "$" in line or "%" in line:
+        return "a variable, not a package"
+    if re.match(rf"{NAME}\s*(?:\[[^\]]*\])?\s*@", line):
+        return "a URL has no version to look up"
+    if "/" in line or "\\" in line or line.startswith((".", "~")):
+        return "a URL or path, not a package"
+    return ""
+
+
+def _not_pinned(requirement: str) -> str:
+    named = re.match(rf"{NAME}\s*(?:\[[^\]]*\])?\s*(?:$|[=<>!~;,(])", requirement)
+    return "not pinned to one version" if named else "not a requirement"
+
+
+def _marker(text: str | None) -> Marker | None:
+    """Return a marker whose words are all known to be harmless to whoever reads the line. Raises InvalidMarker."""
+    if text is None:
+        return None
+    if not all(LITERAL.fullmatch(quoted[1] or quoted[2] or "") for quoted in QUOTED.finditer(text)):
+        raise InvalidMarker("a string")
+    if not MARKER_WORDS.fullmatch(QUOTED.sub("", text)):
+        raise InvalidMarker("a word")
+    return Marker(text.strip())
+
+
+def _matches(marker: Marker | None, python: str, patch: str) -> bool:
+    if marker is None:
+        return True
+    where = {**PLATFORM, "python_version": python, "python_full_version": f"{python}.{patch}"}
+    try:
+        return marker.evaluate({**where, "implementation_version": where["python_full_version"], "extra": ""})
+    except UndefinedEnvironmentName:
+        return True
+
+
+def _conflict(first: Locked, package: Locked) -> list[str]:
+    if first.version != package.version:
+        return [f"line {package.line}: {package.name} is pinned twice: {first.version}, {package.version}"]
+    if first.hashes != package.hashes:
+        return [f"line {package.line}: {package.name} is pinned twice, with other hashes than in line {first.line}"]
+    return []
+
+
+def _shown(line: str) -> str:
+    """Return the beginning of a line for a message, with what nobody sees made visible and without hashes."""
+    seen = HASHES.sub("", line)[:SHOWN_CHARACTERS]
+    return "".join(character if character.isprintable() else "\ufffd" for character in seen)

@@ -1,0 +1,78 @@
+"""A lock file of the app, read by gates/locks.py and written anew for the tools that install from it."""
+
+import os
+import stat
+from pathlib import Path
+
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from gates.locks import LARGEST_LOCK_BYTES, Lock, read_lock
+from host.errors import SourceError, ToolError
+from host.files import sha256_file
+
+SHOWN = 3
+ADVICE = (
+    "a lock names packages as name==version --hash=sha256:... and nothing else; make it with hashes and without "
+    "options (uv pip compile --generate-hashes --no-emit-index-url); "
+    "this host's PIP_INDEX_URL and UV_DEFAULT_INDEX choose the index"
+)
+
+
+def read_lock_file(file: Path) -> Lock:
+    """Return what a lock names. Raises SourceError, with file and line, for a line that is no locked package, and for
+    what is no file of the commit.
+    """
+    lock = read_lock(_text(file))
+    if lock.problems:
+        more = len(lock.problems) - SHOWN
+        shown = "; ".join(lock.problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
+        raise SourceError(f"{file.name}: {shown}; {ADVICE}")
+    return lock
+
+
+def refuse_conflicts(lock: Lock, python: str, name: str) -> None:
+    """Raise SourceError if a lock pins one package twice for Python `python` ("3.11")."""
+    if problems := lock.conflicts(python):
+        raise SourceError(f"{name}: {'; '.join(problems[:SHOWN])}; pin it once, or give each a marker")
+
+
+def write_lock_file(lock: Lock, file: Path) -> Path:
+    """Write a lock anew, readable for the user who installs from it, and return the file."""
+    file.write_text(lock.text(), encoding="ascii")
+    file.chmod(0o444)
+    return file
+
+
+def _text(file: Path) -> str:
+    """Return the content of a regular file; a link in its place could lead to any file of this host."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:
+            state = os.fstat(descriptor)
+            if not stat.S_ISREG(state.st_mode) or state.st_size > LARGEST_LOCK_BYTES:
+                raise SourceError(f"{file.name}: no file, or larger than any lock")
+            return stream.read(LARGEST_LOCK_BYTES).decode()
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file.name}: cannot be read: it is not UTF-8; {ADVICE}") from error
+    except OSError as error:
+        raise SourceError(f"{file.name}: cannot be read: {error.strerror}; it must be a file, not a link") from error
+
+
+def check_wheels(folder: Path, lock: Lock) -> None:
+    """Raise ToolError unless a folder holds exactly the wheels that a lock names for this host: files, by hash."""
+    hashes = {(package.name, package.version): package.hashes for package in lock.packages}
+    found: set[str] = set()
+    for file in sorted(folder.iterdir()):
+        state = file.lstat()
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink != 1 or file.suffix != ".whl":
+            raise ToolError(f"{file.name} came with the wheels and is none")
+        try:
+            name, version, _, _ = parse_wheel_filename(file.name)
+        except InvalidWheelFilename as error:
+            raise ToolError(f"{file.name} came with the wheels and is none: {error}") from error
+        if name in found or sha256_file(file) not in hashes.get((name, str(version)), ()):
+            raise ToolError(f"{file.name} came with the wheels and is not the one that the lock names")
+        found.add(name)
+    needed = {package.name for package in lock.packages if package.marker is None or package.marker.evaluate()}
+    if missing := sorted(needed - found):
+        raise ToolError(f"{len(missing)} wheels did not come: {', '.join(missing[:10])}")
