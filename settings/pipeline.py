@@ -112,6 +112,12 @@ class BuildStep(_Section):
     """Folders that the step makes."""
     timeout_seconds: float = Field(600, gt=0)
     """How long the step may take."""
+    # Not dumped when false, so the digest of the rules is that of a file which lacks it.
+    network: bool = Field(False, exclude_if=lambda network: not network)
+    """Give the commands the host's network. Needed by what fetches, such as `pnpm install`: then the app's code and its
+    packages' scripts reach whatever listens on this host, and the world. Without it only `npm ci` has the network, and
+    runs no scripts; `npm rebuild` after it runs them, without network.
+    """
 
 
 class Tool(_Section):

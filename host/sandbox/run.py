@@ -8,8 +8,9 @@ Three levels, the best one that this host permits:
     none        a clean environment and its own session; whatever we may read, the app may read
 
 On every level the app's processes end with the launcher (launcher.py); a launcher that is itself killed with KILL
-can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
-127.0.0.1 and abstract unix sockets. A check's memory, processes and processor are limited (shares.py); disk is not.
+can leave some only below `namespaces`. With the host's network the app reaches whatever listens on 127.0.0.1 and
+abstract unix sockets: what serves has it, a check does not. A check's memory, processes and processor are limited
+(shares.py); disk is not.
 """
 
 import contextlib
@@ -117,10 +118,14 @@ def for_check(
     *,
     read_only: tuple[Path, ...] = (),
     writable: tuple[Path, ...] = (),
-    network: Network = Network.HOST,
+    network: Network = Network.LOOPBACK,
 ) -> Sandbox:
-    """Return the sandbox of a check's program, on the best level of this host."""
-    return Sandbox(available(), read_only, writable, network, uid=CHECK_UID, shares=shares)
+    """Return the sandbox of a check's program, on the best level of this host. Below `namespaces` it has the host's
+    network, whatever was asked.
+    """
+    level = available()
+    kept = network if level is Isolation.NAMESPACES else Network.HOST
+    return Sandbox(level, read_only, writable, kept, uid=CHECK_UID, shares=shares)
 
 
 def check_owner() -> int:
@@ -145,8 +150,10 @@ def available() -> Isolation:
 
 @functools.cache
 def _probe() -> Isolation:
+    # With a network of its own: a check on this level promises one.
+    box = Sandbox(Isolation.NAMESPACES, network=Network.LOOPBACK)
     try:
-        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=Sandbox(Isolation.NAMESPACES), timeout_s=20)
+        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=box, timeout_s=20)
     except ToolError:
         return Isolation.UID if os.geteuid() == 0 else Isolation.NONE
     return Isolation.NAMESPACES

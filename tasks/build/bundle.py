@@ -9,20 +9,23 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from host.home import Home
-from settings.pipeline import BuildStep, Pipeline
-from host.sandbox.run import check_owner
-from evidence.bundle import Bundle, Image, Metrics, put_bundle
-from host.errors import ToolError, was_not_answered
+from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
 from gates.release.migrations import Step
+from host.errors import ToolError, was_not_answered
+from host.home import Home
+from host.sandbox.run import Completed, Isolation, Network, available, check_owner
+from settings.pipeline import BuildStep, Pipeline
 from tasks.checks.cores import core
-from tasks.source.dependencies import download_wheels
-from tasks.source.node_packages import npm
-from tasks.source.git import give_once
 from tasks.checks.tool_caches import writers
-from tasks.source.workspace import Workspace, node_directory, tool_path
 from tasks.retries import repeatable
+from tasks.source.dependencies import download_wheels
+from tasks.source.git import give_once
+from tasks.source.node_packages import npm
+from tasks.source.workspace import Workspace, node_directory, tool_path
+
+# Fetches packages by the hashes of the lock; with --ignore-scripts, no code of theirs or of the app's runs.
+INSTALL = ("npm", "ci")
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
 
     Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
     than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
+
+    Its commands have no network, but for `npm ci`, which then runs no script of the packages. `step.network` gives it
+    to all.
     """
     log = get_run_logger()
     name = f"build-{step.name}"
@@ -54,23 +60,44 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
     with core(name, workspace.cancelled):
         for command in step.commands:
+            words, network = build_command(command, step.network)
             done = workspace.run(
                 name,
-                [*npm(), *command[1:]] if command[0] == "npm" else list(command),
+                words,
                 env,
                 step.timeout_seconds,
                 writable=(downloads,),
                 read_only=(node.parent,) if node else (),
                 directory=step.directory,
+                network=network,
             )
             if done.failed:
-                trouble = done.output.strip()[-600:]
-                raise ToolError(
-                    f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}",
-                    transient=was_not_answered(trouble),
-                )
+                raise _failure(step, command, done, network)
     _keep(step, source, kept)
     return kept
+
+
+def build_command(command: Command, network: bool) -> tuple[list[str], Network]:
+    """Return what is run for a command of a build step, and in which network: the host's if it may have one, or only
+    installs packages, without their scripts.
+    """
+    words = [*npm(), *command[1:]] if command[0] == "npm" else list(command)
+    if network:
+        return words, Network.HOST
+    if command[:2] == INSTALL:
+        return [*words, "--ignore-scripts"], Network.HOST
+    return words, Network.LOOPBACK
+
+
+def _failure(step: BuildStep, command: Command, done: Completed, network: Network) -> ToolError:
+    trouble = done.output.strip()[-600:]
+    unanswered = was_not_answered(trouble)
+    alone = network is Network.LOOPBACK and available() is Isolation.NAMESPACES
+    hint = f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
+    return ToolError(
+        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}" + (hint if unanswered and alone else ""),
+        transient=unanswered and not alone,
+    )
 
 
 def _inputs_digest(step: BuildStep, source: Path) -> str:

@@ -182,7 +182,9 @@ class _Trial:
     def _box(self) -> Sandbox:
         installed = self.installed
         shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
-        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)))
+        return sandbox.for_check(
+            self.workspace.shares, read_only=tuple(dict.fromkeys(shared)), network=sandbox.Network.HOST
+        )
 
     def _how(self, done: Completed, environment: Mapping[str, str]) -> str:
         said = masked(" ".join(done.output.strip().splitlines()[-3:]), secret_values(environment))

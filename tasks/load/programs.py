@@ -76,6 +76,7 @@ class LoadTest:
             self.workspace.shares,
             read_only=(self.workspace.environment, *self.services.read_only),
             writable=(self.source, scratch),
+            network=sandbox.Network.HOST,
         )
         environment = {**_base(self.workspace.environment, scratch), **self.app_environment(), "PORT": str(port)}
         argv = self.workspace.argv(words)
@@ -96,6 +97,7 @@ class LoadTest:
             self.workspace.shares,
             read_only=(tools, self.workspace.lend(recorder.parent), loading.source),
             writable=(scratch,),
+            network=sandbox.Network.HOST,
         )
         argv = locust_command(tools, recorder, base_url, self.performance, loading)
         environment = {**_base(tools, scratch), **self.performance.environment, "SLIPWAY_REQUESTS": str(self.records)}
@@ -107,8 +109,7 @@ class LoadTest:
             yield load
 
     def await_healthy(self, app: Background, base_url: str) -> None:
-        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is cancelled.
-        """
+        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is cancelled."""
         await_healthy(base_url, self.run.health, self.performance.startup_seconds, gone=lambda: self.gone(app))
 
     def follow(self, app: Background, load: Background) -> bool:

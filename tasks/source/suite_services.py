@@ -10,6 +10,7 @@ from pathlib import Path
 
 from host.databases.redis import fresh_redis
 from host.errors import ToolError
+from host.sandbox.run import Network
 from settings.pipeline import Suite
 from tasks.source.databases import fresh_database
 from tasks.source.dependencies import own_tools
@@ -21,10 +22,11 @@ SPARE_S = 60.0
 
 @dataclass(frozen=True)
 class Services:
-    """How the suite reaches its services: environment variables, and directories to bind."""
+    """How the suite reaches its services: environment variables, directories to bind, and the network."""
 
     environment: dict[str, str]
     read_only: tuple[Path, ...]
+    network: Network = Network.LOOPBACK
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def suite_services(name: str, suite: Suite, workspace: Workspace) -> Iterator[Se
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"
             lifetime_s = suite.timeout_seconds + SPARE_S
             environment["REDIS_URL"] = stack.enter_context(fresh_redis(find_redis(), directory, lifetime_s))
-        yield Services(environment, read_only)
+        yield Services(environment, read_only, Network.HOST if suite.redis else Network.LOOPBACK)
 
 
 def find_redis() -> Path:
