@@ -45,6 +45,8 @@ KILL_TREE = signal.SIGRTMAX
 LOCK_WAIT_S = 10.0
 # In place of a SPEC: the program is one of ours, and only yields.
 YIELD = "yield:"
+# In place of a SPEC, with a descriptor: nothing is run, a network is made.
+NETWORK = "network:"
 CHECK_OOM_ADJ, YIELDING_OOM_ADJ = 900, 300
 # Not more, and not SCHED_IDLE: beside a few busy programs of others a check would then come to no end.
 NICE = 10
@@ -127,6 +129,7 @@ class Spec:
 
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
+    `namespaces` are descriptors of what the program joins (a network that it shares), outer ones first.
     """
 
     isolation: str
@@ -145,6 +148,7 @@ class Spec:
     processes: int | None = None
     memory_bytes: int | None = None
     entries: list[int] = field(default_factory=list)
+    namespaces: list[int] = field(default_factory=list)
 
 
 # ---- system calls
@@ -454,6 +458,26 @@ def yielding_command(entry: str, command: list[str]) -> list[str]:
     return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{YIELD}{entry}", "--", *command]
 
 
+def network_command(descriptor: int) -> list[str]:
+    """Return the command that makes a network of its own and sends it through a socket that it inherits."""
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{NETWORK}{descriptor}"]
+
+
+def make_network(descriptor: int) -> NoReturn:
+    """Make a network with nothing but a loopback, send what opens it to who asked, and end."""
+    try:
+        unshare_as_ourselves(CLONE_NEWNET)
+        raise_loopback()
+        owner = [] if os.geteuid() == 0 else ["user"]
+        opened = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in (*owner, "net")]
+        with socket.socket(fileno=descriptor) as asker:
+            socket.send_fds(asker, [b"n"], opened)
+    except (SetupError, OSError) as error:
+        tell(str(error), None)
+        os._exit(SETUP_FAILED)
+    os._exit(0)
+
+
 def become_yielding(entry: str, command: list[str]) -> NoReturn:
     """Become a program of ours, as ourselves, in a session of its own. What cannot be had of it is left out."""
     if os.getpgrp() != os.getpid():
@@ -525,16 +549,22 @@ def tell(message: str, report_fd: int | None) -> None:
         os.write(report_fd, line)
 
 
-def in_namespaces(spec: Spec, command: list[str]) -> int:
+def unshare_as_ourselves(flags: int) -> None:
+    """Enter new namespaces; unless we are root also one of users, in which we are who we were."""
     uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
-        unshare(CLONE_NEWPID)
-    else:
-        unshare(CLONE_NEWPID | CLONE_NEWUSER)
+    unshare(flags if uid == 0 else flags | CLONE_NEWUSER)
+    if uid != 0:
         maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
         for name, content in maps.items():
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                 file.write(content)
+
+
+def in_namespaces(spec: Spec, command: list[str]) -> int:
+    for descriptor in spec.namespaces:
+        _call("setns", descriptor, 0, about="a shared network")
+        os.close(descriptor)
+    unshare_as_ourselves(CLONE_NEWPID)
     die_with(spec)
     alive, ours = os.pipe()
 
@@ -615,6 +645,8 @@ def close_others(kept: set[int | None]) -> None:
 def main(arguments: list[str]) -> NoReturn:
     if len(arguments) > 2 and arguments[0].startswith(YIELD):
         become_yielding(arguments[0].removeprefix(YIELD), arguments[2:])
+    if arguments and arguments[0].startswith(NETWORK):
+        make_network(int(arguments[0].removeprefix(NETWORK)))
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if len(arguments) < 3 or arguments[1] != "--":
         tell("usage: launcher.py SPEC -- program argument...", None)
@@ -625,7 +657,7 @@ def main(arguments: list[str]) -> NoReturn:
         tell(f"cannot read {arguments[0]}: {error}", None)
         os._exit(SETUP_FAILED)
     os.umask(0o022)
-    close_others({spec.report_fd})
+    close_others({spec.report_fd, *spec.namespaces})
     if spec.report_fd is not None:
         os.set_inheritable(spec.report_fd, False)
     run = in_namespaces if spec.isolation == "namespaces" else without_namespaces

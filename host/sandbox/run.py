@@ -61,6 +61,16 @@ class Network(StrEnum):
 
 
 @dataclass(frozen=True)
+class SharedLoopback:
+    """A LOOPBACK that several programs share, by descriptors of its namespaces (host/sandbox/loopback.py makes it)."""
+
+    namespaces: tuple[int, ...]
+
+
+AnyNetwork = Network | SharedLoopback
+
+
+@dataclass(frozen=True)
 class Sandbox:
     """What a program may see beyond the system's own directories; binds appear at the same path inside.
 
@@ -73,7 +83,7 @@ class Sandbox:
     isolation: Isolation
     read_only: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    network: Network = Network.HOST
+    network: AnyNetwork = Network.HOST
     uid: int = APP_UID
     lock: Path | None = None
     shares: Shares | None = None
@@ -118,7 +128,7 @@ def for_check(
     *,
     read_only: tuple[Path, ...] = (),
     writable: tuple[Path, ...] = (),
-    network: Network = Network.LOOPBACK,
+    network: AnyNetwork = Network.LOOPBACK,
 ) -> Sandbox:
     """Return the sandbox of a check's program, on the best level of this host. Below `namespaces` it has the host's
     network, whatever was asked.
@@ -166,7 +176,10 @@ def command(
 
     For programs of a supervisor: the file (0600) must stay as long as the command may be started, and the caller
     removes it with the directory. Its name is a digest of its content, so a changed environment is a changed command.
+    Raises ConfigError for a shared network: it is gone when the supervisor starts the program again.
     """
+    if isinstance(sandbox.network, SharedLoopback):
+        raise ConfigError(f"{argv[0]}: a network of this process cannot be joined by what a supervisor starts")
     content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
     spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
@@ -198,7 +211,9 @@ def run(
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         hold = _hold(sandbox, stack)
-        process, report = _start(argv, _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold), epoch)
+        spec = _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold)
+        joined = sandbox.network.namespaces if isinstance(sandbox.network, SharedLoopback) else ()
+        process, report = _start(argv, spec, epoch, joined)
         reasons = stack.enter_context(open(report, "rb"))
         stack.callback(end, process)
         sink = stack.enter_context(open(log, "wb")) if log else None
@@ -243,10 +258,12 @@ def _held_spec(hold: Hold | None) -> dict[str, object]:
     }
 
 
-def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(
+    argv: Sequence[str], spec: dict[str, object], epoch: str | None, joined: tuple[int, ...]
+) -> tuple["subprocess.Popen[bytes]", int]:
     """Start the launcher; return it and a descriptor from which a failed setup's reason can be read."""
     report, report_write = os.pipe()
-    spec |= {"parent": os.getpid(), "report_fd": report_write}
+    spec |= {"parent": os.getpid(), "report_fd": report_write, "namespaces": joined}
     spec_fd = os.memfd_create("sandbox")
     try:
         with open(spec_fd, "w+", closefd=False, encoding="utf-8") as file:
@@ -259,7 +276,7 @@ def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> t
             stderr=subprocess.STDOUT,
             env=_launcher_environment(epoch),
             start_new_session=True,
-            pass_fds=(spec_fd, report_write),
+            pass_fds=(spec_fd, report_write, *joined),
         )
     except OSError as error:
         os.close(report)
@@ -293,7 +310,7 @@ def kill_epoch(epoch_prefix: str) -> int:
 
 
 def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox) -> dict[str, object]:
-    if sandbox.network is Network.LOOPBACK and sandbox.isolation is not Isolation.NAMESPACES:
+    if sandbox.network is not Network.HOST and sandbox.isolation is not Isolation.NAMESPACES:
         raise ConfigError(
             f"an own network needs isolation 'namespaces', this host permits {sandbox.isolation.value!r}; "
             "allow unprivileged user namespaces, or use the host's network"
@@ -308,7 +325,7 @@ def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sa
         "gid": sandbox.uid if dropping else None,
         "read_only": _pairs(read_only),
         "writable": _pairs(sandbox.writable),
-        "network": sandbox.network.value,
+        "network": "shared" if isinstance(sandbox.network, SharedLoopback) else sandbox.network.value,
         "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
     }
 

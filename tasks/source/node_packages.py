@@ -105,6 +105,17 @@ def link_packages(packages: Path, folder: Path) -> Path:
     return modules
 
 
+def copy_command(packages: Path) -> list[str]:
+    """Return the command that leaves a copy of the packages in the directory where it runs, as `npm ci` does."""
+    return [
+        "sh",
+        "-c",
+        'rm -rf node_modules && cp -R "$1" node_modules && chmod -R u+w node_modules',
+        "sh",
+        str(packages),
+    ]
+
+
 def _remove(path: Path) -> None:
     if path.is_symlink() or path.is_file():
         path.unlink()

@@ -74,7 +74,7 @@ class Workspace:
         read_only: tuple[Path, ...] = (),
         directory: str = ".",
         log: str = "",
-        network: sandbox.Network = sandbox.Network.LOOPBACK,
+        network: sandbox.AnyNetwork = sandbox.Network.LOOPBACK,
     ) -> sandbox.Completed:
         """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
         blocks. The host's network is for what fetches, and runs no code of the app.

@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import tarfile
 import textwrap
@@ -17,14 +15,17 @@ import psutil
 import pytest
 from prefect.logging import disable_run_logger
 
+from evidence.bundle import Run
 from gates.check import Outcome
-from host.home import CHECKOUT
+from host.ports import LOCAL, free_port
+from host.probe import await_healthy
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation
-from settings.pipeline import BuildStep, Suite, Tool
+from settings.pipeline import BuildStep, Performance, Suite, Tool
 from tasks.build.bundle import run_build_step
 from tasks.checks.quality import look
 from tasks.checks.suites import look_at_suite
+from tasks.load.programs import prepared
 from tasks.scans.migrations import alembic_sql
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
@@ -217,7 +218,33 @@ def migrations(stranger: Stranger) -> str:
     return ""
 
 
-@pytest.mark.parametrize("way", [suite, plugin, quality_tool, build_step, migrations], ids=lambda way: way.__name__)
+SERVE = """
+import http.server
+
+class Told(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(500 if reached or not own else 200)
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Told).serve_forever()
+"""
+
+
+def load_test(stranger: Stranger) -> str:
+    """Attack as the app under load, which Slipway itself must reach."""
+    run = Run(command=("python", "app.py", "{port}"), health=("/",))
+    asked, port = Performance(locustfile="app.py"), free_port()
+    workspace = stranger.workspace({"app.py": ATTACK + SERVE})
+    with prepared(asked, workspace, run) as test, test.app(port, 60) as app, test.entrance(port) as through:
+        await_healthy(f"http://{LOCAL}:{port}", run.health, 20, gone=lambda: test.gone(app), through=through)
+        with pytest.raises(OSError), socket.create_connection((LOCAL, port), 5):
+            pass
+    return ""
+
+
+@pytest.mark.parametrize(
+    "way", [suite, plugin, quality_tool, build_step, migrations, load_test], ids=lambda way: way.__name__
+)
 def test_nothing_of_the_host_is_reached(stranger: Stranger, way: Callable[[Stranger], str]) -> None:
     trouble = way(stranger)
     assert stranger.canary.reached() == []
