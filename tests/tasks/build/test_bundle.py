@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from prefect.logging import disable_run_logger
 
-from settings.pipeline import BuildStep
-from host.sandbox.run import Completed, Isolation
 from host.errors import ToolError
+from host.sandbox.run import Completed, Isolation
+from settings.pipeline import BuildStep
 from tasks.build.bundle import _archive, _failure, _inputs_digest, _keep, build_command, run_build_step
 from tasks.source.git import Source
 from tasks.source.node_packages import copy_command
 from tasks.source.workspace import Workspace
 
-STEP = BuildStep(name="frontend", commands=(("npm", "run", "build"),), inputs=("frontend", "a b"), outputs=("app/static",))
+STEP = BuildStep(
+    name="frontend", commands=(("npm", "run", "build"),), inputs=("frontend", "a b"), outputs=("app/static",)
+)
 
 
 def tree(directory: Path) -> Path:
