@@ -47,6 +47,7 @@ LOCK_WAIT_S = 10.0
 YIELD = "yield:"
 # In place of a SPEC, with a descriptor: nothing is run, a network is made.
 NETWORK = "network:"
+SHARED = "shared"
 CHECK_OOM_ADJ, YIELDING_OOM_ADJ = 900, 300
 # Not more, and not SCHED_IDLE: beside a few busy programs of others a check would then come to no end.
 NICE = 10
@@ -127,9 +128,9 @@ class Bind:
 class Spec:
     """What host/sandbox/run.py asks for; every path is absolute. `uid` None keeps ours.
 
+    `namespaces` are descriptors of what a network SHARED consists of, outer ones first.
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
-    `namespaces` are descriptors of what the program joins (a network that it shares), outer ones first.
     """
 
     isolation: str
@@ -140,6 +141,7 @@ class Spec:
     read_only: list[list[str]] = field(default_factory=list)
     writable: list[list[str]] = field(default_factory=list)
     network: str = "host"
+    namespaces: list[int] = field(default_factory=list)
     parent: int | None = None
     report_fd: int | None = None
     lock: str | None = None
@@ -148,7 +150,6 @@ class Spec:
     processes: int | None = None
     memory_bytes: int | None = None
     entries: list[int] = field(default_factory=list)
-    namespaces: list[int] = field(default_factory=list)
 
 
 # ---- system calls
@@ -560,10 +561,17 @@ def unshare_as_ourselves(flags: int) -> None:
                 file.write(content)
 
 
-def in_namespaces(spec: Spec, command: list[str]) -> int:
+def join_network(spec: Spec) -> None:
+    """Enter the network that others share. Raises SetupError when it is gone: the host's is no substitute."""
+    if spec.network == SHARED and not spec.namespaces:
+        raise SetupError("the shared network is gone")
     for descriptor in spec.namespaces:
         _call("setns", descriptor, 0, about="a shared network")
         os.close(descriptor)
+
+
+def in_namespaces(spec: Spec, command: list[str]) -> int:
+    join_network(spec)
     unshare_as_ourselves(CLONE_NEWPID)
     die_with(spec)
     alive, ours = os.pipe()
@@ -587,6 +595,8 @@ def in_namespaces(spec: Spec, command: list[str]) -> int:
 
 
 def without_namespaces(spec: Spec, command: list[str]) -> int:
+    if spec.network != "host":
+        raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     die_with(spec)
     own_home = None if "HOME" in spec.env else tempfile.mkdtemp(prefix="home-")

@@ -8,9 +8,8 @@ Three levels, the best one that this host permits:
     none        a clean environment and its own session; whatever we may read, the app may read
 
 On every level the app's processes end with the launcher (launcher.py); a launcher that is itself killed with KILL
-can leave some only below `namespaces`. With the host's network the app reaches whatever listens on 127.0.0.1 and
-abstract unix sockets: what serves has it, a check does not. A check's memory, processes and processor are limited
-(shares.py); disk is not.
+can leave some only below `namespaces`. With the host's network (the default) the app reaches whatever listens on
+127.0.0.1 and abstract unix sockets. A check's memory, processes and processor are limited (shares.py); disk is not.
 """
 
 import contextlib
@@ -65,6 +64,11 @@ class SharedLoopback:
     """A LOOPBACK that several programs share, by descriptors of its namespaces (host/sandbox/loopback.py makes it)."""
 
     namespaces: tuple[int, ...]
+
+    @property
+    def value(self) -> str:
+        """Return what the launcher calls it."""
+        return sandbox_init.SHARED
 
 
 AnyNetwork = Network | SharedLoopback
@@ -176,10 +180,7 @@ def command(
 
     For programs of a supervisor: the file (0600) must stay as long as the command may be started, and the caller
     removes it with the directory. Its name is a digest of its content, so a changed environment is a changed command.
-    Raises ConfigError for a shared network: it is gone when the supervisor starts the program again.
     """
-    if isinstance(sandbox.network, SharedLoopback):
-        raise ConfigError(f"{argv[0]}: a network of this process cannot be joined by what a supervisor starts")
     content = json.dumps(_spec(argv, cwd=cwd, env=env, sandbox=sandbox), sort_keys=True).encode()
     spec_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     spec = spec_directory / f"sandbox-{hashlib.sha256(content).hexdigest()[:16]}.json"
@@ -310,7 +311,7 @@ def kill_epoch(epoch_prefix: str) -> int:
 
 
 def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sandbox) -> dict[str, object]:
-    if sandbox.network is not Network.HOST and sandbox.isolation is not Isolation.NAMESPACES:
+    if sandbox.network is Network.LOOPBACK and sandbox.isolation is not Isolation.NAMESPACES:
         raise ConfigError(
             f"an own network needs isolation 'namespaces', this host permits {sandbox.isolation.value!r}; "
             "allow unprivileged user namespaces, or use the host's network"
@@ -325,7 +326,7 @@ def _spec(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], sandbox: Sa
         "gid": sandbox.uid if dropping else None,
         "read_only": _pairs(read_only),
         "writable": _pairs(sandbox.writable),
-        "network": "shared" if isinstance(sandbox.network, SharedLoopback) else sandbox.network.value,
+        "network": sandbox.network.value,
         "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import ConfigError, ToolError
+from host.errors import ToolError
 from host.ports import free_port
 from host.sandbox import launcher, loopback
 from host.sandbox import run as sandbox
@@ -97,10 +97,20 @@ def test_a_host_that_permits_none_is_told(monkeypatch: pytest.MonkeyPatch) -> No
             pass
 
 
-def test_what_a_supervisor_starts_cannot_join_one(tmp_path: Path) -> None:
-    box = Sandbox(Isolation.NAMESPACES, network=SharedLoopback((3,)))
-    with pytest.raises(ConfigError, match="cannot be joined"):
-        sandbox.command(["true"], cwd=tmp_path, env={}, sandbox=box, spec_directory=tmp_path / "spec")
+@only_namespaces
+def test_what_a_supervisor_starts_cannot_join_one_and_does_not_get_the_hosts(tmp_path: Path) -> None:
+    with shared_loopback() as network:
+        box = Sandbox(Isolation.NAMESPACES, network=network)
+        words = sandbox.command(["echo", "ran"], cwd=Path("/"), env={}, sandbox=box, spec_directory=tmp_path / "spec")
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("", launcher.SETUP_FAILED) and "shared network is gone" in done.stderr
+
+
+@pytest.mark.parametrize("level", [Isolation.UID, Isolation.NONE])
+def test_below_namespaces_a_shared_network_is_refused(level: Isolation) -> None:
+    box = Sandbox(level, network=SharedLoopback(()))
+    with pytest.raises(ToolError, match="a network of its own needs isolation 'namespaces'"):
+        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv to become another")
