@@ -1,23 +1,24 @@
 """The app's own Prometheus metrics: one histogram of it, read from outside."""
 
 import math
+from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from host import tls
 from host.errors import ToolError
-from host.http import TooLarge, TooSlow, read_at_most
+from host.http import TooLarge, TooSlow, local_client, read_at_most
 
 TIMEOUT_S = 5.0
 LONGEST_PAGE = 8_000_000
 
 
-def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
+def read_histogram(base_url: str, path: str, name: str, through: Path | None = None) -> dict[float, float]:
     """Return a histogram's cumulative counts by upper bound, over all its labels. Empty when the page has no such
-    histogram. Raises ToolError if the page cannot be had or is not Prometheus' text format.
+    histogram. Raises ToolError if the page cannot be had or is not Prometheus' text format. `through` is a unix socket
+    that leads to where the app listens.
     """
-    page = _page(base_url + path)
+    page = _page(base_url + path, through)
     found: dict[float, float] = {}
     try:
         for family in text_string_to_metric_families(page):
@@ -34,9 +35,9 @@ def read_histogram(base_url: str, path: str, name: str) -> dict[float, float]:
     return found
 
 
-def _page(url: str) -> str:
+def _page(url: str, through: Path | None) -> str:
     try:
-        with httpx.stream("GET", url, timeout=TIMEOUT_S, trust_env=False, verify=tls.context()) as answer:
+        with local_client(TIMEOUT_S, through) as client, client.stream("GET", url) as answer:
             if answer.status_code != 200:
                 raise ToolError(f"{url} answered {answer.status_code}")
             return read_at_most(answer, LONGEST_PAGE, TIMEOUT_S).decode(errors="replace")

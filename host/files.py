@@ -68,6 +68,16 @@ def sync_directory(directory: Path) -> None:
 
 
 @contextmanager
+def open_directory(directory: Path) -> Iterator[Path]:
+    """Yield a short path of a directory, whatever its name: an address of a unix socket has 107 characters at most."""
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the lock of a file for the block, and wait for whoever holds it, however long. The file is made, 0600.
 

@@ -1,8 +1,11 @@
 """HTTP answers of others, bounded in size and time."""
 
 import time
+from pathlib import Path
 
 import httpx
+
+from host import tls
 
 
 class TooLarge(Exception):
@@ -11,6 +14,15 @@ class TooLarge(Exception):
 
 class TooSlow(Exception):
     """An answer is not whole when its time is over."""
+
+
+def local_client(timeout_s: float, through: Path | None = None) -> httpx.Client:
+    """Return a client for what listens on this host: no proxy of the environment has business in between.
+
+    `through` is a unix socket that takes all its connections.
+    """
+    transport = httpx.HTTPTransport(uds=str(through), verify=tls.context()) if through else None
+    return httpx.Client(verify=tls.context(), timeout=timeout_s, trust_env=False, transport=transport)
 
 
 def read_at_most(answer: httpx.Response, most_bytes: int, most_s: float | None = None) -> bytes:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import httpx
@@ -10,8 +11,8 @@ import httpx
 from gates.release.condition import Condition, Look
 from gates.release.health import LONGEST_BODY, condition_of, judge_health
 from gates.verdict import Action, Verdict
-from host import tls
 from host.errors import HealthError
+from host.http import local_client
 from host.resources.patience import START_S, Patience
 
 TIMEOUT_S = 3.0
@@ -48,15 +49,15 @@ class Asked:
         return self.verdict.action is Action.PROMOTE
 
 
-def look(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Verdict:
+def look(base_url: str, path: str, headers: Mapping[str, str] | None = None, through: Path | None = None) -> Verdict:
     """Ask once. No answer is WAIT; at most 64 kB of the body are read, for at most `TIMEOUT_S`."""
-    return ask(base_url, path, headers).verdict
+    return ask(base_url, path, headers, through).verdict
 
 
-def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None) -> Asked:
+def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None, through: Path | None = None) -> Asked:
     """Ask once, as `look` does, and tell an answer that was late from one that was refused or bad."""
     try:
-        return Asked(judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S)))
+        return Asked(judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S, through)))
     except _Silent as silent:
         return Asked(Verdict(Action.WAIT, str(silent)), isinstance(silent, _Late))
 
@@ -74,11 +75,16 @@ def examine(base_url: str, path: str, headers: Mapping[str, str] | None = None, 
     return seen
 
 
-def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s: float) -> tuple[int, bytes]:
+def _ask(
+    base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s: float, through: Path | None = None
+) -> tuple[int, bytes]:
     body = b""
     deadline = time.monotonic() + timeout_s
     try:
-        with _client(timeout_s) as client, client.stream("GET", base_url + path, headers=dict(headers or {})) as answer:
+        with (
+            local_client(timeout_s, through) as client,
+            client.stream("GET", base_url + path, headers=dict(headers or {})) as answer,
+        ):
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > LONGEST_BODY:
@@ -90,11 +96,6 @@ def _ask(base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s:
         raise _Late(f"{path}: {type(error).__name__} after {timeout_s:g} s") from error
     except httpx.HTTPError as error:
         raise _Silent(f"{path}: {type(error).__name__}: {error}") from error
-
-
-def _client(timeout_s: float) -> httpx.Client:
-    # What is asked is on this host: a proxy of the environment has no business in between.
-    return httpx.Client(verify=tls.context(), timeout=timeout_s, trust_env=False)
 
 
 def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:
@@ -115,14 +116,16 @@ def await_healthy(
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     gone: Alive = lambda: None,
+    through: Path | None = None,
 ) -> str:
     """Return what the paths answered once all of them are good. HealthError at once when the process died, else after
-    `timeout_s` seconds in which the machine had a processor for it (see `Patience`).
+    `timeout_s` seconds in which the machine had a processor for it (see `Patience`). `through` is a unix socket that
+    leads to where it listens.
     """
     patience = Patience(timeout_s, blind_s=START_S)
     pause = 0.05
     while True:
-        verdicts = [look(base_url, path, headers) for path in paths]
+        verdicts = [look(base_url, path, headers, through) for path in paths]
         bad = "; ".join(verdict.reason for verdict in verdicts if verdict.action is not Action.PROMOTE)
         if death := gone():  # asked also when all is well: then somebody else answers at its port
             raise HealthError(f"the new process is gone: {death}")

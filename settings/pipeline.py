@@ -19,6 +19,9 @@ from host.resources.shares import Shares
 from settings.targets import Target
 from settings.toml_files import checked, read_toml
 
+# Slipway fetches these packages itself, so options that would change what is installed have no effect.
+INSTALL = ("npm", "ci")
+INSTALL_OPTIONS = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--no-progress", "--silent")
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
 OVERRIDES = {
@@ -112,6 +115,22 @@ class BuildStep(_Section):
     """Folders that the step makes."""
     timeout_seconds: float = Field(600, gt=0)
     """How long the step may take."""
+    # Not dumped when false, so the digest of the rules is that of a file which lacks it.
+    network: bool = Field(False, exclude_if=lambda network: not network)
+    """Give the commands the host's network. Needed by what fetches, such as `pnpm install`: then the app's code and its
+    packages' scripts reach whatever listens on this host, and the world. Without it Slipway fetches what `npm ci`
+    installs, and no script of the packages runs; `npm rebuild` after it runs them, without network.
+    """
+
+    @model_validator(mode="after")
+    def _installs_plainly(self) -> Self:
+        for command in self.commands if not self.network else ():
+            if command[:2] == INSTALL and (others := [word for word in command[2:] if word not in INSTALL_OPTIONS]):
+                raise ValueError(
+                    f"commands: npm ci: got {others[0]}, expected none but {', '.join(INSTALL_OPTIONS)}: Slipway"
+                    " fetches the packages itself; with `network = true` npm does, as written"
+                )
+        return self
 
 
 class Tool(_Section):

@@ -1,5 +1,7 @@
 """A Redis of one suite's own: empty, on 127.0.0.1 behind a random password, gone when the suite is.
 
+It is in the suite's network, where that has one of its own. We ask it through a unix socket in its directory.
+
 It runs sandboxed as the user that app code runs as: whoever may talk to a Redis can make it write files and load code.
 Clients of every language take a `redis://` address, unlike one of a unix socket.
 """
@@ -15,23 +17,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from host.errors import ToolError
+from host.files import open_directory
 from host.ports import LOCAL, free_port
 from host.sandbox import run as sandbox
 
 READY_S = 60.0
 PORT_TRIES = 3
 MEMORY = "256mb"
+SOCKET = "redis.sock"  # from the directory, where Redis goes before it listens
 
 
 @contextlib.contextmanager
-def fresh_redis(binary: Path, directory: Path, lifetime_s: float) -> Iterator[str]:
+def fresh_redis(
+    binary: Path, directory: Path, lifetime_s: float, network: sandbox.AnyNetwork = sandbox.Network.HOST
+) -> Iterator[str]:
     """Start a Redis without persistence (256 MB at most) and give its address, `redis://:password@127.0.0.1:port/0`.
 
     `directory` is made for its configuration; `binary` is bound with the folder that it lies in. It ends with the
     block, with this process, and after `lifetime_s`. Raises ToolError when it does not come up within 10 s.
     """
     level = sandbox.available()
-    box = sandbox.Sandbox(level, read_only=(binary.resolve().parent,), writable=(directory,))
+    box = sandbox.Sandbox(level, read_only=(binary.resolve().parent,), writable=(directory,), network=network)
     directory.mkdir(parents=True, exist_ok=True)
     for left in reversed(range(PORT_TRIES)):
         server = _Server(binary.resolve(), directory, box, lifetime_s)
@@ -83,6 +89,7 @@ class _Server:
         lines = [
             f"bind {LOCAL}",
             f"port {self.port}",
+            f"unixsocket {SOCKET}",
             f"requirepass {self.password}",
             'save ""',
             "appendonly no",
@@ -115,7 +122,9 @@ class _Server:
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection((LOCAL, self.port), timeout=1) as connection:
+            with open_directory(self.directory) as directory, socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(1)
+                connection.connect(str(directory / SOCKET))
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 answer = b""
                 while b"PONG" not in answer and (more := connection.recv(200)):

@@ -50,6 +50,9 @@ KILL_TREE = signal.SIGRTMAX
 LOCK_WAIT_S = 10.0
 # In place of a SPEC: the program is one of ours, and only yields.
 YIELD = "yield:"
+# In place of a SPEC, with a descriptor: nothing is run, a network is made.
+NETWORK = "network:"
+SHARED = "shared"
 CHECK_OOM_ADJ, YIELDING_OOM_ADJ = 900, 300
 # Not more, and not SCHED_IDLE: beside a few busy programs of others a check would then come to no end.
 NICE = 10
@@ -144,6 +147,7 @@ class Bind:
 class Spec:
     """What host/sandbox/run.py asks for; every path is absolute. `uid` None keeps ours.
 
+    `namespaces` are descriptors of what a network SHARED consists of, outer ones first.
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
     `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say that
@@ -158,6 +162,7 @@ class Spec:
     read_only: list[list[str]] = field(default_factory=list)
     writable: list[list[str]] = field(default_factory=list)
     network: str = "host"
+    namespaces: list[int] = field(default_factory=list)
     parent: int | None = None
     report_fd: int | None = None
     lock: str | None = None
@@ -504,6 +509,26 @@ def yielding_command(entry: str, command: list[str]) -> list[str]:
     return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{YIELD}{entry}", "--", *command]
 
 
+def network_command(descriptor: int) -> list[str]:
+    """Return the command that makes a network of its own and sends it through a socket that it inherits."""
+    return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{NETWORK}{descriptor}"]
+
+
+def make_network(descriptor: int) -> NoReturn:
+    """Make a network with nothing but a loopback, send what opens it to who asked, and end."""
+    try:
+        unshare_as_ourselves(CLONE_NEWNET)
+        raise_loopback()
+        owner = [] if os.geteuid() == 0 else ["user"]
+        opened = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in (*owner, "net")]
+        with socket.socket(fileno=descriptor) as asker:
+            socket.send_fds(asker, [b"n"], opened)
+    except (SetupError, OSError) as error:
+        tell(str(error), None)
+        os._exit(SETUP_FAILED)
+    os._exit(0)
+
+
 def become_yielding(entry: str, command: list[str]) -> NoReturn:
     """Become a program of ours, as ourselves, in a session of its own. What cannot be had of it is left out."""
     if os.getpgrp() != os.getpid():
@@ -577,16 +602,29 @@ def tell(message: str, report_fd: int | None) -> None:
         os.write(report_fd, line)
 
 
-def in_namespaces(spec: Spec, command: list[str]) -> int:
+def unshare_as_ourselves(flags: int) -> None:
+    """Enter new namespaces; unless we are root also one of users, in which we are who we were."""
     uid, gid = os.geteuid(), os.getegid()
-    if uid == 0:
-        unshare(CLONE_NEWPID)
-    else:
-        unshare(CLONE_NEWPID | CLONE_NEWUSER)
+    unshare(flags if uid == 0 else flags | CLONE_NEWUSER)
+    if uid != 0:
         maps = {"setgroups": "deny", "uid_map": f"{uid} {uid} 1", "gid_map": f"{gid} {gid} 1"}
         for name, content in maps.items():
             with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
                 file.write(content)
+
+
+def join_network(spec: Spec) -> None:
+    """Enter the network that others share. Raises SetupError when it is gone: the host's is no substitute."""
+    if spec.network == SHARED and not spec.namespaces:
+        raise SetupError("the shared network is gone")
+    for descriptor in spec.namespaces:
+        _call("setns", descriptor, 0, about="a shared network")
+        os.close(descriptor)
+
+
+def in_namespaces(spec: Spec, command: list[str]) -> int:
+    join_network(spec)
+    unshare_as_ourselves(CLONE_NEWPID)
     die_with(spec)
     alive, ours = os.pipe()
 
@@ -609,6 +647,8 @@ def in_namespaces(spec: Spec, command: list[str]) -> int:
 
 
 def without_namespaces(spec: Spec, command: list[str]) -> int:
+    if spec.network != "host":
+        raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     die_with(spec)
     own_home = None if "HOME" in spec.env else tempfile.mkdtemp(prefix="home-")
@@ -667,6 +707,8 @@ def close_others(kept: set[int | None]) -> None:
 def main(arguments: list[str]) -> NoReturn:
     if len(arguments) > 2 and arguments[0].startswith(YIELD):
         become_yielding(arguments[0].removeprefix(YIELD), arguments[2:])
+    if arguments and arguments[0].startswith(NETWORK):
+        make_network(int(arguments[0].removeprefix(NETWORK)))
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if len(arguments) < 3 or arguments[1] != "--":
         tell("usage: launcher.py SPEC -- program argument...", None)
@@ -677,7 +719,7 @@ def main(arguments: list[str]) -> NoReturn:
         tell(f"cannot read {arguments[0]}: {error}", None)
         os._exit(SETUP_FAILED)
     os.umask(0o022)
-    close_others({spec.report_fd})
+    close_others({spec.report_fd, *spec.namespaces})
     if spec.report_fd is not None:
         os.set_inheritable(spec.report_fd, False)
     run = in_namespaces if spec.isolation == "namespaces" else without_namespaces

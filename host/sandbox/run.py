@@ -64,6 +64,21 @@ class Network(StrEnum):
 
 
 @dataclass(frozen=True)
+class SharedLoopback:
+    """A LOOPBACK that several programs share, by descriptors of its namespaces (host/sandbox/loopback.py makes it)."""
+
+    namespaces: tuple[int, ...]
+
+    @property
+    def value(self) -> str:
+        """Return what the launcher calls it."""
+        return sandbox_init.SHARED
+
+
+AnyNetwork = Network | SharedLoopback
+
+
+@dataclass(frozen=True)
 class Sandbox:
     """What a program may see beyond the system's own directories; binds appear at the same path inside.
 
@@ -78,7 +93,7 @@ class Sandbox:
     isolation: Isolation
     read_only: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
-    network: Network = Network.HOST
+    network: AnyNetwork = Network.HOST
     uid: int = APP_UID
     lock: Path | None = None
     shares: Shares | None = None
@@ -124,10 +139,14 @@ def for_check(
     *,
     read_only: tuple[Path, ...] = (),
     writable: tuple[Path, ...] = (),
-    network: Network = Network.HOST,
+    network: AnyNetwork = Network.LOOPBACK,
 ) -> Sandbox:
-    """Return the sandbox of a check's program, on the best level of this host."""
-    return Sandbox(available(), read_only, writable, network, uid=CHECK_UID, shares=shares)
+    """Return the sandbox of a check's program, on the best level of this host. Below `namespaces` it has the host's
+    network, whatever was asked.
+    """
+    level = available()
+    kept = network if level is Isolation.NAMESPACES else Network.HOST
+    return Sandbox(level, read_only, writable, kept, uid=CHECK_UID, shares=shares)
 
 
 def check_owner() -> int:
@@ -158,8 +177,10 @@ def described() -> str:
 
 @functools.cache
 def _probe() -> Isolation:
+    # With a network of its own: a check on this level promises one.
+    box = Sandbox(Isolation.NAMESPACES, network=Network.LOOPBACK)
     try:
-        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=Sandbox(Isolation.NAMESPACES), timeout_s=20)
+        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=box, timeout_s=20)
     except ToolError:
         return Isolation.UID if os.geteuid() == 0 else Isolation.NONE
     return Isolation.NAMESPACES
@@ -205,7 +226,9 @@ def run(
     started = time.monotonic()
     with contextlib.ExitStack() as stack:
         hold = _hold(sandbox, stack)
-        process, report = _start(argv, _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold), epoch)
+        spec = _spec(argv, cwd=cwd, env=env, sandbox=sandbox) | _held_spec(hold)
+        joined = sandbox.network.namespaces if isinstance(sandbox.network, SharedLoopback) else ()
+        process, report = _start(argv, spec, epoch, joined)
         reasons = stack.enter_context(open(report, "rb"))
         stack.callback(end, process)
         sink = stack.enter_context(open(log, "wb")) if log else None
@@ -250,10 +273,12 @@ def _held_spec(hold: Hold | None) -> dict[str, object]:
     }
 
 
-def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> tuple["subprocess.Popen[bytes]", int]:
+def _start(
+    argv: Sequence[str], spec: dict[str, object], epoch: str | None, joined: tuple[int, ...]
+) -> tuple["subprocess.Popen[bytes]", int]:
     """Start the launcher; return it and a descriptor from which a failed setup's reason can be read."""
     report, report_write = os.pipe()
-    spec |= {"parent": os.getpid(), "report_fd": report_write}
+    spec |= {"parent": os.getpid(), "report_fd": report_write, "namespaces": joined}
     spec_fd = os.memfd_create("sandbox")
     try:
         with open(spec_fd, "w+", closefd=False, encoding="utf-8") as file:
@@ -266,7 +291,7 @@ def _start(argv: Sequence[str], spec: dict[str, object], epoch: str | None) -> t
             stderr=subprocess.STDOUT,
             env=_launcher_environment(epoch),
             start_new_session=True,
-            pass_fds=(spec_fd, report_write),
+            pass_fds=(spec_fd, report_write, *joined),
         )
     except OSError as error:
         os.close(report)

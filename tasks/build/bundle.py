@@ -9,20 +9,23 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from host.home import Home
-from settings.pipeline import BuildStep, Pipeline
-from host.sandbox.run import check_owner
-from evidence.bundle import Bundle, Image, Metrics, put_bundle
-from host.errors import ToolError, was_not_answered
+from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
 from gates.release.migrations import Step
+from host.errors import ToolError, was_not_answered
+from host.home import Home
+from host.sandbox.run import Completed, Isolation, Network, available, check_owner
+from settings.pipeline import INSTALL, BuildStep, Pipeline
 from tasks.checks.cores import core
-from tasks.source.dependencies import download_wheels
-from tasks.source.node_packages import npm
-from tasks.source.git import give_once
 from tasks.checks.tool_caches import writers
-from tasks.source.workspace import Workspace, node_directory, tool_path
 from tasks.retries import repeatable
+from tasks.source.dependencies import download_wheels
+from tasks.source.git import give_once
+from tasks.source.node_packages import copy_command, node_packages, npm
+from tasks.source.workspace import Workspace, node_directory, tool_path
+
+# What npm says when it would have to fetch.
+OFFLINE = "only-if-cached"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
 
     Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
     than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
+
+    Its commands have no network unless it asks for it: `npm ci` takes the packages that its lock names from where they
+    were fetched before, without a script of theirs.
     """
     log = get_run_logger()
     name = f"build-{step.name}"
@@ -52,25 +58,45 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     downloads = Home.find().cache / "downloads" / mark / step.name
     give_once(downloads, check_owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
+    packages = None
+    if not step.network:
+        env["npm_config_offline"] = "true"  # else it tries for a minute
+        if any(command[:2] == INSTALL for command in step.commands):
+            packages = node_packages(workspace, source, step.directory)
     with core(name, workspace.cancelled):
         for command in step.commands:
             done = workspace.run(
                 name,
-                [*npm(), *command[1:]] if command[0] == "npm" else list(command),
+                build_command(command, packages),
                 env,
                 step.timeout_seconds,
                 writable=(downloads,),
-                read_only=(node.parent,) if node else (),
+                read_only=(*([node.parent] if node else []), *([packages] if packages else [])),
                 directory=step.directory,
+                network=Network.HOST if step.network else Network.LOOPBACK,
             )
             if done.failed:
-                trouble = done.output.strip()[-600:]
-                raise ToolError(
-                    f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}",
-                    transient=was_not_answered(trouble),
-                )
+                raise _failure(step, command, done)
     _keep(step, source, kept)
     return kept
+
+
+def build_command(command: Command, packages: Path | None) -> list[str]:
+    """Return what is run for a command of a build step. `npm ci` takes `packages`, when there are any."""
+    if packages and command[:2] == INSTALL:
+        return copy_command(packages)
+    return [*npm(), *command[1:]] if command[0] == "npm" else list(command)
+
+
+def _failure(step: BuildStep, command: Command, done: Completed) -> ToolError:
+    trouble = done.output.strip()[-600:]
+    unanswered = was_not_answered(trouble) or OFFLINE in trouble
+    alone = not step.network and available() is Isolation.NAMESPACES
+    hint = f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
+    return ToolError(
+        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{hint if unanswered and alone else ''}",
+        transient=unanswered and not alone,
+    )
 
 
 def _inputs_digest(step: BuildStep, source: Path) -> str:

@@ -53,6 +53,7 @@ class Side:
                 environment,
                 suite.timeout_seconds,
                 read_only=(*services.read_only, *(chosen or ())),
+                network=services.network,
             )
         if done.timed_out:
             raise Failed(self.name, f"did not end within {suite.timeout_seconds:g} s", disturbed=True)

@@ -24,13 +24,14 @@ from host.masking import masked, secret_values
 from host.ports import LOCAL, free_port
 from host.probe import await_healthy
 from host.sandbox import run as sandbox
-from host.sandbox.run import Completed, Sandbox
+from host.sandbox.loopback import shared_loopback
+from host.sandbox.run import AnyNetwork, Completed, Sandbox
 from settings.pipeline import Pipeline
 from tasks.checks.base_version import LiveVersion
 from tasks.checks.cores import on_a_core
 from tasks.checks.memory import key_of
 from tasks.checks.syntax import code_digest
-from tasks.load.processes import running
+from tasks.load.processes import entrance, running
 from tasks.retries import once
 from tasks.source.databases import fresh_database
 from tasks.source.workspace import Looked, Workspace, tool_path
@@ -92,8 +93,8 @@ def look_at_compatibility(
     if live is None or artifact is None or nothing:
         return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
     installed = Layout(live.place, runs_here=True).install(artifact)
-    with fresh_database(NAME, True) as (url, visible):
-        trial = _Trial(pipeline, workspace, live, installed, url, visible)
+    with fresh_database(NAME, True) as (url, visible), shared_loopback() as network:
+        trial = _Trial(pipeline, workspace, live, installed, url, visible, network)
         smoke, trouble = trial.run()
     revisions = tuple(step.revision for step in pending(steps or (), known or ()))
     version = f"{installed.bundle.version} ({live.digest[:12]})"
@@ -112,6 +113,7 @@ class _Trial:
     installed: Installed
     url: str
     visible: tuple[Path, ...]
+    network: AnyNetwork
 
     def run(self) -> tuple[str, str]:
         """Return what the smoke tests said, and what went wrong ("" when nothing did)."""
@@ -150,9 +152,13 @@ class _Trial:
         env = {"PATH": tool_path(), "LANG": "C.UTF-8", **environment, "PORT": str(port)}
         log = self.workspace.root / f"{NAME}-app.log"
         total_s = START_S + SMOKE_S + 30
-        with running(argv, cwd=self.installed.source, env=env, box=self._box(), timeout_s=total_s, log=log) as app:
+        with (
+            running(argv, cwd=self.installed.source, env=env, box=self._box(), timeout_s=total_s, log=log) as app,
+            entrance(self.workspace, NAME, self.network, port) as way,
+        ):
+            health = self.installed.bundle.run.health
             try:
-                await_healthy(url, self.installed.bundle.run.health, START_S, gone=lambda: _ended(app.ended))
+                await_healthy(url, health, START_S, gone=lambda: _ended(app.ended), through=way)
             except SlipwayError as error:
                 said = masked(last_line(log.read_text(errors="replace") if log.exists() else ""), secret_values(env))
                 raise _Bad(f"{error}; it said: {said[-300:] or 'nothing'}") from error
@@ -182,7 +188,7 @@ class _Trial:
     def _box(self) -> Sandbox:
         installed = self.installed
         shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
-        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)))
+        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)), network=self.network)
 
     def _how(self, done: Completed, environment: Mapping[str, str]) -> str:
         said = masked(" ".join(done.output.strip().splitlines()[-3:]), secret_values(environment))

@@ -103,6 +103,7 @@ class _Looking:
                 self.suite.timeout_seconds,
                 read_only=read_only,
                 log=f"{self.name}-{report_name}.log" if only else "",
+                network=services.network,
             )
         self._note_truncation(done)
         secrets = secret_values(environment)

@@ -208,5 +208,5 @@ def _serve(stack: ExitStack, performance: Performance, workspace: Workspace, run
     port = free_port()
     url = f"http://{LOCAL}:{port}"
     app = stack.enter_context(test.app(port, seconds + LOCUST_S))
-    test.await_healthy(app, url)
+    test.await_healthy(app, url, stack.enter_context(test.entrance(port)))
     return _Served(test, app, url)

@@ -13,12 +13,19 @@ from typing import NamedTuple
 
 import psutil
 
+from host.errors import ToolError
+from host.files import open_directory
 from host.process_marks import carriers
 from host.resources.process_usage import cpu_s, memory_bytes, tree
 from host.sandbox import run as sandbox
-from host.sandbox.run import Completed, Isolation, Sandbox
+from host.sandbox.run import AnyNetwork, Completed, Isolation, Network, Sandbox, for_check
+from tasks.source.workspace import Workspace
 
 SAMPLE_S = 0.25
+RELAY = Path(__file__).with_name("relay.py")
+SOCKET = "relay.sock"
+# Longer than any load test. It ends with the block, and with us.
+RELAY_S, RELAY_START_S = 86_400.0, 60.0
 
 
 class Sample(NamedTuple):
@@ -89,6 +96,34 @@ def running(
             yield Background(mark, future, stop, box.isolation)
         finally:
             stop.set()
+
+
+@contextlib.contextmanager
+def entrance(workspace: Workspace, name: str, network: AnyNetwork, port: int) -> Iterator[Path | None]:
+    """Yield a unix socket through which we reach a port of a network, None for the host's, while the block runs.
+
+    A relay of ours in there carries what we ask; no program of the app's sees the socket. Raises ToolError if the relay
+    does not start.
+    """
+    if network is Network.HOST:
+        yield None
+        return
+    scratch = workspace.scratch(f"{name}-relay")
+    # The interpreter of the app's environment, without what is installed there.
+    argv = [str(workspace.environment / "bin" / "python"), "-I", "-S", "-c", RELAY.read_text(encoding="utf-8")]
+    box = for_check(workspace.shares, read_only=(workspace.environment,), writable=(scratch,), network=network)
+    log = workspace.root / f"{name}-relay.log"
+    with (
+        open_directory(scratch) as short,
+        running([*argv, SOCKET, str(port)], cwd=scratch, env={}, box=box, timeout_s=RELAY_S, log=log) as relay,
+    ):
+        until = time.monotonic() + RELAY_START_S
+        while not (scratch / SOCKET).exists():
+            if (ended := relay.ended) or time.monotonic() > until:
+                said = ended.output.strip()[-300:] if ended else f"nothing within {RELAY_START_S:g} s"
+                raise ToolError(f"the relay into the network of {name} did not start; it said: {said}")
+            time.sleep(SAMPLE_S / 10)
+        yield short / SOCKET
 
 
 @dataclass

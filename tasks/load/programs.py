@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from host.sandbox import run as sandbox
 from host.sandbox.run import Completed
 from settings.pipeline import Performance, Suite
 from tasks.load.figures import run_time_s
-from tasks.load.processes import Background, running
+from tasks.load.processes import Background, entrance, running
 from tasks.source.suite_services import Services, suite_services
 from tasks.source.workspace import Workspace, tool_path
 
@@ -63,7 +63,15 @@ class LoadTest:
         if self.run.migrate is None:
             return
         argv = self.workspace.argv(self.run.migrate)
-        done = self.workspace.run(NAME, argv, self.app_environment(), MIGRATION_S, read_only=self.services.read_only)
+        services = self.services
+        done = self.workspace.run(
+            NAME,
+            argv,
+            self.app_environment(),
+            MIGRATION_S,
+            read_only=services.read_only,
+            network=services.network,
+        )
         if done.failed:
             raise ToolError(f"the migration {done.how}: {self.masked(done.output)}")
 
@@ -76,6 +84,7 @@ class LoadTest:
             self.workspace.shares,
             read_only=(self.workspace.environment, *self.services.read_only),
             writable=(self.source, scratch),
+            network=self.services.network,
         )
         environment = {**_base(self.workspace.environment, scratch), **self.app_environment(), "PORT": str(port)}
         argv = self.workspace.argv(words)
@@ -96,6 +105,7 @@ class LoadTest:
             self.workspace.shares,
             read_only=(tools, self.workspace.lend(recorder.parent), loading.source),
             writable=(scratch,),
+            network=self.services.network,
         )
         argv = locust_command(tools, recorder, base_url, self.performance, loading)
         environment = {**_base(tools, scratch), **self.performance.environment, "SLIPWAY_REQUESTS": str(self.records)}
@@ -106,11 +116,14 @@ class LoadTest:
         with running(argv, cwd=loading.source, env=environment, box=box, timeout_s=timeout_s, log=log) as load:
             yield load
 
-    def await_healthy(self, app: Background, base_url: str) -> None:
-        """Wait for the app. Raises HealthError if it ends or does not get healthy, ToolError when the run is
-        cancelled.
-        """
-        await_healthy(base_url, self.run.health, self.performance.startup_seconds, gone=lambda: self.gone(app))
+    def entrance(self, port: int) -> AbstractContextManager[Path | None]:
+        """Return what gives us the way to a port of the app's network."""
+        return entrance(self.workspace, NAME, self.services.network, port)
+
+    def await_healthy(self, app: Background, base_url: str, through: Path | None) -> None:
+        """Wait for the app. Raises HealthError if it ends or stays unhealthy, ToolError when the run is cancelled."""
+        wait_s = self.performance.startup_seconds
+        await_healthy(base_url, self.run.health, wait_s, gone=lambda: self.gone(app), through=through)
 
     def follow(self, app: Background, load: Background) -> bool:
         """Wait half a second, or less when app or locust end. Return whether both still run.
@@ -179,7 +192,7 @@ def prepared(performance: Performance, workspace: Workspace, run: Run) -> Iterat
         redis=performance.redis,
         timeout_seconds=lifetime_s + performance.compare_seconds,
     )
-    with suite_services(NAME, needs, workspace) as services:
+    with suite_services(NAME, needs, workspace, shared=True) as services:
         test = LoadTest(performance, workspace, run, source, services)
         test.migrate()
         yield test

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from time import time
 
 import psutil
@@ -102,9 +103,9 @@ def measure(test: LoadTest) -> Measured:
     loading, tools, load_before = test.loading(), own_tools("load"), os.getloadavg()[0]
     port = free_port()
     base_url = f"http://{LOCAL}:{port}"
-    with test.app(port, loading.timeout_s) as app:
-        test.await_healthy(app, base_url)
-        before = _histogram(test, base_url)
+    with test.app(port, loading.timeout_s) as app, test.entrance(port) as through:
+        test.await_healthy(app, base_url, through)
+        before = _histogram(test, base_url, through)
         began = time()
         with test.locust(tools, base_url, loading) as load:
             sampler = Sampler(app, load, _database(test))
@@ -113,7 +114,7 @@ def measure(test: LoadTest) -> Measured:
                 while test.follow(app, load):
                     last = _moment(app, sampler)
             test.check_locust(load.future.result())
-        after = _histogram(test, base_url)
+        after = _histogram(test, base_url, through)
     asked = test.performance
     recorded = read_requests(test.records, asked.users, asked.spawn_rate, loading.seconds, (began - 1, time() + 1))
     query_p95, reason = _query_p95(asked.query_metric, before, after)
@@ -158,12 +159,12 @@ class Reading:
     trouble: str = ""
 
 
-def _histogram(test: LoadTest, base_url: str) -> Reading:
+def _histogram(test: LoadTest, base_url: str, through: Path | None) -> Reading:
     name = test.performance.query_metric
     if not name:
         return Reading({})
     try:
-        return Reading(read_histogram(base_url, test.performance.metrics_path, name))
+        return Reading(read_histogram(base_url, test.performance.metrics_path, name, through))
     except ToolError as error:
         return Reading({}, str(error))
 

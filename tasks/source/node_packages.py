@@ -9,7 +9,7 @@ from pathlib import Path
 
 from host.errors import ToolError
 from host.home import Home
-from host.sandbox.run import check_owner
+from host.sandbox.run import Network, check_owner
 from host.virtual_environments import share_read_only
 from tasks.checks.cores import once_on_a_core
 from tasks.source.git import give, give_once
@@ -78,6 +78,7 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
         writable=(downloads,),
         read_only=(node.parent,) if node else (),
         directory=directory,
+        network=Network.HOST,
     )
     if done.failed:
         raise ToolError(f"{directory}: npm ci {done.how}: {done.output.strip()[-600:]}")
@@ -102,6 +103,17 @@ def link_packages(packages: Path, folder: Path) -> Path:
         (modules / entry.name).symlink_to(entry)
     give(modules, check_owner())
     return modules
+
+
+def copy_command(packages: Path) -> list[str]:
+    """Return the command that leaves a copy of the packages in the directory where it runs, as `npm ci` does."""
+    return [
+        "sh",
+        "-c",
+        'rm -rf node_modules && cp -R "$1" node_modules && chmod -R u+w node_modules',
+        "sh",
+        str(packages),
+    ]
 
 
 def _remove(path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from host.databases.redis import fresh_redis
 from host.errors import ToolError
+from host.sandbox.loopback import shared_loopback
+from host.sandbox.run import AnyNetwork, Network
 from settings.pipeline import Suite
 from tasks.source.databases import fresh_database
 from tasks.source.dependencies import own_tools
@@ -21,16 +23,20 @@ SPARE_S = 60.0
 
 @dataclass(frozen=True)
 class Services:
-    """How the suite reaches its services: environment variables, and directories to bind."""
+    """How the suite reaches its services: environment variables, directories to bind, and the network."""
 
     environment: dict[str, str]
     read_only: tuple[Path, ...]
+    network: AnyNetwork = Network.LOOPBACK
 
 
 @contextmanager
-def suite_services(name: str, suite: Suite, workspace: Workspace) -> Iterator[Services]:
-    """Give the suite fresh services, as far as it wants any. Raises ToolError or ConfigError when one cannot be had."""
+def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool = False) -> Iterator[Services]:
+    """Give the suite fresh services, as far as it wants any. Its network is one that it can be joined in when `shared`
+    or when it wants Redis, which is in there. Raises ToolError or ConfigError when one cannot be had.
+    """
     with ExitStack() as stack:
+        network = stack.enter_context(shared_loopback()) if shared or suite.redis else Network.LOOPBACK
         environment: dict[str, str] = {}
         read_only: tuple[Path, ...] = ()
         if suite.database:
@@ -38,8 +44,8 @@ def suite_services(name: str, suite: Suite, workspace: Workspace) -> Iterator[Se
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"
             lifetime_s = suite.timeout_seconds + SPARE_S
-            environment["REDIS_URL"] = stack.enter_context(fresh_redis(find_redis(), directory, lifetime_s))
-        yield Services(environment, read_only)
+            environment["REDIS_URL"] = stack.enter_context(fresh_redis(find_redis(), directory, lifetime_s, network))
+        yield Services(environment, read_only, network)
 
 
 def find_redis() -> Path:

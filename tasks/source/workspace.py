@@ -74,9 +74,10 @@ class Workspace:
         read_only: tuple[Path, ...] = (),
         directory: str = ".",
         log: str = "",
+        network: sandbox.AnyNetwork = sandbox.Network.LOOPBACK,
     ) -> sandbox.Completed:
         """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
-        blocks.
+        blocks. The host's network is for what fetches, and runs no code of the app.
 
         `log` names the file in `root` that gets the output as it is, without it `<name>.log`.
         """
@@ -94,6 +95,7 @@ class Workspace:
                 self.shares,
                 read_only=(self.environment, *(self.lend(path) for path in read_only)),
                 writable=(source, scratch, *writable),
+                network=network,
             ),
             timeout_s=timeout_s,
             on_output=blocks,

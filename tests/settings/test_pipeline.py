@@ -18,6 +18,13 @@ ci = "requirements-dev.lock"
 [run]
 command = ["python", "-m", "shop", "{port}"]
 """
+BUILD = """
+[[build]]
+name = "frontend"
+commands = [{}]
+inputs = ["frontend"]
+outputs = ["static"]
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +101,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ("[run]", '[suites.unit]\ncommand = ["p"]\ndatabase = "maybe"\n[run]', "suites.unit.database: got 'maybe'"),
         ("[run]", '[quality.mypy]\ncommnd = ["p"]\n[run]', "quality.mypy"),
         ("[run]", '[[build]]\nname = "f"\n[run]', "build.0.commands: Field required"),
+        ("[run]", BUILD.format('["npm", "ci", "--omit=dev"]') + "[run]", "npm ci: got --omit=dev, expected none but"),
         (
             "[run]",
             '[quality.unit]\ncommand = ["p"]\n[suites.unit]\ncommand = ["p"]\n[run]',
@@ -212,6 +220,19 @@ def test_a_token_is_sent_over_https_only(repository: str, good: bool) -> None:
     else:
         with pytest.raises(ValueError, match="credentials_block: expected a repository that begins with https://"):
             App.model_validate(fields)
+
+
+def test_a_build_step_has_no_network_unless_it_asks_for_it(tmp_path: Path) -> None:
+    plain = read_pipeline(write(tmp_path, SOUND + BUILD.format('["npm", "ci", "--no-audit", "--no-fund"]')))
+    asked = BUILD.format('["npm", "ci", "--omit=dev"]').replace('name = "f', 'network = true\nname = "f')
+    wide = read_pipeline(write(tmp_path, SOUND + asked))
+    assert (plain.build[0].network, wide.build[0].network) == (False, True)
+
+
+def test_the_rules_of_an_older_version_keep_their_digest(tmp_path: Path) -> None:
+    step = read_pipeline(write(tmp_path, SOUND + BUILD.format('["make"]'))).build[0]
+    assert "network" not in step.model_dump_json()
+    assert '"network":true' in step.model_copy(update={"network": True}).model_dump_json()
 
 
 def test_who_may_read_the_repository_is_no_rule_of_a_check(tmp_path: Path) -> None:

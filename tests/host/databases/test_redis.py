@@ -15,6 +15,7 @@ from host.databases import redis
 from host.databases.redis import fresh_redis
 from host.errors import ToolError
 from host.sandbox import run as sandbox
+from host.sandbox.loopback import shared_loopback
 from tasks.source.suite_services import find_redis
 from tests.tasks.small_app import processes_with
 
@@ -60,6 +61,22 @@ def test_two_side_by_side_do_not_see_each_other(binary: Path, tmp_path: Path) ->
     with fresh_redis(binary, tmp_path / "a", 60) as one, fresh_redis(binary, tmp_path / "b", 60) as other:
         talk(one, "SET a b")
         assert talk(other, "DBSIZE") == b":0\r\n"
+
+
+@pytest.mark.skipif(sandbox.available() is not sandbox.Isolation.NAMESPACES, reason="this host permits no namespaces")
+def test_in_a_network_of_its_own_only_those_in_there_reach_it(binary: Path, tmp_path: Path) -> None:
+    ask = "import socket, sys; print(socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5).send(b'PING\\r\\n'))"
+    python = str(Path(sys.base_prefix) / "bin" / "python3")
+    with shared_loopback() as network, fresh_redis(binary, tmp_path / "redis", 60, network) as url:
+        answers = []
+        for one in (network, sandbox.Network.LOOPBACK, sandbox.Network.HOST):
+            box = sandbox.Sandbox(sandbox.Isolation.NAMESPACES, network=one)
+            words = [python, "-c", ask, str(urlsplit(url).port)]
+            done = sandbox.run(words, cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
+            answers.append(done.output.strip().rpartition("\n")[2].partition(":")[0])
+        with pytest.raises(OSError):
+            talk(url)
+    assert answers == ["6", "ConnectionRefusedError", "ConnectionRefusedError"]
 
 
 def test_it_ends_when_the_block_raises(binary: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from host.errors import ConfigError, ToolError
 from host.ports import free_port
+from host.resources.shares import Shares
 from host.sandbox import follow as launched
 from host.sandbox import run as sandbox
 from host.sandbox.run import Completed, Isolation, Network, Sandbox
@@ -457,6 +458,17 @@ def test_own_network_has_only_loopback(ground: Path) -> None:
 def test_own_network_is_refused_where_it_cannot_be(ground: Path) -> None:
     with pytest.raises(ConfigError, match="own network"):
         script(Isolation.NONE, ground, "", network=Network.LOOPBACK)
+
+
+@every_level
+def test_a_check_has_a_network_of_its_own_as_far_as_the_level_permits(
+    level: Isolation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_ISOLATION", level)
+    expected = Network.LOOPBACK if level is Isolation.NAMESPACES else Network.HOST
+    box = sandbox.for_check(Shares())
+    assert (box.isolation, box.network) == (level, expected)
+    assert sandbox.for_check(Shares(), network=Network.HOST).network is Network.HOST
 
 
 @every_level

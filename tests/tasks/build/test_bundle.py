@@ -1,5 +1,6 @@
 import hashlib
 import os
+import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import Any
 import pytest
 from prefect.logging import disable_run_logger
 
-from settings.pipeline import BuildStep
-from host.sandbox.run import Completed
 from host.errors import ToolError
-from tasks.build.bundle import _archive, _inputs_digest, _keep, run_build_step
+from host.sandbox.run import Completed, Isolation
+from settings.pipeline import BuildStep
+from tasks.build.bundle import _archive, _failure, _inputs_digest, _keep, build_command, run_build_step
 from tasks.source.git import Source
+from tasks.source.node_packages import copy_command
 from tasks.source.workspace import Workspace
 
-STEP = BuildStep(name="frontend", commands=(("npm", "ci"),), inputs=("frontend", "a b"), outputs=("app/static",))
+STEP = BuildStep(
+    name="frontend", commands=(("npm", "run", "build"),), inputs=("frontend", "a b"), outputs=("app/static",)
+)
 
 
 def tree(directory: Path) -> Path:
@@ -94,6 +98,52 @@ def test_what_a_strangers_commit_built_is_not_taken(
         with disable_run_logger():
             outputs.add(run_build_step.fn(STEP, Building(tmp_path / str(turn), one, tmp_path)))
     assert (len(built), len(outputs)) == (builds, builds)
+
+
+def test_npm_ci_takes_the_packages_that_were_fetched_before() -> None:
+    packages = Path("/kept/node_modules")
+    assert build_command(("npm", "ci", "--no-audit"), packages) == copy_command(packages)
+    assert build_command(("npm", "ci"), None)[-1] == "ci"
+    assert build_command(("npm", "run", "build"), packages)[-2:] == ["run", "build"]
+    assert build_command(("make", "ci"), packages) == ["make", "ci"]
+
+
+@pytest.mark.parametrize("directory", ["node_modules", "link", "nothing"])
+def test_the_copy_replaces_what_the_commit_brings(tmp_path: Path, directory: str) -> None:
+    packages, there = tmp_path / "kept" / "node_modules", tmp_path / "source"
+    (packages / "a").mkdir(parents=True)
+    (packages / "a" / "index.js").write_text("fetched")
+    (packages / "a" / "index.js").chmod(0o444)
+    (packages / "b").symlink_to("a")
+    there.mkdir()
+    if directory == "link":
+        (there / "node_modules").symlink_to(tmp_path / "kept")
+    elif directory == "node_modules":
+        (there / "node_modules" / "old").mkdir(parents=True)
+    subprocess.run(copy_command(packages), cwd=there, check=True)
+    assert sorted(os.listdir(there / "node_modules")) == ["a", "b"] and sorted(os.listdir(packages)) == ["a", "b"]
+    assert (there / "node_modules" / "b" / "index.js").read_text() == "fetched"
+    assert (there / "node_modules" / "a" / "index.js").stat().st_mode & 0o200
+
+
+@pytest.mark.parametrize(
+    ("network", "said", "hinted", "transient"),
+    [
+        (False, "getaddrinfo EAI_AGAIN registry", True, False),
+        (False, "cache mode is 'only-if-cached' but no cached response is available", True, False),
+        (False, "error TS2304: Cannot find name 'x'", False, False),
+        (True, "getaddrinfo EAI_AGAIN registry", False, True),
+    ],
+)
+def test_a_step_that_would_have_to_fetch_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, network: bool, said: str, hinted: bool, transient: bool
+) -> None:
+    monkeypatch.setattr("tasks.build.bundle.available", lambda: Isolation.NAMESPACES)
+    done = Completed(1, said, truncated=False, timed_out=False, cancelled=False, seconds=1.0)
+    error = _failure(STEP.model_copy(update={"network": network}), STEP.commands[0], done)
+    assert "build step frontend: npm run build ended with 1" in str(error) and said in str(error)
+    assert ("`network = true` in the step frontend of config/pipeline.toml" in str(error)) is hinted
+    assert error.transient is transient
 
 
 def test_an_input_that_the_commit_lacks_is_named(tmp_path: Path) -> None:
