@@ -5,7 +5,6 @@ Both runtimes need it: `process` runs the app from there, `compose` its smoke te
 
 import hashlib
 import json
-import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.place import Place
 from evidence.bundle import Bundle, link_blobs, verify_blobs
-from host.errors import ToolError
+from host.errors import ArtifactError, ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
+from host.trees import UnsafeTree, unpack
 from host.virtual_environments import COMPLETE, compile_bytecode, interpreter, make_venv, once, share_read_only
 
 
@@ -124,8 +124,10 @@ class Layout:
 
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)
-        with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
-            archive.extractall(installed.source, filter="data")
+        try:
+            unpack(self.place.store.blob(installed.bundle.source), installed.source)
+        except UnsafeTree as error:
+            raise ArtifactError(f"the source of {installed.digest[:12]} cannot be laid out: {error}") from error
         compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 
