@@ -4,8 +4,10 @@ import io
 import logging
 import os
 import subprocess
+import sys
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,20 @@ import pytest
 from deployments.candidate import Artifact
 from deployments.environment import Environment
 from deployments.runtimes.layout import Layout
+from evidence.results import Entry, Results
+from evidence.sbom import make_bom
+from evidence.signing import Keys
 from evidence.store import Store
+from gates.check import Check, Outcome
 from host.errors import ArtifactError, SlipwayError, SourceError, ToolError
 from host.home import Home
-from settings.pipeline import App, BuildStep
+from settings.pipeline import App, BuildStep, Locks, Pipeline
 from settings.targets import Target
 from tasks.build.bundle import _archive, _keep, lay_over
+from tasks.checks.base_version import Base
 from tasks.source.git import Source, fetch_source
 from tasks.source.working_tree import read_working_tree
+from tasks.source.workspace import Workspace
 from tests.evidence.artifacts import artifact
 
 CANARY = "slipway:THE-REAL-CREDENTIAL"
@@ -252,3 +260,87 @@ def test_what_a_step_left_is_taken_through_no_link(odd: str, tmp_path: Path, sta
         _keep(step, made, tmp_path / "kept")
         lay_over(write(tmp_path / "tree", {}), [tmp_path / "kept"])
     assert CANARY not in "".join(file.read_text() for file in (tmp_path / "tree").rglob("*") if file.is_file())
+
+
+class Swapping:
+    """A stranger who writes the shared store: changes a blob just before somebody opens it again."""
+
+    def __init__(self) -> None:
+        self.file = ""
+        self.left = 0
+        self.swap: Callable[[Path], object] | None = None
+        sys.addaudithook(self.look)
+
+    def look(self, event: str, of: tuple[object, ...]) -> None:
+        if event == "open" and self.swap and str(of[0]) == self.file and of[1] == "r":
+            self.left -= 1
+            if not self.left:
+                swap, self.swap = self.swap, None
+                swap(Path(self.file))
+
+    def aim(self, file: Path, how: str, evil: bytes, opening: int) -> None:
+        self.file, self.left = str(file), opening
+
+        def replaced(blob: Path) -> None:
+            blob.with_name("evil").write_bytes(evil)
+            blob.with_name("evil").replace(blob)
+
+        self.swap = replaced if how == "another file" else lambda blob: blob.write_bytes(evil)
+
+
+SWAPPING = Swapping()  # an audit hook stays for ever
+
+
+def evil_tar(files: Mapping[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            about = tarfile.TarInfo(name)
+            about.size = len(content)
+            tar.addfile(about, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize("how", ["another file", "the same file"])
+@pytest.mark.parametrize("user", ["source", "bill of materials", "result", "base version"])
+def test_a_blob_that_changes_after_it_was_hashed_is_not_used(
+    user: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python: tmp_path)
+    store = Store(Home.find().store)
+    digest, bundle = artifact(store, files={"requirements-dev.lock": b""})
+    place = Environment.open(Target("production"), "assistant")
+    results = Results(store, Keys(tmp_path / "keys"), "main", protected=True)
+    left = tmp_path / "left"
+    left.write_text("what a check left")
+    check = Check(name="unit", outcome=Outcome.PASSED, reason="all passed")
+    entry = Entry(
+        key="k", check=check, run="r", commit="c" * 40, at=datetime.now(UTC), files={"x": store.put_file(left)}
+    )
+    results.keep(entry)
+    evil = evil_tar({"commit.txt": CANARY.encode(), "requirements-dev.lock": b"", "package-lock.json": CANARY.encode()})
+    blob = entry.files["x"] if user == "result" else bundle.source
+    # A result is hashed when it is recalled, and again when its files are fetched.
+    opening, content = (3, CANARY.encode()) if user == "result" else (2, evil)
+    SWAPPING.aim(store.root / "blobs" / "sha256" / blob, how, content, opening)
+    used = ""
+    try:
+        if user == "source":
+            installed = Layout(place, runs_here=False).unpack(Artifact(digest, bundle))
+            used = (installed.source / "commit.txt").read_text()
+        elif user == "bill of materials":
+            used = str(make_bom(store, digest, bundle))
+        elif user == "result":
+            known = results.recall("k")
+            used = results.fetch(known, tmp_path / "fetched")["x"].read_text() if known else ""
+        else:
+            pipeline = Pipeline(app=App(name="assistant", repository="x"), locks=Locks(runtime="r.lock", ci="requirements-dev.lock"), run=bundle.run)
+            workspace = Workspace(tmp_path / "run", Source("c" * 40, "v2", "main", (), tmp_path / "x.tar"), tmp_path)
+            other = Base(place, digest, bundle).for_checks(pipeline, workspace)
+            assert isinstance(other, Workspace), other
+            used = (other.source.lay_out(tmp_path / "laid", os.geteuid()) / "commit.txt").read_text()
+    except SlipwayError as refused:
+        assert "changed since it was stored" in str(refused)
+    finally:
+        SWAPPING.swap = None
+    assert CANARY not in used
