@@ -31,6 +31,8 @@ from settings.monitoring import read_monitoring
 from settings.notify import read_notify
 
 LEAST_DISK_GB = 2
+# Since when tarfile's filters hold. We judge links ourselves (host/trees.py); the tools that we run may not.
+TARFILE_MENDED = {(3, 11): (3, 11, 13), (3, 12): (3, 12, 11), (3, 13): (3, 13, 4)}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,19 @@ def _version(*argv: str) -> str | None:
 
 
 def _python() -> Finding:
-    good = sys.version_info >= (3, 11)
-    return Finding("Python", sys.version.split()[0], good, "" if good else "install Python 3.11 or newer")
+    return python_row(sys.version_info[:3])
+
+
+def python_row(version: tuple[int, ...]) -> Finding:
+    """Return the row of our Python: whether it is new enough, and a warning if its tarfile follows links out."""
+    found = ".".join(map(str, version))
+    if version < (3, 11):
+        return Finding("Python", found, False, "install Python 3.11 or newer")
+    mended = TARFILE_MENDED.get(version[:2], version)
+    if version < mended:
+        move = f"install {'.'.join(map(str, mended))} or newer: its tarfile has CVE-2025-4138 and CVE-2025-4330"
+        return Finding("Python", found, True, move, warns=True)
+    return Finding("Python", found, True)
 
 
 def _git() -> Finding:

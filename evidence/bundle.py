@@ -122,7 +122,7 @@ def verify_bundle(store: Store, digest: str) -> Bundle:
 def verify_blobs(store: Store, bundle: Bundle) -> None:
     """Hash every blob that a manifest names. Raises ArtifactError for the first that is missing or changed."""
     for blob in blobs(bundle):
-        store.blob(blob)
+        store.verify_blob(blob)
 
 
 def blobs(bundle: Bundle) -> list[str]:
@@ -151,12 +151,10 @@ def find_digest(store: Store, wanted: str) -> str:
     return matches[-1][0]
 
 
-def link_blobs(store: Store, files: dict[str, str], directory: Path) -> None:
-    """Lay blobs out under their file names (symbolic links), after hashing each."""
+def copy_blobs(store: Store, files: dict[str, str], directory: Path) -> None:
+    """Lay blobs out under their file names, each as the copy that was hashed."""
     directory.mkdir(parents=True, exist_ok=True)
     for name, digest in files.items():
         if name in ("", ".", "..") or "/" in name or "\0" in name:
             raise ArtifactError(f"bundle names a file outside its folder: {name!r}")
-        target = directory / name
-        target.unlink(missing_ok=True)
-        target.symlink_to(store.blob(digest))
+        store.copy_blob(digest, directory / name)

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,9 +70,7 @@ class Results:
         directory.mkdir(parents=True, exist_ok=True)
         found = {}
         for name, digest in entry.files.items():
-            target = directory / name
-            shutil.copyfile(self.store.blob(digest), target)
-            found[name] = target
+            found[name] = self.store.copy_blob(digest, directory / name)
         return found
 
     def put_files(self, files: Mapping[str, Path]) -> dict[str, str]:
@@ -101,7 +98,7 @@ class Results:
             if entry.key != key or entry.check.outcome is not Outcome.PASSED:
                 return None
             for digest in entry.files.values():
-                self.store.blob(digest)
+                self.store.verify_blob(digest)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError, ArtifactError):
             return None
         return entry

@@ -72,7 +72,7 @@ def _npm_packages(store: Store, bundle: Bundle) -> list[tuple[Package, str]]:
     """Return the shipped packages of every package-lock.json in the source, each once, with npm's hash."""
     packages: dict[tuple[str, str], tuple[Package, str]] = {}
     try:
-        with tarfile.open(store.blob(bundle.source)) as source:
+        with store.open_blob(bundle.source) as archive, tarfile.open(fileobj=archive) as source:
             for member in source:
                 if not re.search(r"(^|/)package-lock\.json$", member.name) or "node_modules/" in member.name:
                     continue
@@ -130,7 +130,7 @@ def _hashes(integrity: str) -> list[dict[str, str]]:
 def _package(store: Store, name: str, blob: str) -> Package:
     """Return the package that a wheel's METADATA describes."""
     try:
-        with zipfile.ZipFile(store.blob(blob)) as wheel:
+        with store.open_blob(blob) as content, zipfile.ZipFile(content) as wheel:
             inside = next(file for file in wheel.infolist() if METADATA.fullmatch(file.filename))
             if inside.file_size > LARGEST_METADATA_BYTES:
                 raise ArtifactError(f"{name}: its METADATA has {inside.file_size} bytes")

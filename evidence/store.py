@@ -6,14 +6,18 @@ statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
 """
 
 import hashlib
+import io
 import json
-import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from host.errors import ArtifactError
 from host.files import replacing, sha256_file, write_atomically
+
+BLOCK_BYTES = 1 << 20
 
 
 class Store:
@@ -26,24 +30,64 @@ class Store:
         return self.root / "blobs" / "sha256" / digest
 
     def put_file(self, file: Path) -> str:
-        """Copy a file in, also over a blob that was damaged since; return its hex SHA-256."""
+        """Copy a file in, also over a blob that was damaged since; return its hex SHA-256.
+
+        Raises ArtifactError if the file changes meanwhile.
+        """
         digest = sha256_file(file)
         target = self._blob(digest)
         if target.exists() and sha256_file(target) == digest:
             return digest
         with open(file, "rb") as source, replacing(target) as sink:
-            shutil.copyfileobj(source, sink)
+            copied = _copy(source, sink)
+            if copied != digest:
+                raise ArtifactError(f"{file}: it changed while it was stored; nothing was kept")
         return digest
 
-    def blob(self, digest: str) -> Path:
-        """Return where a blob lies, after hashing it. Raises ArtifactError if it is missing or changed."""
+    def verify_blob(self, digest: str) -> None:
+        """Hash a blob. Raises ArtifactError if it is missing or changed.
+
+        Others may write to the store: who needs the bytes takes them by `copy_blob`, `read_blob` or `open_blob`.
+        """
+        self._copy_genuine(digest, None)
+
+    def copy_blob(self, digest: str, target: Path) -> Path:
+        """Copy a blob to a file of our own, which it replaces, and return that; the copy is what was hashed.
+
+        Raises ArtifactError if it is missing or changed, and leaves no file then.
+        """
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            with open(target, "xb") as sink:
+                self._copy_genuine(digest, sink)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+        return target
+
+    def read_blob(self, digest: str) -> bytes:
+        """Return the bytes of a blob, after hashing these. Raises ArtifactError if it is missing or changed."""
+        with io.BytesIO() as sink:
+            self._copy_genuine(digest, sink)
+            return sink.getvalue()
+
+    @contextmanager
+    def open_blob(self, digest: str) -> Iterator[BinaryIO]:
+        """Yield an open copy of a blob, which nobody else can write to. Raises ArtifactError like `read_blob`."""
+        with tempfile.TemporaryFile() as copy:
+            self._copy_genuine(digest, copy)
+            copy.seek(0)
+            yield copy
+
+    def _copy_genuine(self, digest: str, sink: BinaryIO | None) -> None:
         file = self._blob(digest)
         if not file.is_file():
             raise ArtifactError(f"{file}: missing; build the commit again: prefect deployment run ci/push")
-        found = sha256_file(file)
+        with open(file, "rb") as source:
+            found = _copy(source, sink)
         if found != digest:
             raise ArtifactError(f"{file}: changed since it was stored: SHA-256 is {found}; nothing was started")
-        return file
 
     def put_manifest(self, manifest: bytes) -> str:
         """Store an artifact's manifest; return the artifact's digest (hex)."""
@@ -93,6 +137,16 @@ class Store:
         except ValueError as error:
             raise ArtifactError(f"{file}: not JSON ({error}); remove it or restore it from a copy") from error
         return envelope
+
+
+def _copy(source: BinaryIO, sink: BinaryIO | None) -> str:
+    """Read a file to its end, into another one or nowhere; return the hex SHA-256 of what was read."""
+    digest = hashlib.sha256()
+    while block := source.read(BLOCK_BYTES):
+        digest.update(block)
+        if sink:
+            sink.write(block)
+    return digest.hexdigest()
 
 
 def _written(file: Path) -> int:

@@ -5,7 +5,6 @@ Both runtimes need it: `process` runs the app from there, `compose` its smoke te
 
 import hashlib
 import json
-import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ from urllib.parse import unquote, urlsplit
 from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.place import Place
-from evidence.bundle import Bundle, link_blobs, verify_blobs
+from evidence.bundle import Bundle, copy_blobs, verify_blobs
 from host.errors import ArtifactError, SourceError, ToolError
 from host.masking import masked
 from host.sandbox import run as sandbox
 from host.sandbox.places import has_record
 from host.sandbox.uids import environment_uid
+from host.trees import UnsafeTree, unpack
 from host.virtual_environments import (
     COMPLETE,
     compile_bytecode,
@@ -130,9 +130,8 @@ class Layout:
     def _make(self, installed: Installed, lock_digest: str, wheels: dict[str, str], smoke: bool = False) -> None:
         store = self.place.store
         with tempfile.TemporaryDirectory(dir=installed.root) as scratch:
-            link_blobs(store, wheels, Path(scratch) / "wheels")
-            lock = Path(scratch) / ("smoke.lock" if smoke else "runtime.lock")
-            lock.write_bytes(store.blob(lock_digest).read_bytes())
+            copy_blobs(store, wheels, Path(scratch) / "wheels")
+            lock = store.copy_blob(lock_digest, Path(scratch) / ("smoke.lock" if smoke else "runtime.lock"))
             python = interpreter(installed.bundle.python)
             directory = installed.environment(smoke)
             try:
@@ -142,8 +141,11 @@ class Layout:
 
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)
-        with tarfile.open(self.place.store.blob(installed.bundle.source)) as archive:
-            archive.extractall(installed.source, filter="data")
+        try:
+            with self.place.store.open_blob(installed.bundle.source) as archive:
+                unpack(archive, installed.source)
+        except UnsafeTree as error:
+            raise ArtifactError(f"the source of {installed.digest[:12]} cannot be laid out: {error}") from error
         compile_bytecode(interpreter(installed.bundle.python), installed.source)
         share_read_only(installed.directory)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
+from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from evidence.store import Store
 from gates.release.migrations import Step
 from host.errors import ToolError, was_not_answered
@@ -119,14 +120,17 @@ def _inputs_digest(step: BuildStep, source: Path) -> str:
 
 
 def _keep(step: BuildStep, source: Path, kept: Path) -> None:
+    """Keep the outputs of a step. Raises ToolError if one is no folder with files, or holds what is never laid out."""
     part = kept.with_suffix(".part")
     shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
     for output in step.outputs:
-        built = source / output
-        inside = built.resolve() == source.resolve() / output  # no link on the way to what is not the app's
-        if not inside or not built.is_dir() or not any(built.iterdir()):
+        try:
+            copy_tree(source, part, output)
+        except UnsafeTree as error:
+            raise ToolError(f"build step {step.name}: it made no folder {output} that is taken: {error}") from error
+        if not any((part / output).iterdir()):
             raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
-        shutil.copytree(built, part / output, symlinks=True)
     part.rename(kept)
 
 
@@ -186,7 +190,7 @@ def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
 
 def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
     """Pack the commit's files and the build outputs over them: sorted, without owners and times, so by content
-    alone. Raises ToolError if an output holds a link that leads out of it: a later output would be written through it.
+    alone. Raises ToolError like `lay_over`.
     """
     lay_over(tree, outputs)
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -204,16 +208,14 @@ def _archive(tree: Path, outputs: list[Path], archive: Path) -> Path:
 
 
 def lay_over(tree: Path, outputs: list[Path]) -> None:
-    """Copy the build outputs over a commit's files, in order. Raises ToolError if one holds a link that leads out."""
-    for folder in outputs:
-        _refuse_links_out(folder)
-        shutil.copytree(folder, tree, symlinks=True, dirs_exist_ok=True)
+    """Copy the build outputs over a commit's files, in order, through no link.
 
-
-def _refuse_links_out(folder: Path) -> None:
-    top = folder.resolve()
-    for file in folder.rglob("*"):
-        if file.is_symlink() and (os.readlink(file).startswith("/") or not file.resolve().is_relative_to(top)):
-            raise ToolError(
-                f"build output {file.relative_to(folder)} is a link to {os.readlink(file)}, outside the output"
-            )
+    Raises ToolError if a link stands where an output goes, or when the whole tree then holds what may not be laid out.
+    """
+    try:
+        for folder in outputs:
+            refuse_unsafe(entries_below(folder))
+            copy_tree(folder, tree)
+        refuse_unsafe(entries_below(tree))
+    except UnsafeTree as error:
+        raise ToolError(f"the build outputs cannot be laid over the commit: {error}") from error

@@ -65,7 +65,8 @@ class Base:
         shutil.rmtree(root, ignore_errors=True)
         bundle = self.bundle
         try:
-            source = Source(bundle.commit, bundle.version, "", (), self.place.store.blob(bundle.source), signable=False)
+            archive = self.place.store.copy_blob(bundle.source, root / "source.tar")
+            source = Source(bundle.commit, bundle.version, "", (), archive, signable=False)
             lock = source.lay_out(root / "tree", os.geteuid()) / pipeline.locks.ci
             environment = locked_environment(lock, bundle.python)
             return replace(beside, root=root, source=source, environment=environment)

@@ -92,7 +92,7 @@ def _compare(
         raise ConfigError("config/pipeline.toml: a suite has benchmarks = true, and there is no [performance] to hold")
     if isinstance(base, NoBase):
         return Looked(not_compared(base.reason))
-    if _nothing_changed(pipeline, suite, workspace.source, base):
+    if _nothing_changed(pipeline, suite, workspace, base):
         return Looked(not_compared(f"nothing that the suite {name} depends on differs from {base.version}"))
     other = base.for_checks(pipeline, workspace)
     if isinstance(other, NoBase):
@@ -105,13 +105,15 @@ def _compare(
     return Looked(judge_benchmarks(found, percent), files)
 
 
-def _nothing_changed(pipeline: Pipeline, suite: Suite, source: Source, base: Base) -> bool:
+def _nothing_changed(pipeline: Pipeline, suite: Suite, workspace: Workspace, base: Base) -> bool:
     """Return whether all that the suite depends on means the same in the base, in the same environment. When in doubt,
     no.
     """
     try:
+        source = workspace.source
         files = tracked(source.repository, base.bundle.commit)
-        other = replace(source, files=files, archive=base.place.store.blob(base.bundle.source))
+        archive = base.place.store.copy_blob(base.bundle.source, workspace.root / f"{NAME}-base.tar")
+        other = replace(source, files=files, archive=archive)
         here, there = (_depends_on(pipeline, suite, one) for one in (source, other))
     except SlipwayError:
         return False

@@ -4,8 +4,7 @@ import hashlib
 import os
 import re
 import shutil
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,10 +13,12 @@ from prefect.logging import get_run_logger
 from evidence.statements import Commit
 from host.errors import SourceError, was_not_answered
 from host.files import locked
-from host.git import git
+from host.git import git, git_bytes
 from host.home import Home
+from host.trees import UnsafeTree, unpack
 from settings.pipeline import App
 from tasks.retries import repeatable
+from tasks.source.commit_tree import check_tree, refusal
 from tasks.source.prefect_blocks import repository_login
 
 HISTORY = 200
@@ -48,16 +49,13 @@ class Source:
     def lay_out(self, directory: Path, owner: int) -> Path:
         """Unpack a fresh copy for one check, belonging to the user that app code runs as.
 
-        Raises SourceError if the commit holds a link that leads out of its tree.
+        Raises SourceError if the commit holds a name or a link that may not be laid out.
         """
         directory.mkdir(parents=True)
         try:
-            with tarfile.open(self.archive) as archive:
-                archive.extractall(directory, filter="data")
-        except tarfile.TarError as error:
-            raise SourceError(
-                f"commit {self.commit[:12]} cannot be laid out: {error}; take that file out of it"
-            ) from error
+            unpack(self.archive, directory)
+        except UnsafeTree as error:
+            raise refusal(self.commit, error) from error
         give(directory, owner)
         return directory
 
@@ -137,13 +135,15 @@ def refuse_dirty(app: App) -> None:
 def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = False) -> Source:
     """Fetch the repository and archive one commit into `directory`. Safe to repeat.
 
-    `wanted` is a branch, tag or commit; without it the configured branch. Raises SourceError.
+    `wanted` is a branch, tag or commit; without it the configured branch. Raises SourceError, also if the commit holds
+    a name or a link that may not be laid out.
     """
     log = get_run_logger()
     copy = mirror(app, Home.find(), fork)
     if not wanted:
         refuse_dirty(app)
     commit = resolve(copy, wanted or app.branch)
+    tell_submodules(check_tree(copy, commit))
     branches = git("branch", "--contains", commit, "--format=%(refname:short)", at=copy).split()
     branch = app.branch if app.branch in branches else (branches[0] if branches else "")
     archive = directory / "source.tar"
@@ -165,6 +165,16 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     return source
 
 
+def tell_submodules(paths: Sequence[str]) -> None:
+    """Say in the run's log which submodules the commit names: they are not fetched."""
+    if paths:
+        get_run_logger().warning(
+            "%d submodules are not fetched, and empty for every check and in the artifact: %s",
+            len(paths),
+            ", ".join(paths)[:600],
+        )
+
+
 def history(copy: Path, commit: str) -> tuple[Commit, ...]:
     # NUL is the one byte that a name cannot hold: any other separator lets an author forge the next field.
     raw = git("log", "-z", f"--max-count={HISTORY}", "--format=%H%x00%an%x00%ae%x00%s", commit, at=copy)
@@ -175,9 +185,10 @@ def history(copy: Path, commit: str) -> tuple[Commit, ...]:
 
 def tracked(copy: Path, commit: str) -> dict[str, str]:
     """Return git's mode and content hash of every file of a commit, by path."""
-    rows = git("ls-tree", "-r", "-z", "--full-tree", commit, at=copy).split("\0")
+    # Other bytes than UTF-8 stay different names. No such commit is laid out, but an earlier version did.
+    listed = git_bytes("ls-tree", "-r", "-z", "--full-tree", commit, at=copy).decode(errors="backslashreplace")
     found = {}
-    for row in filter(None, rows):
+    for row in filter(None, listed.split("\0")):
         about, _, path = row.partition("\t")
         mode, _, content = about.split(" ", 2)
         found[path] = f"{mode} {content}"

@@ -8,7 +8,8 @@ from prefect.logging import get_run_logger
 from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
-from tasks.source.git import Source, compared_with, history, tracked
+from tasks.source.commit_tree import check_tree
+from tasks.source.git import Source, compared_with, history, tell_submodules, tracked
 
 
 @once("source", "working tree")
@@ -17,7 +18,8 @@ def read_working_tree(path: Path, directory: Path) -> Source:
 
     A folder below its top is the app, as if nothing lay around it; the history stays the whole repository's. It becomes
     a commit in a throw-away repository in `directory` that borrows the real one's objects. Unchanged, the top is HEAD
-    itself. Never signable: nobody else has these bytes. Raises SourceError for what is no git working tree.
+    itself. Never signable: nobody else has these bytes. Raises SourceError for what is no git working tree, and if it
+    holds a name or a link that may not be laid out.
 
     Not repeated: it reads files of this host only.
     """
@@ -28,6 +30,7 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
     tree = git("write-tree", f"--prefix={folder}", at=copy)
     commit = _commit(copy, tree, base, head)
+    tell_submodules(check_tree(copy, commit))
     archive = directory / "source.tar"
     git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
     branch = _branch(top)

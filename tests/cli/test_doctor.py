@@ -2,11 +2,29 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor import _shares, channel_rows, cores_row, engine_rows
+from cli.doctor import _shares, channel_rows, cores_row, engine_rows, python_row
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.home import Home
 from host.resources import control_groups, shares
+
+
+@pytest.mark.parametrize(
+    ("version", "good", "warns", "move"),
+    [
+        ((3, 10, 99), False, False, "install Python 3.11 or newer"),
+        ((3, 11, 12), True, True, "install 3.11.13 or newer: its tarfile has CVE-2025-4138 and CVE-2025-4330"),
+        ((3, 11, 13), True, False, ""),
+        ((3, 12, 10), True, True, "install 3.12.11 or newer: its tarfile has CVE-2025-4138 and CVE-2025-4330"),
+        ((3, 13, 4), True, False, ""),
+        ((3, 14, 0), True, False, ""),
+    ],
+)
+def test_a_python_whose_tarfile_follows_links_out_is_warned_of(
+    version: tuple[int, ...], good: bool, warns: bool, move: str
+) -> None:
+    row = python_row(version)
+    assert (row.good, row.warns, row.move) == (good, warns, move)
 
 
 def test_an_engine_that_is_away_is_missing_only_where_it_is_needed() -> None:

@@ -83,7 +83,7 @@ def test_it_ends_at_the_first_link_that_is_missing(chain: Chain, without: str, s
 
 def test_a_changed_byte_ends_it_at_once(chain: Chain) -> None:
     chain.forge()
-    blob = chain.store.blob(chain.bundle.lock)
+    blob = chain.store.root / "blobs" / "sha256" / chain.bundle.lock
     blob.write_bytes(b"other")
     code, text = verify("v1")
     assert code == 1 and "changed since it was stored" in text and "provenance" not in text

@@ -71,7 +71,7 @@ def test_where_nothing_is_live_there_is_no_plan(stage: Stage) -> None:
 def test_a_target_that_was_changed_in_the_store_is_refused(stage: Stage, versions: tuple[Version, Version]) -> None:
     old, _ = versions
     lock = stage.artifact(old).bundle.source
-    stage.place.store.blob(lock).write_bytes(b"changed")
+    (stage.place.store.root / "blobs" / "sha256" / lock).write_bytes(b"changed")
     with pytest.raises(ArtifactError, match="changed since it was stored"):
         plan_rollback(stage.place, None, None)
 

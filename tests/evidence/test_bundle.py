@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evidence.bundle import Bundle, Run, blobs, find_digest, link_blobs, put_bundle, read_bundle, verify_bundle
+from evidence.bundle import Bundle, Run, blobs, copy_blobs, find_digest, put_bundle, read_bundle, verify_bundle
 from evidence.store import Store
 from host.errors import ArtifactError
 
@@ -68,7 +68,7 @@ def test_a_whole_bundle_verifies_and_each_damaged_blob_is_found(store: Store) ->
     named = blobs(bundle(store))
     assert len(named) == len(set(named)) == 6
     for blob in named:
-        file = store.blob(blob)
+        file = store.root / "blobs" / "sha256" / blob
         content = file.read_bytes()
         file.write_bytes(content + b"!")
         with pytest.raises(ArtifactError, match=f"{blob}: changed"):
@@ -177,7 +177,7 @@ def test_a_shortened_digest_that_fits_several_is_refused(store: Store, monkeypat
 def test_a_hostile_file_name_leaves_its_folder_alone(store: Store, tmp_path: Path, name: str) -> None:
     folder = tmp_path / "inside" / "wheels"
     with pytest.raises(ArtifactError, match="outside its folder"):
-        link_blobs(store, {name: put(store, "a")}, folder)
+        copy_blobs(store, {name: put(store, "a")}, folder)
     assert list(folder.iterdir()) == [] and list(folder.parent.iterdir()) == [folder]
 
 
@@ -185,13 +185,14 @@ def test_blobs_are_laid_out_under_their_names_again_and_again(store: Store, tmp_
     folder = tmp_path / "wheels"
     names = {"a-1 (ü).whl": put(store, "a"), "..b.whl": put(store, "b")}
     for _ in range(2):
-        link_blobs(store, names, folder)
+        copy_blobs(store, names, folder)
         assert {file.name: file.read_text() for file in folder.iterdir()} == {"a-1 (ü).whl": "a", "..b.whl": "b"}
+        assert not any(file.is_symlink() for file in folder.iterdir())  # what was hashed is what lies there
 
 
 def test_a_damaged_blob_is_not_laid_out(store: Store, tmp_path: Path) -> None:
     digest = put(store, "a")
-    store.blob(digest).write_text("b")
+    (store.root / "blobs" / "sha256" / digest).write_text("b")
     with pytest.raises(ArtifactError, match="changed"):
-        link_blobs(store, {"a.whl": digest}, tmp_path / "wheels")
+        copy_blobs(store, {"a.whl": digest}, tmp_path / "wheels")
     assert not (tmp_path / "wheels" / "a.whl").exists()

@@ -33,7 +33,7 @@ def wheel(tmp_path: Path) -> Path:
 def test_a_file_is_kept_under_its_hash(store: Store, wheel: Path) -> None:
     digest = store.put_file(wheel)
     assert digest == hashlib.sha256(WORDS).hexdigest() == sha256_file(wheel)
-    assert store.blob(digest).read_bytes() == WORDS
+    assert store.read_blob(digest) == WORDS
     assert store.put_file(wheel) == digest
 
 
@@ -41,12 +41,12 @@ def test_an_empty_and_a_big_file_are_kept(store: Store, tmp_path: Path) -> None:
     for size in (0, 1 << 20, (1 << 20) + 1):
         file = tmp_path / str(size)
         file.write_bytes(os.urandom(size))
-        assert store.blob(store.put_file(file)).read_bytes() == file.read_bytes()
+        assert store.read_blob(store.put_file(file)) == file.read_bytes()
 
 
 def test_a_missing_blob_is_named(store: Store) -> None:
     with pytest.raises(ArtifactError, match=f"{'0' * 64}: missing; build the commit again"):
-        store.blob("0" * 64)
+        store.verify_blob("0" * 64)
 
 
 @pytest.mark.parametrize("damaged", [WORDS[:-1], b"", WORDS + b"x", b"W" + WORDS[1:]])
@@ -54,18 +54,25 @@ def test_a_changed_or_truncated_blob_is_refused_and_building_again_mends_it(
     store: Store, wheel: Path, damaged: bytes
 ) -> None:
     digest = store.put_file(wheel)
-    store.blob(digest).write_bytes(damaged)
+    (store.root / "blobs" / "sha256" / digest).write_bytes(damaged)
     with pytest.raises(ArtifactError, match="changed since it was stored"):
-        store.blob(digest)
+        store.verify_blob(digest)
+    with pytest.raises(ArtifactError, match="changed since it was stored"), store.open_blob(digest):
+        pass
+    with pytest.raises(ArtifactError, match="changed since it was stored"):
+        store.copy_blob(digest, wheel.with_name("copy"))
+    assert not wheel.with_name("copy").exists()
     store.put_file(wheel)
-    assert store.blob(digest).read_bytes() == WORDS
+    assert store.read_blob(digest) == store.copy_blob(digest, wheel.with_name("copy")).read_bytes() == WORDS
+    with store.open_blob(digest) as copy:
+        assert copy.read() == WORDS
 
 
 @pytest.mark.parametrize("digest", ["../../../etc/passwd", "..", "", "/etc/passwd"])
 def test_what_is_no_digest_names_no_blob_and_no_artifact(store: Store, wheel: Path, digest: str) -> None:
     store.put_file(wheel)
     with pytest.raises(ArtifactError):
-        store.blob(digest)
+        store.verify_blob(digest)
     with pytest.raises(ArtifactError):
         store.manifest(digest)
 
@@ -86,7 +93,7 @@ def test_many_threads_may_store_the_same_file(store: Store, tmp_path: Path) -> N
     for thread in threads:
         thread.join()
     assert found == [sha256_file(file)] * 8
-    assert store.blob(found[0]).read_bytes() == file.read_bytes()
+    assert store.read_blob(found[0]) == file.read_bytes()
     assert [one.name for one in (store.root / "blobs" / "sha256").iterdir()] == [found[0]]
 
 

@@ -198,7 +198,7 @@ def test_no_output_is_written_through_a_link_of_an_earlier_one(tmp_path: Path, a
     second.mkdir()
     (first / "x").symlink_to(victim if absolute else "../victim")
     (second / "x").write_text("theirs")
-    with pytest.raises(ToolError, match="build output x is a link to .*victim, outside the output"):
+    with pytest.raises(ToolError, match="cannot be laid over the commit: x -> .*victim: the link .*leads out of the tree"):
         _archive(tree(tmp_path / "tree"), [first, second], tmp_path / "source.tar")
     assert victim.read_text() == "mine"
 
@@ -226,7 +226,7 @@ def test_an_output_that_is_no_folder_with_files_fails_the_step(tmp_path: Path, o
         static.write_text("x")
     elif output == "link":
         static.symlink_to("../frontend")
-    with pytest.raises(ToolError, match="build step frontend: it made no folder app/static, or left it empty"):
+    with pytest.raises(ToolError, match="build step frontend: it made no folder app/static"):
         _keep(STEP, made, tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
 

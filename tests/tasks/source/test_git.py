@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import tarfile
@@ -10,6 +11,7 @@ from host.errors import SourceError
 from host.git import git
 from host.home import Home
 from settings.pipeline import App
+from tasks.source import git as source_git
 from tasks.source.git import Source, fetch_source, give_once, mirror, refuse_dirty, resolve
 
 
@@ -304,11 +306,10 @@ def test_looking_for_dirt_runs_no_program_of_the_repository(repository: Reposito
 def test_a_link_that_leads_out_of_the_tree_is_refused(repository: Repository, tmp_path: Path, target: str) -> None:
     (repository.directory / "link").symlink_to(target)
     commit = repository.commit("a link", **{"folder/file": "x"})
-    source = fetch(repository.app, None, tmp_path / "run")
     with pytest.raises(SourceError) as told:
-        source.lay_out(tmp_path / "laid", os.geteuid())
-    assert str(told.value).startswith(f"commit {commit[:12]} cannot be laid out: 'link'")
-    assert "take that file out of it" in str(told.value)
+        fetch(repository.app, None, tmp_path / "run")
+    assert str(told.value).startswith(f"commit {commit[:12]} cannot be laid out: link -> {target}: ")
+    assert str(told.value).endswith("; take that out of it")
 
 
 def test_a_link_inside_of_the_tree_is_a_link(repository: Repository, tmp_path: Path) -> None:
@@ -325,12 +326,16 @@ def test_an_archive_that_is_none_is_told(repository: Repository, tmp_path: Path)
         source.lay_out(tmp_path / "laid", os.geteuid())
 
 
-def test_a_submodule_is_an_empty_folder(repository: Repository, tmp_path: Path) -> None:
+def test_a_submodule_is_an_empty_folder_and_named(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     other = Repository(tmp_path / "other")
     other.commit("theirs", **{"secret.py": "x"})
     repository.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(other.directory), "vendored")
     repository.commit("with a submodule")
-    laid = fetch(repository.app, None, tmp_path / "run").lay_out(tmp_path / "laid", os.geteuid())
+    monkeypatch.setattr(source_git, "get_run_logger", lambda: logging.getLogger("test"))
+    laid = fetch_source.fn(repository.app, None, tmp_path / "run").lay_out(tmp_path / "laid", os.geteuid())
+    assert "1 submodules are not fetched, and empty for every check and in the artifact: vendored" in caplog.text
     assert (laid / "vendored").is_dir() and not list((laid / "vendored").iterdir())
 
 

@@ -1,0 +1,74 @@
+"""What a commit's tree holds, asked of git: names and links are judged before anything of it is laid out."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from host.errors import SourceError
+from host.git import git_bytes
+from host.trees import LONGEST_PATH_BYTES, Entry, Kind, UnsafeTree, refuse_unsafe, shown
+
+LINK, SUBMODULE = "120000", "160000"
+FILES = ("100644", "100755", "100664")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of `git ls-tree`."""
+
+    mode: str
+    content: str
+    size: str
+    path: str
+
+
+def check_tree(copy: Path, commit: str) -> tuple[str, ...]:
+    """Return the paths of a commit's submodules: empty folders, for they are not fetched.
+
+    Raises SourceError if a name or a link of the commit may not be laid out; the message names each.
+    """
+    rows = _rows(copy, commit)
+    targets = _targets(copy, [row for row in rows if row.mode == LINK])
+    try:
+        refuse_unsafe([_entry(row, targets) for row in rows])
+    except UnsafeTree as error:
+        raise refusal(commit, error) from error
+    return tuple(shown(row.path) for row in rows if row.mode == SUBMODULE)
+
+
+def refusal(commit: str, error: UnsafeTree) -> SourceError:
+    """Return the error of a commit whose tree is not laid out."""
+    return SourceError(f"commit {commit[:12]} cannot be laid out: {error}; take that out of it")
+
+
+def _rows(copy: Path, commit: str) -> list[_Row]:
+    listed = git_bytes("ls-tree", "-r", "-l", "-z", "--full-tree", commit, at=copy).split(b"\0")
+    rows = []
+    for line in filter(None, listed):
+        about, _, path = line.partition(b"\t")
+        mode, _, content, size = about.decode().split()
+        rows.append(_Row(mode, content, size, os.fsdecode(path)))
+    return rows
+
+
+def _entry(row: _Row, targets: dict[str, str]) -> Entry:
+    if row.mode == LINK:
+        return Entry(row.path, Kind.LINK, targets.get(row.content, ""))
+    if row.mode == SUBMODULE:
+        return Entry(row.path, Kind.FOLDER)
+    return Entry(row.path, Kind.FILE if row.mode in FILES else Kind.OTHER)
+
+
+def _targets(copy: Path, links: list[_Row]) -> dict[str, str]:
+    """Return where links lead, by the hash of their content. One that is longer than any path has no target."""
+    wanted = sorted({row.content for row in links if int(row.size) <= LONGEST_PATH_BYTES})
+    if not wanted:
+        return {}
+    answer = git_bytes("cat-file", "--batch", at=copy, stdin="".join(f"{one}\n" for one in wanted).encode())
+    targets = {}
+    for one in wanted:
+        head, _, answer = answer.partition(b"\n")
+        size = int(head.split()[2])
+        targets[one] = os.fsdecode(answer[:size])
+        answer = answer[size + 1 :]
+    return targets
