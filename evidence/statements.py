@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evidence.commits import Commit, Older
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check
@@ -34,21 +35,11 @@ class Kind(StrEnum):
         return public.get(self, f"urn:slipway:{self.value}:v1")
 
 
-class Commit(BaseModel):
-    """One commit of the history, as the approval page shows it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    hash: str
-    author: str
-    email: str
-    subject: str
-
-
 class Checked(BaseModel):
     """The predicate of `checks`: what `ci` looked at for this very commit and artifact, and what it saw.
 
-    `pipeline` is the digest of the rules by which it looked (config/pipeline.toml).
+    `pipeline` is the digest of the rules by which it looked (config/pipeline.toml). `older` are the commits behind
+    those of `history`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +54,7 @@ class Checked(BaseModel):
     run: str
     checks: tuple[Check, ...]
     history: tuple[Commit, ...] = ()
+    older: Older = Older()
 
 
 class Scanned(BaseModel):

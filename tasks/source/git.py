@@ -11,17 +11,15 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from evidence.statements import Commit
-from host.errors import SourceError, was_not_answered
+from evidence.commits import FULL_HASH, Commit, Older, Repository, read_history
+from host.errors import SlipwayError, SourceError, was_not_answered
 from host.files import locked
 from host.git import git
 from host.home import Home
-from settings.pipeline import App
+from settings.pipeline import App, read_pipeline
 from tasks.retries import repeatable
 from tasks.source.prefect_blocks import repository_login
 
-HISTORY = 200
-FULL_HASH = re.compile("[0-9a-f]{40}")
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
 REVISION = re.compile(r"[^-\s\x00-\x20~^:?*\[\\][^\s\x00-\x20~^:?*\[\\]{0,249}")
 
@@ -31,8 +29,9 @@ class Source:
     """A commit's files: `archive` is `git archive`'s tar of exactly that commit.
 
     `files` gives git's mode and content hash of each path, `repository` a bare repository with the whole history,
-    `parent` the commit that its changes are told against ("" without one). `signable` is false for what must never be
-    signed: a working tree with uncommitted changes, a pull request from a fork.
+    `parent` the commit that its changes are told against ("" without one), `older` what lies behind `history`.
+    `signable` is false for what must never be signed: a working tree with uncommitted changes, a pull request from a
+    fork.
     """
 
     commit: str
@@ -44,6 +43,7 @@ class Source:
     repository: Path = Path()
     parent: str = ""
     signable: bool = True
+    older: Older = Older()
 
     def lay_out(self, directory: Path, owner: int) -> Path:
         """Unpack a fresh copy for one check, belonging to the user that app code runs as.
@@ -83,13 +83,9 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
 
     With `fork` it is another copy, which also has GitHub's pull requests: a stranger's commit is never in the first.
     """
-    url = app.repository
-    if "://" not in url and not SCP_LIKE.match(url):
-        if not Path(url).exists():
-            raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
-        url = str(Path(url).resolve())
+    url = _url(app)
     login = repository_login(app)
-    copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
+    copy = _copy(url, home, fork)
     copy.parent.mkdir(parents=True, exist_ok=True)
     with locked(copy.with_suffix(".lock")):
         if not (copy / "HEAD").exists():
@@ -102,6 +98,35 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         except SourceError as error:
             raise SourceError(*error.args, transient=was_not_answered(str(error))) from error
     return copy
+
+
+def _url(app: App) -> str:
+    """Return the repository's URL, or its whole path. Raises SourceError if there is nothing at the path."""
+    url = app.repository
+    if "://" in url or SCP_LIKE.match(url):
+        return url
+    if not Path(url).exists():
+        raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
+    return str(Path(url).resolve())
+
+
+def _copy(url: str, home: Home, fork: bool = False) -> Path:
+    return home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
+
+
+def fetch_repository() -> Repository:
+    """Return our mirror of the app's repository, as of now. If it cannot be fetched it says why, and is the old one."""
+    app, copy = read_pipeline().app, None
+    try:
+        copy = _copy(_url(app), Home.find())
+        return Repository(_mirrored(app))
+    except SlipwayError as error:
+        return Repository(copy if copy and (copy / "HEAD").exists() else None, str(error))
+
+
+@repeatable("fetch the repository")
+def _mirrored(app: App) -> Path:
+    return mirror(app, Home.find())
 
 
 def resolve(copy: Path, wanted: str) -> str:
@@ -150,27 +175,21 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     directory.mkdir(parents=True, exist_ok=True)
     git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
     version = git("describe", "--tags", "--always", "--abbrev=12", commit, at=copy)
+    history, older = read_history(copy, commit)
     source = Source(
         commit,
         version,
         branch,
-        history(copy, commit),
+        history,
         archive,
         files=tracked(copy, commit),
         repository=copy,
         parent=compared_with(copy, commit, app.branch),
         signable=not fork,
+        older=older,
     )
     log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
     return source
-
-
-def history(copy: Path, commit: str) -> tuple[Commit, ...]:
-    # NUL is the one byte that a name cannot hold: any other separator lets an author forge the next field.
-    raw = git("log", "-z", f"--max-count={HISTORY}", "--format=%H%x00%an%x00%ae%x00%s", commit, at=copy)
-    fields = iter(raw.removesuffix("\0").split("\0"))
-    rows = zip(fields, fields, fields, fields, strict=True)
-    return tuple(Commit(hash=row[0], author=row[1], email=row[2], subject=row[3]) for row in rows)
 
 
 def tracked(copy: Path, commit: str) -> dict[str, str]:

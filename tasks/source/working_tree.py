@@ -5,10 +5,11 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from evidence.commits import read_history
 from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
-from tasks.source.git import Source, compared_with, history, tracked
+from tasks.source.git import Source, compared_with, tracked
 
 
 @once("source", "working tree")
@@ -32,16 +33,18 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
     branch = _branch(top)
     state = "unchanged since its last commit" if commit == base else "with uncommitted changes"
+    history, older = read_history(copy, commit)
     source = Source(
         commit,
         f"{Path(top.name, folder)} ({state})",
         branch,
-        history(copy, commit),
+        history,
         archive,
         files=tracked(copy, commit),
         repository=copy,
         parent=base if commit != base else _only(copy, compared_with(copy, head, branch), folder),
         signable=False,
+        older=older,
     )
     get_run_logger().info("%s on %s, %s: %d files", top / folder, branch or "no branch", state, len(source.files))
     return source

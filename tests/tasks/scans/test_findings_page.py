@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.candidate import Candidate, Evidence
+from deployments.outgoing import Outgoing
 from deployments.preflight import Preflight
 from evidence.bundle import Bundle, Run
 from evidence.statements import Scanned
@@ -49,12 +50,11 @@ def preflight(said: Scanned | None) -> Preflight:
         run=Run(command=("python",)),
     )
     return Preflight(
-        candidate=Candidate("d" * 64, bundle, Evidence(checked=None, scanned=said, origin=())),
+        candidate=Candidate("d" * 64, bundle, Evidence(checked=None, scanned=said, origin=(), ci=frozenset())),
         live=None,
         migrations=(),
         verdict=Verdict(Action.PROMOTE, "all passed"),
-        commits=(),
-        commits_note="nothing is live",
+        outgoing=Outgoing(note="nothing is live"),
         approvers=(),
         policy="p",
         warnings=(),
