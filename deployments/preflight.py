@@ -14,7 +14,7 @@ from deployments.journal.ledger import Ledger
 from deployments.outgoing import Outgoing, going_out
 from evidence.bundle import find_digest
 from evidence.commits import Repository
-from evidence.statements import Scanned, newest_promotion, read_checks, read_promotions
+from evidence.statements import Scanned, Withdrawn, last_word, last_words, newest_promotion, read_checks
 from gates.check import GOOD, Check, judge_checks
 from gates.notify.messages import some
 from gates.release.approval import Approver
@@ -108,6 +108,7 @@ def preflight(place: Environment, digest: str, repository: Repository = NOT_ASKE
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
         *_evidence_problems(place, candidate, judged),
+        *_promotion_problems(place, digest),
         *_state_problems(place, ledger, candidate),
         *_contract_problems(place, ledger, migrations),
         *_host_problems(place),
@@ -154,10 +155,19 @@ def _evidence_problems(place: Environment, candidate: Candidate, judged: Verdict
         problems.append(
             f"the checks ran with isolation {checked.isolation}, {place.name} requires {required}; see docs/security.md"
         )
-    before = place.settings.requires_promotion_in
-    if before and not any(one.environment == before for one in read_promotions(place.store, place.keys, digest)):
-        problems.append(f"{before} has not promoted {digest[:12]}; release it there first")
     return problems
+
+
+def _promotion_problems(place: Environment, digest: str) -> list[str]:
+    before = place.settings.requires_promotion_in
+    word = last_word(place.store, place.keys, digest, before) if before else None
+    if isinstance(word, Withdrawn):
+        return [f"{_withdrawal(word, digest)}: what it condemned is not promoted from there; release a fixed version"]
+    return [f"{before} has not promoted {digest[:12]}; release it there first"] if before and not word else []
+
+
+def _withdrawal(word: Withdrawn, digest: str) -> str:
+    return f"{word.environment} condemned {digest[:12]} at {word.at:%Y-%m-%d %H:%M} UTC ({word.reason})"
 
 
 def _weaker(found: str, required: Isolation) -> bool:
@@ -239,6 +249,8 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
         notes.append("Waivers that do not count: " + "; ".join(str(one) for one in scanned.refused))
     if scanned and scanned.unneeded:
         notes.append(f"Waivers that nothing needs any more: {', '.join(scanned.unneeded)}")
+    words = last_words(place.store, place.keys, candidate.digest).values()
+    notes += [f"{_withdrawal(word, candidate.digest)}." for word in words if isinstance(word, Withdrawn)]
     if place.settings.allow_author_approval:
         notes.append("This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL).")
     notes.append("Who approves is what the form says; identity is not proven yet (docs/security.md).")

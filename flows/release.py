@@ -107,8 +107,8 @@ def _deploy(rollout: Rollout) -> tuple[Outcome, str]:
             return Outcome.RESTORED, reason
         raise
     if verdict.action is not Action.PROMOTE:
-        rollout.condemn(rollout.version.digest, verdict.reason)
-        said = restore(rollout)
+        unsigned = rollout.condemn(rollout.version.digest, verdict.reason)
+        said = "; ".join(filter(None, (restore(rollout), unsigned)))
         reason = f"{_down(rollout)}{verdict.reason}; {said}"
         rollout.end(Outcome.ROLLED_BACK, reason)
         return Outcome.ROLLED_BACK, reason

@@ -2,20 +2,27 @@
 
 import os
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pytest_httpserver import HTTPServer
 
+from deployments.environment import Environment
 from deployments.outgoing import Outgoing, going_out
+from deployments.preflight import choose_version, preflight
+from deployments.recovery import reconcile
+from deployments.rollback import roll_back
 from evidence.commits import Repository, read_history
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, read_checks, state
+from evidence.statements import Checked, Kind, Promoted, read_checks, state
 from evidence.store import Store
 from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
 from gates.release.operation import Live, Version
 from tasks.release.pages import commit_lines
+from tests.deployments.stage import LEASE, Stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROBIN = Approver("Robin Reviewer", ("robin@example.com",), ("production",))
@@ -241,3 +248,66 @@ def test_replaced_objects_change_nothing(repo: Repo, tmp_path: Path) -> None:
     assert payload not in repo.git("log", "--format=%H", new)
     for recorded in (True, False):
         assert refused(going_out(checked(repo, tmp_path, new, recorded), live(before), repo.mirror()))
+
+
+class Chain:
+    """Staging, where a version was promoted and then turned bad, and the production behind it."""
+
+    def __init__(self, directory: Path, server: HTTPServer) -> None:
+        self.stage = Stage(directory, server)
+        self.good, self.bad = self.stage.version("good"), self.stage.version("bad")
+        for slot, version in (("blue", self.good), ("green", self.bad)):
+            self.stage.promote(version, slot, f"r-{slot}")
+            self.say_promoted(version)
+
+    def say_promoted(self, version: Version) -> None:
+        place = self.stage.place
+        at = datetime.now(UTC)
+        said = Promoted(environment=place.name, version=version.version, commit=version.commit, at=at, release="r")
+        state(place.store, place.keys, version.digest, "shop", Kind.PROMOTION, said)
+
+    @property
+    def after(self) -> Environment:
+        """Return an environment that takes what this one promoted."""
+        place = self.stage.place
+        after = replace(place, settings=place.settings.model_copy(update={"requires_promotion_in": place.name}))
+        after.__dict__.update(router=self.stage.router, runtime=self.stage.runtime)
+        return after
+
+    def roll_back(self) -> str:
+        return roll_back(self.stage.place, LEASE, None, None, "it loses orders", print)[1]
+
+
+@pytest.fixture
+def chain(tmp_path: Path, httpserver: HTTPServer) -> Chain:
+    return Chain(tmp_path, httpserver)
+
+
+def test_what_staging_condemned_is_not_chosen_for_production(chain: Chain) -> None:
+    assert choose_version(chain.after, None) == chain.bad.digest
+    chain.roll_back()
+    assert choose_version(chain.after, None) == chain.good.digest
+
+
+def test_what_staging_condemned_is_refused_by_name_too(chain: Chain) -> None:
+    chain.roll_back()
+    seen = preflight(chain.after, chain.bad.digest)
+    assert "production condemned" in seen.verdict.reason and "(it loses orders)" in seen.verdict.reason
+    assert any("condemned" in note for note in seen.warnings)
+
+
+def test_what_a_version_before_condemned_is_withdrawn_by_the_next_repair(chain: Chain) -> None:
+    chain.stage.write("condemned", digest=chain.bad.digest, reason="before withdrawals")
+    assert choose_version(chain.after, None) == chain.bad.digest
+    assert f"signed the withdrawal of {chain.bad.digest[:12]}" in reconcile(chain.stage.place, LEASE)[1]
+    assert choose_version(chain.after, None) == chain.good.digest
+    assert "withdrawal" not in reconcile(chain.stage.place, LEASE)[1]
+
+
+def test_a_withdrawal_without_a_key_keeps_the_way_back_open_and_is_made_up_for(chain: Chain) -> None:
+    key = chain.stage.place.keys.private
+    key.rename(key.with_suffix(".away"))
+    assert "could not be signed" in chain.roll_back() and chain.stage.live().version == chain.good
+    key.with_suffix(".away").rename(key)
+    reconcile(chain.stage.place, LEASE)
+    assert choose_version(chain.after, None) == chain.good.digest
