@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from tasks.retries import repeatable
 from tasks.source.prefect_blocks import repository_login
 
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
+# A short hash, also as `git describe` writes it into a version's name.
+DESCRIBED = re.compile(r"(?:.*-g)?([0-9a-fA-F]{4,39})")
+MOST_OBJECTS = 50
 REVISION = re.compile(r"[^-\s\x00-\x20~^:?*\[\\][^\s\x00-\x20~^:?*\[\\]{0,249}")
 
 
@@ -130,18 +133,56 @@ def _mirrored(app: App) -> Path:
 
 
 def resolve(copy: Path, wanted: str) -> str:
-    """Return the full hash of a branch, tag or commit. Raises SourceError for anything else, however it is spelt."""
+    """Return the full hash of a branch, tag or commit. A full hash is that commit, and `refs/...` that ref, always.
+
+    Raises SourceError for anything else, however it is spelt, and for a name that means two different commits.
+    """
     if not REVISION.fullmatch(wanted):
         raise SourceError(f"{wanted[:80]!r} is not a branch, tag or commit")
-    # A full hash means that commit, also when somebody named a branch like it.
-    named = [] if FULL_HASH.fullmatch(wanted) else [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
-    for candidate in (*named, wanted):
-        try:
-            return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}", at=copy)
-        except SourceError:
-            continue
+    meanings = {what: commit for what, commit in _meanings(copy, wanted) if commit}
+    if len(set(meanings.values())) > 1:
+        listed = ", ".join(f"{what} is {commit}" for what, commit in meanings.items())
+        raise SourceError(f"{wanted[:80]!r} means several commits: {listed}; name one by its full hash or refs/...")
+    if meanings:
+        return next(iter(meanings.values()))
     known = git("for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads", at=copy).split()
     raise SourceError(f"unknown commit {wanted[:80]!r}; the repository has the branches {', '.join(known) or 'none'}")
+
+
+def _meanings(copy: Path, wanted: str) -> Iterator[tuple[str, str]]:
+    """Give what a name can mean, each with the commit, "" when it does not mean it."""
+    if FULL_HASH.fullmatch(wanted.lower()):
+        yield "the commit", _commit(copy, wanted.lower())
+        return
+    if wanted.startswith("refs/"):
+        yield wanted, _ref(copy, wanted)
+        return
+    for ref in (f"refs/heads/{wanted}", f"refs/tags/{wanted}"):
+        yield ref, _ref(copy, ref)
+    short = DESCRIBED.fullmatch(wanted)
+    for commit in _beginning(copy, short[1].lower()) if short else ():
+        yield f"the commit {commit[:12]}", commit
+
+
+def _ref(copy: Path, name: str) -> str:
+    """Return the commit of exactly this ref: git would also try other places."""
+    try:
+        return _commit(copy, git("show-ref", "--verify", "--hash", name, at=copy))
+    except SourceError:
+        return ""
+
+
+def _commit(copy: Path, name: str) -> str:
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", at=copy)
+    except SourceError:
+        return ""
+
+
+def _beginning(copy: Path, prefix: str) -> list[str]:
+    """Return the commits whose hash begins so."""
+    objects = git("rev-parse", f"--disambiguate={prefix}", at=copy).split()
+    return [name for name in objects[:MOST_OBJECTS] if _commit(copy, name) == name]
 
 
 def refuse_dirty(app: App) -> None:
@@ -168,7 +209,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     copy = mirror(app, Home.find(), fork)
     if not wanted:
         refuse_dirty(app)
-    commit = resolve(copy, wanted or app.branch)
+    commit = resolve(copy, wanted or f"refs/heads/{app.branch}")
     branches = git("branch", "--contains", commit, "--format=%(refname:short)", at=copy).split()
     branch = app.branch if app.branch in branches else (branches[0] if branches else "")
     archive = directory / "source.tar"

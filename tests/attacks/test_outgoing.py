@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +16,18 @@ from deployments.outgoing import Outgoing, going_out
 from deployments.preflight import choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollback import roll_back
+from evidence.bundle import find_digest
 from evidence.commits import Repository, read_history
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, read_checks, state
 from evidence.store import Store
 from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
 from gates.release.operation import Live, Version
+from host.errors import ArtifactError, SourceError
 from tasks.release.pages import commit_lines
+from tasks.source.git import resolve
 from tests.deployments.stage import LEASE, Stage
+from tests.evidence.artifacts import artifact
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROBIN = Approver("Robin Reviewer", ("robin@example.com",), ("production",))
@@ -311,3 +316,53 @@ def test_a_withdrawal_without_a_key_keeps_the_way_back_open_and_is_made_up_for(c
     key.with_suffix(".away").rename(key)
     reconcile(chain.stage.place, LEASE)
     assert choose_version(chain.after, None) == chain.good.digest
+
+
+@pytest.mark.parametrize("name", [lambda digest: digest, lambda digest: f"sha256:{digest}", str.upper])
+def test_a_tag_named_like_a_digest_does_not_stand_for_it(tmp_path: Path, name: Callable[[str], str]) -> None:
+    store = Store(tmp_path / "store")
+    good, _ = artifact(store)
+    for number, tag in enumerate((good, f"sha256:{good}", good.upper())):
+        artifact(store, f"{number}" * 40, version=tag)
+    assert find_digest(store, name(good)) == good
+    (store.root / "artifacts" / f"{good}.json").unlink()
+    with pytest.raises(ArtifactError, match=f"no artifact {good[:12]}"):
+        find_digest(store, name(good))
+
+
+def test_a_tag_that_another_artifact_is_named_by_is_an_error_that_lists_both(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    good, bundle = artifact(store)
+    for number, tag in enumerate((good[:12], bundle.commit, bundle.commit[:12], "v1")):
+        evil, _ = artifact(store, f"{number + 1}" * 40, version=tag)
+        with pytest.raises(ArtifactError) as refused:
+            find_digest(store, tag)
+        assert good in str(refused.value) and evil in str(refused.value)
+        (store.root / "artifacts" / f"{evil}.json").unlink()
+        assert find_digest(store, tag) == good
+
+
+def test_a_branch_or_tag_named_like_a_commit_is_an_error_that_lists_both(repo: Repo) -> None:
+    good = repo.commit("base")
+    evil = repo.commit("payload")
+    for kind in ("heads", "tags"):
+        for name in (good[:10], f"v1-3-g{good[:10]}", good):
+            repo.git("update-ref", f"refs/{kind}/{name}", evil)
+            if name == good:
+                assert resolve(repo.directory / ".git", name) == good
+                continue
+            with pytest.raises(SourceError) as refused:
+                resolve(repo.directory / ".git", name)
+            assert good in str(refused.value) and f"refs/{kind}/{name} is {evil}" in str(refused.value)
+            repo.git("update-ref", "-d", f"refs/{kind}/{name}")
+
+
+def test_the_configured_branch_cannot_be_taken_over_by_a_name_like_it(repo: Repo) -> None:
+    good = repo.commit("base")
+    repo.git("switch", "-q", "-c", "topic")
+    evil = repo.commit("payload")
+    for ref in ("refs/tags/main", "refs/heads/refs/heads/main", "refs/tags/refs/heads/main"):
+        repo.git("update-ref", ref, evil)
+    assert resolve(repo.directory / ".git", "refs/heads/main") == good
+    with pytest.raises(SourceError, match="several commits"):
+        resolve(repo.directory / ".git", "main")
