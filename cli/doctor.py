@@ -97,7 +97,7 @@ def _python() -> Finding:
     return python_row(sys.version_info[:3])
 
 
-def python_row(version: tuple[int, ...]) -> Finding:
+def python_row(version: tuple[int, int, int]) -> Finding:
     """Return the row of our Python: whether it is new enough, and a warning if its tarfile follows links out."""
     found = ".".join(map(str, version))
     if version < (3, 11):

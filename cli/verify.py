@@ -12,7 +12,7 @@ from cli.screen import console, escape, fail, say
 from evidence.bundle import Bundle, blobs, find_digest, verify_bundle
 from evidence.provenance import origin_checks, read_provenance
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, Promoted, Scanned, parse, verified
+from evidence.statements import Checked, Kind, Promoted, Scanned, Withdrawn, parse, verified
 from evidence.store import Store
 from gates.check import GOOD, Check, Outcome
 from host.errors import SlipwayError
@@ -119,3 +119,7 @@ def _promotions(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Iterat
         yield Link(
             "promotion", said, one.key, promoted.at, "" if promoted.commit == bundle.commit else "another commit"
         )
+    for one in verified(store, keys, digest, Kind.WITHDRAWAL):
+        withdrawn = parse(Withdrawn, one, digest)
+        said = f"{withdrawn.environment} condemned it and takes its promotion back: {withdrawn.reason}"
+        yield Link("withdrawal", said, one.key, withdrawn.at)

@@ -11,10 +11,14 @@ from datetime import UTC, datetime
 from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
+from deployments.outgoing import Outgoing, going_out
 from evidence.bundle import find_digest
-from evidence.statements import Commit, Scanned, newest_promotion, read_checks, read_promotions
+from evidence.commits import Repository
+from evidence.statements import Scanned, Withdrawn, last_word, last_words, newest_promotion, read_checks
 from gates.check import GOOD, Check, judge_checks
+from gates.notify.messages import some
 from gates.release.approval import Approver
+from gates.release.authors import address_key, shown_address
 from gates.release.migrations import Kind, Step, contracting, unapproved
 from gates.release.operation import Live, Version
 from gates.verdict import Action, Verdict
@@ -22,12 +26,13 @@ from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available
 from settings.approvers import read_approvers
 
+NOT_ASKED = Repository(None, "the app's repository was not asked")
 ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is about to change, and whether it may. `commits` are those that go out, newest first.
+    """What is about to change, and whether it may. `outgoing` are the commits that go out.
 
     `migrations` are those that it brings beyond what is live. Those that leave no way back (`contracts`) are a question
     of their own where a person is asked.
@@ -37,8 +42,7 @@ class Preflight:
     live: Live | None
     migrations: tuple[Step, ...]
     verdict: Verdict
-    commits: tuple[Commit, ...]
-    commits_note: str
+    outgoing: Outgoing
     approvers: tuple[Approver, ...]
     policy: str
     warnings: tuple[str, ...]
@@ -65,11 +69,6 @@ class Preflight:
     def contracts(self) -> tuple[Step, ...]:
         return contracting(self.migrations)
 
-    @property
-    def authors(self) -> tuple[str, ...]:
-        """Return the e-mail addresses of those who wrote what goes out."""
-        return tuple(sorted({commit.email.lower() for commit in self.commits}))
-
 
 def choose_version(place: Environment, wanted: str | None) -> str:
     """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
@@ -91,8 +90,10 @@ def choose_version(place: Environment, wanted: str | None) -> str:
     return checked[-1]
 
 
-def preflight(place: Environment, digest: str) -> Preflight:
+def preflight(place: Environment, digest: str, repository: Repository = NOT_ASKED) -> Preflight:
     """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
+
+    `repository` is our mirror of the app's repository, as of now.
 
     Reads and hashes the artifact, and the manifest of what is live, once. A release does this twice on purpose: before
     the question, and under the lease. A person may take an hour to answer, so what is used is verified after that.
@@ -107,6 +108,7 @@ def preflight(place: Environment, digest: str) -> Preflight:
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
         *_evidence_problems(place, candidate, judged),
+        *_promotion_problems(place, digest),
         *_state_problems(place, ledger, candidate),
         *_contract_problems(place, ledger, migrations),
         *_host_problems(place),
@@ -115,17 +117,16 @@ def preflight(place: Environment, digest: str) -> Preflight:
     if place.settings.approval == "required" and not any(place.name in one.environments for one in approvers):
         problems.append(f"config/approvers.toml names nobody who may approve for {place.name}")
     checked = candidate.evidence.checked
-    commits, note = going_out(checked.history if checked else (), ledger.live)
+    outgoing = going_out(checked, ledger.live, repository)
     return Preflight(
         candidate=candidate,
         live=ledger.live,
         migrations=migrations,
         verdict=Verdict(Action.STOP, "; ".join(problems)) if problems else judged,
-        commits=commits,
-        commits_note=note,
+        outgoing=outgoing,
         approvers=tuple(approvers),
         policy=policy_of(place, approvers),
-        warnings=tuple(_warnings(place, ledger, candidate, migrations)),
+        warnings=(*_author_notes(outgoing, approvers), *_warnings(place, ledger, candidate, migrations)),
     )
 
 
@@ -154,10 +155,19 @@ def _evidence_problems(place: Environment, candidate: Candidate, judged: Verdict
         problems.append(
             f"the checks ran with isolation {checked.isolation}, {place.name} requires {required}; see docs/security.md"
         )
-    before = place.settings.requires_promotion_in
-    if before and not any(one.environment == before for one in read_promotions(place.store, place.keys, digest)):
-        problems.append(f"{before} has not promoted {digest[:12]}; release it there first")
     return problems
+
+
+def _promotion_problems(place: Environment, digest: str) -> list[str]:
+    before = place.settings.requires_promotion_in
+    word = last_word(place.store, place.keys, digest, before) if before else None
+    if isinstance(word, Withdrawn):
+        return [f"{_withdrawal(word, digest)}: what it condemned is not promoted from there; release a fixed version"]
+    return [f"{before} has not promoted {digest[:12]}; release it there first"] if before and not word else []
+
+
+def _withdrawal(word: Withdrawn, digest: str) -> str:
+    return f"{word.environment} condemned {digest[:12]} at {word.at:%Y-%m-%d %H:%M} UTC ({word.reason})"
 
 
 def _weaker(found: str, required: Isolation) -> bool:
@@ -214,6 +224,13 @@ def _migration_notes(candidate: Candidate, migrations: Sequence[Step]) -> list[s
     return notes
 
 
+def _author_notes(outgoing: Outgoing, approvers: Sequence[Approver]) -> list[str]:
+    """Return a note on the addresses that neither an earlier commit nor an approver has."""
+    known = {address_key(email) for one in approvers for email in one.emails}
+    unknown = [shown_address(address) for address in outgoing.strangers if address not in known]
+    return [f"Addresses that no earlier commit and no approver has: {', '.join(some(unknown))}"] if unknown else []
+
+
 def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
     scanned = candidate.evidence.scanned
     notes = _migration_notes(candidate, migrations)
@@ -233,20 +250,9 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
         notes.append("Waivers that do not count: " + "; ".join(str(one) for one in scanned.refused))
     if scanned and scanned.unneeded:
         notes.append(f"Waivers that nothing needs any more: {', '.join(scanned.unneeded)}")
+    words = last_words(place.store, place.keys, candidate.digest).values()
+    notes += [f"{_withdrawal(word, candidate.digest)}." for word in words if isinstance(word, Withdrawn)]
     if place.settings.allow_author_approval:
         notes.append("This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL).")
     notes.append("Who approves is what the form says; identity is not proven yet (docs/security.md).")
     return notes
-
-
-def going_out(history: Sequence[Commit], live: Live | None) -> tuple[tuple[Commit, ...], str]:
-    """Return the commits between what is live and the new version, newest first, with a note on how sure that is."""
-    if live is None:
-        return tuple(history), "nothing is live: the whole known history goes out"
-    for index, commit in enumerate(history):
-        if commit.hash == live.version.commit:
-            return tuple(history[:index]), f"since {live.version.version}, which is live"
-    return (
-        tuple(history),
-        f"{live.version.version}, which is live, is not among the ancestors: all that is known is listed",
-    )

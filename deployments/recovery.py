@@ -9,6 +9,7 @@ from deployments.journal.entries import OperationEnded
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.rollout import Rollout
+from deployments.withdrawals import withdraw_condemned
 from gates.release.operation import Operation, OperationKind, Outcome
 from gates.release.recovery import Facts, Repair, decide
 
@@ -48,7 +49,8 @@ def reconcile(place: Environment, lease: Lease) -> tuple[Repair, str]:
         place.journal.append(OperationEnded(id=unfinished.id, outcome=Outcome.RESTORED, reason=reason), lease.epoch)
     elif repair is Repair.REPUBLISH:
         _serve_again(place, lease)
-    return repair, reason
+    withdrawn = withdraw_condemned(place)
+    return repair, f"{reason}; {withdrawn}" if withdrawn else reason
 
 
 def _serve_again(place: Environment, lease: Lease) -> None:

@@ -109,9 +109,10 @@ def roll_back(
             raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
         raise
     try:
-        rollout.condemn(bad, reason)
+        if unsigned := rollout.condemn(bad, reason):
+            say(unsigned)
         say(f"drain: {rollout.drain()}")
-        said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}"
+        said = f"{rollout.version} is live again; {bad[:12]} is condemned: {reason}" + f"; {unsigned}" * bool(unsigned)
         rollout.end(Outcome.ROLLED_BACK, said)
     except SlipwayError as error:
         raise RollbackUnfinished(

@@ -24,6 +24,7 @@ from deployments.runtimes import Runtime
 from deployments.runtimes.layout import Installed, app_secrets, smoke
 from deployments.runtimes.one_off import NO_SEED
 from deployments.slots import publish, restore, start_slot, stop_slot
+from deployments.withdrawals import withdraw
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
 from gates.release.analysis import SlotCounters
@@ -209,9 +210,13 @@ class Rollout:
                 self.runtime.restart(old)
         return _drained(result)
 
-    def condemn(self, digest: str, reason: str) -> None:
-        """Write down that a version is bad: it is never a target again."""
+    def condemn(self, digest: str, reason: str) -> str:
+        """Write down that a version is bad, and sign it: it is never a target again, here or in what comes after.
+
+        Return "", or why it could not be signed.
+        """
         self._write(entries.VersionCondemned(digest=digest, reason=reason))
+        return withdraw(self.place, digest, reason, self.signer)
 
     def end(self, outcome: Outcome, reason: str) -> None:
         """Write down how it ended; a promotion is also signed for the environments after this one."""

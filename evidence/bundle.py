@@ -7,15 +7,18 @@ wants.
 """
 
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from evidence.store import Store
+from evidence.store import DIGEST, Store
 from gates.release.migrations import Step
 from host.errors import ArtifactError
 
+log = logging.getLogger(__name__)
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -107,7 +110,9 @@ def read_bundle(store: Store, digest: str) -> Bundle:
     try:
         return Bundle.model_validate_json(store.manifest(digest))
     except ValidationError as error:
-        raise ArtifactError(f"artifact {digest[:12]}: unreadable manifest: {error.errors()[0]['msg']}") from error
+        file = store.manifest_file(digest)
+        reason = f"unreadable manifest: {error.errors()[0]['msg']}"
+        raise ArtifactError(f"{file}: artifact {digest[:12]}: {reason}") from error
 
 
 def verify_bundle(store: Store, digest: str) -> Bundle:
@@ -131,24 +136,40 @@ def blobs(bundle: Bundle) -> list[str]:
     return [bundle.source, *locks, *bundle.wheels.values(), *bundle.smoke_wheels.values()]
 
 
-def find_digest(store: Store, wanted: str) -> str:
-    """Return the newest artifact that `wanted` names: a digest (8+ hex characters of it), a commit (7+) or a version.
+def find_digest(store: Store, wanted: str, say: Callable[[str], None] = log.warning) -> str:
+    """Return the artifact that `wanted` names: its digest, 8+ hex characters of it, its commit (7+) or its version.
 
-    Raises ArtifactError if there is none, or when a shortened digest fits several.
+    A whole digest means that artifact and nothing else. `say` is told of the manifests that cannot be read: a search
+    passes over them. Raises ArtifactError if nothing has the name, or when several artifacts have it.
     """
-    matches = []
     prefix = wanted.lower().removeprefix("sha256:")
-    for digest in store.artifacts():
-        bundle = read_bundle(store, digest)
-        by_digest = len(prefix) >= 8 and digest.startswith(prefix)
-        by_commit = len(wanted) >= 7 and bundle.commit.startswith(wanted.lower())
-        if by_digest or by_commit or bundle.version == wanted:
-            matches.append((digest, by_digest))
-    if not matches:
+    digests = store.artifacts()
+    if DIGEST.fullmatch(prefix):
+        if prefix not in digests:
+            raise ArtifactError(f"no artifact {prefix[:12]} in {store.root}; build it: prefect deployment run ci/push")
+        return prefix
+    named = {digest: ["digest"] for digest in digests if len(prefix) >= 8 and digest.startswith(prefix)}
+    if not wanted.lower().startswith("sha256:"):
+        for digest in digests:
+            if kinds := _names(store, digest, wanted, say):
+                named[digest] = [*named.get(digest, ()), *kinds]
+    if not named:
         raise ArtifactError(f'no artifact for "{wanted}"; build it: prefect deployment run ci/push -p commit={wanted}')
-    if len({digest for digest, by_digest in matches if by_digest}) > 1:
-        raise ArtifactError(f'"{wanted}" fits several artifacts; give more of the digest')
-    return matches[-1][0]
+    if len(named) > 1:
+        listed = "; ".join(f"{digest} (by its {' and '.join(kinds)})" for digest, kinds in named.items())
+        raise ArtifactError(f'"{wanted}" fits several artifacts, name one of them by its whole digest: {listed}')
+    return next(iter(named))
+
+
+def _names(store: Store, digest: str, wanted: str, say: Callable[[str], None]) -> list[str]:
+    """Return as what of an artifact's manifest `wanted` names it."""
+    try:
+        bundle = read_bundle(store, digest)
+    except (ArtifactError, OSError) as error:
+        say(f"passed over: {error}")
+        return []
+    by_commit = len(wanted) >= 7 and bundle.commit.startswith(wanted.lower())
+    return ["commit"] * by_commit + ["version"] * (bundle.version == wanted)
 
 
 def copy_blobs(store: Store, files: dict[str, str], directory: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from evidence.commits import Commit, Older
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check
@@ -26,6 +27,7 @@ class Kind(StrEnum):
     PROVENANCE = "provenance"
     SBOM = "sbom"
     PROMOTION = "promotion"
+    WITHDRAWAL = "withdrawal"
 
     @property
     def predicate_type(self) -> str:
@@ -34,21 +36,11 @@ class Kind(StrEnum):
         return public.get(self, f"urn:slipway:{self.value}:v1")
 
 
-class Commit(BaseModel):
-    """One commit of the history, as the approval page shows it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    hash: str
-    author: str
-    email: str
-    subject: str
-
-
 class Checked(BaseModel):
     """The predicate of `checks`: what `ci` looked at for this very commit and artifact, and what it saw.
 
-    `pipeline` is the digest of the rules by which it looked (config/pipeline.toml).
+    `pipeline` is the digest of the rules by which it looked (config/pipeline.toml). `older` are the commits behind
+    those of `history`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +55,7 @@ class Checked(BaseModel):
     run: str
     checks: tuple[Check, ...]
     history: tuple[Commit, ...] = ()
+    older: Older = Older()
 
 
 class Scanned(BaseModel):
@@ -104,6 +97,16 @@ class Promoted(BaseModel):
     commit: str
     at: datetime
     release: str
+
+
+class Withdrawn(BaseModel):
+    """The predicate of `withdrawal`: an environment condemned this artifact, and takes its promotions back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    environment: str
+    at: datetime
+    reason: str
 
 
 def state(
@@ -178,14 +181,28 @@ def read_promotions(store: Store, keys: Keys, digest: str) -> list[Promoted]:
     return sorted(found, key=lambda promoted: promoted.at)
 
 
+def read_withdrawals(store: Store, keys: Keys, digest: str) -> list[Withdrawn]:
+    """Return the verified withdrawals of one artifact, oldest first."""
+    found = [parse(Withdrawn, one, digest) for one in verified(store, keys, digest, Kind.WITHDRAWAL)]
+    return sorted(found, key=lambda withdrawn: withdrawn.at)
+
+
+def last_words(store: Store, keys: Keys, digest: str) -> dict[str, Promoted | Withdrawn]:
+    """Return the newest word of each environment about an artifact. Raises EvidenceError if any is not genuine."""
+    said: list[Promoted | Withdrawn] = [*read_promotions(store, keys, digest), *read_withdrawals(store, keys, digest)]
+    # Of two words of one moment the withdrawal is the last: the sort keeps their order.
+    return {word.environment: word for word in sorted(said, key=lambda word: word.at)}
+
+
+def last_word(store: Store, keys: Keys, digest: str, environment: str) -> Promoted | Withdrawn | None:
+    """Return the newest word of an environment about an artifact, None when it said nothing."""
+    return last_words(store, keys, digest).get(environment)
+
+
 def newest_promotion(store: Store, keys: Keys, environment: str) -> tuple[str, Promoted] | None:
-    """Return digest and statement of what an environment promoted last, None when it never did."""
-    found = [
-        (digest, promoted)
-        for digest in store.artifacts()
-        for promoted in read_promotions(store, keys, digest)
-        if promoted.environment == environment
-    ]
+    """Return digest and statement of what an environment promoted last and did not take back, None without such."""
+    words = [(digest, last_word(store, keys, digest, environment)) for digest in store.artifacts()]
+    found = [(digest, word) for digest, word in words if isinstance(word, Promoted)]
     return max(found, key=lambda pair: pair[1].at, default=None)
 
 

@@ -8,6 +8,7 @@ statements/<hex>/<kind>-<hex12>.json   signed statements about that artifact
 import hashlib
 import io
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from host.errors import ArtifactError
 from host.files import replacing, sha256_file, write_atomically
 
 BLOCK_BYTES = 1 << 20
+DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Store:
@@ -95,9 +97,13 @@ class Store:
         write_atomically(self.root / "artifacts" / f"{digest}.json", manifest)
         return digest
 
+    def manifest_file(self, digest: str) -> Path:
+        """Return where an artifact's manifest lies."""
+        return self.root / "artifacts" / f"{digest}.json"
+
     def manifest(self, digest: str) -> bytes:
         """Return an artifact's manifest. Raises ArtifactError if it is missing or is not what the digest says."""
-        file = self.root / "artifacts" / f"{digest}.json"
+        file = self.manifest_file(digest)
         if not file.is_file():
             raise ArtifactError(f"no artifact {digest[:12]} in {self.root}; build it: prefect deployment run ci/push")
         content = file.read_bytes()
@@ -107,8 +113,8 @@ class Store:
 
     def artifacts(self) -> list[str]:
         """Return the digests of all artifacts, oldest first."""
-        files = (self.root / "artifacts").glob("[0-9a-f]*.json")
-        return [file.stem for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+        files = [file for file in (self.root / "artifacts").glob("*.json") if DIGEST.fullmatch(file.stem)]
+        return [file.stem for file in sorted(files, key=_written)]
 
     def put_statement(self, digest: str, kind: str, envelope: dict[str, Any]) -> Path:
         """Store a signed statement about an artifact (or, for a failed build, about a commit)."""

@@ -32,6 +32,7 @@ from tasks.release.steps import (
     switch,
     verify_preview,
 )
+from tasks.source.git import fetch_repository
 
 
 def _run_name() -> str:
@@ -56,7 +57,7 @@ def release(environment: Target, version: str | None = None) -> State[str]:
     try:
         place = open_place(environment)
         digest = choose_version(place, version)
-        seen = preflight(place, digest)
+        seen = preflight(place, digest, fetch_repository())
         rename_run(f"release-{place.target.short}-{seen.version.version}")
         show("preflight", preflight_page(seen), f"{seen.version.version} for {place.name}")
         if seen.verdict.action is not Action.PROMOTE:
@@ -67,7 +68,8 @@ def release(environment: Target, version: str | None = None) -> State[str]:
                 return Failed(name="Expired" if ruling is Ruling.EXPIRED else "Rejected", message=reason)
         with place.lease(f"release {seen.version.version}, run {runtime.flow_run.id}") as lease:
             reconcile(place, lease)
-            now = preflight(place, digest)  # a person may have taken an hour: what is used is verified again
+            # A person may have taken an hour: what is used is verified again.
+            now = preflight(place, digest, fetch_repository())
             if blocked := _changed(seen, now):
                 return Failed(name="Blocked", message=blocked)
             back_up(place, lease, now)
@@ -105,8 +107,8 @@ def _deploy(rollout: Rollout) -> tuple[Outcome, str]:
             return Outcome.RESTORED, reason
         raise
     if verdict.action is not Action.PROMOTE:
-        rollout.condemn(rollout.version.digest, verdict.reason)
-        said = restore(rollout)
+        unsigned = rollout.condemn(rollout.version.digest, verdict.reason)
+        said = "; ".join(filter(None, (restore(rollout), unsigned)))
         reason = f"{_down(rollout)}{verdict.reason}; {said}"
         rollout.end(Outcome.ROLLED_BACK, reason)
         return Outcome.ROLLED_BACK, reason
@@ -150,7 +152,8 @@ def _tell(rollout: Rollout, seen: Preflight, outcome: Outcome, reason: str) -> S
         return Failed(name="DowntimeExceeded", message=f"{rollout.version} serves {rollout.place.name}, but {reason}")
     if outcome is Outcome.PROMOTED:
         if rollout.place.settings.production:
-            tell_notes(rollout.version.version, seen.commits)
-            tell_release_notes(rollout.version.version, rollout.version.commit, seen.commits)
+            out = seen.outgoing
+            tell_notes(rollout.version.version, out.commits, out.more)
+            tell_release_notes(rollout.version.version, rollout.version.commit, out.commits, out.more)
         return Completed(name="Promoted", message=f"{rollout.version} serves {rollout.place.name}: {reason}")
     return Failed(name="RolledBack" if outcome is Outcome.ROLLED_BACK else "Restored", message=reason)

@@ -14,9 +14,10 @@ from control.plane import Control
 from control.prefect_api import PrefectApi
 from deployments.environment import Environment
 from evidence.bundle import put_bundle, read_bundle
+from evidence.commits import Commit
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
-from evidence.statements import Commit, Kind, Promoted, read_checks, read_scans, state
+from evidence.statements import Kind, Promoted, read_checks, read_scans, state
 from host.home import Home
 from settings.targets import Target
 from tests.waiting import wait_for

@@ -14,23 +14,26 @@ SHOWN = 200
 Noted = tuple[str, str, str]
 
 
-def notes_of(commits: Sequence[Noted]) -> str:
-    """Return Markdown notes of (hash, author, subject), newest first: what breaks, is new, fixed, and the rest."""
+def notes_of(commits: Sequence[Noted], more: int = 0) -> str:
+    """Return Markdown notes of (hash, author, subject), newest first: what breaks, is new, fixed, and the rest.
+
+    `more` is how many older commits there are beyond them.
+    """
     parts = [
         f"### {name}\n\n"
         + "\n".join(f"- {plain_markdown(text)} ({plain_markdown(author)}, {commit})" for text, author, commit in lines)
         for name, lines in _sections(commits)
     ]
-    return "\n\n".join([*parts, *_more(commits)]) or "No commits are known."
+    return "\n\n".join([*parts, *_more(commits, more)]) or "No commits are known."
 
 
-def notes_text(commits: Sequence[Noted]) -> str:
+def notes_text(commits: Sequence[Noted], more: int = 0) -> str:
     """Return the same notes as plain text."""
     parts = [
         f"{name}\n" + "\n".join(f"• {text} ({author}, {commit})" for text, author, commit in lines)
         for name, lines in _sections(commits)
     ]
-    return "\n".join([*parts, *_more(commits)]) or "No commits are known."
+    return "\n".join([*parts, *_more(commits, more)]) or "No commits are known."
 
 
 def _sections(commits: Sequence[Noted]) -> list[tuple[str, list[Noted]]]:
@@ -46,6 +49,6 @@ def _sections(commits: Sequence[Noted]) -> list[tuple[str, list[Noted]]]:
     return [(name, lines) for name, lines in sections.items() if lines]
 
 
-def _more(commits: Sequence[Noted]) -> list[str]:
-    more = len(commits) - SHOWN
-    return [f"and {more} more commits"] if more > 0 else []
+def _more(commits: Sequence[Noted], more: int) -> list[str]:
+    more += max(0, len(commits) - SHOWN)
+    return [f"and {more} more commits"] if more else []

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
+from gates.release.authors import address_key
+
 LONGEST_BUTTON = 2000  # in Slack
 BUTTON = re.compile(r"([0-9a-f]{12}) ([0-9a-f-]{36}) ([0-9a-f]{4}-[0-9a-f]{4})(?: ([^\n]+))?")
 
@@ -83,6 +85,11 @@ class Question(BaseModel):
         mark = hashlib.sha256(bound.encode()).hexdigest()
         return f"{mark[:4]}-{mark[4:8]}"
 
+    def written_by(self, person: Approver) -> bool:
+        """Return whether a person wrote any of what goes out, however the addresses are spelt."""
+        authors = {address_key(author) for author in self.authors}
+        return any(address_key(email) in authors for email in person.emails)
+
     def button(self, decision: Decision) -> str:
         """Return what a button carries: enough to answer the run from any host. `read_button` reads it."""
         contracts = f" {', '.join(self.contracts)}" if self.contracts and decision is Decision.APPROVE else ""
@@ -134,7 +141,7 @@ def judge_answer(question: Question, answer: Answer, approvers: Sequence[Approve
         return Ruling.ASK_AGAIN, f"{person.name} may not decide about {question.environment}"
     if answer.decision is Decision.REJECT:
         return Ruling.REJECTED, f"{person.name}: {answer.comment or 'no reason given'}"
-    wrote = {email.lower() for email in person.emails} & {author.lower() for author in question.authors}
+    wrote = question.written_by(person)
     if wrote and not question.author_may_approve:
         return Ruling.ASK_AGAIN, f"{person.name} wrote a commit of this release; somebody else must approve it"
     if set(re.split(r"[\s,;]+", answer.no_way_back.strip())) - {""} != set(question.contracts):

@@ -11,7 +11,6 @@ from settings.pipeline import Pipeline
 from host.sandbox.run import described
 from control.signing_keys import signing_keys
 from evidence.bundle import read_bundle, verify_bundle
-from host.errors import ArtifactError, EvidenceError
 from evidence.provenance import make_provenance
 from evidence.provenance import sign_origin as state_origin
 from evidence.sbom import make_bom
@@ -19,8 +18,12 @@ from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Scanned, forget_scans, read_scans, state
 from evidence.store import Store
 from gates.check import Check
-from tasks.source.git import Source
+from host.errors import ArtifactError, EvidenceError
+from host.home import Home
+from host.sandbox.run import available
+from settings.pipeline import Pipeline
 from tasks.retries import repeatable
+from tasks.source.git import Source
 
 SCANS_KEPT = 90  # of one artifact: a season of nights
 
@@ -38,6 +41,7 @@ def checked(pipeline: Pipeline, source: Source, run: str, checks: Sequence[Check
         run=run,
         checks=tuple(checks),
         history=source.history,
+        older=source.older,
     )
 
 

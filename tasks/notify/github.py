@@ -10,7 +10,7 @@ from typing import Any
 
 from prefect.logging import get_run_logger
 
-from evidence.statements import Commit
+from evidence.commits import Commit
 from gates.check import GOOD, Check, Outcome
 from gates.notify.messages import as_markdown
 from gates.notify.release_notes import notes_of
@@ -65,12 +65,15 @@ def tell_findings(commit: str, branch: str, sarif: Mapping[str, Any]) -> None:
     _tell(tell)
 
 
-def tell_release_notes(version: str, commit: str, commits: Sequence[Commit]) -> None:
-    """Create the version's release on GitHub with notes from its commits, when config/notify.toml wants releases."""
+def tell_release_notes(version: str, commit: str, commits: Sequence[Commit], more: int = 0) -> None:
+    """Create the version's release on GitHub with notes from its commits, when config/notify.toml wants releases.
+
+    `more` is how many older commits it has beyond them.
+    """
 
     def tell(notify: Notify, outbox: Outbox) -> None:
         if notify.github.releases:
-            notes = notes_of([(one.hash, one.author, one.subject) for one in commits])
+            notes = notes_of([(one.hash, one.author, one.subject) for one in commits], more)
             outbox.put(GITHUB, "release", {"tag": version, "commit": commit, "notes": notes})
 
     _tell(tell)

@@ -13,7 +13,7 @@ from prefect import runtime
 from prefect.logging import get_run_logger
 
 from deployments.rollout import Rollout
-from evidence.statements import Commit
+from evidence.commits import Commit
 from gates.notify.messages import Message, Picture, Post, Reply, as_markdown, as_text, plain_markdown
 from gates.notify.release_notes import notes_of, notes_text
 from gates.notify.texts import (
@@ -80,12 +80,17 @@ def tell_release(rollout: Rollout, outcome: str, reason: str) -> None:
     _show(progress_message(progress))
 
 
-def tell_notes(version: str, commits: Sequence[Commit]) -> None:
-    """Say what a release brought, beside its message. Without a channel: the page `notes`."""
+def tell_notes(version: str, commits: Sequence[Commit], more: int = 0) -> None:
+    """Say what a release brought, beside its message. Without a channel: the page `notes`.
+
+    `more` is how many older commits it has beyond them.
+    """
     noted = [(commit.hash, commit.author, commit.subject) for commit in commits]
-    note = Reply(text=f"What {version} brings:\n{notes_text(noted)}")
+    note = Reply(text=f"What {version} brings:\n{notes_text(noted, more)}")
     if not _announce(Post(key=f"release:{runtime.flow_run.id}", content=note)):
-        show("notes", f"## What {plain_markdown(version)} brings\n\n{notes_of(noted)}\n", f"what {version} brings")
+        show(
+            "notes", f"## What {plain_markdown(version)} brings\n\n{notes_of(noted, more)}\n", f"what {version} brings"
+        )
 
 
 def tell_result(result: CiResult, email: str) -> None:

@@ -25,7 +25,7 @@ from gates.release.approval import Answer, Decision, Question, Ruling, judge_ans
 from tasks.artifacts import show
 from tasks.notify.links import run_url
 from tasks.notify.messages import ask_people
-from tasks.release.pages import approval_page
+from tasks.release.pages import approval_page, commit_lines
 
 POLL_S = 1
 
@@ -58,13 +58,13 @@ def await_approval(place: Environment, seen: Preflight) -> tuple[Ruling, str]:
         digest=seen.version.digest,
         policy=seen.policy,
         expires=expires,
-        authors=seen.authors,
+        authors=seen.outgoing.authors,
         author_may_approve=settings.allow_author_approval,
         contracts=tuple(step.revision for step in seen.contracts),
         version=seen.version.version,
         live=seen.live.version.version if seen.live else "nothing",
         verdict=seen.verdict.reason,
-        commits=tuple(f"{commit.hash[:12]} {commit.subject} ({commit.author})" for commit in seen.commits),
+        commits=commit_lines(seen.outgoing),
         warnings=seen.warnings,
         url=run_url(run),
     )

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 
+from deployments.outgoing import Outgoing, written_by
 from deployments.preflight import Preflight
 from deployments.rollout import Rollout
 from gates.check import Outcome
+from gates.notify.messages import some
 from gates.release.approval import Question
+from gates.release.authors import shown_address, shown_name
 from gates.release.operation import Live
 from tasks.artifacts import cell, checks_table
 from tasks.scans.findings_page import security_section, unlooked_note
 
 SHOWN_COMMITS = 30
 SHOWN_AUTHORS = 3
+MOST_AUTHORS = 100
 
 
 def approval_page(question: Question, seen: Preflight, trouble: str = "") -> str:
@@ -54,7 +58,7 @@ def preflight_page(seen: Preflight, more: Mapping[str, str] | None = None) -> st
     warnings = "\n".join(f"- {cell(warning)}" for warning in seen.warnings)
     return (
         f"{unlooked_note(seen.checks)}{_facts(rows)}\n\n"
-        f"### What goes out\n\n{cell(seen.commits_note)}\n\n{_commits(seen)}\n\n"
+        f"### What goes out\n\n{cell(seen.outgoing.note)}\n\n{_commits(seen)}\n\n"
         f"### What was checked\n\n{checks_table(seen.checks)}\n\n"
         f"### Security\n\n{security_section(seen.scanned)}\n\n"
         f"### Keep in mind\n\n{warnings}\n\n"
@@ -69,10 +73,10 @@ def _facts(rows: Mapping[str, str]) -> str:
 
 
 def _in_short(seen: Preflight) -> str:
-    names = list(dict.fromkeys(cell(commit.author) for commit in seen.commits))
+    names = list(dict.fromkeys(cell(shown_name(one.name)) for commit in seen.outgoing.commits for one in commit.people))
     others = len(names) - SHOWN_AUTHORS
     by = ", ".join(names[:SHOWN_AUTHORS]) + (f" and {others} more" if others > 0 else "")
-    count = len(seen.commits)
+    count = seen.outgoing.count
     commits = f"{count} commit{'' if count == 1 else 's'}" + (f" by {by}" if by else "")
     change = f"It replaces **{cell(seen.live.version.version)}**" if seen.live else "Nothing is live there"
     passed = sum(one.outcome is Outcome.PASSED for one in seen.checks)
@@ -83,11 +87,10 @@ def _in_short(seen: Preflight) -> str:
 
 def _deciders(question: Question, seen: Preflight) -> str:
     """Return whom config/approvers.toml names for this environment; authors are marked."""
-    wrote = {email.lower() for email in question.authors}
     names = []
     for one in seen.approvers:
         if question.environment in one.environments:
-            author = wrote & {email.lower() for email in one.emails} and not question.author_may_approve
+            author = question.written_by(one) and not question.author_may_approve
             names.append(f"{cell(one.name)} (wrote a commit of it: may only reject)" if author else cell(one.name))
     return ", ".join(names)
 
@@ -101,10 +104,21 @@ def _live(live: Live | None) -> str:
 
 def _commits(seen: Preflight) -> str:
     rows = ["| commit | by | what |", "|---|---|---|"]
-    for commit in seen.commits[:SHOWN_COMMITS]:
-        rows.append(f"| `{commit.hash[:12]}` | {cell(commit.author)} | {cell(commit.subject)} |")
-    more = len(seen.commits) - SHOWN_COMMITS
-    return "\n".join(rows) + (f"\n\nand {more} more" if more > 0 else "")
+    for commit in seen.outgoing.commits[:SHOWN_COMMITS]:
+        rows.append(f"| `{commit.hash[:12]}` | {cell(written_by(commit))} | {cell(shown_name(commit.subject))} |")
+    more = seen.outgoing.count - SHOWN_COMMITS
+    everybody = ", ".join(
+        cell(one) for one in some([shown_address(one) for one in seen.outgoing.authors], MOST_AUTHORS)
+    )
+    return "\n".join(rows) + (
+        f"\n\nand {more} more. Everybody who wrote any of all of them: {everybody}" if more > 0 else ""
+    )
+
+
+def commit_lines(outgoing: Outgoing) -> tuple[str, ...]:
+    """Return the commits that go out, a line each, and how many more there are."""
+    lines = [f"{commit.hash[:12]} {shown_name(commit.subject)} ({written_by(commit)})" for commit in outgoing.commits]
+    return (*lines, *([f"and {outgoing.more} older ones"] if outgoing.more else []))
 
 
 def outcome_page(rollout: Rollout, outcome: str, reason: str) -> str:

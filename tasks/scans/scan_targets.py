@@ -70,7 +70,7 @@ def nightly_targets(pipeline: Pipeline) -> tuple[list[ScanTarget], list[str]]:
             live.setdefault(serving.version.commit, {})[target.value] = serving.version.digest
     newest = ""
     try:
-        newest = resolve(mirror(pipeline.app, home), pipeline.app.branch)
+        newest = resolve(mirror(pipeline.app, home), f"refs/heads/{pipeline.app.branch}")
         live.setdefault(newest, {})
     except SlipwayError as error:
         problems.append(f"{pipeline.app.branch}: {error}")

@@ -4,26 +4,27 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
-from evidence.statements import Commit
-from host.errors import SourceError, was_not_answered
+from evidence.commits import FULL_HASH, Commit, Older, Repository, read_history
+from host.errors import SlipwayError, SourceError, was_not_answered
 from host.files import locked
 from host.git import git, git_bytes
 from host.home import Home
 from host.trees import UnsafeTree, unpack
-from settings.pipeline import App
+from settings.pipeline import App, read_pipeline
 from tasks.retries import repeatable
 from tasks.source.commit_tree import check_tree, refusal
 from tasks.source.prefect_blocks import repository_login
 
-HISTORY = 200
-FULL_HASH = re.compile("[0-9a-f]{40}")
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
+# A short hash, also as `git describe` writes it into a version's name.
+DESCRIBED = re.compile(r"(?:.*-g)?([0-9a-fA-F]{4,39})")
+MOST_OBJECTS = 50
 REVISION = re.compile(r"[^-\s\x00-\x20~^:?*\[\\][^\s\x00-\x20~^:?*\[\\]{0,249}")
 
 
@@ -32,8 +33,9 @@ class Source:
     """A commit's files: `archive` is `git archive`'s tar of exactly that commit.
 
     `files` gives git's mode and content hash of each path, `repository` a bare repository with the whole history,
-    `parent` the commit that its changes are told against ("" without one). `signable` is false for what must never be
-    signed: a working tree with uncommitted changes, a pull request from a fork.
+    `parent` the commit that its changes are told against ("" without one), `older` what lies behind `history`.
+    `signable` is false for what must never be signed: a working tree with uncommitted changes, a pull request from a
+    fork.
     """
 
     commit: str
@@ -45,6 +47,7 @@ class Source:
     repository: Path = Path()
     parent: str = ""
     signable: bool = True
+    older: Older = Older()
 
     def lay_out(self, directory: Path, owner: int) -> Path:
         """Unpack a fresh copy for one check, belonging to the user that app code runs as.
@@ -81,13 +84,9 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
 
     With `fork` it is another copy, which also has GitHub's pull requests: a stranger's commit is never in the first.
     """
-    url = app.repository
-    if "://" not in url and not SCP_LIKE.match(url):
-        if not Path(url).exists():
-            raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
-        url = str(Path(url).resolve())
+    url = _url(app)
     login = repository_login(app)
-    copy = home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
+    copy = _copy(url, home, fork)
     copy.parent.mkdir(parents=True, exist_ok=True)
     with locked(copy.with_suffix(".lock")):
         if not (copy / "HEAD").exists():
@@ -102,19 +101,86 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
     return copy
 
 
+def _url(app: App) -> str:
+    """Return the repository's URL, or its whole path. Raises SourceError if there is nothing at the path."""
+    url = app.repository
+    if "://" in url or SCP_LIKE.match(url):
+        return url
+    if not Path(url).exists():
+        raise SourceError(f"{url}: no such repository; set app.repository in config/pipeline.toml")
+    return str(Path(url).resolve())
+
+
+def _copy(url: str, home: Home, fork: bool = False) -> Path:
+    return home.cache / "repositories" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}{'-forks' * fork}.git"
+
+
+def fetch_repository() -> Repository:
+    """Return our mirror of the app's repository, as of now. If it cannot be fetched it says why, and is the old one."""
+    app, copy = read_pipeline().app, None
+    try:
+        copy = _copy(_url(app), Home.find())
+        return Repository(_mirrored(app))
+    except SlipwayError as error:
+        return Repository(copy if copy and (copy / "HEAD").exists() else None, str(error))
+
+
+@repeatable("fetch the repository")
+def _mirrored(app: App) -> Path:
+    return mirror(app, Home.find())
+
+
 def resolve(copy: Path, wanted: str) -> str:
-    """Return the full hash of a branch, tag or commit. Raises SourceError for anything else, however it is spelt."""
+    """Return the full hash of a branch, tag or commit. A full hash is that commit, and `refs/...` that ref, always.
+
+    Raises SourceError for anything else, however it is spelt, and for a name that means two different commits.
+    """
     if not REVISION.fullmatch(wanted):
         raise SourceError(f"{wanted[:80]!r} is not a branch, tag or commit")
-    # A full hash means that commit, also when somebody named a branch like it.
-    named = [] if FULL_HASH.fullmatch(wanted) else [f"refs/heads/{wanted}", f"refs/tags/{wanted}"]
-    for candidate in (*named, wanted):
-        try:
-            return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{candidate}^{{commit}}", at=copy)
-        except SourceError:
-            continue
+    meanings = {what: commit for what, commit in _meanings(copy, wanted) if commit}
+    if len(set(meanings.values())) > 1:
+        listed = ", ".join(f"{what} is {commit}" for what, commit in meanings.items())
+        raise SourceError(f"{wanted[:80]!r} means several commits: {listed}; name one by its full hash or refs/...")
+    if meanings:
+        return next(iter(meanings.values()))
     known = git("for-each-ref", "--count=8", "--format=%(refname:short)", "refs/heads", at=copy).split()
     raise SourceError(f"unknown commit {wanted[:80]!r}; the repository has the branches {', '.join(known) or 'none'}")
+
+
+def _meanings(copy: Path, wanted: str) -> Iterator[tuple[str, str]]:
+    """Give what a name can mean, each with the commit, "" when it does not mean it."""
+    if FULL_HASH.fullmatch(wanted.lower()):
+        yield "the commit", _commit(copy, wanted.lower())
+        return
+    if wanted.startswith("refs/"):
+        yield wanted, _ref(copy, wanted)
+        return
+    for ref in (f"refs/heads/{wanted}", f"refs/tags/{wanted}"):
+        yield ref, _ref(copy, ref)
+    short = DESCRIBED.fullmatch(wanted)
+    for commit in _beginning(copy, short[1].lower()) if short else ():
+        yield f"the commit {commit[:12]}", commit
+
+
+def _ref(copy: Path, name: str) -> str:
+    """Return the commit of exactly this ref: git would also try other places."""
+    try:
+        return _commit(copy, git("show-ref", "--verify", "--hash", name, at=copy))
+    except SourceError:
+        return ""
+
+
+def _commit(copy: Path, name: str) -> str:
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", at=copy)
+    except SourceError:
+        return ""
+
+
+def _beginning(copy: Path, prefix: str) -> list[str]:
+    """Return the commits whose hash begins so."""
+    objects = git("rev-parse", f"--disambiguate={prefix}", at=copy).split()
+    return [name for name in objects[:MOST_OBJECTS] if _commit(copy, name) == name]
 
 
 def refuse_dirty(app: App) -> None:
@@ -142,7 +208,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     copy = mirror(app, Home.find(), fork)
     if not wanted:
         refuse_dirty(app)
-    commit = resolve(copy, wanted or app.branch)
+    commit = resolve(copy, wanted or f"refs/heads/{app.branch}")
     tell_submodules(check_tree(copy, commit))
     branches = git("branch", "--contains", commit, "--format=%(refname:short)", at=copy).split()
     branch = app.branch if app.branch in branches else (branches[0] if branches else "")
@@ -150,16 +216,18 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     directory.mkdir(parents=True, exist_ok=True)
     git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
     version = git("describe", "--tags", "--always", "--abbrev=12", commit, at=copy)
+    history, older = read_history(copy, commit)
     source = Source(
         commit,
         version,
         branch,
-        history(copy, commit),
+        history,
         archive,
         files=tracked(copy, commit),
         repository=copy,
         parent=compared_with(copy, commit, app.branch),
         signable=not fork,
+        older=older,
     )
     log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
     return source
@@ -173,14 +241,6 @@ def tell_submodules(paths: Sequence[str]) -> None:
             len(paths),
             ", ".join(paths)[:600],
         )
-
-
-def history(copy: Path, commit: str) -> tuple[Commit, ...]:
-    # NUL is the one byte that a name cannot hold: any other separator lets an author forge the next field.
-    raw = git("log", "-z", f"--max-count={HISTORY}", "--format=%H%x00%an%x00%ae%x00%s", commit, at=copy)
-    fields = iter(raw.removesuffix("\0").split("\0"))
-    rows = zip(fields, fields, fields, fields, strict=True)
-    return tuple(Commit(hash=row[0], author=row[1], email=row[2], subject=row[3]) for row in rows)
 
 
 def tracked(copy: Path, commit: str) -> dict[str, str]:

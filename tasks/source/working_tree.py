@@ -5,11 +5,12 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from evidence.commits import read_history
 from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
 from tasks.source.commit_tree import check_tree
-from tasks.source.git import Source, compared_with, history, tell_submodules, tracked
+from tasks.source.git import Source, compared_with, tell_submodules, tracked
 
 
 @once("source", "working tree")
@@ -35,16 +36,18 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
     branch = _branch(top)
     state = "unchanged since its last commit" if commit == base else "with uncommitted changes"
+    history, older = read_history(copy, commit)
     source = Source(
         commit,
         f"{Path(top.name, folder)} ({state})",
         branch,
-        history(copy, commit),
+        history,
         archive,
         files=tracked(copy, commit),
         repository=copy,
         parent=base if commit != base else _only(copy, compared_with(copy, head, branch), folder),
         signable=False,
+        older=older,
     )
     get_run_logger().info("%s on %s, %s: %d files", top / folder, branch or "no branch", state, len(source.files))
     return source

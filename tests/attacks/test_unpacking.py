@@ -1,4 +1,6 @@
-"""A commit, a build and an artifact that lead out of where they are laid: by links, by names, by what they overwrite."""
+"""A commit, a build and an artifact that lead out of where they are laid: by links, by names, by what they
+overwrite.
+"""
 
 import io
 import logging

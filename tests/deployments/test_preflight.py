@@ -16,12 +16,12 @@ from deployments import candidate as known
 from deployments import preflight
 from deployments.candidate import read_artifact
 from deployments.environment import Environment
-from deployments.preflight import Preflight, choose_version, going_out, policy_of
+from deployments.preflight import Preflight, choose_version, policy_of
 from evidence.bundle import Bundle, blobs
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.signing import Keys
-from evidence.statements import Checked, Commit, Kind, Promoted, Scanned, state
+from evidence.statements import Checked, Kind, Promoted, Scanned, state
 from evidence.store import Store
 from gates.check import Check, Outcome
 from gates.release.approval import Approver
@@ -628,27 +628,6 @@ def test_an_environment_where_authors_approve_says_so(case: Case) -> None:
     case.say_everything()
     case.set(allow_author_approval=True)
     assert "This environment lets an author of a commit approve it (ALLOW_AUTHOR_APPROVAL)." in case.look().warnings
-
-
-def commit(number: int, email: str = "Robin@example.com") -> Commit:
-    return Commit(hash=str(number) * 40, author="Robin", email=email, subject=f"Change {number}")
-
-
-def test_the_commits_since_what_is_live_go_out(case: Case) -> None:
-    history = (commit(3), commit(2, "sasha@example.com"), commit(1, "old@example.com"))
-    case.say_everything()
-    case.say_newer_checks(history=history)
-    seen = case.look()
-    assert (seen.commits, seen.commits_note) == (history, "nothing is live: the whole known history goes out")
-    assert seen.authors == ("old@example.com", "robin@example.com", "sasha@example.com")
-    case.serve(case.other())
-    live = case.look().live
-    assert live and going_out(history, live) == (
-        history,
-        "v0, which is live, is not among the ancestors: all that is known is listed",
-    )
-    ancestor = replace(live, version=replace(live.version, commit=history[1].hash))
-    assert going_out(history, ancestor) == (history[:1], "since v0, which is live")
 
 
 def test_an_answer_holds_only_under_the_rules_it_was_given_under(case: Case) -> None:

@@ -156,9 +156,12 @@ def test_an_empty_store_has_nothing(store: Store) -> None:
         find_digest(store, "v1")
 
 
-def test_of_several_builds_of_a_version_the_newest_is_meant(store: Store) -> None:
+def test_a_name_that_several_builds_have_is_an_error_that_lists_them(store: Store) -> None:
     digests = dated(store, bundle(store), bundle(store, python="3.12"))
-    assert find_digest(store, "v1") == find_digest(store, COMMIT) == digests[-1]
+    for name, kind in (("v1", "version"), (COMMIT, "commit"), (COMMIT[:7], "commit")):
+        with pytest.raises(ArtifactError) as refused:
+            find_digest(store, name)
+        assert all(f"{digest} (by its {kind})" in str(refused.value) for digest in digests)
 
 
 def test_a_shortened_digest_that_fits_several_is_refused(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

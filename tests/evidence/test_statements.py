@@ -11,7 +11,9 @@ from evidence.statements import (
     Kind,
     Promoted,
     Scanned,
+    Withdrawn,
     forget_scans,
+    last_word,
     newest_promotion,
     read_checks,
     read_promotions,
@@ -191,6 +193,19 @@ def test_promotions_come_oldest_first_and_repeat(store: Store, keys: Keys) -> No
         state(store, keys, ONE, "assistant", Kind.PROMOTION, promoted("staging", minutes))
     found = read_promotions(store, keys, ONE)
     assert [one.at.minute for one in found] == [1, 2, 3]
+
+
+def test_the_newest_word_of_an_environment_counts(store: Store, keys: Keys) -> None:
+    at = datetime(2026, 3, 1, tzinfo=UTC)
+    said = Promoted(environment="staging", version="v1", commit="c" * 40, at=at, release="r")
+    state(store, keys, ONE, "shop", Kind.PROMOTION, said)
+    for later, taken_back in ((-1, False), (0, True)):
+        word = Withdrawn(environment="staging", at=at + timedelta(hours=later), reason="slow")
+        state(store, keys, ONE, "shop", Kind.WITHDRAWAL, word)
+        assert last_word(store, keys, ONE, "staging") == (word if taken_back else said)
+    assert last_word(store, keys, ONE, "qa") is None
+    state(store, keys, ONE, "shop", Kind.PROMOTION, said.model_copy(update={"at": at + timedelta(hours=1)}))
+    assert isinstance(last_word(store, keys, ONE, "staging"), Promoted)
 
 
 def test_the_newest_promotion_of_an_environment_is_found_among_all_artifacts(store: Store, keys: Keys) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from evidence.commits import read_history
 from gates.check import Check
 from host.git import git
 from host.home import CHECKOUT
 from host.virtual_environments import interpreter, make_venv
 from settings.pipeline import Pipeline, Suite
 from tasks.checks.suites import look_at_suite
-from tasks.source.git import Source, compared_with, history, tracked
+from tasks.source.git import Source, compared_with, tracked
 from tasks.source.workspace import Looked, Workspace
 
 AUTHOR = ("-c", "user.name=Tess Tester", "-c", "user.email=tess@example.org")
@@ -76,7 +77,7 @@ class App:
         git("archive", "--format=tar", f"--output={archive}", commit, at=self.repository)
         at = self.repository
         parent = compared_with(at, commit, self.branch)
-        source = Source(commit, "v1", "main", history(at, commit), archive, tracked(at, commit), at, parent)
+        source = Source(commit, "v1", "main", read_history(at, commit)[0], archive, tracked(at, commit), at, parent)
         return Workspace(self.root, source, self.environment)
 
     def look(self, name: str = "unit", **options: Any) -> Looked:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from deployments.environment import Environment
-from evidence.statements import Checked, Commit, Kind, Promoted, state
+from evidence.commits import Commit
+from evidence.statements import Checked, Kind, Promoted, state
 from gates.check import Check, Outcome
 from host.errors import ToolError
 from host.home import Home

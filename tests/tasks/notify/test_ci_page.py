@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from evidence.statements import Commit
+from evidence.commits import Commit
 from gates.check import Bound, Check, Measure, Outcome, judge_checks
 from tasks.notify.ci_page import summary_page
 from tasks.source.git import Source

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from prefect.logging import disable_run_logger
 
-from evidence.statements import Commit
+from evidence.commits import Commit
 from gates.check import Check, Outcome
 from gates.notify.messages import Message, Reply, Role, read_post
 from gates.notify.texts import Alert, CiResult

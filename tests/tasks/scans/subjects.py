@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evidence.statements import Commit
+from evidence.commits import Commit
 from gates.check import Check, Outcome
 from gates.scans.security import Context, judge_scan
 from settings.pipeline import Pipeline

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.candidate import Candidate, Evidence
+from deployments.outgoing import Outgoing
 from deployments.preflight import Preflight
 from evidence.bundle import Bundle, Run
 from evidence.statements import Scanned
@@ -53,8 +54,7 @@ def preflight(said: Scanned | None) -> Preflight:
         live=None,
         migrations=(),
         verdict=Verdict(Action.PROMOTE, "all passed"),
-        commits=(),
-        commits_note="nothing is live",
+        outgoing=Outgoing(note="nothing is live"),
         approvers=(),
         policy="p",
         warnings=(),

@@ -140,7 +140,7 @@ def test_a_tag_names_the_version(repository: Repository, tmp_path: Path) -> None
     assert fetch(repository.app, None, tmp_path / "two").version.startswith("v1.2-1-g")
 
 
-def test_a_branch_comes_before_a_tag_of_its_name_and_a_full_hash_before_both(
+def test_a_branch_and_a_tag_of_one_name_are_an_error_and_a_full_hash_comes_before_both(
     repository: Repository, home: Home
 ) -> None:
     first = repository.git("rev-parse", "HEAD")
@@ -149,8 +149,11 @@ def test_a_branch_comes_before_a_tag_of_its_name_and_a_full_hash_before_both(
     repository.git("branch", "both")
     repository.git("update-ref", f"refs/heads/{first}", second)  # `git branch` refuses such a name, a push does not
     copy = mirror(repository.app, home)
-    assert resolve(copy, "both") == second
-    assert resolve(copy, first) == first
+    with pytest.raises(SourceError) as refused:
+        resolve(copy, "both")
+    assert f"refs/heads/both is {second}, refs/tags/both is {first}" in str(refused.value)
+    assert resolve(copy, "refs/heads/both") == second and resolve(copy, "refs/tags/both") == first
+    assert resolve(copy, first) == resolve(copy, first.upper()) == first
 
 
 UNKNOWN = ("v9", "0" * 40, "deadbeef", "HEAD~1", "main^", "main..light", "main@{1}", "@{-1}")
