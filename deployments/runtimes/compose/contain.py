@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from deployments.runtimes.compose.allowed import SERVICE, TOP, way_out
-from deployments.runtimes.compose.parse import Document, parse, written
+from deployments.runtimes.compose.judge import real_path
+from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
 
@@ -71,12 +72,22 @@ class _Reader:
             raise ConfigError(f"more than {MOST_FILES} files; put them together")
         copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
         name = str(file.relative_to(self.top))
-        try:
-            document = parse(file.read_bytes().decode("utf-8"), name)
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
+        document = parse(text_of(file, name), name)
         copy.write_text(written(_File(self, document, base).rewritten(only)), encoding="utf-8")
         return copy
+
+    def has(self, path: Path) -> bool:
+        """Say whether a path, links followed, is of the artifact."""
+        return path.is_relative_to(self.top)
+
+
+def text_of(file: Path, name: str) -> str:
+    """Return a file's text. Raises ConfigError, by `name`, if it has none or too much."""
+    try:
+        with file.open("rb") as raw:
+            return raw.read(LARGEST).decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
 
 
 def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Contained:
@@ -86,8 +97,8 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
     if a file is no plain YAML.
     """
     reader = _Reader(top.resolve(), scratch, known)
-    real = file.resolve()
-    if not real.is_relative_to(reader.top):
+    real = real_path(file)
+    if real is None or not reader.has(real):
         raise ConfigError(f"{file.name}: it leads out of the artifact; replace the link by the file")
     reader.found.copy = reader.read(real, real.parent)
     reader.found.problems += _defaults_overlooked(reader, real.parent)
@@ -97,9 +108,10 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
 def _defaults_overlooked(reader: _Reader, directory: Path) -> Iterator[str]:
     """Name the variables that `.env` gives a value: it is not read, and a default would silently take its place."""
     file = directory / ".env"
-    if not file.is_file() or not file.resolve().is_relative_to(reader.top):
+    real = real_path(file)
+    if real is None or not reader.has(real) or not real.is_file():
         return
-    defined = set(DEFINED.findall(file.read_text(encoding="utf-8", errors="replace")))
+    defined = set(DEFINED.findall(text_of(real, file.name)))
     for name in sorted((defined & reader.found.variables) - set(reader.known)):
         yield f".env: {name}: this file is not read; set APP_{name} or SECRET_{name} in config/<environment>.env"
 
@@ -207,7 +219,7 @@ class _File:
         for one in given if isinstance(given, list) else [given]:
             entry = self._known(one if isinstance(one, dict) else {"path": one}, where, ENV_FILE)
             if file := self._inside(entry.get("path"), where, optional=entry.get("required") is False):
-                self._host_variables(file.read_text(encoding="utf-8", errors="replace"), where, file)
+                self._host_variables(text_of(file, file.name), where, file)
                 found.append({**entry, "path": str(file)} if isinstance(one, dict) else str(file))
         return found
 
@@ -298,7 +310,7 @@ class _File:
             self.refuse(where, f"expected a path; {way}")
         elif "$" in given or "://" in given or given.startswith(("~", "git@", "github.com/")) or "\0" in given:
             self.refuse(where, f"{given[:200]}: expected a plain path, without variables, ~ and addresses; {way}")
-        elif given.startswith("/") or not (path := (base / given).resolve()).is_relative_to(self.reader.top):
+        elif given.startswith("/") or (path := real_path(base / given)) is None or not self.reader.has(path):
             self.refuse(where, f"{given[:200]} is outside of the artifact; {way}")
         else:
             return path
