@@ -583,8 +583,13 @@ def test_a_file_of_the_repository_may_be_included(stranger: Stranger) -> None:
         "extra/mail.yml",
         {"services": {"mail": {**DB, "image": "mail:1", "env_file": "mail.env", "volumes": ["./m:/m"]}}},
     )
+    stranger.write("extra/.env", "COMPOSE_PROJECT_NAME=other\nIMAGE=evil\n")
     for include in ("extra/mail.yml", {"path": ["extra/mail.yml"], "project_directory": "extra"}):
         made = stranger.files({"include": [include], "services": {"web": WEB}})
         mail = made["shop-shared"]["services"]["mail"]
         assert mail["environment"] == {"MAIL": "yes"}
         assert mail["volumes"][0]["source"] == str(stranger.source / "extra" / "m")
+    stranger.write("extra/mail.yml", {"services": {"mail": {**DB, "image": "${IMAGE:-mail}"}}})
+    assert ".env: IMAGE: this file is not read" in stranger.refused(
+        {"include": ["extra/mail.yml"], "services": {"web": WEB}}
+    )

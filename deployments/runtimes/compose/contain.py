@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deployments.runtimes.compose.allowed import SERVICE, TOP, way_out
+from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, way_out
 from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
 from host.docker.engine import PASSED_ON
@@ -20,13 +20,12 @@ NOTHING = "/dev/null"
 MOST_FILES = 50
 VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 DEFINED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
-BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*$", re.MULTILINE)
+BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:#.*)?$", re.MULTILINE)
 # These the docker command has of ours.
 OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
 INCLUDE = ("path", "project_directory")
 EXTENDS = ("file", "service")
 ENV_FILE = ("format", "path", "required")
-SECRET = ("environment", "external", "file", "labels", "name")
 BUILD = (
     "additional_contexts",
     "args",
@@ -274,15 +273,21 @@ class _File:
         return str(path or self.reader.top).replace("$", "$$")
 
     def _config(self, given: Any, where: Place) -> Any:
-        if isinstance(given, dict) and given.get("file") is not None:
-            file = self._inside(given["file"], (*where, "file"))
-            return {**given, "file": str(file or self.reader.top)}
-        return given
+        if not isinstance(given, dict):
+            return given
+        kept = self._known(given, where, tuple(Config.model_fields))
+        name = kept.get("environment")
+        if name is not None and name not in self.reader.known:
+            self.refuse((*where, "environment"), f"{name} is not of this environment; set APP_{name}, or remove it")
+            kept["content"] = kept.pop("environment")
+        if kept.get("file") is not None:
+            kept["file"] = str(self._inside(kept["file"], (*where, "file")) or self.reader.top)
+        return kept
 
     def _secret(self, given: Any, where: Place) -> Any:
         """Hold a secret to the artifact's files, and keep only its name: its value is the environment's SECRET_."""
         if isinstance(given, dict):
-            kept = self._known(given, where, SECRET)
+            kept = self._known(given, where, tuple(Secret.model_fields))
             instead = f"its value is SECRET_{str(where[-1]).upper()} of config/<environment>.env"
             if kept.get("file") is not None:
                 self._path(kept["file"], (*where, "file"), self.base, instead)

@@ -115,6 +115,7 @@ def shared_file(stack: Stack, settled: Settled) -> dict[str, Any]:
 def task_file(stack: Stack, settled: Settled, command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the file of a one-off container: the public service with another command, that nothing reaches."""
     service = _hardened(stack, settled, stack.public, 10)
+    service.pop("post_start", None)
     service |= {
         "command": [word.replace("$", "$$") for word in command],
         "restart": "no",

@@ -221,9 +221,8 @@ def _options(options: Mapping[str, Any], reach: Reach) -> Iterator[str]:
 
 
 def _config(part: Mapping[str, Any], reach: Reach) -> Iterator[str]:
-    given = [key for key in ("content", "environment", "file") if part.get(key) is not None]
-    if len(given) != 1:
-        yield "expected one of content, environment and file"
+    if all(part.get(key) is None for key in ("content", "environment", "file")):
+        yield "expected content, environment or file"
     if (name := part.get("environment")) is not None and name not in reach.variables:
         yield f"environment {name}: not of this environment; set APP_{name} in config/<environment>.env, or remove it"
     if (file := part.get("file")) is not None and not in_source(file, reach):
