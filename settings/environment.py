@@ -78,8 +78,8 @@ class Settings(BaseModel):
     compose_binds: str = ""
     """`compose`: host directories that compose files may mount, separated by commas."""
     compose_external: Annotated[str, AfterValidator(_externals)] = ""
-    """`compose`: volumes and networks that compose files may use though they are not of the project: `volume/<name>`
-    and `network/<name>`, separated by commas. Slipway creates and removes none of them.
+    """`compose`: volumes and networks not of the project that compose files may use: `volume/<name>` and
+    `network/<name>`, separated by commas. Slipway creates and removes none of them.
     """
     require_live_restore: bool = False
     """`compose`: block a release on an engine that stops all containers when it restarts (`live-restore` is off).

@@ -1,6 +1,8 @@
 """What our policy says of a compose file: what a service may not have, and what it must say."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from gates.findings import Finding, Severity, make_finding
@@ -8,7 +10,22 @@ from gates.scans.dockerfile import ImageRules, filled, is_pinned
 from gates.scans.outcome import ReportError
 
 HOST_NAMESPACES = ("network_mode", "pid", "ipc", "userns_mode", "uts")
-HOST_FOLDERS = ("/var/run", "/run", "/", "/etc", "/proc", "/sys", "/root", "/var/lib/docker")
+HOST_FOLDERS = (
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/proc",
+    "/root",
+    "/run",
+    "/sys",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/run",
+)
+# The host's clock, which many images are given.
+HARMLESS = ("/etc/localtime", "/etc/timezone")
+SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 CAPABILITIES = ("ALL", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "NET_ADMIN", "DAC_READ_SEARCH")
 LOCAL = ("127.0.0.1", "localhost", "::1")
 _Row = tuple[str, Severity, str]
@@ -24,7 +41,7 @@ def judge_compose(file: str, documents: Mapping[str, Any], rules: ImageRules) ->
     findings = []
     for name in services:
         service = _extended(file, str(name), documents, 0)
-        rows = [*_forbidden(service), *_rights(service), *_published(service)]
+        rows = [*_forbidden(service), *_mounts(service, file), *_rights(service), *_published(service)]
         if "image" in service or "build" in service:
             rows += [*_missing(service), *_image(service, rules)]
         shown = f"service {str(name)[:60]}"
@@ -32,6 +49,18 @@ def judge_compose(file: str, documents: Mapping[str, Any], rules: ImageRules) ->
             make_finding("policy", rule, severity, f"{shown}: {why}", file, key=(rule, file, str(name), why))
             for rule, severity, why in rows
         ]
+    return findings + _host_volumes(file, documents[file])
+
+
+def _host_volumes(file: str, document: Mapping[str, Any]) -> list[Finding]:
+    """Return the named volumes that are a folder of the host by their driver's options."""
+    findings = []
+    for name, volume in _mapping(document.get("volumes")).items():
+        device = _mapping(_mapping(volume).get("driver_opts")).get("device")
+        if device is not None and is_of_host(str(device), file):
+            why = f"volume {str(name)[:60]}: it mounts {str(device)[:120]} of the host"
+            key = ("compose-host-mount", file, str(name), why)
+            findings.append(make_finding("policy", "compose-host-mount", Severity.HIGH, why, file, key=key))
     return findings
 
 
@@ -63,12 +92,36 @@ def _forbidden(service: Mapping[str, Any]) -> Iterator[_Row]:
     for key in HOST_NAMESPACES:
         if str(service.get(key, "")) == "host":
             yield f"compose-host-{key.partition('_')[0]}", Severity.HIGH, f"{key}: host"
-    for volume in _list(service.get("volumes")):
-        source = str(volume.get("source", "") if isinstance(volume, dict) else str(volume).split(":")[0])
-        if source.endswith("docker.sock") or source in HOST_FOLDERS:
-            yield "compose-host-mount", Severity.HIGH, f"it mounts {source} of the host"
     if str(service.get("user", "")).partition(":")[0] in ("root", "0"):
         yield "compose-root", Severity.HIGH, "user: root"
+
+
+def _mounts(service: Mapping[str, Any], file: str) -> Iterator[_Row]:
+    for volume in _list(service.get("volumes")):
+        if isinstance(volume, dict):
+            # A named volume, unless it says or looks otherwise.
+            source = str(volume.get("source") or "")
+            bind = volume.get("type") == "bind" or source.startswith(("/", ".", "~"))
+        else:
+            source = filled(str(volume), {}).split(":")[0]
+            bind = source.startswith(("/", ".", "~"))
+        if bind and is_of_host(filled(source, {}), file):
+            yield "compose-host-mount", Severity.HIGH, f"it mounts {source[:120]} of the host"
+
+
+def is_of_host(source: str, file: str) -> bool:
+    """Say whether a path is one of the host's own folders, in one, or above one; or outside of the tree of `file`."""
+    if source.startswith("~"):
+        return True
+    if not source.startswith("/"):
+        return posixpath.normpath(posixpath.join(posixpath.dirname(file), source)).split("/")[0] == ".."
+    # Two slashes at the start would stay two.
+    path = PurePosixPath("/" + posixpath.normpath(source).lstrip("/"))
+    if path.name in SOCKETS or path == PurePosixPath("/"):
+        return True
+    folders = [PurePosixPath(one) for one in HOST_FOLDERS]
+    inside = any(path.is_relative_to(one) or one.is_relative_to(path) for one in folders)
+    return inside and str(path) not in HARMLESS
 
 
 def _rights(service: Mapping[str, Any]) -> Iterator[_Row]:

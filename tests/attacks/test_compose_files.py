@@ -407,10 +407,34 @@ def test_binds_of_shared_services_are_named_too_and_lead_nowhere_else(stranger: 
     (data / "keys").symlink_to(stranger.home.root)
     (data / "sock").symlink_to("/var/run/docker.sock")
     stranger.more = f"COMPOSE_BINDS={data},{stranger.home.root},{tmp_path}\n"
-    mounts = [f"{data}/keys:/a", f"{data}/sock:/b", f"{stranger.home.root}/keys:/c", f"{tmp_path}:/d", "/data2:/e"]
+    (data / "$x").symlink_to(stranger.home.root)
+    (data / "round").symlink_to(data / "round")
+    mounts = [
+        f"{data}/keys:/a",
+        f"{data}/$$x:/g",
+        f"{data}/round:/h",
+        f"{data}/sock:/b",
+        f"{stranger.home.root}/keys:/c",
+        f"{tmp_path}:/d",
+        "/data2:/e",
+    ]
     said = stranger.refused({"services": {"web": WEB, "db": {**DB, "volumes": [*mounts, f"{data}/../x:/f"]}}})
     for source in [one.rpartition(":")[0] for one in mounts]:
         assert f"service db: it mounts {source} of the host" in said, source
+
+
+def test_no_secret_decides_about_what_was_checked(stranger: Stranger) -> None:
+    stranger.more = "COMPOSE_BINDS=/data\n"
+    said = stranger.with_web(
+        user="${TOKEN}",
+        image="x:${TOKEN}",
+        volumes=[{"type": "bind", "source": "/data/${TOKEN}", "target": "/x"}],
+        hostname="${TOKEN:-x}",
+        command=["run", "${TOKEN}"],
+    )
+    for key in ("user", "image", "volumes", "hostname"):
+        assert f"service web: {key}: TOKEN is a secret" in said, key
+    assert "command" not in said.split("may stand in")[0]
 
 
 def test_what_the_environment_names_is_let_through(stranger: Stranger, tmp_path: Path) -> None:
@@ -559,8 +583,13 @@ def test_a_file_of_the_repository_may_be_included(stranger: Stranger) -> None:
         "extra/mail.yml",
         {"services": {"mail": {**DB, "image": "mail:1", "env_file": "mail.env", "volumes": ["./m:/m"]}}},
     )
+    stranger.write("extra/.env", "COMPOSE_PROJECT_NAME=other\nIMAGE=evil\n")
     for include in ("extra/mail.yml", {"path": ["extra/mail.yml"], "project_directory": "extra"}):
         made = stranger.files({"include": [include], "services": {"web": WEB}})
         mail = made["shop-shared"]["services"]["mail"]
         assert mail["environment"] == {"MAIL": "yes"}
         assert mail["volumes"][0]["source"] == str(stranger.source / "extra" / "m")
+    stranger.write("extra/mail.yml", {"services": {"mail": {**DB, "image": "${IMAGE:-mail}"}}})
+    assert ".env: IMAGE: this file is not read" in stranger.refused(
+        {"include": ["extra/mail.yml"], "services": {"web": WEB}}
+    )

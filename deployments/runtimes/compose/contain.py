@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deployments.runtimes.compose.allowed import SERVICE, TOP, way_out
-from deployments.runtimes.compose.parse import Document, parse, written
+from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, way_out
+from deployments.runtimes.compose.judge import real_path
+from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
 
@@ -19,13 +20,12 @@ NOTHING = "/dev/null"
 MOST_FILES = 50
 VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 DEFINED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
-BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*$", re.MULTILINE)
+BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:#.*)?$", re.MULTILINE)
 # These the docker command has of ours.
 OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
 INCLUDE = ("path", "project_directory")
 EXTENDS = ("file", "service")
 ENV_FILE = ("format", "path", "required")
-SECRET = ("environment", "external", "file", "labels", "name")
 BUILD = (
     "additional_contexts",
     "args",
@@ -71,12 +71,22 @@ class _Reader:
             raise ConfigError(f"more than {MOST_FILES} files; put them together")
         copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
         name = str(file.relative_to(self.top))
-        try:
-            document = parse(file.read_bytes().decode("utf-8"), name)
-        except (OSError, UnicodeError) as error:
-            raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
+        document = parse(text_of(file, name), name)
         copy.write_text(written(_File(self, document, base).rewritten(only)), encoding="utf-8")
         return copy
+
+    def has(self, path: Path) -> bool:
+        """Say whether a path, links followed, is of the artifact."""
+        return path.is_relative_to(self.top)
+
+
+def text_of(file: Path, name: str) -> str:
+    """Return a file's text. Raises ConfigError, by `name`, if it has none or too much."""
+    try:
+        with file.open("rb") as raw:
+            return raw.read(LARGEST).decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
 
 
 def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Contained:
@@ -86,8 +96,8 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
     if a file is no plain YAML.
     """
     reader = _Reader(top.resolve(), scratch, known)
-    real = file.resolve()
-    if not real.is_relative_to(reader.top):
+    real = real_path(file)
+    if real is None or not reader.has(real):
         raise ConfigError(f"{file.name}: it leads out of the artifact; replace the link by the file")
     reader.found.copy = reader.read(real, real.parent)
     reader.found.problems += _defaults_overlooked(reader, real.parent)
@@ -97,9 +107,10 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
 def _defaults_overlooked(reader: _Reader, directory: Path) -> Iterator[str]:
     """Name the variables that `.env` gives a value: it is not read, and a default would silently take its place."""
     file = directory / ".env"
-    if not file.is_file() or not file.resolve().is_relative_to(reader.top):
+    real = real_path(file)
+    if real is None or not reader.has(real) or not real.is_file():
         return
-    defined = set(DEFINED.findall(file.read_text(encoding="utf-8", errors="replace")))
+    defined = set(DEFINED.findall(text_of(real, file.name)))
     for name in sorted((defined & reader.found.variables) - set(reader.known)):
         yield f".env: {name}: this file is not read; set APP_{name} or SECRET_{name} in config/<environment>.env"
 
@@ -207,7 +218,7 @@ class _File:
         for one in given if isinstance(given, list) else [given]:
             entry = self._known(one if isinstance(one, dict) else {"path": one}, where, ENV_FILE)
             if file := self._inside(entry.get("path"), where, optional=entry.get("required") is False):
-                self._host_variables(file.read_text(encoding="utf-8", errors="replace"), where, file)
+                self._host_variables(text_of(file, file.name), where, file)
                 found.append({**entry, "path": str(file)} if isinstance(one, dict) else str(file))
         return found
 
@@ -262,15 +273,21 @@ class _File:
         return str(path or self.reader.top).replace("$", "$$")
 
     def _config(self, given: Any, where: Place) -> Any:
-        if isinstance(given, dict) and given.get("file") is not None:
-            file = self._inside(given["file"], (*where, "file"))
-            return {**given, "file": str(file or self.reader.top)}
-        return given
+        if not isinstance(given, dict):
+            return given
+        kept = self._known(given, where, tuple(Config.model_fields))
+        name = kept.get("environment")
+        if name is not None and name not in self.reader.known:
+            self.refuse((*where, "environment"), f"{name} is not of this environment; set APP_{name}, or remove it")
+            kept["content"] = kept.pop("environment")
+        if kept.get("file") is not None:
+            kept["file"] = str(self._inside(kept["file"], (*where, "file")) or self.reader.top)
+        return kept
 
     def _secret(self, given: Any, where: Place) -> Any:
         """Hold a secret to the artifact's files, and keep only its name: its value is the environment's SECRET_."""
         if isinstance(given, dict):
-            kept = self._known(given, where, SECRET)
+            kept = self._known(given, where, tuple(Secret.model_fields))
             instead = f"its value is SECRET_{str(where[-1]).upper()} of config/<environment>.env"
             if kept.get("file") is not None:
                 self._path(kept["file"], (*where, "file"), self.base, instead)
@@ -298,7 +315,7 @@ class _File:
             self.refuse(where, f"expected a path; {way}")
         elif "$" in given or "://" in given or given.startswith(("~", "git@", "github.com/")) or "\0" in given:
             self.refuse(where, f"{given[:200]}: expected a plain path, without variables, ~ and addresses; {way}")
-        elif given.startswith("/") or not (path := (base / given).resolve()).is_relative_to(self.reader.top):
+        elif given.startswith("/") or (path := real_path(base / given)) is None or not self.reader.has(path):
             self.refuse(where, f"{given[:200]} is outside of the artifact; {way}")
         else:
             return path

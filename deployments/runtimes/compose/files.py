@@ -1,12 +1,11 @@
 """The compose files that run: made from a team's own by value, so that a person can read what will happen."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Role, capability
+from deployments.runtimes.compose.judge import SENTINEL, SHARED_CAPABILITIES, VEILED, Role, capability
 from deployments.runtimes.compose.model import Stack
 
 # What names a service, fixes it to one place or makes it start others: the file itself says where a service runs.
@@ -28,8 +27,6 @@ MEMORY = "512m"
 CPUS = 1.0
 PROCESSES = 512
 TMP = "/tmp"  # nosec B108  # the container's own
-SENTINEL = "__slipway_secret_{}__"
-VEILED = re.compile(r"__slipway_secret_([A-Z][A-Z0-9_]*?)__")
 
 
 @dataclass(frozen=True)
@@ -118,6 +115,7 @@ def shared_file(stack: Stack, settled: Settled) -> dict[str, Any]:
 def task_file(stack: Stack, settled: Settled, command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the file of a one-off container: the public service with another command, that nothing reaches."""
     service = _hardened(stack, settled, stack.public, 10)
+    service.pop("post_start", None)
     service |= {
         "command": [word.replace("$", "$$") for word in command],
         "restart": "no",

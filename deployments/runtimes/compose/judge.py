@@ -1,6 +1,7 @@
 """What an environment lets a compose file reach beyond its own containers, by role and by place."""
 
 import posixpath
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +23,11 @@ SHARED_CAPABILITIES = (
     "SETGID",
     "SETUID",
 )
+# What a program is told: here a secret may stand as ${NAME}, besides the content of a config.
+TOLD = ("command", "entrypoint", "environment", "healthcheck", "labels", "post_start")
+TELLS = f"{', '.join(TOLD)} and a config's content"
+SENTINEL = "__slipway_secret_{}__"
+VEILED = re.compile(r"__slipway_secret_([A-Z][A-Z0-9_]*?)__")
 BIND_OPTIONS = ("bind", "rbind", "rw", "ro")
 
 
@@ -66,9 +72,28 @@ def reach_problems(model: Mapping[str, Any], roles: Mapping[str, Role], reach: R
             found += [f"{kind} {key}: {why}" for why in _own(kind, key, part, reach)]
     for key, part in model.get("volumes", {}).items():
         found += [f"volume {key}: {why}" for why in _options(part.get("driver_opts") or {}, reach)]
+    found += [f"{where}: {name} is a secret; it may stand in {TELLS}" for where, name in _told(model)]
     for key, part in model.get("configs", {}).items():
         found += [f"config {key}: {why}" for why in _config(part, reach)]
     return found
+
+
+def _told(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield where a secret's value would decide about more than what a program is told: nobody could check it."""
+    for part in ("services", "networks", "volumes"):
+        for name, one in model.get(part, {}).items():
+            for key, value in one.items():
+                if part != "services" or key not in TOLD:
+                    yield from ((f"{part.removesuffix('s')} {name}: {key}", secret) for secret in secrets_in(value))
+
+
+def secrets_in(value: Any) -> set[str]:
+    """Return the names of the secrets that a part of the model refers to."""
+    if isinstance(value, Mapping):
+        return {name for pair in value.items() for one in pair for name in secrets_in(one)}
+    if isinstance(value, list):
+        return {name for one in value for name in secrets_in(one)}
+    return set(VEILED.findall(value)) if isinstance(value, str) else set()
 
 
 def capability(name: str) -> str:
@@ -129,32 +154,41 @@ def _mounts(service: Mapping[str, Any], reach: Reach) -> Iterator[str]:
 
 def in_source(path: str, reach: Reach) -> bool:
     """Say whether a path is one of the artifact's own files, links followed."""
-    return _is_below(path, [reach.source]) and not _is_socket(path)
+    return _leads_below(path, [reach.source]) is not None
 
 
 def in_binds(path: str, reach: Reach) -> bool:
     """Say whether COMPOSE_BINDS names a path or a directory above it, and it leads to nothing of Slipway's."""
-    if not _is_below(path, reach.binds) or _is_socket(path):
-        return False
-    real = Path(path).resolve()
+    real = _leads_below(path, reach.binds)
     closed = [Path(one).resolve() for one in reach.closed]
-    return not any(real.is_relative_to(one) or one.is_relative_to(real) for one in closed)
+    return real is not None and not any(real.is_relative_to(one) or one.is_relative_to(real) for one in closed)
 
 
-def _is_below(path: str, directories: Iterable[str]) -> bool:
-    """Compare by the text and by where links lead: neither may leave the directory."""
+def _leads_below(path: str, directories: Iterable[str]) -> Path | None:
+    """Return where a path leads, None if by its text or by its links that is not below a directory, or is a socket.
+
+    A "$" stands twice where compose prints it: what the engine gets is another path than this.
+    """
     wanted = PurePosixPath(path)
-    if not wanted.is_absolute() or ".." in wanted.parts:
-        return False
-    return any(
-        wanted.is_relative_to(posixpath.normpath(one)) and Path(path).resolve().is_relative_to(Path(one).resolve())
+    if not wanted.is_absolute() or ".." in wanted.parts or "$" in path or (real := real_path(path)) is None:
+        return None
+    if wanted.name in SOCKETS or real.name in SOCKETS or real.is_socket():
+        return None
+    below = any(
+        wanted.is_relative_to(posixpath.normpath(one)) and real.is_relative_to(Path(one).resolve())
         for one in directories
     )
+    return real if below else None
 
 
-def _is_socket(path: str) -> bool:
-    real = Path(path).resolve()
-    return PurePosixPath(path).name in SOCKETS or real.name in SOCKETS or real.is_socket()
+def real_path(path: str | Path) -> Path | None:
+    """Return where a path leads, None if that cannot be known: links in a circle, a name that no file can have."""
+    try:
+        real = Path(path).resolve()
+        real.is_socket()
+    except (OSError, RuntimeError, ValueError):
+        return None
+    return real
 
 
 def _own(kind: str, key: str, part: Mapping[str, Any], reach: Reach) -> Iterator[str]:
@@ -187,9 +221,8 @@ def _options(options: Mapping[str, Any], reach: Reach) -> Iterator[str]:
 
 
 def _config(part: Mapping[str, Any], reach: Reach) -> Iterator[str]:
-    given = [key for key in ("content", "environment", "file") if part.get(key) is not None]
-    if len(given) != 1:
-        yield "expected one of content, environment and file"
+    if all(part.get(key) is None for key in ("content", "environment", "file")):
+        yield "expected content, environment or file"
     if (name := part.get("environment")) is not None and name not in reach.variables:
         yield f"environment {name}: not of this environment; set APP_{name} in config/<environment>.env, or remove it"
     if (file := part.get("file")) is not None and not in_source(file, reach):

@@ -15,7 +15,7 @@ import yaml
 from host.errors import ConfigError
 
 Path = tuple[str | int, ...]
-LARGEST = 1_000_000  # characters of one file
+LARGEST = 1_000_000  # bytes of one file
 MOST = 20_000  # values of one file, those that an alias repeats counted each time
 DEEPEST = 60
 MERGE = "<<"
@@ -63,8 +63,8 @@ class Document:
 def parse(text: str, name: str) -> Document:
     """Return a file's value. Raises ConfigError, which names file and line, if it is not plain YAML."""
     document = Document(name)
-    if len(text) > LARGEST:
-        raise ConfigError(f"{name}: {len(text)} characters, expected at most {LARGEST}")
+    if len(text) >= LARGEST:
+        raise ConfigError(f"{name}: expected less than {LARGEST} bytes")
     try:
         _refuse_deep(name, text)
         nodes = list(yaml.compose_all(text, Loader=_Loader))

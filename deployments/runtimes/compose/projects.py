@@ -114,38 +114,39 @@ class Projects:
         self.file(project).unlink(missing_ok=True)
 
     def _ensure(self, file: Mapping[str, Any]) -> None:
-        """Create the networks and volumes that outlive a slot. What is there already keeps its data.
-
-        Raises ConfigError if one of them is another project's, or is named in COMPOSE_EXTERNAL and not there.
-        """
+        """Create the networks and volumes that outlive a slot. What is there already keeps its data."""
+        self.refuse_foreign(file)
         existing = file.get("x-existing") or ()
         for network in (file.get("networks") or {}).values():
-            if network.get("external") and not self._is_there("network", network["name"], existing):
+            if network.get("external") and f"network/{network['name']}" not in existing:
                 internal = network["name"] in (file.get("x-internal-networks") or ())
                 self.engine.ensure_network(network["name"], internal, self.names.owner)
         for volume in (file.get("volumes") or {}).values():
-            if not self._is_there("volume", volume["name"], existing):
+            if f"volume/{volume['name']}" not in existing:
                 options = (file.get("x-volume-options") or {}).get(volume["name"])
                 self.engine.ensure_volume(volume["name"], self.names.owner, options)
 
-    def _is_there(self, kind: str, name: str, existing: Collection[str]) -> bool:
-        """Say whether the engine has a volume or network that we may use."""
+    def refuse_foreign(self, file: Mapping[str, Any]) -> None:
+        """Raises ConfigError if a volume or network that the file uses is another project's, whatever its name, or is
+        one of COMPOSE_EXTERNAL that is not there.
+        """
+        for kind in ("network", "volume"):
+            for one in (file.get(f"{kind}s") or {}).values():
+                if one.get("external"):
+                    self._refuse_foreign(kind, one["name"], file.get("x-existing") or ())
+
+    def _refuse_foreign(self, kind: str, name: str, existing: Collection[str]) -> None:
         labels = self.engine.labels(kind, name)
         if f"{kind}/{name}" in existing:
             if labels is None:
                 raise ConfigError(
                     f"the {kind} {name} of COMPOSE_EXTERNAL is not on the engine; create it, or remove it"
                 )
-            return True
-        if labels is None:
-            return False
+            return
         owned = {**self.names.owner, PROJECT: self.names.project}
-        if any(labels.get(key, value) != value for key, value in owned.items()):
+        if labels and any(labels.get(key, value) != value for key, value in owned.items()):
+            whose = labels.get(PROJECT) or "another environment or installation"
             raise ConfigError(
-                f"the {kind} {name} is of {self._whose(labels)}, not of {self.names.project}; if this environment is "
-                f"meant to use it, add {kind}/{name} to COMPOSE_EXTERNAL of config/<environment>.env"
+                f"the {kind} {name} is of {whose}, not of {self.names.project}; if this environment is meant to use "
+                f"it, add {kind}/{name} to COMPOSE_EXTERNAL of config/<environment>.env"
             )
-        return True
-
-    def _whose(self, labels: Mapping[str, str]) -> str:
-        return labels.get(PROJECT) or f"the environment {labels.get('slipway.environment')} of another project or home"

@@ -103,7 +103,8 @@ class ComposeRuntime:
                 image = image_of(artifact)
                 found += image_problems(self.engine, image)
                 stack = self.stack(self._layout.unpack(artifact))
-                self.secrets.paths(stack.model.get("secrets") or {})
+                for file in self._made(artifact, self._layout.unpack(artifact), stack):
+                    self.projects.refuse_foreign(file)
                 found += self_migrating(self.engine, stack, image.id)
                 if self.place.settings.backup_before_migration:
                     postgres_service(stack)
@@ -219,15 +220,17 @@ class ComposeRuntime:
         Nothing is started or written. The slot's port is chosen anew at each start.
         """
         installed = self._layout.unpack(artifact)
-        stack, stop_s = self.stack(installed), artifact.bundle.run.stop_seconds
+        stack = self.stack(installed)
         if wrong := self_migrating(self.engine, stack, image_of(artifact).id):
             raise ConfigError("; ".join(wrong))
-        settled = self.settled(installed, stack)
-        slot = self.place.ledger().idle_slot
-        made = [files.slot_file(stack, settled, slot, free_port(), stop_s)]
+        return {file["name"]: self.projects.text(file) for file in self._made(artifact, installed, stack)}
+
+    def _made(self, artifact: Artifact, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
+        settled, stop_s = self.settled(installed, stack), artifact.bundle.run.stop_seconds
+        made = [files.slot_file(stack, settled, self.place.ledger().idle_slot, free_port(), stop_s)]
         made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
-        return {file["name"]: self.projects.text(file) for file in made}
+        return made
 
     def _up(self, file: Mapping[str, Any], *options: str, timeout_s: float = 180) -> None:
         self.secrets.write(file.get("secrets") or ())

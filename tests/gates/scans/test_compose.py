@@ -39,6 +39,19 @@ def test_a_hardened_service_raises_nothing() -> None:
         ({"ipc": "host"}, "compose-host-ipc"),
         ({"volumes": ["/var/run/docker.sock:/var/run/docker.sock:ro"]}, "compose-host-mount"),
         ({"volumes": [{"type": "bind", "source": "/", "target": "/host"}]}, "compose-host-mount"),
+        ({"volumes": ["/etc/:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/root/.ssh:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/home/x:/x:ro"]}, "compose-host-mount"),
+        ({"volumes": ["//etc//passwd:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/srv/../etc:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/var:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/srv/engine/docker.sock:/x"]}, "compose-host-mount"),
+        ({"volumes": ["~/.ssh:/x"]}, "compose-host-mount"),
+        ({"volumes": ["../up:/x"]}, "compose-host-mount"),
+        ({"volumes": ["./a/../../up:/x"]}, "compose-host-mount"),
+        ({"volumes": ["${WHERE:-/etc}:/x"]}, "compose-host-mount"),
+        ({"volumes": [{"type": "bind", "source": "/proc/1", "target": "/x"}]}, "compose-host-mount"),
+        ({"volumes": [{"type": "bind", "source": "x/../..", "target": "/x"}]}, "compose-host-mount"),
         ({"cap_add": ["CAP_SYS_ADMIN"]}, "compose-capability"),
         ({"cap_add": ["ALL"]}, "compose-capability"),
         ({"user": "0:0"}, "compose-root"),
@@ -60,6 +73,31 @@ def test_a_hardened_service_raises_nothing() -> None:
 )
 def test_each_fault_is_found_alone(change: dict[str, Any], rule: str) -> None:
     assert rules(change) == {rule}
+
+
+@pytest.mark.parametrize(
+    "volume",
+    ["./conf:/c", "conf:/c", "/srv/data:/d", "/etcetera:/e", "/var/lib/shop:/s", "/etc/localtime:/etc/localtime:ro"],
+)
+def test_other_folders_may_be_mounted(volume: str) -> None:
+    assert rules({"volumes": [volume]}) == set()
+
+
+def test_a_file_in_a_folder_may_mount_what_is_beside_it() -> None:
+    service = {**GOOD, "volumes": ["../conf:/c"]}
+    judged = {
+        file: judge_compose(file, {file: {"services": {"a": service}}}, ImageRules()) for file in ("d/c.yml", "c.yml")
+    }
+    assert [len(found) for found in judged.values()] == [0, 1]
+
+
+def test_a_named_volume_that_is_a_folder_of_the_host_is_found() -> None:
+    def judged(device: str) -> list[str]:
+        volume = {"driver_opts": {"type": "none", "o": "bind", "device": device}}
+        document = {"services": {"a": GOOD}, "volumes": {"v": volume, "w": None}}
+        return [one.rule for one in judge_compose("c.yml", {"c.yml": document}, ImageRules())]
+
+    assert judged("/etc/") == ["compose-host-mount"] and judged("/srv/data") == []
 
 
 def test_a_file_that_only_changes_a_service_lacks_nothing() -> None:
