@@ -30,7 +30,7 @@ from host.ports import LOCAL, Endpoint, free_port, is_free, loopback_twin
 from host.process_marks import carriers
 from host.sandbox import run as sandbox
 from host.supervisor import exec_program
-from tests.deployments.shop import Shop
+from tests.deployments.shop import Shop, clean
 from tests.deployments.stage import NO_IMAGE, StandInDatabase
 from tests.pems import Issuer
 from tests.waiting import wait_for
@@ -329,3 +329,27 @@ def test_what_cannot_be_seen_is_not_healthy_and_says_what_to_do(slots: Slots, mo
     problem = slots.instance().problem() or ""
     assert f"listens on {LOCAL}:{slots.port}, and cannot be seen to be the slot's" in problem
     assert "CAP_SYS_PTRACE" in problem
+
+
+@pytest.mark.docker
+def test_who_has_a_containers_port_is_not_taken_for_it(engine: Engine, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "compose", engine)
+    try:
+        place = shop.place()
+        place.runtime.prepare()
+        taken, other = free_port(), free_port()
+        made = Slots(place, shop.read(shop.artifact("good")), [taken, other])
+        place.runtime.choose_endpoints = made.choose  # type: ignore[method-assign]
+        place.runtime.install(made.artifact)
+        with Stranger("dual", (LOCAL, taken), uid=sandbox.APP_UID) as stranger, place.lease("test") as lease:
+            said = start_slot(place, lease, "blue", made.artifact)
+        assert f":{taken}, and is not the slot's" in said and made.port == other
+        assert CANARY not in stranger.said
+        instance = made.instance()
+        assert instance.problem() is None
+        engine.stop(engine.containers({"com.docker.compose.project": f"{shop.project}-blue"}), 30)
+        with Stranger("dual", (LOCAL, other), uid=sandbox.APP_UID):
+            assert "is not the slot's" in (instance.problem() or "")
+            assert look_at_slot(made).condition is Condition.UNHEALTHY
+    finally:
+        clean(shop)
