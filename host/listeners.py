@@ -14,11 +14,10 @@ from pathlib import Path
 
 from host.errors import PortTaken, ToolError
 from host.ports import Endpoint
-from host.process_marks import command_line
+from host.process_marks import told
 
 TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 LISTENING = "0A"  # TCP_LISTEN of <net/tcp_states.h>
-LONGEST_COMMAND = 120
 
 
 @dataclass(frozen=True)
@@ -171,9 +170,7 @@ def _user_namespace(pid: int) -> int:
 def _told(one: Listener) -> str:
     """Say who listens, by process id and program as far as that can be seen."""
     for pid in holders(one.inode):
-        words = " ".join(" ".join(command_line(pid)).split())[:LONGEST_COMMAND]
-        printable = "".join(letter if letter.isprintable() else "?" for letter in words)  # they are the stranger's
-        return f"pid {pid} ({printable}) listens on {one}, and is not the slot's"
+        return f"{told(pid)} listens on {one}, and is not the slot's"
     return f"a process of uid {one.uid} listens on {one}, and cannot be seen to be the slot's"
 
 

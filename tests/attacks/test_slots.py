@@ -13,6 +13,9 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 
+from control.plane import Control
+from control.plane import port as control_port
+from control.server_process import ServerElsewhere
 from deployments import health
 from deployments.candidate import Artifact
 from deployments.environment import Environment
@@ -25,8 +28,9 @@ from gates.release.condition import Condition, Look
 from gates.release.operation import Live
 from host import listeners as listeners_module
 from host.docker.engine import Engine
-from host.errors import HealthError, SupervisorError
-from host.ports import LOCAL, Endpoint, free_port, is_free, loopback_twin
+from host.errors import ConfigError, HealthError, SupervisorError
+from host.home import Home
+from host.ports import LOCAL, LOCAL6, Endpoint, free_port, is_free, loopback_twin
 from host.process_marks import carriers
 from host.sandbox import run as sandbox
 from host.supervisor import exec_program
@@ -329,6 +333,46 @@ def test_what_cannot_be_seen_is_not_healthy_and_says_what_to_do(slots: Slots, mo
     problem = slots.instance().problem() or ""
     assert f"listens on {LOCAL}:{slots.port}, and cannot be seen to be the slot's" in problem
     assert "CAP_SYS_PTRACE" in problem
+
+
+class NoServer(ServerElsewhere):
+    """Stands for a Prefect server that starts: it is what "localhost" leads to that is looked at."""
+
+    kind = "process"
+
+    def running(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
+    monkeypatch.setenv("SLIPWAY_PREFECT_PORT", str(free_port()))
+    monkeypatch.setattr(Control, "server", NoServer())
+    home = Home(tmp_path)
+    home.create()
+    made = Control(home)
+    made.create_auth()
+    yield made
+    made.supervisor.down()
+
+
+def test_nobody_can_listen_where_people_type_localhost_for_the_login_of_prefect(control: Control) -> None:
+    control.start_server()
+    wait_for(lambda: not is_free(control_port(), LOCAL6), "the port to be kept")
+    control.start_server()  # safe to repeat
+    with Stranger("v6only", (LOCAL6, control_port()), ("::", control_port()), uid=os.geteuid()) as stranger:
+        assert "bound 0" in stranger.said
+    control.stop_server()
+    assert is_free(control_port(), LOCAL6)
+
+
+def test_no_server_starts_beside_a_stranger_at_the_other_localhost(control: Control) -> None:
+    with Stranger("v6only", (LOCAL6, control_port()), uid=sandbox.CHECK_UID):
+        with pytest.raises(
+            ConfigError, match=f"port {control_port()} .*on ::1.* is taken by pid .*SLIPWAY_PREFECT_PORT"
+        ):
+            control.start_server()
+    assert not control.supervisor.answers()
 
 
 @pytest.mark.docker

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from host import listeners
+from host import listeners, process_marks
 from host.errors import PortTaken, ToolError
 from host.listeners import Listener, held_by, of_user, sockets_of
 from host.ports import LOCAL, LOCAL6, Endpoint
@@ -92,7 +92,7 @@ def test_a_socket_that_was_closed_meanwhile_is_no_strangers() -> None:
 
 
 def test_a_program_of_the_strangers_is_told_in_one_printable_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listeners, "command_line", lambda _: ["a\nb", "\x1b[2Jc" * 60])
+    monkeypatch.setattr(process_marks, "command_line", lambda _: ["a\nb", "\x1b[2Jc" * 60])
     with listening(LOCAL) as port, pytest.raises(PortTaken) as refused:
         held_by(lambda: (), Endpoint(LOCAL, port), alone=True)
     assert str(refused.value).isprintable() and len(str(refused.value)) < 300
