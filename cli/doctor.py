@@ -19,7 +19,7 @@ from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.errors import ConfigError, SlipwayError
 from host.home import Home
-from host.ports import is_free, loopback_twin, who_listens
+from host.ports import LOCAL, is_free, loopback_twin, who_listens
 from host.resources import control_groups, shares
 from host.resources.cores import host_cores
 from host.sandbox.run import Isolation, available, described
@@ -192,7 +192,7 @@ def _prefect(home: Home) -> Finding:
     if url := server_url():
         said = "answers" if answers else "does not answer"
         return Finding("Prefect server of another host", f"{url} {said}", answers, "start it, or the tunnel to it")
-    return _port("port of Prefect", port(), answers, "SLIPWAY_PREFECT_PORT")
+    return _port("port of Prefect", port(), answers, "SLIPWAY_PREFECT_PORT", loopback_twin(LOCAL))
 
 
 def _port(what: str, number: int, ours: bool, variable: str, twin: str = "") -> Finding:

@@ -12,12 +12,13 @@ from pathlib import Path
 from control import start_flow
 from control.server_containers import ServerStack
 from control.server_process import PrefectServer, ServerElsewhere, ServerProcess, prefect
+from host import keep_port
 from host.databases.postgres import Postgres
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
 from host.files import read_or_create
 from host.home import CHECKOUT, Home
-from host.ports import is_free, who_listens
+from host.ports import LOCAL, is_free, loopback_twin, who_listens
 from host.supervisor.program import Program
 from host.supervisor.supervisor import Supervisor
 from host.wait import wait_for
@@ -29,6 +30,7 @@ from settings.notify import read_notify
 WATCH = "watch"
 FLOW_STARTER = "flow-starter"
 SUITE_DATABASE = "postgres-suites"
+KEEPER = "localhost"
 PREFECT_RUNTIME = "SLIPWAY_PREFECT_RUNTIME"
 
 RECEIVER = "receiver"
@@ -164,17 +166,37 @@ class Control:
         was_up = self.supervisor.answers()
         self.supervisor.up()  # first: it ends what a killed supervisor left, and that may be on our port
         try:
-            self._refuse_taken_port("prefect", "127.0.0.1", port(), "the Prefect server", self.server.running())
+            self._refuse_taken_port("prefect", LOCAL, port(), "the Prefect server", self.server.running())
+            if twin := self._twin:
+                kept = self.supervisor.runs(KEEPER)
+                self._refuse_taken_port("prefect", twin, port(), f"the Prefect server, on {twin}", kept)
         except ConfigError:
             if not was_up:
                 self.supervisor.down()
             raise
         self._stop_servers(but=self.server.kind)
+        self._keep_localhost()
         self.server.up(self.auth)
+
+    @property
+    def _twin(self) -> str:
+        """Return the other address that "localhost" means, "" where there is none or the server is elsewhere."""
+        return "" if server_url() else loopback_twin(LOCAL)
+
+    def _keep_localhost(self) -> None:
+        """Have the server's port on the other loopback address too, where nothing serves: a login page there would be a
+        stranger's, and the credential is code on every worker.
+        """
+        if twin := self._twin:
+            command = (sys.executable, "-I", "-S", keep_port.__file__, twin, str(port()))
+            self.supervisor.run(Program(KEEPER, command, CHECKOUT, {}, start_s=0, priority=10))
+        else:
+            self.supervisor.remove(KEEPER)
 
     def stop_server(self) -> None:
         """Stop the Prefect server and its database, of either kind."""
         self._stop_servers()
+        self.supervisor.remove(KEEPER)
 
     def _stop_servers(self, but: str = "") -> None:
         for one in (self.process, self.stack):
@@ -237,7 +259,7 @@ class Control:
     def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
         if not ours and not is_free(at, host):
             raise ConfigError(
-                f"port {at} ({what}) is taken by {who_listens(at) or 'another process'}; stop it, or set "
+                f"port {at} ({what}) is taken by {who_listens(at, host) or 'another process'}; stop it, or set "
                 f"SLIPWAY_{name.upper()}_PORT to a free one"
             )
 
@@ -246,7 +268,8 @@ class Control:
         """Return the names of the programs without which the control plane is not whole."""
         listeners = _listeners()
         workers = (f"worker-{pool}" for pool in pools())
-        return (*self.server.programs, FLOW_STARTER, *workers, WATCH, *listeners)
+        keeper = (KEEPER,) if self._twin else ()
+        return (*self.server.programs, *keeper, FLOW_STARTER, *workers, WATCH, *listeners)
 
 
 def _listeners() -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 import time
 
 from deployments.environment import Environment
+from deployments.instance import Instance
 from gates.release.analysis import Limits, Probes, SlotCounters, judge_step, observe
 from gates.verdict import Action, Verdict
+from host.errors import SlipwayError
 from host.probe import ask
 
 LOOK_EVERY_S = 0.5
@@ -12,16 +14,17 @@ PROBES_AT_ONCE = 10
 
 
 def bake(
-    place: Environment, slot: str, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
+    place: Environment, instance: Instance, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
 ) -> tuple[Verdict, int]:
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
     counted apart; one without an answer in time makes us wait for more, several in a row are as bad as a failed one.
-    Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. Returns
-    the verdict, and how many of our own probes failed.
+    Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. So is a slot that is not
+    the one that was started any more, whatever the figures say; nothing is judged while its keeper cannot be asked.
+    Returns the verdict, and how many of our own probes failed.
     """
-    settings = place.settings
+    settings, slot = place.settings, instance.slot
     limits = Limits(settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio)
     before = observe(*baseline) if baseline else None
     start = time.monotonic()
@@ -34,7 +37,7 @@ def bake(
             asked = ask(place.url, probe_path, place.asking)
             probes = probes.after(good=asked.good, late=asked.late)
         seen = observe(first, place.router.counters().get(slot, SlotCounters()), probes)
-        verdict = judge_step(seen, limits, before)
+        verdict = _same(instance, judge_step(seen, limits, before))
         if verdict.action is Action.ROLL_BACK or (
             verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds
         ):
@@ -43,3 +46,13 @@ def bake(
             reason = f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
             return Verdict(Action.ROLL_BACK, reason), probes.failed
         time.sleep(LOOK_EVERY_S)
+
+
+def _same(instance: Instance, verdict: Verdict) -> Verdict:
+    """Return the verdict of figures that are the slot's own; else ROLL_BACK, and WAIT when nobody can tell."""
+    try:
+        problem = instance.problem()
+    except SlipwayError as error:
+        waits = verdict.action is Action.PROMOTE
+        return Verdict(Action.WAIT, f"the slot cannot be asked for: {error}") if waits else verdict
+    return Verdict(Action.ROLL_BACK, problem) if problem and verdict.action is not Action.ROLL_BACK else verdict

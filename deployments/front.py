@@ -70,7 +70,7 @@ class Front:
         taken = [(host, port) for port in edge.ports for host in edge.hosts if not is_free(port, host)]
         if taken and not self._runs():
             host, port = taken[0]
-            who = who_listens(port) or "another process"
+            who = who_listens(port, host) or "another process"
             raise ConfigError(
                 f"{self.place.name}: port {port} is taken by {who}, on {host}; stop it, or set "
                 f"SLIPWAY_{self.place.name.upper()}_PORT to a free one"

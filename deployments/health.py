@@ -11,7 +11,7 @@ from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from gates.release.condition import Condition, Look, worst
 from gates.release.operation import Live
-from host.errors import SlipwayError
+from host.errors import PortTaken, SlipwayError
 from host.probe import examine
 
 SURE_AFTER = 3
@@ -47,7 +47,7 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Probe, 
         seen = [one.result() for one in asked]
     if full:
         seen.append(_timed("router", lambda: _router(place, ledger)))
-        seen.append(_timed(f"slot {live.slot}", lambda: _slot(place, live)))
+        seen.append(_timed(f"slot {live.slot}", lambda: _slot(place, ledger, live)))
     return tuple(seen)
 
 
@@ -75,10 +75,16 @@ def _router(place: Environment, ledger: Ledger) -> Look:
     return Look(Condition.DEGRADED, f"the router serves {seen or 'nothing'}, the journal says {expected}")
 
 
-def _slot(place: Environment, live: Live) -> Look:
-    """Ask the supervisor or the engine. One that does not answer is told as that: what it ran may still serve."""
+def _slot(place: Environment, ledger: Ledger, live: Live) -> Look:
+    """Ask the supervisor or the engine. One that does not answer is told as that: what it ran may still serve.
+
+    UNHEALTHY if somebody else gets what people send to the slot, however well he answers.
+    """
     try:
+        place.runtime.listening(live.slot, ledger.slots[live.slot].endpoints, alone=False)
         gone = place.runtime.gone(live.slot)
+    except PortTaken as error:
+        return Look(Condition.UNHEALTHY, f"slot {live.slot}: {error}")
     except (SlipwayError, OSError) as error:
         return Look(Condition.DEGRADED, f"slot {live.slot}: cannot be asked for: {error}")
     if gone:

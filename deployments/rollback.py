@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from deployments.candidate import Artifact, verify_artifact
 from deployments.environment import Environment
+from deployments.instance import Instance
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.recovery import reconcile
@@ -126,14 +127,17 @@ def _prepare(rollout: Rollout, ledger: Ledger) -> str:
     """Have the target running in the idle slot: it may still be warm there."""
     place = rollout.place
     slot = ledger.slots.get(rollout.slot)
-    warm = slot and slot.running and slot.digest == rollout.version.digest
-    if warm and place.runtime.gone(rollout.slot) is None:
+    warm = slot and slot.running and slot.digest == rollout.version.digest and place.runtime.gone(rollout.slot) is None
+    # A warm slot was started again at the same port, for which a stranger can have waited.
+    if slot and warm and Instance.now(place, rollout.slot, slot.endpoints).problem() is None:
         with rollout.step("start"):
             ensure_slot(place, rollout.lease, rollout.slot, rollout.artifact)
+            rollout.refuse_another()
         return f"start: {rollout.version} is still warm in slot {rollout.slot}"
     rollout.install()
     with rollout.step("start"):
         start_slot(place, rollout.lease, rollout.slot, rollout.artifact)
+        rollout.refuse_another()
     return f"start: cold start of {rollout.version}; verify: {rollout.verify()}"
 
 

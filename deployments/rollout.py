@@ -17,6 +17,7 @@ from deployments.bake import bake
 from deployments.candidate import Artifact, new_migrations, read_artifact
 from deployments.environment import Environment
 from deployments.fitness import Fitness
+from deployments.instance import Instance
 from deployments.journal import entries
 from deployments.journal.lease import Lease
 from deployments.router.router import PREVIEW_HEADER, DrainResult
@@ -32,7 +33,7 @@ from gates.release.downtime import exceeded
 from gates.release.migrations import Step, unsafe
 from gates.release.operation import Live, OperationKind, Outcome, Version
 from gates.verdict import Action, Verdict
-from host.errors import ArtifactError, SlipwayError, ToolError
+from host.errors import ArtifactError, HealthError, SlipwayError, ToolError
 from host.probe import await_healthy
 from settings.environment import Strategy
 
@@ -95,6 +96,16 @@ class Rollout:
         return exceeded(self.down_s, self.place.settings.max_downtime_seconds)
 
     @cached_property
+    def instance(self) -> Instance:
+        """Return the start of the slot that is judged: the one that ran when this was asked first."""
+        return Instance.now(self.place, self.slot, self.place.ledger().slots[self.slot].endpoints)
+
+    def refuse_another(self) -> None:
+        """Raises HealthError if what answers in the slot is not what was started there, or was started again."""
+        if problem := self.instance.problem():
+            raise HealthError(f"the new process is gone: {problem}")
+
+    @cached_property
     def installed(self) -> Installed:
         return self.runtime.installed(self.artifact)
 
@@ -148,7 +159,9 @@ class Rollout:
             if self.place.settings.strategy is Strategy.DIRECT and self.before:
                 self.downtime_from = time.monotonic()
                 stop_slot(self.place, self.lease, self.before.slot)
-            return start_slot(self.place, self.lease, self.slot, self.artifact)
+            said = start_slot(self.place, self.lease, self.slot, self.artifact)
+            self.refuse_another()
+            return said
 
     def verify(self) -> str:
         """Publish the preview route; check health, smoke tests, times, memory and processor through it."""
@@ -159,6 +172,7 @@ class Rollout:
     def switch(self) -> str:
         """Send all traffic to the new version, confirmed by the router."""
         with self.step("switch"):
+            self.refuse_another()
             self.baseline = self._window_before()
             seconds = publish(self.place, self.lease, Live(self.version, self.slot, datetime.now(UTC)))
             self._end_downtime()
@@ -173,9 +187,10 @@ class Rollout:
         """Watch the router's figures for the new version until they allow a judgement, and journal it."""
         with self.step("bake"):
             began = datetime.now(UTC)
-            verdict, failed = bake(self.place, self.slot, self.artifact.bundle.run.health[0], self.baseline)
+            verdict, failed = bake(self.place, self.instance, self.artifact.bundle.run.health[0], self.baseline)
             if verdict.action is Action.ROLL_BACK and (death := self._death(failed > 0)):
-                verdict = Verdict(verdict.action, f"{verdict.reason}; {death}")
+                known = death in verdict.reason
+                verdict = Verdict(verdict.action, verdict.reason if known else f"{verdict.reason}; {death}")
             elif verdict.action is Action.ROLL_BACK and (why := self._restarted_from_outside(began)):
                 raise ToolError(f"{verdict.reason}, but {why}: nothing is known of {self.version}")
             self._write(entries.VersionJudged(action=verdict.action, reason=verdict.reason))
@@ -188,10 +203,10 @@ class Rollout:
 
     def _death(self, silent: bool) -> str | None:
         """Return why the slot's process is gone. Of one that died just now its keeper learns a moment later."""
-        death = self.runtime.gone(self.slot)
+        death = self.instance.gone()
         if death is None and silent:
             time.sleep(NOTICED_S)
-            death = self.runtime.gone(self.slot)
+            death = self.instance.gone()
         return death
 
     def drain(self) -> str:
@@ -249,12 +264,14 @@ class Rollout:
         headers = {**self.place.asking, **headers}
         run = self.artifact.bundle.run
         timeout_s = self.place.settings.health_timeout_seconds
-        gone = lambda: self.runtime.gone(self.slot)  # noqa: E731
-        health = await_healthy(self.place.url, run.health, timeout_s, headers, gone)
+        instance = self.instance
+        health = await_healthy(self.place.url, run.health, timeout_s, headers, instance.gone, instance.holds)
         fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
         secrets = app_secrets(self.place, self.runtime.database.variables())
         said = smoke(self.place, self.installed, headers, self.lease, secrets)
-        return f"{health}; smoke: {said}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
+        found = f"{health}; smoke: {said}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
+        self.refuse_another()
+        return found
 
     def _is_measured(self, preview: bool) -> bool:
         """Say whether figures count here: once in a release, in the preview where there is one.

@@ -3,31 +3,56 @@
 Intent is journaled before each effect, and each may be repeated after a crash at any point.
 """
 
+from contextlib import suppress
+
 from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.instance import Instance
 from deployments.journal import entries
 from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.router.router import Routing
+from deployments.runtimes.layout import Installed
 from gates.release.operation import Live
-from host.errors import RestoreError, SlipwayError
-from host.ports import Endpoints
+from host.errors import HealthError, PortTaken, RestoreError, SlipwayError, ToolError
 from host.probe import await_healthy
+
+PORTS = 3
 
 
 def start_slot(place: Environment, lease: Lease, slot: str, artifact: Artifact) -> str:
     """Start a version in a slot (evicting what is there) and wait until it is healthy; raises HealthError, which says
     why it is not.
+
+    A port that somebody else listens on is given up for another one, `PORTS` in all. Nothing of the version is known
+    then: its process could not answer. Returns what it answered, and who had the ports before.
     """
+    installed = place.runtime.installed(artifact)
+    taken: list[str] = []
+    while len(taken) < PORTS:
+        try:
+            said = _start_once(place, lease, slot, artifact, installed)
+        except PortTaken as error:
+            taken.append(str(error))
+        else:
+            return "; ".join([said, *(f"given up: {who}" for who in taken)])
+    raise HealthError(f"{PORTS} ports were tried, and others had them: {'; '.join(taken)}")
+
+
+def _start_once(place: Environment, lease: Lease, slot: str, artifact: Artifact, installed: Installed) -> str:
+    """Raises PortTaken if somebody else listens at the port that was chosen, before the version was healthy there."""
     runtime = place.runtime
-    installed = runtime.installed(artifact)
     stop_slot(place, lease, slot)
     endpoints = runtime.choose_endpoints()
     written = write_endpoints(endpoints)
     place.journal.append(entries.SlotStarting(slot=slot, digest=artifact.digest, port=written), lease.epoch)
-    runtime.start(slot, installed, endpoints)
-    said = _await_slot(place, slot, endpoints, artifact)
+    try:
+        runtime.start(slot, installed, endpoints)
+    except ToolError:
+        runtime.listening(slot, endpoints, alone=True)  # an engine refuses a port that is taken
+        raise
+    said = _await_slot(Instance.now(place, slot, endpoints), artifact)
     place.journal.append(entries.SlotStarted(slot=slot, digest=artifact.digest, port=written), lease.epoch)
     return said
 
@@ -93,24 +118,26 @@ def restore(place: Environment, lease: Lease, before: Live | None) -> str:
 
 
 def ensure_slot(place: Environment, lease: Lease, name: str, artifact: Artifact) -> None:
-    """Make sure that a version runs healthily in a slot; start it when it does not."""
+    """Make sure that a version runs healthily in a slot; start it when it does not, or when somebody took its port."""
     slot = place.ledger().slots.get(name)
-    runtime = place.runtime
-    if slot and slot.running and slot.digest == artifact.digest and runtime.gone(name) is None:
-        _await_slot(place, name, slot.endpoints, artifact)
-    else:
-        start_slot(place, lease, name, artifact)
+    if slot and slot.running and slot.digest == artifact.digest and place.runtime.gone(name) is None:
+        with suppress(PortTaken):
+            _await_slot(Instance.now(place, name, slot.endpoints, alone=False), artifact)
+            return
+    start_slot(place, lease, name, artifact)
 
 
-def _await_slot(place: Environment, slot: str, endpoints: Endpoints, artifact: Artifact) -> str:
+def _await_slot(instance: Instance, artifact: Artifact) -> str:
     """Wait until every endpoint of a slot is healthy; return what the last one answered."""
     said = ""
-    for endpoint in endpoints:
+    place = instance.place
+    for endpoint in instance.endpoints:
         said = await_healthy(
             endpoint.url,
             artifact.bundle.run.health,
             place.settings.health_timeout_seconds,
             place.asking,
-            gone=lambda: place.runtime.gone(slot),
+            gone=instance.gone,
+            holds=instance.holds,
         )
     return said

@@ -71,6 +71,10 @@ class HealthError(SlipwayError):
     """A slot or an environment did not become healthy in time; the message says what it answered last."""
 
 
+class PortTaken(HealthError):
+    """Somebody else listens where a slot should, or nobody can tell who does: no answer from there counts."""
+
+
 class MigrationError(SlipwayError):
     """A database migration failed or ran out of time; the schema is as it was before the failing step."""
 

@@ -8,6 +8,8 @@ from typing import Self
 
 import psutil
 
+from host.process_marks import told
+
 LOCAL, LOCAL6 = "127.0.0.1", "::1"
 NET_BIND_SERVICE = 10  # capabilities(7)
 
@@ -76,19 +78,18 @@ def needs_rights(port: int) -> bool:
     return port < first and not effective & 1 << NET_BIND_SERVICE
 
 
-def who_listens(port: int) -> str | None:
-    """Return "pid 123 (python -m http.server)" of who listens on `port`, or None if nobody does.
+def who_listens(port: int, host: str = "") -> str | None:
+    """Return "pid 123 (python -m http.server)" of who listens on `port`, or None if nobody does; with `host` of who
+    does so there or at all addresses.
 
     "another user's process" when the system does not tell us who.
     """
     for connection in psutil.net_connections("tcp"):
         if connection.status != psutil.CONN_LISTEN or connection.laddr[1:] != (port,):
             continue
+        if host and connection.laddr[:1] not in ((host,), ("0.0.0.0",), ("::",)):  # nosec B104  # compared
+            continue
         if connection.pid is None:
             return "another user's process"
-        try:
-            words = psutil.Process(connection.pid).cmdline()
-        except psutil.Error:
-            words = []
-        return f"pid {connection.pid} ({' '.join(words)[:120]})"
+        return told(connection.pid)
     return None

@@ -28,6 +28,12 @@ class Alive(Protocol):
     def __call__(self) -> str | None: ...
 
 
+class Holds(Protocol):
+    """Names the sockets at which the asked process listens, none while it does not. Raises what it cannot tell."""
+
+    def __call__(self) -> frozenset[str]: ...
+
+
 class _Silent(Exception):
     """No answer that could be judged; the message says why."""
 
@@ -117,16 +123,22 @@ def await_healthy(
     headers: Mapping[str, str] | None = None,
     gone: Alive = lambda: None,
     through: Path | None = None,
+    holds: Holds = lambda: frozenset({""}),
 ) -> str:
     """Return what the paths answered once all of them are good. HealthError at once when the process died, else after
     `timeout_s` seconds in which the machine had a processor for it (see `Patience`). `through` is a unix socket that
     leads to where it listens.
+
+    An answer counts if the process held the same sockets before and after it: else somebody else gave it.
     """
     patience = Patience(timeout_s, blind_s=START_S)
     pause = 0.05
     while True:
+        held = holds()
         verdicts = [look(base_url, path, headers, through) for path in paths]
         bad = "; ".join(verdict.reason for verdict in verdicts if verdict.action is not Action.PROMOTE)
+        if not bad and (not held or holds() != held):
+            bad = f"{verdicts[0].reason}, but the new process did not listen there all the while"
         if death := gone():  # asked also when all is well: then somebody else answers at its port
             raise HealthError(f"the new process is gone: {death}")
         if not bad:

@@ -34,6 +34,12 @@ def command_line(pid: int) -> list[str]:
     return []
 
 
+def told(pid: int, longest: int = 120) -> str:
+    """Return "pid 123 (python -m http.server)" for people, in one printable line: the words can be a stranger's."""
+    words = " ".join(" ".join(command_line(pid)).split())[:longest]
+    return f"pid {pid} ({''.join(letter if letter.isprintable() else '?' for letter in words)})"
+
+
 def send(pid: int, number: int) -> None:
     """Send a signal; a process that is gone needs none."""
     with contextlib.suppress(ProcessLookupError):

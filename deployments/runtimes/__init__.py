@@ -105,8 +105,22 @@ class Runtime(Protocol):
     def stop(self, slot: str) -> None:
         """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""
 
-    def gone(self, slot: str) -> str | None:
-        """Return why a slot is not running, with its last words; None while it runs."""
+    def gone(self, slot: str, since: str | None = None) -> str | None:
+        """Return why a slot is not running, with its last words; None while it runs.
+
+        `since`: a generation. A slot that ended since then is gone too, also when its keeper has started it again.
+        """
+
+    def generation(self, slot: str) -> str:
+        """Return a mark of what runs in a slot now: another one once a part of it ended by itself."""
+
+    def listening(self, slot: str, endpoints: Endpoints, *, alone: bool) -> frozenset[str]:
+        """Return the sockets at which a slot listens, by name; none while it does not listen at every endpoint.
+
+        Raises PortTaken if somebody else could be sent what is sent there, or nobody can tell; `alone`: also if
+        somebody listens on the same port of the other loopback address. What a version answers counts only while
+        this stays the same.
+        """
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what each service of a slot uses now, beside its limits. Raises ToolError if it cannot be seen."""

@@ -21,12 +21,14 @@ from deployments.runtimes import Orchestrator, one_off
 from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
+from host.listeners import held_by
 from host.masking import masked
 from host.ports import LOCAL, Endpoint, Endpoints, free_port
 from host.resources.process_usage import cpu_s, memory_bytes, tree
 from host.sandbox import run as sandbox
+from host.sandbox.launcher import descendants
 from host.sandbox.uids import environment_uid
-from host.supervisor.program import Program
+from host.supervisor.program import Program, State
 
 DATABASE = "postgres"
 
@@ -148,13 +150,33 @@ class ProcessRuntime:
         self.place.supervisor.remove(self.program(slot))
         shutil.rmtree(self._specs(slot), ignore_errors=True)
 
-    def gone(self, slot: str) -> str | None:
-        """Return why a slot's process is not running, with its last output; None while it is."""
-        if self.place.supervisor.runs(self.program(slot)):
-            return None
-        state = self.place.supervisor.state(self.program(slot))
-        said = self.place.supervisor.log_tail(self.program(slot), 15)
-        return f"{state.state if state else 'not declared'}; it said: {self._masked(said)}"
+    def gone(self, slot: str, since: str | None = None) -> str | None:
+        """Return why a slot's process is not running, or not the one of `since`, with its last output; else None."""
+        supervisor, name = self.place.supervisor, self.program(slot)
+        state = supervisor.state(name)
+        if state and state.state in (State.RUNNING, State.STARTING):
+            if since in (None, supervisor.generation(name)):
+                return None
+            how = f"it ended with exit status {state.exit_status}, and the supervisor started it again"
+        else:
+            how = state.state if state else "not declared"
+        return f"{how}; it said: {self._masked(supervisor.log_tail(name, 15))}"
+
+    def generation(self, slot: str) -> str:
+        return self.place.supervisor.generation(self.program(slot))
+
+    def listening(self, slot: str, endpoints: Endpoints, *, alone: bool) -> frozenset[str]:
+        """Return the inodes of the sockets that the slot's processes listen with: the supervisor's own child, which is
+        the sandbox's launcher, and all that descends from it. The launcher collects what detaches itself, so nothing
+        of the slot lies elsewhere. A mark in the environment would not do: a stranger can carry it.
+        """
+
+        def processes() -> list[int]:
+            state = self.place.supervisor.state(self.program(slot))
+            return [state.pid, *descendants(state.pid)] if state and state.pid else []
+
+        found = [held_by(processes, endpoint, alone=alone) for endpoint in endpoints]
+        return frozenset(str(inode) for inodes in found for inode in inodes) if all(found) else frozenset()
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what the slot's process and those below it use. A process has no limits: MAX_MEMORY_MB and one CPU."""

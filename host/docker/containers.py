@@ -10,13 +10,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from gates.release.verification import Usage
+from host.ports import Endpoint
 
 GO_DIRECTORY = 1 << 31  # Go's os.ModeDir, in which the engine tells modes
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container as the engine sees it. `health` is empty without a health check; `oom`: the kernel ended it."""
+    """One container as the engine sees it. `health` is empty without a health check; `oom`: the kernel ended it.
+
+    `published`: where the engine listens for it on its host, each as "127.0.0.1:8080"; none while it does not run.
+    """
 
     id: str
     name: str
@@ -30,6 +34,7 @@ class Container:
     health: str
     memory_limit: int
     image: str
+    published: tuple[str, ...] = ()
 
     def age_s(self) -> float:
         """Return for how many seconds it has been running since its last start, by this host's clock."""
@@ -56,7 +61,14 @@ class Container:
             health=(state.get("Health") or {}).get("Status", ""),
             memory_limit=info["HostConfig"].get("Memory", 0),
             image=info["Image"],
+            published=_published(info),
         )
+
+
+def _published(info: Mapping[str, Any]) -> tuple[str, ...]:
+    ports = (info.get("NetworkSettings") or {}).get("Ports") or {}
+    bound = [one for bindings in ports.values() for one in bindings or ()]
+    return tuple(str(Endpoint(one["HostIp"], int(one["HostPort"]))) for one in bound)
 
 
 def read_usage(service: str, said: Mapping[str, Any], given: Mapping[str, Any], at: float) -> Usage:

@@ -43,6 +43,15 @@ class Engine:
         """Return its address for people."""
         return self.host or "unix:///var/run/docker.sock"
 
+    @property
+    def uid(self) -> int:
+        """Return as whom it runs, by its socket: root, or a user who runs one without. Of another host's: root."""
+        socket = self.name.removeprefix("unix://")
+        try:
+            return os.stat(socket).st_uid if socket != self.name else 0
+        except OSError:
+            return 0
+
     @cached_property
     def _client(self) -> Any:
         import docker

@@ -36,13 +36,17 @@ AT_REST = (State.STOPPED, State.EXITED, State.FATAL, State.UNKNOWN)
 
 @dataclass(frozen=True)
 class ProgramState:
-    """`pid` 0 when not running; `since` in epoch seconds: of the start, or when not running of the end."""
+    """`pid` 0 when not running; `since` in epoch seconds: of the start, or when not running of the end.
+
+    `ended`, in epoch seconds: when a process of it last ended, 0 while it is the first since the program was declared.
+    """
 
     state: State
     pid: int
     since: int
     exit_status: int
     spawn_error: str
+    ended: int = 0
 
     @classmethod
     def read(cls, info: Mapping[str, Any]) -> "ProgramState":
@@ -53,6 +57,7 @@ class ProgramState:
             since=info["start"] if info["pid"] else info["stop"],
             exit_status=info["exitstatus"],
             spawn_error=info["spawnerr"],
+            ended=info["stop"],
         )
 
 

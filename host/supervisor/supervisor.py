@@ -165,6 +165,13 @@ class Supervisor:
         known = self.state(name)
         return known is not None and known.state in (State.RUNNING, State.STARTING)
 
+    def generation(self, name: str) -> str:
+        """Return a mark of a program's present process: another one after it ended, whoever starts it again.
+
+        Raises SupervisorError if the daemon does not answer or does not know the program.
+        """
+        return f"{self._ask('getPID')}-{self._known(name).ended}"
+
     def states(self) -> dict[str, ProgramState]:
         """Return how every program is doing, by name."""
         return {info["name"]: ProgramState.read(info) for info in self._ask("getAllProcessInfo")}

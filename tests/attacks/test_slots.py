@@ -3,18 +3,39 @@
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 
+from control.plane import Control
+from control.plane import port as control_port
+from control.server_process import ServerElsewhere
+from deployments import health
+from deployments.candidate import Artifact
+from deployments.environment import Environment
+from deployments.instance import Instance
 from deployments.router.bootstrap import Edge
 from deployments.router.router import Envoy
-from host.ports import LOCAL, free_port, loopback_twin
+from deployments.runtimes.process import ProcessRuntime
+from deployments.slots import start_slot
+from gates.release.condition import Condition, Look
+from gates.release.operation import Live
+from host import listeners as listeners_module
+from host.docker.engine import Engine
+from host.errors import ConfigError, HealthError, SupervisorError
+from host.home import Home
+from host.ports import LOCAL, LOCAL6, Endpoint, free_port, is_free, loopback_twin
+from host.process_marks import carriers
 from host.sandbox import run as sandbox
+from host.supervisor import exec_program
+from tests.deployments.shop import Shop, clean
+from tests.deployments.stage import NO_IMAGE, StandInDatabase
 from tests.pems import Issuer
 from tests.waiting import wait_for
 
@@ -47,45 +68,40 @@ while shared:
     for key, _ in chosen.select():
         client = key.fileobj.accept()[0]
         print("stolen", client.recv(65536), flush=True)
-        client.sendall(b"HTTP/1.1 200 OK\\r\\ncontent-length: 6\\r\\nconnection: close\\r\\n\\r\\nstolen")
+        head = b"HTTP/1.1 200 OK\\r\\ncontent-length: 15\\r\\nconnection: close\\r\\n\\r\\n"
+        client.sendall(head + b'{"status":"ok"}')
         client.close()
 """
 
 
 class Stranger:
-    """A program of an app, sandboxed, with the uid of who runs the router: so it is on an ordinary user's host."""
+    """A program of an app, sandboxed, as a test or another environment's slot is. `uid`: of what it is like."""
 
-    def __init__(self, mode: str, *places: tuple[str, int]) -> None:
-        self.said, self._stop, self._bound = "", threading.Event(), threading.Event()
+    def __init__(self, mode: str, *places: tuple[str, int], uid: int, env: Mapping[str, str] | None = None) -> None:
         words = [str(word) for place in places for word in place]
-        self._argv = [f"{sys.base_prefix}/bin/python3", "-c", SHARER, mode, *words]
-        self._pool = ThreadPoolExecutor(1)
-        self._run = self._pool.submit(self._do)
-
-    def _do(self) -> None:
-        level = sandbox.Sandbox(sandbox.available(), uid=os.geteuid())
-        env = {"PATH": "/usr/bin:/bin"}
-        heard, stop = self._hear, self._stop
-        try:
-            sandbox.run(
-                self._argv, cwd=Path("/"), env=env, sandbox=level, timeout_s=30, on_output=heard, cancelled=stop
-            )
-        finally:
-            self._bound.set()
-
-    def _hear(self, text: str) -> None:
-        self.said += text
-        if "bound" in self.said:
-            self._bound.set()
+        self._folder = TemporaryDirectory()
+        command = sandbox.command(
+            [f"{sys.base_prefix}/bin/python3", "-c", SHARER, mode, *words],
+            cwd=Path("/"),
+            env={"PATH": "/usr/bin:/bin", **(env or {})},
+            sandbox=sandbox.Sandbox(sandbox.available(), uid=uid),
+            spec_directory=Path(self._folder.name),
+        )
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = ""
 
     def __enter__(self) -> "Stranger":
-        assert self._bound.wait(20)
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self.said += line
+            if line.startswith("bound"):
+                break
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._run.result()
-        self._pool.shutdown()
+        self._process.terminate()
+        self.said += self._process.communicate()[0]
+        self._folder.cleanup()
 
 
 def tls_router(directory: Path) -> Envoy:
@@ -125,7 +141,7 @@ def test_a_sandboxed_program_of_our_uid_shares_no_port_of_the_router(router: Env
     port = {"public": edge.port, "inner": edge.inner_port, "redirect": edge.redirect_port}[listener]
     # nobody types the inner port, and our own requests go to 127.0.0.1
     hosts = [LOCAL, "0.0.0.0", "::"] + ["::1"] * (listener != "inner")
-    with Stranger("dual", *((host, port) for host in hosts)) as stranger:
+    with Stranger("dual", *((host, port) for host in hosts), uid=os.geteuid()) as stranger:
         assert "bound 0" in stranger.said
         for host in hosts:
             assert f"{host} {port} Address already in use" in stranger.said
@@ -136,7 +152,248 @@ def test_a_sandboxed_program_of_our_uid_shares_no_port_of_the_router(router: Env
 
 def test_who_types_localhost_comes_to_the_router_over_either_address(router: Envoy) -> None:
     port = router.edge.port
-    with Stranger("v6only", ("::1", port), ("::", port)) as stranger:
+    with Stranger("v6only", ("::1", port), ("::", port), uid=os.geteuid()) as stranger:
         assert "bound 0" in stranger.said
         assert answers(f"https://localhost:{port}/") == answers(f"https://[::1]:{port}/") == [503] * 40
     assert CANARY not in stranger.said
+
+
+# An honest app, by what it does at its port. Each serves for good once it listens.
+SERVE = """
+import http.server, json, os, signal, socket, sys, threading, time
+port = int(sys.argv[1])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+        if self.path == "/die":
+            os._exit(3)
+    def log_message(self, *_):
+        pass
+class Server(http.server.ThreadingHTTPServer):
+    def server_bind(self):
+        if len(sys.argv) > 2:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+def serve():
+    Server(("127.0.0.1", port), Answer).serve_forever()
+"""
+QUICK = SERVE + "serve()"
+SLOW = SERVE + "time.sleep(1.2)\nserve()"  # the supervisor takes it for up, and starts it again for ever
+FORKS = SERVE + "os.fork() and time.sleep(999)\nos.setsid()\nos.fork() and os._exit(0)\nserve()"
+
+
+@dataclass
+class Slots:
+    """An environment whose supervisor runs, and an app that a stranger wants to be taken for."""
+
+    place: Environment
+    artifact: Artifact
+    ports: list[int] = field(default_factory=list)  # what is chosen next
+
+    def app(self, code: str, *more: str) -> Artifact:
+        run = self.artifact.bundle.run.model_copy(update={"command": ("python", "-c", code, "{port}", *more)})
+        return replace(self.artifact, bundle=self.artifact.bundle.model_copy(update={"run": run}))
+
+    def start(self, code: str, *more: str) -> str:
+        with self.place.lease("test") as lease:
+            return start_slot(self.place, lease, "blue", self.app(code, *more))
+
+    def instance(self) -> Instance:
+        return Instance.now(self.place, "blue", self.place.ledger().slots["blue"].endpoints)
+
+    @property
+    def port(self) -> int:
+        return self.place.ledger().slots["blue"].endpoints[0].port
+
+    def choose(self) -> tuple[Endpoint]:
+        return (Endpoint(LOCAL, self.ports.pop(0) if self.ports else free_port()),)
+
+    def ask(self, path: str = "/health") -> None:
+        with suppress(httpx.HTTPError):
+            httpx.get(f"http://{LOCAL}:{self.port}{path}", trust_env=False, headers={"cookie": CANARY}, timeout=5)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slots]:
+    shop = Shop(tmp_path_factory.mktemp("slots"), "process", Engine())
+    place = shop.place()
+    place.directory.mkdir(mode=0o700, parents=True)
+    runtime = place.runtime
+    assert isinstance(runtime, ProcessRuntime)
+    runtime.database.postgres.socket_directory.mkdir(parents=True)
+    runtime.database = StandInDatabase(runtime.database.postgres, place.app)
+    place.supervisor.up()
+    artifact = shop.read(shop.artifact("good", image=NO_IMAGE))
+    runtime.install(artifact)
+    made = Slots(place, artifact)
+    runtime.choose_endpoints = made.choose  # type: ignore[method-assign]
+    yield made
+    place.supervisor.down()
+
+
+@pytest.fixture
+def slots(world: Slots) -> Iterator[Slots]:
+    world.ports.clear()
+    yield world
+    world.place.runtime.stop("blue")
+
+
+@pytest.mark.parametrize("host, mode", [(LOCAL, "dual"), ("::1", "v6only")])
+def test_who_has_the_port_before_the_slot_is_not_taken_for_it(slots: Slots, host: str, mode: str) -> None:
+    port = free_port()
+    slots.ports = [port]
+    with Stranger(mode, (host, port), uid=sandbox.APP_UID) as stranger:
+        assert "bound 30" in stranger.said
+        said = slots.start(QUICK)
+        assert f"({sys.base_prefix}/bin/python3 -c" in said and f":{port}, and is not the slot's" in said
+        assert slots.port != port
+        slots.ask()
+    assert CANARY not in stranger.said
+
+
+def test_who_has_every_port_costs_a_release_and_is_named(slots: Slots) -> None:
+    ports = [free_port() for _ in range(4)]
+    slots.ports = list(ports)
+    with Stranger("dual", *((LOCAL, port) for port in ports), uid=sandbox.APP_UID):
+        with pytest.raises(HealthError) as refused:
+            slots.start(SLOW)
+    for port in ports[:3]:
+        assert f"listens on {LOCAL}:{port}, and is not the slot's" in str(refused.value)
+    assert "pid " in str(refused.value) and f"{LOCAL}:{ports[3]}" not in str(refused.value)
+
+
+def test_the_marks_and_words_of_a_slot_make_no_stranger_the_slot(slots: Slots) -> None:
+    slots.start(QUICK)
+    (value,) = {
+        value
+        for _, value in carriers(exec_program.MARK, f"{slots.place.supervisor.directory}/")
+        if value.endswith("/slot-blue")
+    }
+    slots.ports = [free_port()]
+    with Stranger("dual", (LOCAL, slots.ports[0]), uid=sandbox.APP_UID, env={exec_program.MARK: value}):
+        assert "is not the slot's" in slots.start(QUICK)
+
+
+def test_who_shares_the_port_with_an_app_that_lets_him_is_found_out(slots: Slots) -> None:
+    slots.start(QUICK, "shared")
+    instance = slots.instance()
+    assert instance.problem() is None
+    with Stranger("dual", (LOCAL, slots.port), uid=sandbox.APP_UID) as stranger:
+        assert "bound 30" in stranger.said
+        problem = instance.problem()
+        assert problem and f"listens on {LOCAL}:{slots.port}, and is not the slot's" in problem
+        look = look_at_slot(slots)
+        assert look.condition is Condition.UNHEALTHY and "is not the slot's" in look.reason
+
+
+def look_at_slot(slots: Slots) -> Look:
+    """Return what `watch` would say of the slot, were it live."""
+    version = slots.artifact.version
+    return health._slot(slots.place, slots.place.ledger(), Live(version, "blue", datetime.now(UTC)))
+
+
+def test_who_waits_for_the_slot_to_die_gains_nothing(slots: Slots) -> None:
+    slots.start(QUICK)
+    instance = slots.instance()
+    slots.ask("/die")
+    wait_for(lambda: instance.gone() is not None, "the death to be noticed")
+    wait_for(lambda: not is_free(slots.port), "the supervisor to start it again")
+    # It runs and answers as before: for the release that started it, it is gone all the same.
+    wait_for(lambda: slots.instance().problem() is None, "the new process to listen")
+    assert instance.problem() and "the supervisor started it again" in (instance.gone() or "")
+
+
+def test_who_takes_the_port_of_a_slot_that_died_is_named(slots: Slots) -> None:
+    slots.start(QUICK)
+    instance = slots.instance()
+    slots.place.supervisor.stop("slot-blue")
+    with Stranger("dual", (LOCAL, slots.port), uid=sandbox.APP_UID) as stranger:
+        assert "bound 30" in stranger.said
+        with suppress(SupervisorError):
+            slots.place.supervisor.start("slot-blue", wait_s=0)
+        assert "is not the slot's" in (instance.problem() or "")
+        assert "is not the slot's" in (slots.instance().problem() or "")
+
+
+def test_a_worker_that_left_its_parent_is_still_the_slots(slots: Slots) -> None:
+    assert "given up" not in slots.start(FORKS)
+    assert slots.instance().problem() is None
+    assert look_at_slot(slots).condition is Condition.HEALTHY
+
+
+def test_what_cannot_be_seen_is_not_healthy_and_says_what_to_do(slots: Slots, monkeypatch: pytest.MonkeyPatch) -> None:
+    slots.start(QUICK)
+
+    def closed(path: str) -> None:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(listeners_module.os, "scandir", closed)
+    problem = slots.instance().problem() or ""
+    assert f"listens on {LOCAL}:{slots.port}, and cannot be seen to be the slot's" in problem
+    assert "CAP_SYS_PTRACE" in problem
+
+
+class NoServer(ServerElsewhere):
+    """Stands for a Prefect server that starts: it is what "localhost" leads to that is looked at."""
+
+    kind = "process"
+
+    def running(self) -> bool:
+        return False
+
+
+@pytest.fixture
+def control(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Control]:
+    monkeypatch.setenv("SLIPWAY_PREFECT_PORT", str(free_port()))
+    monkeypatch.setattr(Control, "server", NoServer())
+    home = Home(tmp_path)
+    home.create()
+    made = Control(home)
+    made.create_auth()
+    yield made
+    made.supervisor.down()
+
+
+def test_nobody_can_listen_where_people_type_localhost_for_the_login_of_prefect(control: Control) -> None:
+    control.start_server()
+    wait_for(lambda: not is_free(control_port(), LOCAL6), "the port to be kept")
+    control.start_server()  # safe to repeat
+    with Stranger("v6only", (LOCAL6, control_port()), ("::", control_port()), uid=os.geteuid()) as stranger:
+        assert "bound 0" in stranger.said
+    control.stop_server()
+    assert is_free(control_port(), LOCAL6)
+
+
+def test_no_server_starts_beside_a_stranger_at_the_other_localhost(control: Control) -> None:
+    with Stranger("v6only", (LOCAL6, control_port()), uid=sandbox.CHECK_UID):
+        with pytest.raises(
+            ConfigError, match=f"port {control_port()} .*on ::1.* is taken by pid .*SLIPWAY_PREFECT_PORT"
+        ):
+            control.start_server()
+    assert not control.supervisor.answers()
+
+
+@pytest.mark.docker
+def test_who_has_a_containers_port_is_not_taken_for_it(engine: Engine, tmp_path: Path) -> None:
+    shop = Shop(tmp_path, "compose", engine)
+    try:
+        place = shop.place()
+        place.runtime.prepare()
+        taken, other = free_port(), free_port()
+        made = Slots(place, shop.read(shop.artifact("good")), [taken, other])
+        place.runtime.choose_endpoints = made.choose  # type: ignore[method-assign]
+        place.runtime.install(made.artifact)
+        with Stranger("dual", (LOCAL, taken), uid=sandbox.APP_UID) as stranger, place.lease("test") as lease:
+            said = start_slot(place, lease, "blue", made.artifact)
+        assert f":{taken}, and is not the slot's" in said and made.port == other
+        assert CANARY not in stranger.said
+        instance = made.instance()
+        assert instance.problem() is None
+        engine.stop(engine.containers({"com.docker.compose.project": f"{shop.project}-blue"}), 30)
+        with Stranger("dual", (LOCAL, other), uid=sandbox.APP_UID):
+            assert "is not the slot's" in (instance.problem() or "")
+            assert look_at_slot(made).condition is Condition.UNHEALTHY
+    finally:
+        clean(shop)

@@ -9,6 +9,7 @@ from pytest_httpserver import HTTPServer
 
 from deployments.candidate import Artifact, read_artifact
 from deployments.environment import Environment
+from deployments.instance import Instance
 from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.router.router import DrainResult, Router, Routing
@@ -20,7 +21,7 @@ from gates.release.migrations import Step
 from gates.release.operation import Live, Version
 from gates.release.verification import Usage
 from host.docker.engine import Engine
-from host.errors import RouterError, ToolError
+from host.errors import PortTaken, RouterError, ToolError
 from host.ports import LOCAL, Endpoint, Endpoints
 from tests.deployments.shop import Shop
 
@@ -89,6 +90,9 @@ class StandInRuntime(ProcessRuntime):
         self.ready_error = ""
         self.start_error = ""
         self.dies = ""  # of what is started
+        self.generations: dict[str, str] = {}
+        self.strangers: list[str] = []  # each is met once
+        self.sockets = frozenset({"1"})
         self.migrate_error = ""
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
@@ -137,10 +141,20 @@ class StandInRuntime(ProcessRuntime):
     def stop(self, slot: str) -> None:
         self.effects.append(f"stop {slot}")
 
-    def gone(self, slot: str) -> str | None:
+    def gone(self, slot: str, since: str | None = None) -> str | None:
         if self.silent:
             raise ToolError(self.silent)
+        if since not in (None, self.generations.get(slot, "1")):
+            return "exit 1, and started again"
         return self.deaths.get(slot)
+
+    def generation(self, slot: str) -> str:
+        return self.generations.get(slot, "1")
+
+    def listening(self, slot: str, endpoints: Endpoints, *, alone: bool) -> frozenset[str]:
+        if self.strangers:
+            raise PortTaken(self.strangers.pop(0))
+        return self.sockets
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         return self.used
@@ -176,6 +190,10 @@ class Stage:
         """Make a version of the app."""
         digest = self.shop.artifact(how, image=NO_IMAGE, migrations=migrations, metrics=metrics)
         return read_artifact(self.place.store, digest).version
+
+    def instance(self, slot: str) -> Instance:
+        """Return what runs in a slot now."""
+        return Instance.now(self.place, slot, self.runtime.endpoints)
 
     def artifact(self, version: Version) -> Artifact:
         """Return a version that was made, whole."""

@@ -108,3 +108,11 @@ def test_what_is_only_degraded_is_not_looked_at_again(stage: Stage) -> None:
     stage.router.seen = None
     look_until_sure(stage.place, stage.place.ledger())
     assert len(stage.server.log) == 1
+
+
+def test_a_stranger_at_the_live_slots_port_is_unhealthy_however_well_he_answers(stage: Stage) -> None:
+    stage.serve(stage.version("old"), "blue")
+    stage.runtime.strangers = ["pid 7 (evil) listens on 127.0.0.1:80"]
+    looks = seen(stage)
+    assert looks["/health"] == WELL
+    assert looks["slot blue"] == Look(Condition.UNHEALTHY, "slot blue: pid 7 (evil) listens on 127.0.0.1:80")

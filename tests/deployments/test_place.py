@@ -13,15 +13,21 @@ from host.ports import free_port
 from settings.targets import Target
 
 
-@pytest.mark.parametrize("host, family", [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
-def test_port_taken_by_a_stranger_names_him_and_starts_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, family: socket.AddressFamily
-) -> None:
-    with socket.create_server((host, 0), family=family) as stranger:
+def test_a_stranger_at_the_other_localhost_has_the_port_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as stranger:
+        monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(stranger.getsockname()[1]))
+        place = Environment.open(Target("staging"), "shop", Home(tmp_path))
+        monkeypatch.setattr(place.front, "_runs", lambda: False)
+        with pytest.raises(ConfigError, match="is taken by pid .*, on ::1; stop it, or set SLIPWAY_STAGING_PORT"):
+            place.front.refuse_taken_ports()
+
+
+def test_port_taken_by_a_stranger_names_him_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
         monkeypatch.setenv("SLIPWAY_STAGING_PORT", str(port))
         place = Environment.open(Target("staging"), "shop", Home(tmp_path))
-        with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*on {host}.*SLIPWAY_STAGING_PORT"):
+        with pytest.raises(ConfigError, match=f"port {port} is taken by pid .*SLIPWAY_STAGING_PORT"):
             place.up()
         assert not place.supervisor.answers()
 

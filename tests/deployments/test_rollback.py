@@ -103,7 +103,7 @@ def test_a_warm_version_only_gets_the_traffic(stage: Stage, versions: tuple[Vers
     assert ledger.condemned == {new.digest: "too slow"} and ledger.operations[-1].outcome == "rolled back"
 
 
-@pytest.mark.parametrize("why", ["stopped", "dead", "another version"])
+@pytest.mark.parametrize("why", ["stopped", "dead", "another version", "a stranger has its port"])
 def test_a_version_that_is_not_warm_is_started_and_verified(
     stage: Stage, versions: tuple[Version, Version], why: str
 ) -> None:
@@ -114,6 +114,8 @@ def test_a_version_that_is_not_warm_is_started_and_verified(
         stage.runtime.deaths["blue"] = "exit 3"
     if why == "another version":
         stage.run("blue", stage.version("other"))
+    if why == "a stranger has its port":
+        stage.runtime.strangers = ["pid 7 (evil) listens"]
     _, said = back(stage)
     begins = ["install old", "stop blue", "start old in blue", "publish green, preview blue", "publish blue"]
     assert stage.effects[:5] == begins

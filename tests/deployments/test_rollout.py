@@ -17,7 +17,7 @@ from gates.release.operation import Version
 from gates.release.verification import Usage
 from gates.verdict import Action
 from host import probe
-from host.errors import ToolError
+from host.errors import HealthError, ToolError
 from settings.environment import Strategy
 from tests.deployments.stage import LEASE, Clock, Stage
 
@@ -190,9 +190,17 @@ def test_figures_count_once_and_never_in_a_rollback(
     assert not any(PREVIEW_HEADER in request.headers for request, _ in stage.server.log)
 
 
+def started(stage: Stage) -> Rollout:
+    """Return a release whose version was started."""
+    new = stage.version("new")
+    rollout = begin(stage, new)
+    stage.run(rollout.slot, new)
+    return rollout
+
+
 def bad(stage: Stage) -> Rollout:
     """Return a release of which the router counts only errors."""
-    rollout = begin(stage, stage.version("new"))
+    rollout = started(stage)
     stage.router.readings = [{}, {rollout.slot: SlotCounters({"5xx": 20})}]
     return rollout
 
@@ -235,7 +243,7 @@ def test_the_death_of_a_silent_version_is_waited_for(
     stage.server.clear()
     stage.server.expect_request("/health").respond_with_data("", status=path_status)
     monkeypatch.setattr(module, "time", Later(stage))
-    reason = begin(stage, stage.version("new")).bake().reason
+    reason = started(stage).bake().reason
     assert reason.endswith(told) and ("exit 3" in reason) is bool(told)
 
 
@@ -248,13 +256,48 @@ def test_a_slot_that_was_started_anew_through_no_fault_of_its_own_is_not_judged(
     assert "judged" not in stage.kinds()
 
 
+GOOD = SlotCounters({"2xx": 20}, time_buckets_ms=((100, 20),))
+
+
 def test_a_good_version_is_not_asked_why_it_died(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bakes, "time", Clock())
     stage = make(bake_probes_per_second=0.0)
-    rollout = begin(stage, stage.version("new"))
-    stage.router.readings = [{}, {rollout.slot: SlotCounters({"2xx": 20}, time_buckets_ms=((100, 20),))}]
-    stage.runtime.anew = stage.runtime.silent = "the engine restarted"
+    rollout = started(stage)
+    stage.router.readings = [{}, {rollout.slot: GOOD}]
+    stage.runtime.anew = "the engine restarted"
     assert rollout.bake().action is Action.PROMOTE and stage.place.ledger().operations[-1].judged_good
+
+
+def test_a_good_version_whose_keeper_cannot_be_asked_is_not_promoted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bakes, "time", Clock())
+    stage = make(bake_probes_per_second=0.0, bake_max_seconds=1.0, bake_seconds=0.5)
+    rollout = started(stage)
+    stage.router.readings = [{}, {rollout.slot: GOOD}]
+    stage.runtime.silent = "no answer"
+    with pytest.raises(ToolError, match="no answer"):
+        rollout.bake()
+    assert not stage.place.ledger().operations[-1].judged_good
+
+
+@pytest.mark.parametrize("step", ["verify", "switch", "check_public"])
+def test_no_step_counts_for_a_slot_that_was_started_again(stage: Stage, step: str) -> None:
+    rollout = begin(stage, stage.version("new"))
+    rollout.start()
+    stage.runtime.generations[rollout.slot] = "2"
+    with pytest.raises(HealthError, match="the new process is gone: exit 1, and started again"):
+        getattr(rollout, step)()
+    assert stage.router.routing is None or not stage.router.routing.weights
+
+
+def test_nothing_is_sent_to_a_port_that_a_stranger_has(stage: Stage) -> None:
+    rollout = begin(stage, stage.version("new"))
+    rollout.start()
+    stage.runtime.strangers = ["pid 7 (evil) listens"]
+    with pytest.raises(HealthError, match="pid 7 .evil. listens"):
+        rollout.switch()
+    assert stage.router.routing is None
 
 
 @pytest.mark.parametrize(

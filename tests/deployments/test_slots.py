@@ -6,7 +6,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments.slots import ensure_slot, publish, restore, start_slot
-from host.errors import HealthError, RestoreError
+from host.errors import HealthError, RestoreError, ToolError
 from host.ports import LOCAL, Endpoint
 from tests.deployments.stage import LEASE, Stage
 
@@ -54,6 +54,48 @@ def test_a_slot_that_dies_was_never_started(stage: Stage) -> None:
     with pytest.raises(HealthError, match="the new process is gone: exit 3"):
         start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
     assert stage.kinds()[-1] == "slot.starting"
+
+
+def test_a_port_that_a_stranger_has_is_given_up_for_another(stage: Stage) -> None:
+    stage.runtime.strangers = ["pid 7 (evil) listens"]
+    new = stage.version("new")
+    said = start_slot(stage.place, LEASE, "blue", stage.artifact(new))
+    assert said == "/health answered 200, ok; given up: pid 7 (evil) listens"
+    once = ["stop blue", "start new in blue"]
+    assert stage.effects == once * 2
+    assert stage.kinds() == [*["slot.stopping", "slot.stopped", "slot.starting"] * 2, "slot.started"]
+
+
+def test_after_three_ports_nothing_was_started_and_each_stranger_is_named(stage: Stage) -> None:
+    stage.runtime.strangers = [f"pid {number} (evil) listens" for number in (7, 8, 9, 10)]
+    with pytest.raises(HealthError, match="3 ports were tried.*pid 7 .*pid 8 .*pid 9 ") as failed:
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
+    assert "pid 10" not in str(failed.value)
+    assert stage.kinds()[-1] == "slot.starting"
+
+
+def test_an_engine_that_refuses_a_port_is_asked_for_another_only_if_a_stranger_has_it(stage: Stage) -> None:
+    stage.runtime.start_error = "address already in use"
+    with pytest.raises(ToolError, match="already in use"):
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
+    stage.runtime.strangers = ["one", "two", "three"]
+    with pytest.raises(HealthError, match="one; two; three"):
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("newer")))
+
+
+def test_an_answer_does_not_count_while_the_slot_does_not_listen(stage: Stage) -> None:
+    stage.place.__dict__["settings"] = stage.place.settings.model_copy(update={"health_timeout_seconds": 0.1})
+    stage.runtime.sockets = frozenset()
+    with pytest.raises(HealthError, match="answered 200, ok, but the new process did not listen there"):
+        start_slot(stage.place, LEASE, "blue", stage.artifact(stage.version("new")))
+
+
+def test_a_running_slot_whose_port_a_stranger_took_is_started_elsewhere(stage: Stage) -> None:
+    old = stage.version("old")
+    stage.run("blue", old)
+    stage.runtime.strangers = ["pid 7 (evil) listens"]
+    ensure_slot(stage.place, LEASE, "blue", stage.artifact(old))
+    assert stage.effects == ["stop blue", "start old in blue"]
 
 
 def test_all_traffic_goes_to_what_is_live_and_the_singletons_follow(stage: Stage) -> None:

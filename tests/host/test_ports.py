@@ -24,6 +24,13 @@ def test_who_listens_is_named() -> None:
     assert after is None or not after.startswith(f"pid {os.getpid()} (")
 
 
+def test_who_listens_at_one_address_is_told_from_who_does_at_another() -> None:
+    with socket.create_server((ports.LOCAL6, 0), family=socket.AF_INET6) as server:
+        port = server.getsockname()[1]
+        assert ports.who_listens(port, ports.LOCAL6)
+        assert ports.who_listens(port, ports.LOCAL) is None
+
+
 def test_winding_down_connections_do_not_take_a_port() -> None:
     with socket.create_server((ports.LOCAL, 0)) as server:
         port = server.getsockname()[1]

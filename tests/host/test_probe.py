@@ -257,3 +257,14 @@ def test_a_process_that_is_gone_is_not_waited_for(after: int) -> None:
 def test_who_answers_in_the_place_of_a_process_that_is_gone_is_not_believed(url: str) -> None:
     with pytest.raises(HealthError, match="the new process is gone"):
         await_healthy(url, ["/good"], 5, gone=dies(0))
+
+
+def test_an_answer_counts_if_the_process_held_the_same_socket_before_and_after(url: str) -> None:
+    held = iter([frozenset(), frozenset("a"), frozenset("b"), frozenset("b"), frozenset("b")])
+    assert "200" in await_healthy(url, ["/good"], 60, holds=lambda: next(held))
+    assert list(held) == []
+
+
+def test_what_was_answered_while_nobody_listened_is_told(url: str) -> None:
+    with pytest.raises(HealthError, match="answered 200, healthy, but the new process did not listen there"):
+        await_healthy(url, ["/good"], 0.1, holds=frozenset)

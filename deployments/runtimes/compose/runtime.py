@@ -47,6 +47,7 @@ from host.docker.labels import owner
 from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
 from host.home import CHECKOUT
+from host.listeners import listening_at, of_user, refuse
 from host.masking import masked
 from host.ports import LOCAL, Endpoint, Endpoints, free_port
 
@@ -322,16 +323,43 @@ class ComposeRuntime:
     def _grace_s(self) -> float:
         return max(self.place.settings.drain_seconds, 60)
 
-    def gone(self, slot: str) -> str | None:
-        """Return which container of a slot is not running, how it ended, and its last lines, masked."""
+    def gone(self, slot: str, since: str | None = None) -> str | None:
+        """Return which container of a slot is not running, how it ended, and its last lines, masked.
+
+        `since`: also one that died and that the engine started again, and one that is no more.
+        """
         found = self.projects.containers(self.names.slot(slot))
         if not found:
             return f"there is no container of {self.names.slot(slot)}"
+        known = since.split(",") if since is not None else [_mark(one) for one in found]
         for one in found:
-            if why := self._death(one):
+            why = self._death(one)
+            if why is None and _mark(one) not in known:
+                why = f"{one.service} {ending(self.engine.last_death(one))}, and the engine started it again"
+            if why:
                 said = self._masked(self.engine.log_tail(one, LAST_LINES))
                 return f"{why}; it said: {said or 'nothing'}"
-        return None
+        return "a container of it is gone" if set(known) - {_mark(one) for one in found} else None
+
+    def generation(self, slot: str) -> str:
+        """What a restart of the engine starts anew has died of nothing, and keeps its mark."""
+        return ",".join(_mark(one) for one in self.projects.containers(self.names.slot(slot)))
+
+    def listening(self, slot: str, endpoints: Endpoints, *, alone: bool) -> frozenset[str]:
+        """Return the containers of the slot for which the engine listens at the endpoints, which are on 127.0.0.1.
+
+        The socket there is the engine's (docker-proxy, rootlesskit, or none where the kernel forwards alone), never a
+        process of the slot's. So two things are asked: the engine whether it holds the port for a running container of
+        the slot, which it can only while nobody else does; and the kernel whether every socket there is of the
+        engine's user. Inside, each container has a network of its own, in which no other program listens.
+        """
+        running = [one for one in self.projects.containers(self.names.slot(slot)) if one.state == "running"]
+        found = []
+        for endpoint in endpoints:
+            ours = [one.id for one in running if str(endpoint) in one.published]
+            refuse([one for one in listening_at(endpoint, alone=alone) if not (ours and of_user(one, self.engine.uid))])
+            found.append(ours)
+        return frozenset(one for ours in found for one in ours) if all(found) else frozenset()
 
     def _death(self, container: Container) -> str | None:
         if container.state == "restarting" or _loops(container):
@@ -367,6 +395,10 @@ class ComposeRuntime:
 
     def _masked(self, text: str) -> str:
         return masked(text, app_secrets(self.place, self.database.variables()))
+
+
+def _mark(container: Container) -> str:
+    return f"{container.id[:12]}-{container.restarts}"
 
 
 def _loops(container: Container) -> bool:

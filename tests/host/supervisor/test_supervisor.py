@@ -110,10 +110,12 @@ def test_crashed_program_comes_back(supervisor: Supervisor) -> None:
     supervisor.up()
     supervisor.declare(program(SLEEP, start_s=0))
     supervisor.start("web")
-    first = pid_of(supervisor)
+    first, generation = pid_of(supervisor), supervisor.generation("web")
+    assert supervisor.generation("web") == generation
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: supervisor.states()["web"].pid not in (0, first), "web runs anew")
     supervisor.start("web")
+    assert supervisor.generation("web") != generation
 
 
 def test_program_that_cannot_stay_up_is_told_with_its_log(supervisor: Supervisor) -> None:
