@@ -265,7 +265,7 @@ class Rollout:
         run = self.artifact.bundle.run
         timeout_s = self.place.settings.health_timeout_seconds
         instance = self.instance
-        health = await_healthy(self.place.url, run.health, timeout_s, headers, instance.gone, instance.holds)
+        health = await_healthy(self.place.url, run.health, timeout_s, headers, instance.gone, holds=instance.holds)
         fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
         secrets = app_secrets(self.place, self.runtime.database.variables())
         said = smoke(self.place, self.installed, headers, self.lease, secrets)
