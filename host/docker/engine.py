@@ -2,15 +2,16 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from gates.release.verification import Usage
 from host.docker.containers import Container, errors, file_at, read_usage
@@ -304,39 +305,37 @@ class Engine:
 
         Raises ToolError if it is not installed, or did not end in time.
         """
-        program, ours = self._program()
-        try:
-            done = subprocess.run(
-                [program, *words],
-                env={**env, **ours},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"docker {' '.join(words[:4])} did not end within {timeout_s:g} s") from error
-        return done.returncode, done.stdout, done.stderr
+        code, output, trouble = self._run(words, env, subprocess.PIPE, timeout_s)
+        return code, output.decode(errors="replace"), trouble
 
     def run_into(self, words: Sequence[str], file: Path, timeout_s: float) -> tuple[int, str]:
         """Run the docker command with its output going into an existing file; return exit code and error output."""
-        program, ours = self._program()
         with open(file, "wb") as output:
+            code, _, trouble = self._run(words, {}, output, timeout_s)
+        return code, trouble
+
+    def _run(
+        self, words: Sequence[str], env: Mapping[str, str], stdout: int | BinaryIO, timeout_s: float
+    ) -> tuple[int, bytes, str]:
+        program, ours = self._program()
+        # A session of its own: `docker compose` is a process of its own, which outlives the one that started it.
+        with subprocess.Popen(
+            [program, *words],
+            env={**env, **ours},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process:
             try:
-                done = subprocess.run(
-                    [program, *words],
-                    env=ours,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.PIPE,
-                    timeout=timeout_s,
-                    check=False,
-                )
-            except subprocess.TimeoutExpired as error:
-                raise ToolError(f"docker {' '.join(words[:2])} did not end within {timeout_s:g} s") from error
-        return done.returncode, done.stderr.decode(errors="replace")
+                output, trouble = process.communicate(timeout=timeout_s)
+            except BaseException as error:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise ToolError(f"docker {' '.join(words[:4])} did not end within {timeout_s:g} s") from error
+                raise
+        return process.returncode, output or b"", trouble.decode(errors="replace")
 
     def _program(self) -> tuple[str, dict[str, str]]:
         program = shutil.which("docker")
