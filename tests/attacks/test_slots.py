@@ -402,7 +402,7 @@ def test_who_has_a_containers_port_is_not_taken_for_it(engine: Engine, tmp_path:
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("shared, uid", [(True, sandbox.APP_UID), (True, sandbox.CHECK_UID), (False, os.geteuid())])
+@pytest.mark.parametrize("shared, uid", [(True, sandbox.APP_UID), (False, os.geteuid())])
 def test_no_program_of_an_app_shares_the_port_of_a_router_in_a_container(
     engine: Engine, tmp_path: Path, shared: bool, uid: int
 ) -> None:
