@@ -80,8 +80,9 @@ def _slot(place: Environment, ledger: Ledger, live: Live) -> Look:
 
     UNHEALTHY if somebody else gets what people send to the slot, however well he answers.
     """
+    known = ledger.slots.get(live.slot)
     try:
-        place.runtime.listening(live.slot, ledger.slots[live.slot].endpoints, alone=False)
+        place.runtime.listening(live.slot, known.endpoints if known else (), alone=False)
         gone = place.runtime.gone(live.slot)
     except PortTaken as error:
         return Look(Condition.UNHEALTHY, f"slot {live.slot}: {error}")

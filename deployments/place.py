@@ -102,7 +102,8 @@ class Place:
             redirect_port=settings.redirect_port,
             trusted_hops=settings.xff_trusted_hops,
             twin=loopback_twin(settings.host),
-            shared=settings.router == "container",
+            # Only root's router has a uid that no app has.
+            shared=settings.router == "container" and os.geteuid() == 0,
         )
         return Envoy(self.directory / "router", self.sockets, edge)
 

@@ -1,4 +1,9 @@
-"""The router in a container of its own: Envoy with host networking, on the same files as the embedded one."""
+"""The router in a container of its own: Envoy with host networking, on the same files as the embedded one.
+
+It is replaced while it serves by another on the same ports (SO_REUSEPORT), which the kernel allows to programs of one
+uid. So that is done only as root, whose uid no program of an app has. An ordinary user's router has the uid of the
+apps, shares its ports with nobody, and is replaced with a gap of a second or so.
+"""
 
 import os
 import time
@@ -64,8 +69,12 @@ class RouterContainer:
         """Start another beside the one that runs, on the same ports, and let the old one finish what it has.
 
         No request is lost: the kernel shares out new connections until the old one takes none; streams that are open
-        after `drain_s` end. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
+        after `drain_s` end. Where ports are not shared the new one takes the old one's place instead, and what is open
+        is cut. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
         """
+        if not envoy.edge.shared:
+            self._swap(envoy)
+            return
         old_socket = _old_socket(envoy)
         os.replace(envoy.admin_socket, old_socket)
         self.engine.rename(self.name, self.name + OLD)
@@ -79,6 +88,22 @@ class RouterContainer:
             os.replace(old_socket, envoy.admin_socket)
             raise
         self._retire(envoy, drain_s)
+
+    def _swap(self, envoy: Envoy) -> None:
+        """Stop the one that runs and start another. Raises RouterError if that does not serve: the old one is back."""
+        self.engine.rename(self.name, self.name + OLD)
+        old = [one for one in [self._mine(OLD)] if one]
+        try:
+            self.engine.stop(old, START_TIMEOUT_S)
+            self._start(envoy)
+            self._await(envoy)
+        except BaseException:
+            if failed := self._mine():
+                self.engine.remove([failed])
+            self.engine.rename(self.name + OLD, self.name)
+            self.engine.start(old)
+            raise
+        self.engine.remove(old)
 
     def _await(self, envoy: Envoy) -> None:
         if not wait_for(envoy.ready, SERVES_TIMEOUT_S, POLL_S):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,7 @@ from deployments.candidate import Artifact
 from deployments.environment import Environment
 from deployments.instance import Instance
 from deployments.router.bootstrap import Edge
+from deployments.router.container import RouterContainer
 from deployments.router.router import Envoy
 from deployments.runtimes.process import ProcessRuntime
 from deployments.slots import start_slot
@@ -397,3 +399,27 @@ def test_who_has_a_containers_port_is_not_taken_for_it(engine: Engine, tmp_path:
             assert look_at_slot(made).condition is Condition.UNHEALTHY
     finally:
         clean(shop)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("shared, uid", [(True, sandbox.APP_UID), (False, os.geteuid())])
+def test_no_program_of_an_app_shares_the_port_of_a_router_in_a_container(
+    engine: Engine, tmp_path: Path, shared: bool, uid: int
+) -> None:
+    if shared and os.geteuid() != 0:
+        pytest.skip("only root's router shares its ports with its replacement")
+    envoy = Envoy(tmp_path / "router", tmp_path / "run", Edge(free_port(), twin=LOCAL6, shared=shared))
+    envoy.prepare()
+    labels = {"slipway.test": tmp_path.name}
+    image = "envoyproxy/envoy:v1.40-latest"
+    container = RouterContainer(engine, f"router-{uuid.uuid4().hex[:8]}", labels, image)
+    try:
+        container.up(envoy)
+        wait_for(envoy.ready, "Envoy in its container")
+        port = envoy.edge.port
+        with Stranger("v6only", (LOCAL, port), (LOCAL6, port), ("0.0.0.0", port), ("::", port), uid=uid) as stranger:
+            assert "bound 0" in stranger.said
+            assert answers(f"http://localhost:{port}/") == [503] * 40
+        assert CANARY not in stranger.said
+    finally:
+        engine.remove(engine.containers(labels))

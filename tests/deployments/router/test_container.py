@@ -3,20 +3,26 @@
 import socket
 import ssl
 import subprocess
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deployments.router.bootstrap import Edge
+from deployments.router.container import RouterContainer
+from deployments.router.router import Envoy
 from deployments.runtimes.compose.projects import stop_containers
 from host.docker.engine import Engine
 from host.docker.labels import owner
-from host.errors import ConfigError
-from host.ports import is_free
+from host.errors import ConfigError, RouterError
+from host.ports import free_port, is_free
 from tests.deployments.asking import Asking
 from tests.deployments.running import routing
 from tests.deployments.shop import Shop, shop
 from tests.pems import Files, Issuer
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -121,3 +127,32 @@ def test_a_strangers_router_is_left_alone(engine: Engine, tmp_path: Path) -> Non
 def _inspect(name: str, form: str) -> str:
     argv = ["docker", "inspect", name, "--format", form]
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_a_router_that_shares_no_port_is_replaced_in_its_place_and_comes_back_when_that_fails(
+    engine: Engine, tmp_path: Path
+) -> None:
+    port, labels = free_port(), {"slipway.test": tmp_path.name}
+
+    def envoy(hops: int) -> Envoy:
+        made = Envoy(tmp_path / "router", tmp_path / "run", Edge(port, trusted_hops=hops))
+        made.prepare()
+        return made
+
+    name = f"router-{uuid.uuid4().hex[:8]}"
+    container = RouterContainer(engine, name, labels, "envoyproxy/envoy:v1.40-latest")
+    try:
+        container.up(envoy(0))
+        wait_for(envoy(0).ready, "Envoy in its container")
+        before, after = _inspect(name, "{{.Id}}"), envoy(1)
+        assert container.outdated(after)
+        container.replace(after, 1)
+        assert _inspect(name, "{{.Id}}") != before and not engine.container(f"{name}-old")
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).status_code == 503
+        before, broken = _inspect(name, "{{.Id}}"), replace(container, image="envoyproxy/envoy:absent-here")
+        with pytest.raises(RouterError, match="could not be started"):
+            broken.replace(envoy(2), 1)
+        assert _inspect(name, "{{.Id}} {{.State.Status}}") == f"{before} running"
+        wait_for(envoy(1).ready, "the old one to be back")
+    finally:
+        engine.remove(engine.containers(labels))
