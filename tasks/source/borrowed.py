@@ -12,9 +12,7 @@ from host.errors import SourceError
 from host.git import git, run_git
 
 # What tells how the files lie on this disk. None of it names a program, and a word is all that any of it may be.
-SHAPE = (
-    "fileMode|symlinks|ignoreCase|autocrlf|eol|trustctime|checkStat|precomposeUnicode|sparseCheckout|sparseCheckoutCone"
-)
+SHAPE = "filemode|symlinks|ignorecase|autocrlf|eol|trustctime|checkstat|precomposeunicode|sparsecheckout(cone)?"
 _WORD = re.compile(r"[A-Za-z]{1,10}|[01]")
 
 
@@ -50,8 +48,9 @@ def borrow_index(top: Path, copy: Path) -> None:
         _copy_file(file, copy / file.name)
     if head := head_of(top):
         (copy / "HEAD").write_text(f"{head}\n", encoding="utf-8")
-    rows = run_git("config", "--get-regexp", rf"^core\.({'|'.join(SHAPE)})$", at=top).stdout.decode(errors="replace")
-    for key, _, value in (row.partition(" ") for row in rows.splitlines()):
+    shape = run_git("config", "--get-regexp", rf"^core\.({SHAPE})$", at=top)
+    rows = shape.stdout.decode(errors="replace").splitlines()
+    for key, _, value in (row.partition(" ") for row in rows):
         if _WORD.fullmatch(value):
             git("config", key, value, at=copy)
 
