@@ -40,11 +40,11 @@ def certificates(home: Home, now: datetime | None = None) -> Certificates:
     """Return the certificates in keys/ (0600), made when absent, and made anew when unreadable or soon over."""
     file, now = home.keys / FILE, now or datetime.now(UTC)
     known = _read(read_or_create(file, lambda: _made(now)), now)
-    if known is None:
-        write_atomically(file, _made(now))
-        known = _read(file.read_bytes(), now)
-    assert known is not None
-    return known
+    if known is not None:
+        return known
+    fresh = _made(now)
+    write_atomically(file, fresh)
+    return Certificates(*_BLOCK.findall(fresh))
 
 
 def client_context(directory: Path) -> ssl.SSLContext:

@@ -46,7 +46,14 @@ def run_git(
     where = ["-C", str(at)] if at else []
     command = ["git", *(word for setting in SETTINGS for word in ("-c", setting)), *where, *argv]
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    fixed = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1", "GIT_OPTIONAL_LOCKS": "0"}
+    fixed = {
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_NO_LAZY_FETCH": "1",  # an object that a repository lacks is not fetched by what that repository names
+        "GIT_PAGER": "cat",
+    }
     try:
         return subprocess.run(
             command,

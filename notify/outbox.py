@@ -46,6 +46,13 @@ _MEMORY = sa.Table(
     "memory", _schema, sa.Column("name", sa.String, primary_key=True), sa.Column("value", sa.String, nullable=False)
 )
 
+# When a remembered value was written last, for what is forgotten in time; absent for values of earlier versions.
+_WRITTEN = sa.Table(
+    "written", _schema, sa.Column("name", sa.String, primary_key=True), sa.Column("at", sa.Float, nullable=False)
+)
+# What the outside names, and with it how much there is: remembered for this long after it was written last.
+FORGOTTEN_AFTER = {"alert:": timedelta(days=60)}
+
 
 @dataclass(frozen=True)
 class Item:
@@ -209,10 +216,23 @@ class Outbox:
         with self._transaction() as connection:
             _keep(connection, name, value)
 
-    def prune(self) -> None:
-        """Forget the names whose time is over."""
+    def prune(self, now: datetime | None = None) -> None:
+        """Forget the names whose time is over, and the values of FORGOTTEN_AFTER that are old."""
+        at = (now or datetime.now(UTC)).timestamp()
         with self._transaction() as connection:
-            connection.execute(_SEEN.delete().where(_SEEN.c.until < time.time()))
+            connection.execute(_SEEN.delete().where(_SEEN.c.until < at))
+            for prefix, after in FORGOTTEN_AFTER.items():
+                self._forget(connection, prefix, at, at - after.total_seconds())
+
+    @staticmethod
+    def _forget(connection: sa.Connection, prefix: str, now: float, before: float) -> None:
+        """Forget what was written before a time. What nobody knows the time of counts as written now."""
+        names = sa.select(_MEMORY.c.name, sa.literal(now)).where(_MEMORY.c.name.startswith(prefix, autoescape=True))
+        connection.execute(insert(_WRITTEN).from_select(["name", "at"], names).on_conflict_do_nothing())
+        mine = _WRITTEN.c.name.startswith(prefix, autoescape=True) & (_WRITTEN.c.at < before)
+        old = sa.select(_WRITTEN.c.name).where(mine)
+        connection.execute(_MEMORY.delete().where(_MEMORY.c.name.in_(old)))
+        connection.execute(_WRITTEN.delete().where(mine))
 
 
 def _remember_names(connection: sa.Connection, names: Sequence[str], until: datetime) -> bool:
@@ -229,6 +249,9 @@ def _remember_names(connection: sa.Connection, names: Sequence[str], until: date
 def _keep(connection: sa.Connection, name: str, value: Any) -> None:
     fresh = insert(_MEMORY).values(name=name, value=json.dumps(value))
     connection.execute(fresh.on_conflict_do_update(index_elements=["name"], set_={"value": fresh.excluded.value}))
+    if name.startswith(tuple(FORGOTTEN_AFTER)):
+        written = insert(_WRITTEN).values(name=name, at=time.time())
+        connection.execute(written.on_conflict_do_update(index_elements=["name"], set_={"at": written.excluded.at}))
 
 
 def _insert(connection: sa.Connection, queue: str, kind: str, body: Mapping[str, Any], wait_s: float) -> None:

@@ -13,7 +13,6 @@ from email.utils import format_datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import uvicorn
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
@@ -23,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from host.errors import ConfigError
+from services.serving import make_server
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects
 
 LARGEST_RECORD_BYTES = 20_000_000
@@ -128,7 +128,7 @@ def main(directory: str, port: str) -> None:
     hours = (datetime.now(UTC) - records.newest).total_seconds() / 3600
     sys.stdout.write(f"{len(records.by_id)} records, the newest {hours:.0f} h old; http://127.0.0.1:{port}\n")
     sys.stdout.flush()
-    uvicorn.run(make_app(records), host="127.0.0.1", port=int(port), log_level="warning", access_log=False)
+    make_server(make_app(records), "127.0.0.1", int(port), concurrency=64, grace_s=2).run()
 
 
 async def _body(request: Request) -> bytes:

@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from evidence.bundle import Command, Run
 from gates.checks.benchmarks import NAME as BENCHMARKS
@@ -16,8 +17,9 @@ from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.repository_address import holds_password
 from settings.targets import Target
-from settings.toml_files import checked, read_toml
+from settings.toml_files import SECRET, checked, read_toml
 
 # Slipway fetches these packages itself, so options that would change what is installed have no effect.
 INSTALL = ("npm", "ci")
@@ -47,6 +49,18 @@ class App(_Section):
     """git URL or path. `{home}` is the state directory, `{release}` is this checkout. `SLIPWAY_REPOSITORY` overrides
     it.
     """
+
+    @field_validator("repository")
+    @classmethod
+    def _holds_no_password(cls, address: str) -> str:
+        if holds_password(address):
+            raise PydanticCustomError(
+                SECRET,
+                "the address holds a password or token, which everybody on this host could read in git's command line; "
+                "take it out of the address, and name a Prefect block that holds it: app.credentials_block",
+            )
+        return address
+
     branch: str = "main"
     """Branch that `ci` takes when no commit is named."""
     protected: tuple[str, ...] = ("main", "develop")

@@ -11,6 +11,8 @@ from host.errors import ConfigError
 from host.home import CHECKOUT
 
 Model = TypeVar("Model", bound=BaseModel)
+# The type of an error about a value that must not be repeated.
+SECRET = "secret"  # nosec B105
 
 
 def read_rules(model: type[Model], name: str, folder: Path = CHECKOUT / "config") -> Model:
@@ -35,7 +37,7 @@ def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
         return model.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        shown = first["loc"] and first["type"] not in ("missing", "extra_forbidden")
+        shown = first["loc"] and first["type"] not in ("missing", "extra_forbidden", SECRET)
         got = f"got {str(first['input'])[:120]!r}, " if shown else ""
         raise ConfigError(f"{file}: {key_of(error)}: {got}{first['msg']}") from error
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from starlette.applications import Starlette
@@ -38,6 +39,8 @@ from services.serving import serve
 from settings.hosts import CI, pools, targets
 from settings.notify import Notify, read_notify
 from settings.pipeline import read_pipeline
+
+PRUNE_EVERY_S = 6 * 3600.0
 
 log = structlog.get_logger("receiver")
 
@@ -99,6 +102,17 @@ class Receiver:
             raise Answered(503, "cannot be kept now; deliver it again later") from error
 
 
+def keep_small(outbox: Outbox, stop: threading.Event, every_s: float = PRUNE_EVERY_S) -> None:
+    """Have the outbox forget what is old, now and every `every_s` seconds, until `stop` is set."""
+    while True:
+        try:
+            outbox.prune()
+        except OutboxError as error:
+            log.error("outbox", error=str(error))
+        if stop.wait(every_s):
+            return
+
+
 def _places(home: Home) -> list[Environment]:
     app = read_pipeline().app.name
     return [Environment.open(target, app, home) for target in targets()]
@@ -128,10 +142,11 @@ def main() -> int:
             raise SlipwayError("config/notify.toml: github.webhook_secret is not set: nothing could be verified")
         outbox = Outbox.of(home)
         configured(notify)  # a bad table is refused here, not when there is something to say
-        outbox.prune()
+        outbox.prune()  # one that cannot be used is refused here too
         intake = Intake(notify, outbox)
         alerts = Alerts(notify, alerts_token(home), outbox, {place.name: place for place in _places(home)})
-        loops = [*_loops(notify, home, outbox, intake), alerts.run]
+        loops = _loops(notify, home, outbox, intake)
+        loops += [alerts.run, partial(keep_small, outbox)]
     except SlipwayError as error:
         sys.stderr.write(f"receiver: {error}\n")
         return 2

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from host.home import Home
 from host.trees import UnsafeTree, unpack
 from settings.pipeline import App, read_pipeline
 from tasks.retries import repeatable
+from tasks.source.borrowed import borrow, borrow_index, top_of
 from tasks.source.commit_tree import check_tree, refusal
 from tasks.source.prefect_blocks import repository_login
 
@@ -95,7 +97,18 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
         refs = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
         refs += ["+refs/pull/*/head:refs/pull/*/head"] * fork
         try:
-            git("fetch", "-q", "--prune", "--no-write-fetch-head", "--", url, *refs, at=copy, env=login)
+            git(
+                "fetch",
+                "-q",
+                "--prune",
+                "--no-write-fetch-head",
+                "--no-recurse-submodules",
+                "--",
+                url,
+                *refs,
+                at=copy,
+                env=login,
+            )
         except SourceError as error:
             raise SourceError(*error.args, transient=was_not_answered(str(error))) from error
     return copy
@@ -185,11 +198,16 @@ def _beginning(copy: Path, prefix: str) -> list[str]:
 
 def refuse_dirty(app: App) -> None:
     """Raises SourceError if the repository is a local working tree with uncommitted changes: they would silently be
-    left out.
+    left out. Nothing that its configuration names is run; submodules, which are not released, are not looked at.
     """
     if not (Path(app.repository) / ".git").exists():
         return
-    changed = git("status", "--porcelain", at=Path(app.repository)).splitlines()
+    top = top_of(Path(app.repository))
+    with tempfile.TemporaryDirectory(prefix="slipway-status-") as folder:
+        copy = borrow(top, Path(folder, "tree.git"))
+        borrow_index(top, copy)
+        status = git("--work-tree", str(top), "status", "--porcelain", "--ignore-submodules=all", at=copy)
+    changed = status.splitlines()
     if changed:
         raise SourceError(
             f"{app.repository} has {len(changed)} uncommitted changes ({changed[0].strip()}, ...): "

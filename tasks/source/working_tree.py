@@ -1,6 +1,5 @@
 """A working tree as it is now, uncommitted changes included, as if it were a commit."""
 
-import shutil
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -9,6 +8,7 @@ from evidence.commits import read_history
 from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
+from tasks.source.borrowed import borrow, head_of, top_of
 from tasks.source.commit_tree import check_tree
 from tasks.source.git import Source, compared_with, tell_submodules, tracked
 
@@ -25,8 +25,8 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     Not repeated: it reads files of this host only.
     """
     top, folder = _place(path)
-    copy = _borrowing(top, directory / "tree.git")
-    head = _head(top)
+    copy = borrow(top, directory / "tree.git")
+    head = head_of(top)
     base = _only(copy, head, folder)
     git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
     tree = git("write-tree", f"--prefix={folder}", at=copy)
@@ -58,9 +58,10 @@ def _place(path: Path) -> tuple[Path, str]:
     if not path.is_dir():
         raise SourceError(f"{path}: no such directory; name a git working tree: make ci APP=PATH")
     try:
-        return Path(git("rev-parse", "--show-toplevel", at=path)), git("rev-parse", "--show-prefix", at=path)
+        folder = git("rev-parse", "--show-prefix", at=path)
     except SourceError as error:
         raise SourceError(f"{path} is not a git working tree; run there: git init ({error})") from error
+    return top_of(path), folder
 
 
 def _only(copy: Path, commit: str, folder: str) -> str:
@@ -71,29 +72,6 @@ def _only(copy: Path, commit: str, folder: str) -> str:
     if mode_type_hash[1:2] != ["tree"]:
         return ""
     return _write_commit(copy, mode_type_hash[2], commit, f"only {folder}")
-
-
-def _borrowing(top: Path, copy: Path) -> Path:
-    """Make a bare repository that reads the working tree's objects and writes only its own.
-
-    Its configuration is ours: no filter, hook or helper that the working tree's repository names is run.
-    """
-    git("init", "-q", "--bare", str(copy))
-    objects = Path(top, git("rev-parse", "--git-path", "objects", at=top))
-    (copy / "objects" / "info").mkdir(parents=True, exist_ok=True)
-    (copy / "objects" / "info" / "alternates").write_text(f"{objects.resolve()}\n", encoding="utf-8")
-    for name in ("shallow", "info/exclude"):
-        theirs = Path(top, git("rev-parse", "--git-path", name, at=top))
-        if theirs.is_file():
-            shutil.copyfile(theirs, copy / name)
-    return copy
-
-
-def _head(top: Path) -> str:
-    try:
-        return git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", at=top)
-    except SourceError:
-        return ""
 
 
 def _branch(top: Path) -> str:

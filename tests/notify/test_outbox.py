@@ -1,6 +1,7 @@
 """The outbox: in order, once, across restarts and between processes."""
 
 import os
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -98,3 +99,27 @@ def test_given_up_is_said_until_something_is_told(outbox: Outbox) -> None:
     assert "given up: refused" in outbox.backlog(SLACK).trouble(datetime.now(UTC), timedelta(0))
     outbox.settle(second)
     assert outbox.backlog(SLACK).trouble(datetime.now(UTC), timedelta(0)) == ""
+
+
+def test_what_alerts_left_is_forgotten_in_time_and_nothing_else(outbox: Outbox) -> None:
+    now = datetime.now(UTC)
+    outbox.write([], {"alert:old": {"over": True}, "journal:production": 7})
+    outbox.remember("alert_not_one", 1)
+    assert outbox.first(["delivery:x"], now + timedelta(days=3))
+    outbox.prune(now + timedelta(days=59))
+    assert outbox.recall("alert:old") == {"over": True}
+    outbox.prune(now + timedelta(days=61))
+    assert outbox.recall("alert:old") is None
+    assert (outbox.recall("journal:production"), outbox.recall("alert_not_one")) == (7, 1)
+    assert outbox.first(["delivery:x"], now)  # its time was over
+
+
+def test_what_an_earlier_version_remembered_of_alerts_is_forgotten_in_time_too(outbox: Outbox) -> None:
+    outbox.remember("alert:ours", 1)
+    with sqlite3.connect(outbox.file) as file:
+        file.execute("DROP TABLE written")
+    again, now = Outbox(outbox.file), datetime.now(UTC)
+    again.prune(now)
+    assert again.recall("alert:ours") == 1
+    again.prune(now + timedelta(days=61))
+    assert again.recall("alert:ours") is None

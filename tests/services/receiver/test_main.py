@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,10 +16,11 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from host.errors import OutboxError
 from notify.outbox import Outbox
 from services.receiver.forward import Forwarder
 from services.receiver.intake import Intake
-from services.receiver.main import Receiver
+from services.receiver.main import Receiver, keep_small
 from settings.notify import Notify
 from tests.prefect_server import PrefectServer, a_home, prefect_server
 from tests.serving import serving
@@ -359,3 +361,19 @@ def test_a_pull_request_of_a_pushed_commit_starts_nothing_twice(
     world.deliver(asked, "pull_request")
     forwarder.work()
     assert [event["event"] for event in server.events] == ["slipway.github.push"]
+
+
+def test_the_outbox_is_kept_small_again_and_again(tmp_path: Path) -> None:
+    class Counted(Outbox):
+        pruned = 0
+
+        def prune(self, now: datetime | None = None) -> None:
+            self.pruned += 1
+            if self.pruned == 1:
+                raise OutboxError("the disk is away for a moment")
+            if self.pruned == 3:
+                stop.set()
+
+    stop, outbox = threading.Event(), Counted(tmp_path / "outbox.sqlite")
+    keep_small(outbox, stop, every_s=0.001)
+    assert outbox.pruned == 3
