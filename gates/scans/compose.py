@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from gates.findings import Finding, Severity, make_finding
@@ -116,12 +115,11 @@ def is_of_host(source: str, file: str) -> bool:
     if not source.startswith("/"):
         return posixpath.normpath(posixpath.join(posixpath.dirname(file), source)).split("/")[0] == ".."
     # Two slashes at the start would stay two.
-    path = PurePosixPath("/" + posixpath.normpath(source).lstrip("/"))
-    if path.name in SOCKETS or path == PurePosixPath("/"):
+    path = "/" + posixpath.normpath(source).lstrip("/")
+    if path == "/" or posixpath.basename(path) in SOCKETS:
         return True
-    folders = [PurePosixPath(one) for one in HOST_FOLDERS]
-    inside = any(path.is_relative_to(one) or one.is_relative_to(path) for one in folders)
-    return inside and str(path) not in HARMLESS
+    inside = any(f"{path}/".startswith(f"{one}/") or f"{one}/".startswith(f"{path}/") for one in HOST_FOLDERS)
+    return inside and path not in HARMLESS
 
 
 def _rights(service: Mapping[str, Any]) -> Iterator[_Row]:
