@@ -270,6 +270,24 @@ def test_addresses_are_not_fetched(stranger: Stranger) -> None:
     assert "build.ssh: not allowed" in said
 
 
+def test_a_wrong_form_reads_nothing_either(stranger: Stranger, outside: Path) -> None:
+    path = str(outside)
+    said = stranger.refused(
+        {
+            "include": {"path": [[path]]},
+            "services": {
+                "web": {**WEB, "extends": [path], "env_file": [[path]], "build": [path], "configs": path},
+                "other": [path],
+            },
+            "configs": [{"file": path}],
+            "secrets": {"k": path, "j": {"environment": [path]}},
+        }
+    )
+    for key in ("include.0", "service web: extends", "service web: env_file", "service web: build", "service other"):
+        assert f"{key}" in said, key
+    assert "configs: expected a mapping" in said and "secret k: expected a mapping" in said
+
+
 HIDDEN = {
     "an anchor": """
 x-a: &a {image: "${SLIPWAY_IMAGE}", labels: {slipway.role: slot}, expose: [8000], env_file: OUTSIDE}

@@ -34,10 +34,14 @@ BUILD = (
     "context",
     "dockerfile",
     "dockerfile_inline",
+    "extra_hosts",
     "labels",
     "no_cache",
     "platforms",
+    "provenance",
     "pull",
+    "sbom",
+    "secrets",
     "shm_size",
     "tags",
     "target",
@@ -47,10 +51,11 @@ Place = tuple[str | int, ...]
 
 @dataclass
 class Contained:
-    """The copies of one file and of all that it reaches. `copy` is the one that compose is given."""
+    """The copies of one file and of all that it reaches, by name. `copy` is the one that compose is given."""
 
     problems: list[str] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
+    names: dict[Path, str] = field(default_factory=dict)
     copy: Path | None = None
 
 
@@ -70,7 +75,7 @@ class _Reader:
         if len(self.copies) >= MOST_FILES:
             raise ConfigError(f"more than {MOST_FILES} files; put them together")
         copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
-        name = str(file.relative_to(self.top))
+        name = self.found.names[copy] = str(file.relative_to(self.top))
         document = parse(text_of(file, name), name)
         copy.write_text(written(_File(self, document, base).rewritten(only)), encoding="utf-8")
         return copy
@@ -164,14 +169,16 @@ class _File:
         return kept
 
     def _each(self, given: Any, where: Place, read: Callable[[Any, Place], Any]) -> Any:
-        if not isinstance(given, dict):
-            return given
-        return {name: read(one, (*where, name)) for name, one in given.items()}
+        return {name: read(one, (*where, name)) for name, one in self._mapping(given, where).items()}
+
+    def _mapping(self, given: Any, where: Place) -> dict[str, Any]:
+        if given is None or isinstance(given, dict):
+            return given or {}
+        self.refuse(where, "expected a mapping")
+        return {}
 
     def _service(self, given: Any, where: Place) -> Any:
-        if not isinstance(given, dict):
-            return given
-        kept = self._known(given, where, SERVICE)
+        kept = self._known(self._mapping(given, where), where, SERVICE)
         kept.pop("develop", None)
         readers: dict[str, Callable[[Any, Place], Any]] = {
             "build": self._build,
@@ -203,9 +210,9 @@ class _File:
         return found
 
     def _extends(self, given: Any, where: Place) -> Any:
-        if not isinstance(given, dict):
+        if isinstance(given, str):
             return given
-        kept = self._known(given, where, EXTENDS)
+        kept = self._known(self._mapping(given, where), where, EXTENDS)
         if "file" in kept:
             file, service = self._inside(kept.pop("file"), (*where, "file")), kept.get("service")
             if file is None or not isinstance(service, str):
@@ -273,27 +280,22 @@ class _File:
         return str(path or self.reader.top).replace("$", "$$")
 
     def _config(self, given: Any, where: Place) -> Any:
-        if not isinstance(given, dict):
-            return given
-        kept = self._known(given, where, tuple(Config.model_fields))
-        name = kept.get("environment")
-        if name is not None and name not in self.reader.known:
+        kept = self._known(self._mapping(given, where), where, tuple(Config.model_fields))
+        if (name := kept.get("environment")) is not None and str(name) not in self.reader.known:
             self.refuse((*where, "environment"), f"{name} is not of this environment; set APP_{name}, or remove it")
-            kept["content"] = kept.pop("environment")
+            kept["content"] = str(kept.pop("environment"))
         if kept.get("file") is not None:
             kept["file"] = str(self._inside(kept["file"], (*where, "file")) or self.reader.top)
         return kept
 
     def _secret(self, given: Any, where: Place) -> Any:
         """Hold a secret to the artifact's files, and keep only its name: its value is the environment's SECRET_."""
-        if isinstance(given, dict):
-            kept = self._known(given, where, tuple(Secret.model_fields))
-            instead = f"its value is SECRET_{str(where[-1]).upper()} of config/<environment>.env"
-            if kept.get("file") is not None:
-                self._path(kept["file"], (*where, "file"), self.base, instead)
-            name = kept.get("environment")
-            if name is not None and name not in self.reader.known:
-                self.refuse((*where, "environment"), f"{name} is not of this environment; {instead}: remove it")
+        kept = self._known(self._mapping(given, where), where, tuple(Secret.model_fields))
+        instead = f"its value is SECRET_{str(where[-1]).upper()} of config/<environment>.env"
+        if kept.get("file") is not None:
+            self._path(kept["file"], (*where, "file"), self.base, instead)
+        if (name := kept.get("environment")) is not None and str(name) not in self.reader.known:
+            self.refuse((*where, "environment"), f"{name} is not of this environment; {instead}: remove it")
         return {"file": NOTHING}
 
     def _inside(self, given: Any, where: Place, optional: bool = False) -> Path | None:

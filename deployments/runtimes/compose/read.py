@@ -36,7 +36,8 @@ def read_model(
         words = ["compose", "--env-file", NOTHING, "--project-directory", str(file.resolve().parent), "-p", project]
         words += ["-f", str(found.copy), "config", "--format", "json"]
         code, output, errors = engine.run(words, env, READ_TIMEOUT_S)
-        errors = errors.replace(f"{scratch}/", "")
+    for copy, name in found.names.items():
+        errors = errors.replace(str(copy), name)
     problems = list(found.problems)
     if unset := sorted(set(UNSET.findall(errors))):
         problems.append(
