@@ -8,18 +8,24 @@ import os
 import sys
 import tarfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from prefect.logging import disable_run_logger
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from deployments.place import Place
+from deployments.runtimes.layout import Installed, Layout
+from evidence.bundle import Bundle, Run
+from evidence.store import Store
 from gates.check import Outcome
 from gates.scans.security import Context, judge_scan
-from host.errors import SlipwayError, SourceError, ToolError
+from host.errors import ArtifactError, SlipwayError, SourceError, ToolError
 from host.home import Home
 from host.ports import free_port
 from host.virtual_environments import interpreter, make_venv
@@ -225,10 +231,10 @@ def npm_lock(**entry: object) -> dict[str, object]:
     return {"lockfileVersion": 3, "packages": packages}
 
 
-def npm_folder(tree: Path, lock: object, settings: str = "", **package: object) -> Path:
+def npm_folder(tree: Path, lock: object, settings: str = "", package: Mapping[str, object] | None = None) -> Path:
     folder = tree / "frontend"
     folder.mkdir()
-    (folder / "package.json").write_text(json.dumps({"dependencies": {"x": "^1.0.0"}, **package}))
+    (folder / "package.json").write_text(json.dumps({"dependencies": {"x": "^1.0.0"}, **(package or {})}))
     (folder / "package-lock.json").write_text(json.dumps(lock))
     (folder / ".npmrc").write_text(settings)
     return folder
@@ -286,7 +292,7 @@ def test_a_lock_of_npm_does_not_lead_to_a_folder(home: Path, tree: Path, place: 
     ],
 )
 def test_a_package_json_asks_the_registry_alone(home: Path, tree: Path, package: dict[str, object], word: str) -> None:
-    refused_by_npm(npm_folder(tree, npm_lock(), **package), "package.json", word)
+    refused_by_npm(npm_folder(tree, npm_lock(), package=package), "package.json", word)
 
 
 @pytest.mark.parametrize(
@@ -309,3 +315,29 @@ def test_a_package_json_asks_the_registry_alone(home: Path, tree: Path, package:
 def test_the_settings_of_npm_are_not_the_apps(home: Path, tree: Path, setting: str) -> None:
     name = setting.partition("=")[0].strip()
     refused_by_npm(npm_folder(tree, npm_lock(), f"; a comment\nfund=false\n{setting}\n"), ".npmrc: line 3", name)
+
+
+@pytest.mark.parametrize("option", ["--no-binary evil\n--find-links {folder}", "-r {keys}", "-e {folder}"])
+def test_the_lock_of_an_artifact_is_read_again_at_a_release(home: Path, tree: Path, option: str) -> None:
+    canary = home / "canary"
+    digest = evil_source(tree / "vendor", canary)
+    store = Store(home / "store")
+    lock = tree / "requirements.lock"
+    words = option.format(folder=tree / "vendor", keys=home / "keys" / "prefect-auth")
+    lock.write_text(f"{words}\nevil==1.0 --hash=sha256:{digest}\n")
+    bundle = Bundle(
+        app="shop",
+        commit="c" * 40,
+        version="1",
+        python=PYTHON,
+        source="0" * 64,
+        lock=store.put_file(lock),
+        wheels={},
+        run=Run(command=("python",)),
+    )
+    place = cast(Place, SimpleNamespace(store=store, home=Home(home)))
+    installed = Installed("d" * 64, bundle, home / "installed")
+    installed.root.mkdir()
+    with pytest.raises(ArtifactError, match="artifact dddddddddddd: runtime.lock: line 1: an option") as refused:
+        Layout(place, runs_here=True)._make(installed, bundle.lock, {})
+    assert not canary.exists() and "canary" not in str(refused.value)
