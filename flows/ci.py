@@ -8,7 +8,6 @@ from pathlib import Path
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from evidence.check_report import Report, expected_seconds, keep_report
@@ -39,6 +38,7 @@ from tasks.source.dependencies import download_wheels, make_environment
 from tasks.source.git import Source, fetch_source
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Looked, Workspace, working_directory
+from tasks.states import Completed, Failed
 
 
 def _run_name() -> str:

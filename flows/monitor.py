@@ -3,7 +3,6 @@
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
 
 from deployments.overview import overview
 from host.errors import SlipwayError
@@ -11,6 +10,7 @@ from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.events import tell_unhealthy
 from tasks.release.open_place import open_place
+from tasks.states import Completed, Failed
 
 
 def _run_name() -> str:

@@ -2,12 +2,12 @@
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
 from deployments import recovery
 from host.errors import RestoreError, SlipwayError
 from settings.targets import Target
 from tasks.release.open_place import open_place
+from tasks.states import Completed, Failed
 
 
 def _run_name() -> str:

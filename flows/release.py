@@ -2,7 +2,6 @@
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
 from deployments.preflight import Preflight, choose_version, preflight
 from deployments.recovery import reconcile
@@ -33,6 +32,7 @@ from tasks.release.steps import (
     verify_preview,
 )
 from tasks.source.git import fetch_repository
+from tasks.states import Completed, Failed
 
 
 def _run_name() -> str:

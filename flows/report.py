@@ -2,7 +2,6 @@
 
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
 
 from host.errors import SlipwayError
 from host.files import write_atomically
@@ -13,6 +12,7 @@ from tasks.delivery.collect import collect
 from tasks.delivery.page import html_page, markdown_page, report_message
 from tasks.delivery.plots import png
 from tasks.notify.messages import say
+from tasks.states import Completed, Failed
 
 
 @flow(name="report", flow_run_name="report")

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
 
 from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
 from gates.release.operation import Outcome
@@ -15,6 +14,7 @@ from tasks.artifacts import show
 from tasks.notify.messages import call_person, tell_release
 from tasks.release.open_place import open_place
 from tasks.release.pages import outcome_page
+from tasks.states import Completed, Failed
 
 
 def _run_name() -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
-from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from evidence.scan_report import ScanReport, ScanReports, keep_scans
@@ -35,6 +34,7 @@ from tasks.source.dependencies import make_environment
 from tasks.source.git import Source, fetch_source
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Workspace, working_directory
+from tasks.states import Completed, Failed
 
 OUTDATED_ON = 0  # Monday, UTC: what has newer releases is told once a week
 

@@ -6,7 +6,6 @@ from typing import Literal
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
-from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from gates.check import judge_checks
@@ -23,6 +22,7 @@ from tasks.checks.suites_page import suites_page
 from tasks.source.dependencies import make_environment
 from tasks.source.git import fetch_source
 from tasks.source.workspace import Looked, Workspace, working_directory
+from tasks.states import Completed, Failed
 
 Choice = Literal["all", "unit", "integration", "e2e", "performance", "regression"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from gates.findings import Finding
 from gates.verdict import Action, Verdict
@@ -78,7 +78,8 @@ class Measure(BaseModel):
 class Check(BaseModel):
     """One check of one commit. `examined` says what it looked at ("42 files", "61 tests"), so that a pass means
     something; `measures` are its figures with their limits, `findings` what it found; `source_run` is the run that
-    looked, when this one only remembers (the inputs were the same).
+    looked, when this one only remembers (the inputs were the same). `source_away`: it has no verdict only because a
+    source outside is away; that is for who judges it and is not written into evidence.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -93,6 +94,7 @@ class Check(BaseModel):
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     source_run: str = ""
+    source_away: bool = Field(False, exclude=True)
 
 
 # A required check that came to one of these does not block.

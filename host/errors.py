@@ -30,6 +30,12 @@ class SlipwayError(Exception):
         super().__init__(*args)
         self.transient = transient
 
+    def __str__(self) -> str:
+        """Return the message with known secrets masked: it may quote a program, and goes to pages, comments, chats."""
+        from host.json_logs import veiled  # it needs the home, which needs these errors
+
+        return veiled(super().__str__())
+
 
 class ConfigError(SlipwayError):
     """A setting is missing, malformed or contradicts another; file and key are named."""
@@ -37,6 +43,12 @@ class ConfigError(SlipwayError):
 
 class ToolError(SlipwayError):
     """A program that we called is absent, crashed, or answered something that we cannot read."""
+
+
+class SourceAway(ToolError):
+    """A source outside (advisories, an archive) is away, stale or knows nothing: whatever the commit says, nobody could
+    have looked.
+    """
 
 
 class SourceError(SlipwayError):

@@ -77,7 +77,7 @@ def correlated(line: dict[str, Any]) -> dict[str, Any]:
 
 def to_json(line: Mapping[str, Any]) -> str:
     """Return one line of JSON of at most LONGEST_LINE characters, with secrets masked."""
-    safe = _veil(line)
+    safe = veiled_values(line)
     text = json.dumps(safe, default=str, ensure_ascii=False)
     if len(text) <= LONGEST_LINE:
         return text
@@ -85,12 +85,12 @@ def to_json(line: Mapping[str, Any]) -> str:
     return json.dumps({**short, "cut": True}, ensure_ascii=False)
 
 
-def _veil(value: Any) -> Any:
+def veiled_values(value: Any) -> Any:
     """Mask every text in a value, before JSON escapes anything in it."""
     if isinstance(value, Mapping):
-        return {key: _veil(part) for key, part in value.items()}
+        return {key: veiled_values(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_veil(part) for part in value]
+        return [veiled_values(part) for part in value]
     return value if isinstance(value, bool | int | float | None) else veiled(str(value))
 
 

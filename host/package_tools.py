@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from host.errors import ToolError
+from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
 
@@ -134,7 +135,13 @@ def _named_paths(env: Mapping[str, str]) -> list[Path]:
         if name in ("PATH", "PIP_CONFIG_FILE"):
             continue
         for word in value.split():
-            path = unquote(urlsplit(word).path) if word.startswith("file:") else word
-            if os.path.isabs(path) and os.path.exists(path):
-                named.append(Path(path))
+            path = Path(unquote(urlsplit(word).path) if word.startswith("file:") else word)
+            if path.is_absolute() and path.exists():
+                named.append(_mirror(path) if "INDEX" in name else path)
     return named
+
+
+def _mirror(index: Path) -> Path:
+    """Return what must be seen of an index in a folder: its pages lead to files beside it (simple/, packages/)."""
+    holds_ours = any(ours.is_relative_to(index.parent) for ours in (Home.find().root, CHECKOUT))
+    return index if holds_ours or len(index.parts) < 3 else index.parent

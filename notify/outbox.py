@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from host.errors import OutboxError
 from host.home import Home
+from host.json_logs import veiled_values
 
 BUSY_S = 2.0
 # The queues: what arrived from GitHub and from Alertmanager, and what is for GitHub. Each channel has one of its name.
@@ -256,5 +257,9 @@ def _keep(connection: sa.Connection, name: str, value: Any) -> None:
 
 def _insert(connection: sa.Connection, queue: str, kind: str, body: Mapping[str, Any], wait_s: float) -> None:
     now = time.time()
-    row = {"queue": queue, "kind": kind, "body": json.dumps(dict(body)), "due": now + wait_s, "created": now}
+    # What arrived stays as it is; in what goes out, known secrets are masked, whoever wrote it.
+    text = json.dumps(dict(body))
+    if queue not in (INCOMING, ALERTS):
+        text = json.dumps(veiled_values(json.loads(text)))
+    row = {"queue": queue, "kind": kind, "body": text, "due": now + wait_s, "created": now}
     connection.execute(_ITEMS.insert().values(**row))

@@ -278,8 +278,9 @@ class Scans(_Section):
     """The security scans."""
 
     accepted: dict[Name, Annotated[str, Field(min_length=10)]] = Field(default_factory=dict)
-    """`NAME = "reason"`: a scan that may stay un-run when it cannot look. A reason of 10 characters or more. Every page
-    says that nobody looked.
+    """`NAME = "reason"`: a scan that may stay un-run when a source outside (advisories, an archive) is away. What the
+    commit keeps from being read is never accepted. A reason of 10 characters or more. Every page says that nobody
+    looked.
     """
     osv_url: Address = "https://api.osv.dev"
     """Where OSV advisories come from. `SLIPWAY_OSV_URL` overrides it."""

@@ -9,6 +9,7 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from gates.check import Check, Outcome
+from host.json_logs import veiled
 
 # Not emoji: a browser without an emoji font shows those as empty boxes.
 SIGN = {
@@ -42,9 +43,12 @@ def checks_table(checks: Sequence[Check]) -> str:
 def show(key: str, markdown: str, description: str) -> None:
     """Put a page into the run's artifacts, and a line into its log. When the server is away the page goes to the log.
 
+    Known secrets are masked.
+
     Not a task: the page belongs to the run, and its timeline shows what was done, not that it was told.
     """
     log = get_run_logger()
+    markdown, description = veiled(markdown), veiled(description)
     try:
         create_markdown_artifact(markdown, key=key, description=description)
         log.info("page %s, under Artifacts: %s", key, description)

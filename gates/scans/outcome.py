@@ -37,13 +37,17 @@ def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
 
 @dataclass(frozen=True)
 class ScanOutcome:
-    """What a scan saw: its findings, what it looked at, and `problems`, each a reason why that is not everything."""
+    """What a scan saw: its findings, what it looked at, and `problems`, each a reason why that is not everything.
+
+    `away` are the reasons that no commit can cause: a source outside cannot be reached, or knows nothing.
+    """
 
     findings: tuple[Finding, ...] = ()
     problems: tuple[str, ...] = ()
     examined: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     measures: tuple[Measure, ...] = ()
+    away: tuple[str, ...] = ()
 
     def __add__(self, other: "ScanOutcome") -> "ScanOutcome":
         return ScanOutcome(
@@ -52,6 +56,7 @@ class ScanOutcome:
             self.examined + other.examined,
             self.notes + other.notes,
             self.measures + other.measures,
+            self.away + other.away,
         )
 
 
@@ -88,10 +93,11 @@ def conclude(name: str, tool: str, outcome: ScanOutcome, seconds: float = 0) -> 
     notes = list(dict.fromkeys(outcome.notes))
     if len(findings) > MOST_FINDINGS:
         notes.insert(0, f"{len(findings)} findings, of which the worst {MOST_FINDINGS} are kept")
-    problems = list(dict.fromkeys(outcome.problems))
+    problems = list(dict.fromkeys((*outcome.problems, *outcome.away)))
     return Check(
         name=name,
         outcome=Outcome.NO_VERDICT if problems else Outcome.PASSED,
+        source_away=bool(outcome.away) and not outcome.problems,
         reason=_problems(problems, findings) if problems else counted(findings),
         examined=", ".join(filter(None, outcome.examined)),
         tool=tool,

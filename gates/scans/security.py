@@ -67,8 +67,9 @@ class Context:
 def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
     """Return the check with the outcome that its findings come to.
 
-    Findings that block fail it, also when the scan could not look at everything else. A scan that could not look and is
-    accepted un-run says both reasons; one that failed is never accepted. A scan that fails itself because of findings
+    Findings that block fail it, also when the scan could not look at everything else. A scan that could not look
+    because a source outside is away, and is accepted un-run, says both reasons; one that failed, or could not read what
+    the commit holds, is never accepted. A scan that fails itself because of findings
     passes when all of those are waived; what else it fails for it must show as a measure.
     """
     waived = [
@@ -90,7 +91,7 @@ def _outcome(check: Check, blocking: Sequence[str], waived: Sequence[Finding], c
     if blocking:
         beyond = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
         return Outcome.FAILED, "; ".join([*blocking, *beyond])
-    if check.outcome is Outcome.NO_VERDICT and check.name in context.accepted:
+    if check.outcome is Outcome.NO_VERDICT and check.source_away and check.name in context.accepted:
         because = context.accepted[check.name]
         return Outcome.ACCEPTED_UNRUN, f"accepted un-run because {because}; it could not look: {check.reason}"
     completed = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))

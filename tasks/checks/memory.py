@@ -37,6 +37,7 @@ RULES = (
     "tasks/scans/**/*.py",
     "tasks/source/**/*.py",
     "host/git.py",
+    "host/locks.py",
     "host/trees.py",
     "host/sandbox/*.py",
     "config/semgrep/**/*",

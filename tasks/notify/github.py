@@ -17,6 +17,7 @@ from gates.notify.release_notes import notes_of
 from gates.notify.texts import CiResult, ci_comment
 from host.errors import SlipwayError
 from host.home import Home
+from host.json_logs import veiled_values
 from notify.github_api import pack
 from notify.outbox import GITHUB, Outbox
 from settings.notify import Notify, read_notify
@@ -56,7 +57,7 @@ def tell_findings(commit: str, branch: str, sarif: Mapping[str, Any]) -> None:
     def tell(notify: Notify, outbox: Outbox) -> None:
         if not notify.github.sarif or not branch:
             return
-        packed = pack(json.dumps(sarif).encode())
+        packed = pack(json.dumps(veiled_values(sarif)).encode())
         if len(packed) > LARGEST_SARIF_BYTES:
             get_run_logger().warning("the findings are too large for GitHub's Security tab: %d bytes", len(packed))
             return

@@ -15,7 +15,6 @@ from prefect.exceptions import FlowPauseTimeout, PrefectException
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from prefect.logging import get_run_logger
-from prefect.states import Failed
 from pydantic import Field
 
 from deployments.environment import Environment
@@ -26,6 +25,7 @@ from tasks.artifacts import show
 from tasks.notify.links import run_url
 from tasks.notify.messages import ask_people
 from tasks.release.pages import approval_page, commit_lines
+from tasks.states import Failed
 
 POLL_S = 1
 

@@ -25,7 +25,7 @@ from tasks.scans.packages.advisories import CANARY, Source
 from tasks.scans.packages.npm import OTHER_LOCKS, look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
 from tasks.scans.packages.pins import Pin, Pins, read_pins
-from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
+from tasks.scans.tools import Scanner, as_report, read_json, scan_parts, unread
 from tasks.scans.tree import Tree
 
 TIMEOUT_S = 180.0
@@ -78,7 +78,7 @@ def look_at_python(subject: Subject) -> ScanOutcome:
         audit = Audit(subject, source)
     except ToolError as error:
         # What the locks themselves keep from being audited is told all the same.
-        return ScanOutcome(problems=(str(error), *unauditable(subject)))
+        return unread(str(error), error) + ScanOutcome(problems=tuple(unauditable(subject)))
     outcome, locks = ScanOutcome(notes=(f"advisories of {age}",)), dict[Pin, list[str]]()
     for lock in subject.pipeline.locks.every:
         try:

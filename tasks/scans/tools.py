@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from gates.check import Check
 from gates.checks.reports import last_line
 from gates.scans.outcome import Model, ReportError, ScanOutcome, conclude, merge_parts
-from host.errors import SlipwayError, ToolError
+from host.errors import SlipwayError, SourceAway, ToolError
 from host.sandbox import run as sandbox
 from tasks.scans import Subject
 from tasks.source.dependencies import own_tools
@@ -47,7 +47,12 @@ def look_at_part(part: str, look: Callable[[], ScanOutcome]) -> ScanOutcome:
     try:
         return look()
     except (SlipwayError, ReportError, OSError, RecursionError, MemoryError) as error:
-        return ScanOutcome(problems=(f"{part} could not be looked at: {str(error)[:600] or type(error).__name__}",))
+        return unread(f"{part} could not be looked at: {str(error)[:600] or type(error).__name__}", error)
+
+
+def unread(words: str, error: BaseException) -> ScanOutcome:
+    """Return the outcome of what could not be looked at. Only a source outside is no fault of the commit's."""
+    return ScanOutcome(away=(words,)) if isinstance(error, SourceAway) else ScanOutcome(problems=(words,))
 
 
 def look_at_each_file(names: Sequence[str], look: Callable[[str], ScanOutcome]) -> ScanOutcome:

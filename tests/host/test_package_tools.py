@@ -62,3 +62,13 @@ def test_a_tool_sees_what_it_is_given_and_its_output_is_ours(tmp_path: Path) -> 
     assert done.returncode == 0
     assert "canary" not in done.output and "a-secret" not in done.output and "x" in done.output.splitlines()
     assert (tmp_path / "out" / "made").stat().st_uid == os.geteuid()
+
+
+def test_an_index_in_a_folder_is_seen_with_the_files_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "mirror" / "simple").mkdir(parents=True)
+    (tmp_path / "mirror" / "file").write_text("wheel")
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755)
+    index = {"PIP_EXTRA_INDEX_URL": f"https://index.example {(tmp_path / 'mirror' / 'simple').as_uri()}"}
+    argv = ["cat", str(tmp_path / "mirror" / "file")]
+    assert run_package_tool(argv, index, writes=[tmp_path / "out"], timeout_s=20).output == "wheel"

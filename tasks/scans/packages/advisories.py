@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, Field, ValidationError
 
 from host import tls
-from host.errors import ToolError, is_busy
+from host.errors import SourceAway, is_busy
 from host.http import TooLarge, TooSlow, read_at_most
 from settings.pipeline import Scans
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects, newest
@@ -35,7 +35,7 @@ class Answer(BaseModel):
 
 
 class Source:
-    """An advisory source at `url` (without /v1). Everything it raises is a ToolError that names only the host."""
+    """An advisory source at `url` (without /v1). Everything it raises is a SourceAway that names only the host."""
 
     def __init__(self, url: str, probe_s: float = PROBE_S, answer_s: float = ANSWER_S) -> None:
         self.url = url.rstrip("/")
@@ -43,13 +43,13 @@ class Source:
         self.probe_s, self.answer_s = probe_s, answer_s
 
     def prove(self, max_age_hours: float, now: datetime | None = None) -> str:
-        """Ask for the canary and return what the source says of its age. Raises ToolError if it is away, does not know
+        """Ask for the canary and return what the source says of its age. Raises SourceAway if it is away, does not know
         the canary, is older than `max_age_hours`, or does not tell its age and is not OSV itself.
         """
         body, headers = self._post("/v1/query", _question(CANARY), self.probe_s)
         records = self._records(body)
         if not any(affects(record, CANARY.name, CANARY.version) for record in records):
-            raise ToolError(
+            raise SourceAway(
                 f"the advisory source {self.host} does not know the canary {CANARY.name} {CANARY.version}, "
                 "so what it does not report means nothing"
             )
@@ -69,7 +69,7 @@ class Source:
         try:
             return Record.model_validate(body)
         except ValidationError as error:
-            raise ToolError(f"the advisory source {self.host}: {name} is no OSV record") from error
+            raise SourceAway(f"the advisory source {self.host}: {name} is no OSV record") from error
 
     def _age(self, records: Sequence[Record], headers: httpx.Headers, limit: float, now: datetime) -> str:
         said = _date(headers.get("last-modified"))
@@ -77,14 +77,14 @@ class Source:
             return f"{self.host}, which is current by itself"
         at = said or newest(records)
         if at is None:
-            raise ToolError(f"the advisory source {self.host} does not tell its age")
+            raise SourceAway(f"the advisory source {self.host} does not tell its age")
         if at > now + AHEAD:
-            raise ToolError(
+            raise SourceAway(
                 f"the advisory source {self.host} claims to be of {at:%Y-%m-%d %H:%M} UTC, which is to come"
             )
         hours = (now - at).total_seconds() / 3600
         if hours > limit:
-            raise ToolError(f"the advisory source {self.host} is {hours:.0f} h old, limit {limit:g} h; refresh it")
+            raise SourceAway(f"the advisory source {self.host} is {hours:.0f} h old, limit {limit:g} h; refresh it")
         return f"{self.host}, newest record {max(hours, 0):.0f} h old"
 
     def _records(self, body: Any) -> list[Record]:
@@ -92,7 +92,7 @@ class Source:
             return Answer.model_validate(body).vulns
         except ValidationError as error:
             where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise ToolError(f"the advisory source {self.host} answers what is not OSV: {where}") from error
+            raise SourceAway(f"the advisory source {self.host} answers what is not OSV: {where}") from error
 
     def _post(self, path: str, body: Any, timeout_s: float) -> tuple[Any, httpx.Headers]:
         answer = self._good(self._ask("POST", path, body, timeout_s))
@@ -100,7 +100,7 @@ class Source:
 
     def _good(self, answer: httpx.Response) -> httpx.Response:
         if answer.status_code != 200:
-            raise ToolError(
+            raise SourceAway(
                 f"the advisory source {self.host} answers {answer.status_code}", transient=is_busy(answer.status_code)
             )
         return answer
@@ -109,7 +109,7 @@ class Source:
         try:
             return json.loads(answer.content)
         except (ValueError, RecursionError) as error:
-            raise ToolError(f"the advisory source {self.host} answers what is not JSON") from error
+            raise SourceAway(f"the advisory source {self.host} answers what is not JSON") from error
 
     def _ask(self, method: str, path: str, body: Any, timeout_s: float) -> httpx.Response:
         """Ask, and read at most LARGEST_ANSWER_BYTES within `timeout_s` altogether, however slowly they come."""
@@ -119,15 +119,15 @@ class Source:
                 headers = {name: value for name, value in answer.headers.items() if name == "last-modified"}
                 return httpx.Response(answer.status_code, headers=headers, content=raw)
         except TooLarge as error:
-            raise ToolError(f"the advisory source {self.host} answers without end") from error
+            raise SourceAway(f"the advisory source {self.host} answers without end") from error
         except TooSlow as error:
-            raise ToolError(
+            raise SourceAway(
                 f"the advisory source {self.host} did not answer within {timeout_s:g} s", transient=True
             ) from error
         except httpx.TimeoutException as error:
-            raise ToolError(f"the advisory source {self.host} did not answer within {timeout_s:g} s") from error
+            raise SourceAway(f"the advisory source {self.host} did not answer within {timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-            raise ToolError(f"the advisory source {self.host} cannot be reached: {type(error).__name__}") from error
+            raise SourceAway(f"the advisory source {self.host} cannot be reached: {type(error).__name__}") from error
 
 
 def _question(pin: Pin) -> dict[str, Any]:

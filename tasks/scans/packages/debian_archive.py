@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from gates.scans.debian import Package, check_release, read_packages
-from host.errors import ToolError, is_busy
+from host.errors import SourceAway, ToolError, is_busy
 from host.http import TooLarge, read_at_most
 
 TIMEOUT_S = 30
@@ -40,7 +40,9 @@ def security_archive(configured: str, apt: Path = APT) -> str:
             continue
         if found := _archive_in(file.read_text(encoding="utf-8", errors="replace")):
             return found.rstrip("/")
-    raise ToolError("this host's apt names no security archive; set debian_security_url under [scans] in pipeline.toml")
+    raise SourceAway(
+        "this host's apt names no security archive; set debian_security_url under [scans] in pipeline.toml"
+    )
 
 
 def _archive_in(text: str) -> str:
@@ -69,9 +71,9 @@ def security_versions(
         digest, until = check_release(release.decode(errors="replace"), suite, index)
         packed = _fetched(client, f"{base}/{index}")
     if hashlib.sha256(packed).hexdigest() != digest:
-        raise ToolError("the security archive's index is not the one that its release file names")
+        raise SourceAway("the security archive's index is not the one that its release file names")
     if until and parsedate_to_datetime(until).astimezone(UTC) < now:
-        raise ToolError(f"the security archive's release file was good until {until}: a stale mirror")
+        raise SourceAway(f"the security archive's release file was good until {until}: a stale mirror")
     packages = read_packages(_unpacked(packed).decode(errors="replace"), installed=False)
     if not packages:
         raise ToolError("the security archive's index names no packages")
@@ -83,22 +85,22 @@ def _fetched(client: httpx.Client, url: str) -> bytes:
     try:
         with client.stream("GET", url) as answer:
             if answer.status_code != 200:
-                raise ToolError(
+                raise SourceAway(
                     f"the security archive answers {answer.status_code} for {what}",
                     transient=is_busy(answer.status_code),
                 )
             return read_at_most(answer, LARGEST_INDEX_BYTES)
     except TooLarge as error:
-        raise ToolError(f"the security archive's {what} does not end") from error
+        raise SourceAway(f"the security archive's {what} does not end") from error
     except httpx.HTTPError as error:
-        raise ToolError(f"the security archive cannot be reached for {what}: {type(error).__name__}") from error
+        raise SourceAway(f"the security archive cannot be reached for {what}: {type(error).__name__}") from error
 
 
 def _unpacked(packed: bytes) -> bytes:
     try:
         text = lzma.LZMADecompressor(memlimit=1_000_000_000).decompress(packed, max_length=LARGEST_INDEX_BYTES)
     except lzma.LZMAError as error:
-        raise ToolError("the security archive's index cannot be unpacked") from error
+        raise SourceAway("the security archive's index cannot be unpacked") from error
     return text
 
 
@@ -118,7 +120,7 @@ def _verified(release: bytes, keyring: Path) -> tuple[bytes, str]:
         try:
             done = subprocess.run(argv, capture_output=True, timeout=TIMEOUT_S, check=False, env=env)
         except (subprocess.TimeoutExpired, OSError) as error:
-            raise ToolError(f"the archive's signature could not be checked: {type(error).__name__}") from error
+            raise SourceAway(f"the archive's signature could not be checked: {type(error).__name__}") from error
     if done.returncode:
-        raise ToolError("the security archive's release file is not signed by Debian's archive key")
+        raise SourceAway("the security archive's release file is not signed by Debian's archive key")
     return done.stdout, ""

@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field, ValidationError
 from gates.findings import Finding, Severity, fingerprint
 from gates.scans.npm_lock import NpmLock
 from gates.scans.outcome import ScanOutcome
-from host.errors import ToolError
+from host.errors import SourceAway, ToolError
 from tasks.scans import Subject
-from tasks.scans.tools import Scanner, parse_json
+from tasks.scans.tools import Scanner, parse_json, unread
 from tasks.scans.tree import Tree
 from tasks.source.workspace import node_directory, tool_path
 
@@ -96,7 +96,7 @@ def look_at_npm(subject: Subject, tree: Tree) -> ScanOutcome:
         npm = Npm.of(subject)
         npm.prove()
     except ToolError as error:
-        return seen + ScanOutcome(problems=(str(error),))
+        return seen + unread(str(error), error)
     for lock in locks:
         try:
             seen += npm.audit(tree, lock)
@@ -154,14 +154,14 @@ class Npm:
         return urlsplit(self.registry).netloc.rpartition("@")[2] or "npm's registry"
 
     def prove(self) -> None:
-        """ToolError unless this registry reports the canary."""
+        """Raise SourceAway unless this registry reports the canary."""
         name, version = CANARY
         wanted = {name: version}
         packages = {"": {"dependencies": wanted}, f"node_modules/{name}": {"version": version}}
         lock = {"name": "canary", "lockfileVersion": 3, "requires": True, "packages": packages}
         report = self._run("canary", {"name": "canary", "dependencies": wanted}, lock)
         if name not in report.vulnerabilities:
-            raise ToolError(f"{self.where} does not report the canary {name} {version}, so its silence means nothing")
+            raise SourceAway(f"{self.where} does not report the canary {name} {version}, so its silence means nothing")
 
     def audit(self, tree: Tree, lock: str) -> ScanOutcome:
         """Audit one lock."""
@@ -201,7 +201,7 @@ class Npm:
         except ValidationError as error:
             said = raw.get("message") if isinstance(raw, dict) else None
             said = str(said or "its report is not npm audit's").replace(self.registry or "\0", self.where)
-            raise ToolError(f"npm audit got no answer from {self.where}: {said[:200]}") from error
+            raise SourceAway(f"npm audit got no answer from {self.where}: {said[:200]}") from error
         if report.auditReportVersion != 2:
             raise ToolError(f"npm audit gives a report of version {report.auditReportVersion}, expected 2")
         return report

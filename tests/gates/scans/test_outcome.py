@@ -187,3 +187,16 @@ def test_a_repeated_finding_is_known_by_its_number() -> None:
 def test_what_was_counted_is_told_from_the_worst_on() -> None:
     assert counted([finding(one) for one in (Severity.LOW, Severity.CRITICAL, Severity.LOW)]) == "1 critical, 2 low"
     assert counted([]) == "nothing found"
+
+
+@pytest.mark.parametrize(
+    ("problems", "away", "alone"),
+    [((), ("OSV is away",), True), (("a.lock: line 1",), ("OSV is away",), False), (("a.lock: line 1",), (), False)],
+)
+def test_a_source_that_is_away_is_told_apart_from_what_the_commit_did(
+    problems: tuple[str, ...], away: tuple[str, ...], alone: bool
+) -> None:
+    check = conclude("dependency", "tool", ScanOutcome(problems=problems) + ScanOutcome(away=away))
+    assert (check.outcome, check.source_away) == (Outcome.NO_VERDICT, alone)
+    assert check.reason == "; ".join((*problems, *away))
+    assert "source_away" not in check.model_dump()

@@ -94,11 +94,17 @@ def test_who_waived_what_is_noted() -> None:
 
 def test_only_a_scan_that_could_not_look_is_accepted_unrun_and_both_reasons_are_told() -> None:
     rules = replace(NONE, accepted={"dependency": "this machine has no internet"})
-    got = judge_scan(check("dependency", outcome=BLIND, reason="OSV refused the connection"), rules)
+    got = judge_scan(check("dependency", outcome=BLIND, reason="OSV refused the connection", source_away=True), rules)
     assert got.outcome is UNRUN
     assert "this machine has no internet" in got.reason and "OSV refused the connection" in got.reason
     other = judge_scan(check("code", outcome=BLIND, reason="bandit is not there"), rules)
     assert (other.outcome, other.reason) == (BLIND, "bandit is not there")
+
+
+def test_a_scan_that_could_not_read_the_commit_is_never_accepted_unrun() -> None:
+    rules = replace(NONE, accepted={"dependency": "this machine has no internet"})
+    blind = check("dependency", outcome=BLIND, reason="requirements.lock: line 1: an option, not a package")
+    assert judge_scan(blind, rules) == blind
 
 
 def test_a_scan_that_found_something_bad_is_never_accepted_unrun() -> None:
@@ -128,7 +134,7 @@ def test_a_figure_beyond_its_limit_fails_the_scan(value: float | None, outcome: 
     waived = judge_scan(check("code", issue(), outcome=FAILED, measures=(measure,)), waive(issue()))
     assert waived.outcome is outcome
     accepting = replace(NONE, accepted={"code": "this machine has no internet"})
-    blind = judge_scan(check("code", outcome=BLIND, measures=(measure,)), accepting)
+    blind = judge_scan(check("code", outcome=BLIND, measures=(measure,), source_away=True), accepting)
     assert blind.outcome is (FAILED if outcome is FAILED else UNRUN)
 
 

@@ -1,0 +1,20 @@
+"""How a run ends. What a message says goes to pages, comments and chats, so known secrets in it are masked."""
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect import states
+from prefect.client.schemas.objects import State
+
+from host.json_logs import veiled
+
+
+def _masking(make: Callable[..., State[Any]]) -> Callable[..., State[Any]]:
+    def masked(*, message: str | None = None, **given: Any) -> State[Any]:
+        return make(message=veiled(message) if message else message, **given)
+
+    return masked
+
+
+Completed = _masking(states.Completed)
+Failed = _masking(states.Failed)

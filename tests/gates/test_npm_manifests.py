@@ -1,0 +1,50 @@
+"""What npm is given of an app's manifests. What is refused: tests/attacks/test_locks.py."""
+
+import json
+
+import pytest
+
+from gates.npm_manifests import read_manifests
+from host.home import CHECKOUT
+
+FRONTEND = CHECKOUT / "examples" / "assistant" / "frontend"
+INTEGRITY = "sha512-" + "A" * 86 + "=="
+
+
+def test_an_ordinary_lock_is_written_anew_without_addresses() -> None:
+    package, lock = (json.loads((FRONTEND / name).read_text()) for name in ("package.json", "package-lock.json"))
+    manifests = read_manifests(package, lock, (FRONTEND / ".npmrc").read_text(), ())
+    assert manifests.problems == () and manifests.settings == {}
+    written = manifests.lock["packages"]
+    assert list(written) == list(lock["packages"]) and "scripts" not in manifests.package
+    assert all(written[place]["integrity"] for place in written if place)
+
+
+def test_what_a_package_may_have() -> None:
+    entries = {
+        "": {"dependencies": {"@a/b": "^1.0.0 || >=2 <3", "other": "npm:real@~1.2"}, "overrides": {"x": "$other"}},
+        "node_modules/@a/b": {
+            "version": "1.0.0-rc.1+build",
+            "resolved": "https://registry.example/@a/b/-/b-1.0.0.tgz",
+            "integrity": INTEGRITY,
+            "bundleDependencies": ["c"],
+            "license": "MIT",
+            "workspaces": ["x"],
+        },
+        "node_modules/@a/b/node_modules/c": {"version": "2.0.0", "inBundle": True},
+        "node_modules/other": {"name": "real", "version": "1.2.3", "integrity": INTEGRITY, "dev": True},
+    }
+    lock = {"name": "app", "version": "1.0.0", "lockfileVersion": 2, "packages": entries, "dependencies": {"old": {}}}
+    text = "# ours\nregistry=https://registry.example/npm/\nlegacy-peer-deps = true\nsave-exact\n"
+    manifests = read_manifests({"dependencies": {}}, lock, text, {"registry.example"})
+    assert manifests.problems == ()
+    assert manifests.settings == {"legacy-peer-deps": "true"}
+    assert manifests.lock["lockfileVersion"] == 3 and "dependencies" not in manifests.lock
+    assert "resolved" not in json.dumps(manifests.lock) and "workspaces" not in json.dumps(manifests.lock)
+
+
+@pytest.mark.parametrize("lock", [None, [], {}, {"lockfileVersion": 1}, {"lockfileVersion": 3, "packages": {"x": 1}}])
+def test_what_is_no_lock_is_refused(lock: object) -> None:
+    (problem,) = read_manifests({}, lock, "", ()).problems
+    assert problem.startswith("package-lock.json: is none of version 2 or 3")
+    assert read_manifests([], {}, "", ()).problems == ("package.json: is no object",)
