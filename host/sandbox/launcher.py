@@ -22,18 +22,14 @@ import os
 import re
 import resource
 import select
-import shutil
 import signal
-import socket
 import stat
 import struct
 import sys
-import tempfile
 import time
 import warnings  # noqa: F401  os.execvpe imports it when our own library may be out of sight
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 # Started by its path it knows nothing of ours. Last in line: nothing of ours stands in for a part of the library.
 sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
@@ -122,8 +118,7 @@ class SetupError(Exception):
     """The sandbox cannot be built; nothing of the app has run."""
 
 
-@dataclass(frozen=True)
-class Bind:
+class Bind(NamedTuple):
     """One file or directory of the host, seen at `target` inside. `descriptor` holds what was asked for, opened."""
 
     source: str
@@ -143,7 +138,6 @@ class Bind:
         return OLD + (self.source if self.descriptor is None else f"/proc/self/fd/{self.descriptor}")
 
 
-@dataclass
 class Spec:
     """What host/sandbox/run.py asks for; every path is absolute. `uid` None keeps ours.
 
@@ -154,24 +148,32 @@ class Spec:
     were written before there was the word.
     """
 
-    isolation: str
-    env: dict[str, str]
-    cwd: str
-    uid: int | None = None
-    gid: int | None = None
-    read_only: list[list[str]] = field(default_factory=list)
-    writable: list[list[str]] = field(default_factory=list)
-    network: str = "host"
-    namespaces: list[int] = field(default_factory=list)
-    parent: int | None = None
-    report_fd: int | None = None
-    lock: str | None = None
-    groups: list[str] = field(default_factory=list)
-    yields: bool = False
-    processes: int | None = None
-    memory_bytes: int | None = None
-    entries: list[int] = field(default_factory=list)
-    exact: bool = False
+    def __init__(
+        self,
+        isolation: str,
+        env: dict[str, str],
+        cwd: str,
+        uid: int | None = None,
+        gid: int | None = None,
+        read_only: Sequence[Sequence[str]] = (),
+        writable: Sequence[Sequence[str]] = (),
+        network: str = "host",
+        namespaces: Sequence[int] = (),
+        parent: int | None = None,
+        report_fd: int | None = None,
+        lock: str | None = None,
+        groups: Sequence[str] = (),
+        yields: bool = False,
+        processes: int | None = None,
+        memory_bytes: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        self.isolation, self.env, self.cwd, self.uid, self.gid = isolation, env, cwd, uid, gid
+        self.read_only, self.writable, self.exact = read_only, writable, exact
+        self.network, self.parent, self.report_fd, self.lock = network, parent, report_fd, lock
+        self.namespaces = namespaces
+        self.groups, self.yields, self.processes, self.memory_bytes = groups, yields, processes, memory_bytes
+        self.entries: list[int] = []
 
 
 # ---- system calls
@@ -397,6 +399,8 @@ def make_home(spec: Spec, root: str = "") -> None:
 
 def raise_loopback() -> None:
     """Bring up `lo` in a fresh network namespace (ioctl SIOCGIFFLAGS and SIOCSIFFLAGS, IFF_UP)."""
+    import socket  # what few sandboxes need is loaded by them: each start pays for it
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = fcntl.ioctl(control, 0x8913, struct.pack("16sH14x", b"lo", 0))
         flags = struct.unpack("16sH14x", request)[1]
@@ -516,6 +520,8 @@ def network_command(descriptor: int) -> list[str]:
 
 def make_network(descriptor: int) -> NoReturn:
     """Make a network with nothing but a loopback, send what opens it to who asked, and end."""
+    import socket
+
     try:
         unshare_as_ourselves(CLONE_NEWNET)
         raise_loopback()
@@ -647,6 +653,9 @@ def in_namespaces(spec: Spec, command: list[str]) -> int:
 
 
 def without_namespaces(spec: Spec, command: list[str]) -> int:
+    import shutil
+    import tempfile
+
     if spec.network != "host":
         raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
     prctl(PR_SET_CHILD_SUBREAPER, 1)

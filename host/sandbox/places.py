@@ -22,7 +22,7 @@ STATE = (
     "cache/wheels/*",
     "cache/downloads/*",
     "cache/tools/*",
-    "cache/kingfisher",
+    "cache/kingfisher/*",
     "cache/pip",
     "cache/uv",
     "environments/*/postgres/data",
@@ -40,8 +40,7 @@ ENVIRONMENTS = ("cache/environments", "installed")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store")
 # Variables of the operator that name files of certificates, or programs.
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
-PROGRAMS = ("REDIS_SERVER_PATH", "SLIPWAY_")
-BINARIES = "SLIPWAY_POSTGRES_BIN"
+REDIS, BINARIES = "REDIS_SERVER_PATH", "SLIPWAY_POSTGRES_BIN"
 RECORD = ".prefix"
 
 
@@ -134,7 +133,7 @@ def _places(home: Home, interpreters: Iterable[Path]) -> Iterator[Place]:
 
 
 def _named() -> Iterator[Path]:
-    """Yield what the operator's variables name: a file of certificates, or a program's directory and environment."""
+    """Yield what the operator's variables name: a file of certificates, a program, or a program's environment."""
     for name, value in os.environ.items():
         if not os.path.isabs(value):
             continue
@@ -143,10 +142,10 @@ def _named() -> Iterator[Path]:
             yield path
         elif name == BINARIES:
             yield path.parent
-        elif name.startswith(PROGRAMS) and path.is_file() and os.access(path, os.X_OK):
-            yield path.parent
-            if (path.parent.parent / "pyvenv.cfg").is_file():
-                yield path.parent.parent
+        elif name == REDIS:
+            yield Path(os.path.realpath(path)).parent
+        elif name.startswith("SLIPWAY_") and path.is_file() and os.access(path, os.X_OK):
+            yield path.parent.parent if (path.parent.parent / "pyvenv.cfg").is_file() else path
 
 
 # ---- the interpreters of environments

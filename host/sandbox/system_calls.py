@@ -14,7 +14,7 @@ import os
 import struct
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # <linux/audit.h>, and the numbers of asm/unistd_64.h and asm-generic/unistd.h.
 X86_64, AARCH64 = 0xC000003E, 0xC00000B7
@@ -100,8 +100,7 @@ NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction; a jump goes to a label when its comparison holds, else on."""
 
     code: int

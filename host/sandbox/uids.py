@@ -1,6 +1,4 @@
-"""Which uid the app of an environment runs as, where we are root: one for each, so that none sees another's
-processes.
-"""
+"""The uid of each environment's app where we are root: one for each, so that none sees another's processes."""
 
 import json
 from typing import Any

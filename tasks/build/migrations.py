@@ -74,7 +74,7 @@ def judge_steps(workspace: Workspace, folder: str = ".") -> tuple[Step, ...]:
     if not revisions:
         return ()
     program = own_tools("scanners") / "bin" / "squawk"
-    found, blind = run_squawk(program, workspace.root / NAME / "sql", revisions, SQUAWK_TIMEOUT_S)
+    found, blind = run_squawk(workspace, program, workspace.root / NAME / "sql", revisions, SQUAWK_TIMEOUT_S)
     if blind:
         raise ReportError("; ".join(blind))
     return tuple(

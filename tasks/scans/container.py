@@ -15,11 +15,20 @@ from host.home import CHECKOUT
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named, read_text
-from tasks.scans.image import Image, read_image
+from tasks.scans.image import Image, read_image, save_image
 from tasks.scans.keys import content, contents, host_program, our_program
 from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
 from tasks.scans.policy import DOCKERFILES, dockerfiles
-from tasks.scans.tools import installed, look_at_part, read_output, run_tool, scan_parts, scanner, scratch
+from tasks.scans.tools import (
+    installed,
+    look_at_part,
+    output_folder,
+    read_output,
+    run_tool,
+    scan_parts,
+    scanner,
+    scratch,
+)
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"
@@ -59,8 +68,17 @@ def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
     texts = {name: read_text(path, name) for name, path in files.items()} | {canary.name: CANARY}
     paths = {str(path): name for name, path in files.items()} | {str(canary): canary.name}
     argv = [str(scanner("hadolint")), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
-    argv += ["--config", str(HADOLINT_RULES), *paths]
-    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0,), env={"HOME": str(work)})
+    rules = work / HADOLINT_RULES.name
+    rules.write_bytes(HADOLINT_RULES.read_bytes())
+    argv += ["--config", str(rules), *paths]
+    output = run_tool(
+        argv,
+        workspace=subject.workspace,
+        out=output_folder(work),
+        reads=(subject.tree, work),
+        timeout_s=TOOL_TIMEOUT_S,
+        exits=(0,),
+    )
     reported, problems = read_hadolint(output, paths, texts)
     findings = tuple(finding for finding in reported if finding.file != canary.name)
     if len(findings) == len(reported):
@@ -126,13 +144,24 @@ def _trivy(subject: Subject, image: str) -> ScanOutcome:
         return ScanOutcome(
             notes=("trivy is not installed here: packages of other ecosystems in the image were not looked at",)
         )
-    work = scratch(subject, "container")
-    report = work / "trivy.json"
-    report.unlink(missing_ok=True)
+    work = scratch(subject, "container/trivy")
+    archive = work / "image.tar"
+    save_image(image, archive)
+    out = output_folder(work)
+    report = out / "trivy.json"
     # 10 tells findings from trivy's own errors, which end with 1: a missing database among them.
     argv = [str(program), "image", "--quiet", "--format", "json", "--output", str(report), "--exit-code", "10"]
-    argv += ["--scanners", "vuln", "--skip-version-check", image]
-    run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 10), env={"HOME": str(work)})
+    argv += ["--scanners", "vuln", "--skip-version-check", "--input", str(archive)]
+    run_tool(
+        argv,
+        workspace=subject.workspace,
+        out=out,
+        reads=(work,),
+        timeout_s=TOOL_TIMEOUT_S,
+        exits=(0, 10),
+        network=True,  # its database of vulnerabilities
+    )
+    archive.unlink()
     examined, findings = read_trivy(read_output(report, "trivy"), _shown(image))
     return ScanOutcome(tuple(findings), examined=(examined,))
 

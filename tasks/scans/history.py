@@ -1,5 +1,6 @@
 """A commit's whole history, as a scan must have seen it: how many commits and contents, and every message."""
 
+import shutil
 from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,26 @@ class History:
                 line += message.count(b"\n")
                 out.write(message)
         return Lines(tuple(starts), self.commits)
+
+    def copy_to(self, folder: Path) -> Path:
+        """Make a bare repository that holds these commits and nothing else of ours, and return it."""
+        shutil.rmtree(folder, ignore_errors=True)
+        git("init", "-q", "--bare", "--template=", str(folder))
+        packs = folder / "objects" / "pack" / "pack"
+        tip = f"{self.tip}\n".encode()
+        git_bytes(
+            "pack-objects",
+            "-q",
+            "--revs",
+            "--delta-base-offset",
+            "--window=0",
+            str(packs),
+            at=self.repository,
+            stdin=tip,
+        )
+        git("update-ref", "refs/heads/scanned", self.tip, at=folder)
+        git("symbolic-ref", "HEAD", "refs/heads/scanned", at=folder)
+        return folder
 
 
 def read_history(repository: Path, commit: str) -> History:

@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gates.scans.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
@@ -32,14 +34,32 @@ class Image:
 
 def read_image(name: str) -> Image:
     """Read an image by digest or name. Raises ToolError if engine or image are not there, or the export breaks off."""
+    with _engine() as client:
+        inspected = read_report(Inspected, json.dumps(client.inspect_image(name)), "docker")
+        history = tuple(str(row.get("CreatedBy", "")) for row in client.history(inspected.Id))
+        return Image(inspected, history, _exported(client, inspected.Id))
+
+
+def save_image(name: str, file: Path) -> None:
+    """Write an image into a file, for a scanner that must not have the engine. Raises ToolError as `read_image` does,
+    and if it is unreasonably large.
+    """
+    size = 0
+    with _engine() as client, open(file, "wb") as written:
+        for block in client.get_image(name):
+            size += written.write(block)
+            if size > LARGEST_IMAGE_BYTES:
+                raise ToolError(f"the image is larger than {LARGEST_IMAGE_BYTES / 1e9:g} GB")
+
+
+@contextmanager
+def _engine() -> Iterator[Any]:
     import docker  # by what looks at an image only
 
     try:
         client = docker.APIClient(version="auto", timeout=ENGINE_TIMEOUT_S, **docker.utils.kwargs_from_env())
         try:
-            inspected = read_report(Inspected, json.dumps(client.inspect_image(name)), "docker")
-            history = tuple(str(row.get("CreatedBy", "")) for row in client.history(inspected.Id))
-            return Image(inspected, history, _exported(client, inspected.Id))
+            yield client
         finally:
             client.close()
     except (docker.errors.DockerException, OSError) as error:

@@ -11,7 +11,7 @@ from gates.scans.policy import Migrations
 from host.errors import ToolError
 from tasks.scans import Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, named
-from tasks.scans.tools import read_output, run_tool, scanner, scratch
+from tasks.scans.tools import output_folder, read_output, run_tool, scanner, scratch
 from tasks.source.workspace import Workspace
 
 ALEMBIC_TIMEOUT_S = 60
@@ -62,7 +62,7 @@ def _judge(subject: Subject, folder: str, written: int, rules: Migrations, timeo
         return ScanOutcome(examined=("no migrations to judge",))
     texts = {f"{folder}/{revision}".removeprefix("./"): sql for revision, sql in revisions.items()}
     work = scratch(subject, "policy/sql") / re.sub(r"\W", "_", folder)
-    reported, problems = run_squawk(scanner("squawk"), work, texts, timeout_s)
+    reported, problems = run_squawk(subject.workspace, scanner("squawk"), work, texts, timeout_s)
     findings = tuple(
         finding.model_copy(update={"file": "", "message": f"migration {finding.file}: {finding.message}"[:500]})
         for finding in reported
@@ -71,7 +71,7 @@ def _judge(subject: Subject, folder: str, written: int, rules: Migrations, timeo
 
 
 def run_squawk(
-    program: Path, work: Path, texts: Mapping[str, str], timeout_s: float
+    workspace: Workspace, program: Path, work: Path, texts: Mapping[str, str], timeout_s: float
 ) -> tuple[list[Finding], list[str]]:
     """Return what squawk finds in SQL, each finding with the text's name as its file, and what it could not read.
 
@@ -85,7 +85,9 @@ def run_squawk(
     (work / "squawk.toml").write_text("", encoding="utf-8")
     argv = [str(program), "--reporter", "Json", "--config", str(work / "squawk.toml")]
     argv += ["--assume-in-transaction", "--exclude", ",".join(SQUAWK_IGNORED), *paths]
-    findings, problems = read_squawk(run_tool(argv, cwd=work, timeout_s=timeout_s, exits=(0, 1)), paths, named)
+    out = output_folder(work)
+    said = run_tool(argv, workspace=workspace, out=out, reads=(work,), timeout_s=timeout_s, exits=(0, 1))
+    findings, problems = read_squawk(said, paths, named)
     if not any((finding.file, finding.rule) == (CANARY, "ban-drop-table") for finding in findings):
         raise ReportError("squawk did not find the canary, a statement that must be found")
     return [finding for finding in findings if finding.file != CANARY], problems

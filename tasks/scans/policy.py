@@ -16,7 +16,7 @@ from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
 from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
-from tasks.scans.tools import look_at_each_file, run_tool, scan_parts, scanner, scratch
+from tasks.scans.tools import look_at_each_file, output_folder, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
@@ -95,11 +95,17 @@ def _workflows(subject: Subject, files: Mapping[str, int]) -> ScanOutcome:
     for name in names:
         read_yaml(subject.tree / name, name)
     paths = {str(subject.tree / name): name for name in names}
-    work = scratch(subject, "policy")
     argv = [str(scanner("zizmor")), "--offline", "--format", "json", "--no-progress", "--color", "never", "--no-config"]
     argv += ["--no-ignores", "--strict-collection", "--collect=all", *paths]
     # 11 to 14: findings, by the worst one's severity. Only the report decides.
-    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 11, 12, 13, 14), env={"HOME": str(work)})
+    output = run_tool(
+        argv,
+        workspace=subject.workspace,
+        out=output_folder(scratch(subject, "policy")),
+        reads=(subject.tree,),
+        timeout_s=TOOL_TIMEOUT_S,
+        exits=(0, 11, 12, 13, 14),
+    )
     return ScanOutcome(tuple(read_zizmor(output, paths)), examined=examined)
 
 

@@ -104,9 +104,10 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
         raise ToolError("the commit has no Python file or template outside its tests")
     problems = list(sources.problems)
     semgrep = Scanner.of(subject, "sast", "semgrep", TIMEOUT_S)
+    # Before anything runs that could lay links.
+    rules = shutil.copytree(RULES, semgrep.scratch / "rules", dirs_exist_ok=True)
     problems += unparsable(semgrep, tree, [file for file in files if file.lower().endswith(PYTHON)])
     report = semgrep.scratch / "semgrep.json"
-    rules = shutil.copytree(RULES, semgrep.scratch / "rules", dirs_exist_ok=True)
     done = semgrep.run(*arguments(report, rules, files), cwd=tree.root)
     if done.returncode not in (0, 1):
         problems.append(f"semgrep ended with exit code {done.returncode}")

@@ -1,7 +1,8 @@
 """The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 from gates.check import Check
@@ -11,11 +12,15 @@ from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfi
 from gates.scans.security import Rule
 from host.errors import ToolError
 from host.home import Home
+from host.sandbox.run import check_owner
+from host.virtual_environments import once
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
-from tasks.scans.keys import host_program, our_program
-from tasks.scans.tools import installed, read_output, run_tool, scan_parts, scanner, scratch
+from tasks.scans.keys import host_program, our_program, program_state
+from tasks.scans.tools import installed, output_folder, read_output, run_tool, scan_parts, scanner, scratch
+from tasks.source.git import give
+from tasks.source.workspace import Workspace
 
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512
@@ -45,8 +50,9 @@ def _with_kingfisher(subject: Subject) -> ScanOutcome:
     commit = subject.workspace.source.commit
     history = read_history(subject.repository, commit)
     work = scratch(subject, "secrets")
-    report = _history_report(program, subject.repository, history, work)
-    texts = _text_report(program, subject.tree, history, work)
+    kingfisher = Kingfisher(program, subject.workspace, work)
+    report = _history_report(kingfisher, subject.repository, history)
+    texts = _text_report(kingfisher, subject.tree, history)
     in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
     known = {(leak.rule, leak.file) for leak in in_history}
     others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
@@ -60,22 +66,73 @@ def _with_kingfisher(subject: Subject) -> ScanOutcome:
     )
 
 
-def _history_report(program: Path, repository: Path, history: History, work: Path) -> Report:
-    # A bare repository by its own path: below a working tree's folder, uncommitted files would come along.
-    options = ["--branch", history.tip, "--git-history", "full"]
-    report = read_kingfisher(_kingfisher(program, [repository], options, work / "history.json"), 1)
+@dataclass(frozen=True)
+class Kingfisher:
+    """The program, and where we lay what it reads."""
+
+    program: Path
+    workspace: Workspace
+    work: Path
+
+    def scan(self, inputs: Sequence[Path], *options: str) -> bytes:
+        """Scan without validation, which would send what it finds to vendors; return the report."""
+        return self._scan(inputs, options, self._compiled_rules())
+
+    def _compiled_rules(self) -> Path:
+        """Return its compiled rules, which take it half a minute: made once, by a run that sees nothing of an app, and
+        only read by those that do. It believes files of its own user only.
+        """
+        key = sha256(repr(program_state(self.program)).encode()).hexdigest()[:32]
+        folder = Home.find().cache / "kingfisher" / f"{key}-{check_owner()}"
+        once(folder, lambda: self._compile(folder))
+        return folder
+
+    def _compile(self, folder: Path) -> None:
+        folder.mkdir()
+        give(folder, check_owner())
+        nothing = self.work / "nothing"
+        nothing.mkdir(exist_ok=True)
+        (nothing / "empty.txt").write_text("nothing\n", encoding="utf-8")
+        self._scan((nothing,), ("--git-history", "none"), folder, writable=(folder,))
+
+    def _scan(
+        self, inputs: Sequence[Path], options: Sequence[str], rules: Path, writable: tuple[Path, ...] = ()
+    ) -> bytes:
+        out = output_folder(self.work)
+        report = out / "report.json"
+        argv = [str(self.program), "scan", *map(str, inputs), *options, "--quiet", "--no-dedup", "--no-validate"]
+        argv += ["--redact", "--no-update-check", "--no-ignore", "--commit-metadata", "false"]
+        argv += ["--max-file-size", str(LARGEST_FILE_MB), "--format", "json", "--output", str(report)]
+        run_tool(
+            argv,
+            workspace=self.workspace,
+            out=out,
+            reads=(*inputs, *({rules} - set(writable))),
+            writable=writable,
+            timeout_s=TOOL_TIMEOUT_S,
+            exits=(0, 200),
+            env={"KF_RULE_CACHE_DIR": str(rules)},
+        )
+        return read_output(report, "kingfisher")
+
+
+def _history_report(kingfisher: Kingfisher, repository: Path, history: History) -> Report:
+    # A bare copy: below a working tree's folder, uncommitted files would come along.
+    copy = history.copy_to(kingfisher.work / "history.git")
+    give(copy, check_owner())
+    raw = kingfisher.scan([copy], "--branch", history.tip, "--git-history", "full")
+    report = read_kingfisher(raw, 1)
     check_coverage(report, history.tip, len(history.commits), history.blobs)
     return report
 
 
-def _text_report(program: Path, tree: Path, history: History, work: Path) -> list[Leak]:
+def _text_report(kingfisher: Kingfisher, tree: Path, history: History) -> list[Leak]:
     """Return the leaks in messages and files."""
-    texts = work / "texts"
+    texts = kingfisher.work / "texts"
     texts.mkdir(exist_ok=True)
     lines = history.write_messages(texts / "messages.txt")
     (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
-    raw = _kingfisher(program, [texts, tree], ["--git-history", "none"], work / "texts.json")
-    report = read_kingfisher(raw, 2)
+    report = read_kingfisher(kingfisher.scan([texts, tree], "--git-history", "none"), 2)
     by_file = [(Path(leak.file), leak) for leak in leaks(report, {})]
     if not any(path == texts / "canary.txt" for path, _ in by_file):
         raise ReportError("kingfisher did not find the canary, a token that must be found")
@@ -88,19 +145,6 @@ def _text_report(program: Path, tree: Path, history: History, work: Path) -> lis
     return [*in_messages, *in_files]
 
 
-def _kingfisher(program: Path, inputs: list[Path], options: list[str], report: Path) -> bytes:
-    """Run Kingfisher without validation, which would send what it finds to vendors; return its report."""
-    report.unlink(missing_ok=True)
-    cache = Home.find().cache / "kingfisher"
-    cache.mkdir(parents=True, exist_ok=True)
-    argv = [str(program), "scan", *map(str, inputs), *options, "--quiet", "--no-dedup", "--no-validate", "--redact"]
-    argv += ["--no-update-check", "--no-ignore", "--commit-metadata", "false", "--max-file-size", str(LARGEST_FILE_MB)]
-    argv += ["--format", "json", "--output", str(report)]
-    env = {"KF_RULE_CACHE_DIR": str(cache), "HOME": str(report.parent)}
-    run_tool(argv, cwd=report.parent, timeout_s=TOOL_TIMEOUT_S, exits=(0, 200), env=env)
-    return read_output(report, "kingfisher")
-
-
 def _with_trufflehog(subject: Subject) -> ScanOutcome:
     scans, tool = subject.pipeline.scans, installed("trufflehog")
     if tool is None:
@@ -108,11 +152,21 @@ def _with_trufflehog(subject: Subject) -> ScanOutcome:
             raise ToolError("trufflehog is not installed, and [scans] require_trufflehog wants it")
         return ScanOutcome(notes=("trufflehog is not installed here: only kingfisher looked",))
     source = subject.workspace.source
-    argv = [str(tool), "git", f"file://{subject.repository}", "--branch", source.commit, "--json"]
+    work = scratch(subject, "secrets/trufflehog")
+    copy = read_history(subject.repository, source.commit).copy_to(work / "history.git")
+    give(copy, check_owner())
+    argv = [str(tool), "git", f"file://{copy}", "--branch", source.commit, "--json"]
     argv += ["--no-update", "--fail", "--only-verified" if scans.trufflehog_verifies else "--no-verification"]
-    work = scratch(subject, "secrets")
     # 183: findings, with --fail.
-    output = run_tool(argv, cwd=work, timeout_s=TOOL_TIMEOUT_S, exits=(0, 183), env={"HOME": str(work)})
+    output = run_tool(
+        argv,
+        workspace=subject.workspace,
+        out=output_folder(work),
+        reads=(copy,),
+        timeout_s=TOOL_TIMEOUT_S,
+        exits=(0, 183),
+        network=scans.trufflehog_verifies,
+    )
     findings = secret_findings("trufflehog", read_trufflehog(output.splitlines()), source.files)
     return ScanOutcome(findings, examined=("the history again with trufflehog",))
 

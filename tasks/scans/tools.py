@@ -1,13 +1,14 @@
 """How a scan runs a scanner, and how it reads what the scanner left: with suspicion.
 
-What works on files by parsing them in ways that could be abused runs in the sandbox (`Scanner`); what needs the
-repository or the engine runs as ourselves, with a clean environment (`run_tool`). Whatever goes wrong is a reason for
-no verdict.
+All of them parse what an app brings, so all run in the sandbox: those that work in a folder of their own (`Scanner`),
+and those that answer by what they print (`run_tool`). None gets the engine, the mirror or a key: an image and a history
+are copied for it. Whatever goes wrong is a reason for no verdict.
 """
 
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,10 +25,11 @@ from host.errors import SlipwayError, SourceAway, ToolError
 from host.sandbox import run as sandbox
 from tasks.scans import Subject
 from tasks.source.dependencies import own_tools
+from tasks.source.git import give
 from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, tool_path
 
-LARGEST_REPORT_BYTES = 64_000_000
+LARGEST_REPORT_BYTES, OUTPUT_BYTES = 64_000_000, 8_000_000
 # How this host reaches the network, for scanners that must; nothing else of our environment is passed on.
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy")
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -61,7 +63,7 @@ def look_at_each_file(names: Sequence[str], look: Callable[[str], ScanOutcome]) 
 
 
 def scratch(subject: Subject, scan: str) -> Path:
-    """Return the directory where a scan's programs that run as ourselves leave their files."""
+    """Return the directory where we lay what a scan's programs read. None of them writes there."""
     directory = subject.workspace.root / scan
     directory.mkdir(parents=True, exist_ok=True)
     return directory
@@ -94,31 +96,43 @@ def scanner(name: str) -> Path:
 
 
 def run_tool(
-    argv: Sequence[str], *, cwd: Path, timeout_s: float, exits: Sequence[int], env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    workspace: Workspace,
+    out: Path,
+    reads: tuple[Path, ...],
+    timeout_s: float,
+    exits: Sequence[int],
+    env: Mapping[str, str] | None = None,
+    network: bool = False,
+    writable: tuple[Path, ...] = (),
 ) -> str:
-    """Run a tool as ourselves to its end and return what it printed, stdout and stderr together.
+    """Run a tool in the sandbox to its end and return what it printed, stdout and stderr together.
 
-    It has a clean environment and ends with us. Raises ToolError when it is absent, does not end in time, was killed,
-    or ends with a code that is none of `exits`; what it printed stays out of the error, for it may hold a secret.
+    It sees itself and `reads`, works in `out` (see `output_folder`), which is its HOME, may also write to `writable`,
+    and reaches the network only when told. Raises ToolError when it is absent, does not end in time, was killed, or
+    ends with a code that is none of `exits`; what it printed stays out of the error, for it may hold a secret.
     """
     name = Path(argv[0]).name
     if not Path(argv[0]).is_file():
         raise ToolError(f"{name} is not installed at {argv[0]}")
-    done = sandbox.run(
-        argv,
-        cwd=cwd,
-        env={"PATH": f"{Path(argv[0]).parent}:{tool_path()}", "LANG": "C.UTF-8", **(env or {})},
-        sandbox=sandbox.Sandbox(sandbox.Isolation.NONE),
-        timeout_s=timeout_s,
-        output_limit_bytes=LARGEST_REPORT_BYTES,
-    )
-    if done.timed_out:
-        raise ToolError(f"{name} did not end within {timeout_s:g} s")
+    tool = Scanner(workspace, Path(argv[0]), out, reads, timeout_s, network, env or {}, writable)
+    done = tool.run(*argv[1:], output_limit_bytes=LARGEST_REPORT_BYTES)
     if done.returncode not in exits:
         raise ToolError(f"{name} ended with {_ending(done.returncode)}")
     if done.truncated:
         raise ToolError(f"{name} printed more than {LARGEST_REPORT_BYTES // 1_000_000} MB")
     return done.output
+
+
+def output_folder(work: Path) -> Path:
+    """Return a fresh folder that one tool may write to. We only read there afterwards, and write our files elsewhere:
+    it may have laid links.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="out-", dir=work))
+    give(folder, sandbox.check_owner())
+    return folder
 
 
 def _ending(code: int) -> str:
@@ -136,6 +150,7 @@ class Scanner:
     timeout_s: float
     network: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
+    writable: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, subject: Subject, scan: str, name: str, timeout_s: float, *, network: bool = False) -> "Scanner":
@@ -143,7 +158,9 @@ class Scanner:
         workspace = subject.workspace
         return cls(workspace, scanner(name), workspace.scratch(scan), (subject.tree,), timeout_s, network)
 
-    def run(self, *arguments: str, cwd: Path | None = None) -> sandbox.Completed:
+    def run(
+        self, *arguments: str, cwd: Path | None = None, output_limit_bytes: int = OUTPUT_BYTES
+    ) -> sandbox.Completed:
         """Run it to its end and return how it ended; the caller judges the exit code. Raises ToolError if it did not
         end by itself in time.
         """
@@ -159,10 +176,11 @@ class Scanner:
             sandbox=sandbox.for_check(
                 self.workspace.shares,
                 read_only=(self._environment(), *self.reads, *authorities.values()),
-                writable=(self.scratch,),
+                writable=(self.scratch, *self.writable),
                 network=sandbox.Network.HOST if self.network else sandbox.Network.LOOPBACK,
             ),
             timeout_s=self.timeout_s,
+            output_limit_bytes=output_limit_bytes,
             cancelled=self.workspace.cancelled,
         )
         if done.timed_out:
@@ -178,9 +196,14 @@ class Scanner:
         return replace(self, program=own_tools("scanners") / "bin" / "python")
 
     def _environment(self) -> Path:
-        """Return the directory that the program needs to see: its virtual environment, else where it lies."""
+        """Return what the program needs to see of itself: its virtual environment, else where it lies. Of a program
+        that the operator names alone: its neighbours may be anything.
+        """
         beside = self.program.parent
-        return beside.parent if (beside.parent / "pyvenv.cfg").is_file() else beside
+        if (beside.parent / "pyvenv.cfg").is_file():
+            return beside.parent
+        named = (value for name, value in os.environ.items() if name.startswith("SLIPWAY_"))
+        return self.program if str(self.program) in named else beside
 
 
 def _authorities() -> dict[str, Path]:

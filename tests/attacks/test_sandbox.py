@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import stat
 import sys
 import textwrap
@@ -23,6 +24,9 @@ from host.sandbox import system_calls
 from host.sandbox.run import Isolation, Sandbox
 from host.sandbox.uids import environment_uid
 from host.virtual_environments import interpreter, make_venv
+from tasks.scans.tools import output_folder, run_tool
+from tasks.source.git import Source
+from tasks.source.workspace import Workspace
 
 CANARY = "canary-of-keys"
 LEVEL = sandbox.available()
@@ -251,7 +255,8 @@ def test_an_environment_keeps_its_uid_and_none_gets_it_after_it(home: Path) -> N
     assert {name: environment_uid(state, name) for name in reversed(uids)} == uids
     file = home / "uids.json"
     assert file.stat().st_mode & 0o777 == 0o600
-    for content in ({"staging": 0}, {"staging": "64110"}, {"staging": 64110, "qa": 64110}, []):
+    contents: list[object] = [{"staging": 0}, {"staging": "64110"}, {"staging": 64110, "qa": 64110}, []]
+    for content in contents:
         file.write_text(json.dumps(content))
         with pytest.raises(ConfigError, match="uids.json"):
             environment_uid(state, "staging")
@@ -265,7 +270,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 def call(number, *arguments):
     ctypes.set_errno(0)
-    if libc.syscall(number, *map(ctypes.c_ulong, arguments)) >= 0:
+    if libc.syscall(ctypes.c_long(number), *map(ctypes.c_ulong, arguments)) >= 0:
         return "permitted"
     return errno.errorcode[ctypes.get_errno()]
 
@@ -285,7 +290,8 @@ def by_32_bits():
     return "permitted" if answer >= 0 else errno.errorcode[-answer]
 
 numbers, x86 = json.loads(sys.argv[1]), sys.argv[2] == "x86_64"
-seen = {name: call(number, 0, 0, 0, 0, 0) for name, number in numbers.items()}
+# Arguments that no call accepts: without the filter nothing must happen to this machine.
+seen = {name: call(number, *[2**64 - 1] * 5) for name, number in numbers.items()}
 clone, unshare = (56, 272) if x86 else (220, 97)
 for name, flag in (("user", 0x10000000), ("mount", 0x20000), ("pid", 0x20000000), ("net", 0x40000000),
                    ("ipc", 0x8000000), ("uts", 0x4000000), ("cgroup", 0x2000000)):
@@ -327,3 +333,72 @@ def test_the_kernels_rarer_parts_are_refused(level: Isolation, tmp_path: Path) -
     refusals = {"EPERM", "ENOSYS", "EAFNOSUPPORT"}
     assert {name: answer for name, answer in seen.items() if answer not in refusals} == {}
     assert seen["clone3"] == "ENOSYS" and seen["ptrace"] == "EPERM"
+
+
+# ---- scanners, which parse what a commit brings
+
+SCANNER = """#!/usr/bin/env python3
+import os, socket, sys
+key, mirror, port, report = sys.argv[1:]
+for path in (key, mirror, os.path.dirname(os.path.dirname(key)) + "/bin"):
+    print(path, "reached" if os.path.exists(path) else "out of sight")
+try:
+    socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+    print("network reached")
+except OSError:
+    print("network out of reach")
+print("environment", sorted(os.environ))
+os.symlink(key, "laid")
+try:
+    open(report + "/changed", "w")
+    print("tree written")
+except OSError:
+    print("tree not writable")
+"""
+
+
+@only_namespaces
+@pytest.mark.parametrize("network", [False, True], ids=["alone", "with the network"])
+def test_a_scanner_that_a_file_takes_over_reaches_nothing(
+    network: bool, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_AUTH_STRING", CANARY)
+    root = home / "work" / "run"
+    tree = root / "tree"
+    tree.mkdir()
+    program = tmp_path / "scanner"
+    program.write_text(SCANNER)
+    program.chmod(0o755)
+    monkeypatch.setenv("SLIPWAY_SCANNER", str(program))
+    mirror, key = home / "cache" / "repositories" / "a.git", home / "keys" / "prefect-auth"
+    mirror.mkdir(parents=True)
+    workspace = Workspace(root, Source("c" * 40, "1.0", "main", (), root / "source.tar"), root / "environment")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = run_tool(
+            [str(program), str(key), str(mirror), str(server.getsockname()[1]), str(tree)],
+            workspace=workspace,
+            out=output_folder(root / "scan"),
+            reads=(tree,),
+            timeout_s=60,
+            exits=(0,),
+            network=network,
+        )
+    assert said.count("out of sight") == 3 and "tree not writable" in said
+    assert ("network reached" in said) is network
+    assert "PREFECT" not in said and CANARY not in said
+
+
+@pytest.mark.parametrize("place", ["keys", "state", "home"])
+def test_no_scanner_is_given_what_is_no_commits(place: str, home: Path, tmp_path: Path) -> None:
+    asked = {"keys": home / "keys", "state": home, "home": Path.home()}[place]
+    root = home / "work" / "run"
+    workspace = Workspace(root, Source("c" * 40, "1.0", "main", (), root / "source.tar"), root / "environment")
+    with pytest.raises(ConfigError, match="given to no sandbox"):
+        run_tool(
+            ["/usr/bin/true"],
+            workspace=workspace,
+            out=output_folder(root / "scan"),
+            reads=(asked,),
+            timeout_s=60,
+            exits=(0,),
+        )

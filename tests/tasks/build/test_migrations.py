@@ -66,6 +66,7 @@ def test_a_revision_that_cannot_be_written_down_is_an_error(tmp_path: Path) -> N
 def test_a_squawk_that_sees_nothing_has_judged_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "print('[]')", "squawk")
     (tmp_path / "bin").mkdir()
+    (tmp_path / "bin").chmod(0o755)  # the sandbox's user runs it
     (tmp_path / "squawk").rename(tmp_path / "bin" / "squawk")
     monkeypatch.setattr(migrations, "own_tools", lambda group: tmp_path)
     with pytest.raises(ReportError, match="did not find the canary"):
