@@ -16,6 +16,8 @@ from tasks.source.git import give, give_once
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
 INSTALL_TIMEOUT_S = 600
+# npm runs the program that .npmrc calls git, with the network, and then scripts of what that brings.
+NO_GIT = "/bin/false"
 # What decides which packages are installed; the first two must be there.
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 
@@ -72,7 +74,7 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
     node = node_directory()
     done = workspace.run(
         name,
-        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--git={NO_GIT}"],
         {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}", "NO_COLOR": "1"},
         INSTALL_TIMEOUT_S,
         writable=(downloads,),
@@ -81,7 +83,8 @@ def _install(workspace: Workspace, directory: str, kept: Path) -> None:
         network=Network.HOST,
     )
     if done.failed:
-        raise ToolError(f"{directory}: npm ci {done.how}: {done.output.strip()[-600:]}")
+        hint = "a package from a git repository is not fetched, for it has no hash: " if NO_GIT in done.output else ""
+        raise ToolError(f"{directory}: npm ci {done.how}: {hint}{done.output.strip()[-600:]}")
     if modules.is_symlink() or not (modules / ".package-lock.json").is_file():
         raise ToolError(f"{directory}: npm ci installed nothing: package.json names no packages")
     kept.mkdir(parents=True)
