@@ -144,9 +144,11 @@ class Scanner:
         """
         for path in (*self.reads, self.scratch):
             self.workspace.lend(path)
+        level = sandbox.available()
         authorities = _authorities() if self.network else {}
         proxies = {name: os.environ[name] for name in PROXIES if self.network and name in os.environ}
         reached = {**proxies, **{name: str(file) for name, file in authorities.items()}}
+        alone = level is sandbox.Isolation.NAMESPACES and not self.network
         done = sandbox.run(
             [str(self.program), *arguments],
             cwd=cwd or self.scratch,
@@ -155,7 +157,7 @@ class Scanner:
                 self.workspace.shares,
                 read_only=(self._environment(), *self.reads, *authorities.values()),
                 writable=(self.scratch,),
-                network=sandbox.Network.HOST if self.network else sandbox.Network.LOOPBACK,
+                network=sandbox.Network.LOOPBACK if alone else sandbox.Network.HOST,
             ),
             timeout_s=self.timeout_s,
             cancelled=self.workspace.cancelled,
