@@ -99,7 +99,7 @@ class Canary:
     sockets: dict[str, socket.socket] = field(default_factory=dict)
     targets: dict[str, tuple[str, str, object]] = field(default_factory=dict)
 
-    def listen(self, what: str, family: str, kind: str, address: object) -> None:
+    def listen(self, what: str, family: str, kind: str, address: tuple[str, int] | str) -> None:
         server = socket.socket(getattr(socket, family), getattr(socket, kind))
         server.bind(address)
         if kind == "SOCK_STREAM":
