@@ -48,7 +48,8 @@ LOCK_WAIT_S = 10.0
 YIELD = "yield:"
 # In place of a SPEC, with a descriptor: nothing is run, a network is made.
 NETWORK = "network:"
-SHARED = "shared"
+# What a network is called that is joined: descriptors of its namespaces follow, outer ones first, with commas.
+SHARED = "shared:"
 CHECK_OOM_ADJ, YIELDING_OOM_ADJ = 900, 300
 # Not more, and not SCHED_IDLE: beside a few busy programs of others a check would then come to no end.
 NICE = 10
@@ -141,7 +142,6 @@ class Bind(NamedTuple):
 class Spec:
     """What host/sandbox/run.py asks for; every path is absolute. `uid` None keeps ours.
 
-    `namespaces` are descriptors of what a network SHARED consists of, outer ones first.
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
     `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say that
@@ -158,7 +158,6 @@ class Spec:
         read_only: Sequence[Sequence[str]] = (),
         writable: Sequence[Sequence[str]] = (),
         network: str = "host",
-        namespaces: Sequence[int] = (),
         parent: int | None = None,
         report_fd: int | None = None,
         lock: str | None = None,
@@ -171,7 +170,6 @@ class Spec:
         self.isolation, self.env, self.cwd, self.uid, self.gid = isolation, env, cwd, uid, gid
         self.read_only, self.writable, self.exact = read_only, writable, exact
         self.network, self.parent, self.report_fd, self.lock = network, parent, report_fd, lock
-        self.namespaces = namespaces
         self.groups, self.yields, self.processes, self.memory_bytes = groups, yields, processes, memory_bytes
         self.entries: list[int] = []
 
@@ -619,11 +617,14 @@ def unshare_as_ourselves(flags: int) -> None:
                 file.write(content)
 
 
+def shared_namespaces(spec: Spec) -> list[int]:
+    """Return the descriptors of the network that others share; none when it has another."""
+    return [int(word) for word in spec.network.removeprefix(SHARED).split(",")] if SHARED in spec.network else []
+
+
 def join_network(spec: Spec) -> None:
     """Enter the network that others share. Raises SetupError when it is gone: the host's is no substitute."""
-    if spec.network == SHARED and not spec.namespaces:
-        raise SetupError("the shared network is gone")
-    for descriptor in spec.namespaces:
+    for descriptor in shared_namespaces(spec):
         _call("setns", descriptor, 0, about="a shared network")
         os.close(descriptor)
 
@@ -656,8 +657,6 @@ def without_namespaces(spec: Spec, command: list[str]) -> int:
     import shutil
     import tempfile
 
-    if spec.network != "host":
-        raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     die_with(spec)
     own_home = None if "HOME" in spec.env else tempfile.mkdtemp(prefix="home-")
@@ -728,7 +727,7 @@ def main(arguments: list[str]) -> NoReturn:
         tell(f"cannot read {arguments[0]}: {error}", None)
         os._exit(SETUP_FAILED)
     os.umask(0o022)
-    close_others({spec.report_fd, *spec.namespaces})
+    close_others({spec.report_fd, *shared_namespaces(spec)})
     if spec.report_fd is not None:
         os.set_inheritable(spec.report_fd, False)
     run = in_namespaces if spec.isolation == "namespaces" else without_namespaces
@@ -736,6 +735,8 @@ def main(arguments: list[str]) -> NoReturn:
     def work() -> int:
         if spec.lock is not None:
             hold_lock(spec.lock)
+        if spec.isolation != "namespaces" and spec.network != "host":
+            raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
         spec.entries = [os.open(group, os.O_WRONLY | os.O_CLOEXEC) for group in spec.groups]
         return run(spec, arguments[2:])
 

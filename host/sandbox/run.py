@@ -72,7 +72,7 @@ class SharedLoopback:
     @property
     def value(self) -> str:
         """Return what the launcher calls it."""
-        return sandbox_init.SHARED
+        return sandbox_init.SHARED + ",".join(map(str, self.namespaces))
 
 
 AnyNetwork = Network | SharedLoopback
@@ -278,7 +278,7 @@ def _start(
 ) -> tuple["subprocess.Popen[bytes]", int]:
     """Start the launcher; return it and a descriptor from which a failed setup's reason can be read."""
     report, report_write = os.pipe()
-    spec |= {"parent": os.getpid(), "report_fd": report_write, "namespaces": joined}
+    spec |= {"parent": os.getpid(), "report_fd": report_write}
     spec_fd = os.memfd_create("sandbox")
     try:
         with open(spec_fd, "w+", closefd=False, encoding="utf-8") as file:

@@ -24,6 +24,8 @@ from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
 INSTALL_TIMEOUT_S = 600
+# npm runs the program that .npmrc calls git, with the network, and then scripts of what that brings.
+NO_GIT = "/bin/false"
 # What decides which packages are installed; the first two must be there.
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
 LARGEST_MANIFEST_BYTES = 50_000_000
@@ -147,7 +149,7 @@ def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> 
     named = [Path(value) for value in environment.values() if os.path.isabs(value) and os.path.isfile(value)]
     done = workspace.run(
         name,
-        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--git={NO_GIT}"],
         {
             **environment,
             **obeyed,
@@ -163,7 +165,8 @@ def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> 
         network=Network.HOST,
     )
     if done.failed:
-        raise ToolError(f"{directory}: npm ci {done.how}: {done.output.strip()[-600:]}")
+        hint = "a package from a git repository is not fetched, for it has no hash: " if NO_GIT in done.output else ""
+        raise ToolError(f"{directory}: npm ci {done.how}: {hint}{done.output.strip()[-600:]}")
     if modules.is_symlink() or not (modules / ".package-lock.json").is_file():
         raise ToolError(f"{directory}: npm ci installed nothing: package.json names no packages")
     kept.mkdir(parents=True)

@@ -17,6 +17,7 @@ from prefect.logging import disable_run_logger
 
 from evidence.bundle import Run
 from gates.check import Outcome
+from host.errors import ToolError
 from host.ports import LOCAL, free_port
 from host.probe import await_healthy
 from host.sandbox import run as sandbox
@@ -28,6 +29,7 @@ from tasks.checks.suites import look_at_suite
 from tasks.load.programs import prepared
 from tasks.scans.migrations import alembic_sql
 from tasks.source.git import Source
+from tasks.source.node_packages import node_packages
 from tasks.source.workspace import Workspace
 from tests.tasks.small_app import FEWER_PLUGINS, PYTEST
 
@@ -97,7 +99,7 @@ class Canary:
     sockets: dict[str, socket.socket] = field(default_factory=dict)
     targets: dict[str, tuple[str, str, object]] = field(default_factory=dict)
 
-    def listen(self, what: str, family: str, kind: str, address: object) -> None:
+    def listen(self, what: str, family: str, kind: str, address: tuple[str, int] | str) -> None:
         server = socket.socket(getattr(socket, family), getattr(socket, kind))
         server.bind(address)
         if kind == "SOCK_STREAM":
@@ -155,13 +157,15 @@ class Stranger:
     root: Path
     canary: Canary
 
-    def workspace(self, files: dict[str, str]) -> Workspace:
+    def workspace(self, files: dict[str, str], runnable: tuple[str, ...] = ()) -> Workspace:
         tree = self.root / "tree"
         for name, content in {**files, "targets.json": json.dumps(self.canary.targets)}.items():
             (tree / name).parent.mkdir(parents=True, exist_ok=True)
             (tree / name).write_text(textwrap.dedent(content))
             target = (tree / name).parent / "targets.json"
             target.write_text(json.dumps(self.canary.targets))
+        for name in runnable:
+            (tree / name).chmod(0o755)
         with tarfile.open(self.root / "source.tar", "w") as archive:
             archive.add(tree, ".")
         source = Source("0" * 40, "1", "main", (), self.root / "source.tar")
@@ -240,6 +244,25 @@ def load_test(stranger: Stranger) -> str:
         with pytest.raises(OSError), socket.create_connection((LOCAL, port), 5):
             pass
     return ""
+
+
+@pytest.mark.parametrize("lock_version", [2, 3])
+def test_what_fetches_packages_runs_no_program_of_the_commit(stranger: Stranger, lock_version: int) -> None:
+    """npm has the network, and .npmrc may name the program that is git."""
+    where = f"git+ssh://git@127.0.0.1/x/x.git#{'0' * 40}"
+    manifest = {"name": "page", "version": "1.0.0", "dependencies": {"x": where}}
+    modules = {"node_modules/x": {"version": "1.0.0", "resolved": where}}
+    lock = {**manifest, "lockfileVersion": lock_version, "requires": True, "packages": {"": manifest, **modules}}
+    files = {
+        "package.json": json.dumps(manifest),
+        "package-lock.json": json.dumps(lock),
+        ".npmrc": "#!/bin/sh\ngit=./.npmrc\nx=$(touch proof)\n",
+    }
+    workspace = stranger.workspace(files, runnable=(".npmrc",))
+    with pytest.raises(ToolError) as told:
+        node_packages(workspace, workspace.check_directory("page"), ".")
+    assert list(workspace.root.rglob("proof")) == []
+    assert "npm ci" not in str(told.value) or "git repository is not fetched" in str(told.value)
 
 
 @pytest.mark.parametrize(

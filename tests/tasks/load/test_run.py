@@ -1,6 +1,7 @@
 """Real locust against a real app in the sandbox: every limit broken alone, every way to see nothing."""
 
 import shutil
+import socket
 import sys
 import tarfile
 import tempfile
@@ -23,6 +24,7 @@ from gates.check import Check, Outcome
 from gates.checks.load_pairs import REGRESSION
 from gates.checks.performance import API_P95, CPU, ERRORS, MEMORY, QUERY_P95
 from host.home import Home
+from host.sandbox.run import Isolation, available
 from settings.pipeline import Performance
 from tasks.checks.base_version import NoBase
 from tasks.load.figures import trend_data
@@ -149,6 +151,25 @@ def test_a_healthy_app_passes_with_every_figure(lab: Lab) -> None:
     page = looked.files["page"].read_text()
     assert "data:image/png;base64," in page and "GET /work" in page
     assert SECRET not in page
+
+
+REACHING = """
+import socket
+try:
+    socket.create_connection(("127.0.0.1", {port}), 5)
+except ConnectionRefusedError:
+    pass
+"""
+
+
+@pytest.mark.skipif(available() is not Isolation.NAMESPACES, reason="promised with namespaces only")
+def test_the_locustfile_reaches_the_app_and_nothing_of_the_host(lab: Lab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.setblocking(False)
+        reaching = REACHING.format(port=canary.getsockname()[1])
+        assert "by 5 users" in lab.run(locustfile=reaching + LOCUSTFILE, duration_seconds=1).check.examined
+        with pytest.raises(BlockingIOError):
+            canary.accept()
 
 
 def test_a_disturbed_look_that_nobody_can_repeat_is_inconclusive(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
