@@ -16,6 +16,7 @@ from deployments.journal.lease import Lease
 from deployments.place import Place
 from evidence.bundle import Bundle, copy_blobs, verify_blobs
 from host.errors import ArtifactError, ToolError
+from host.keeping import hold
 from host.masking import masked
 from host.sandbox import run as sandbox
 from host.trees import UnsafeTree, unpack
@@ -119,7 +120,9 @@ class Layout:
             lock = store.copy_blob(lock_digest, Path(scratch) / ("smoke.lock" if smoke else "runtime.lock"))
             python = interpreter(installed.bundle.python)
             directory = installed.environment(smoke)
-            make_venv(directory, python, lock, Path(scratch) / "wheels", self.place.home.cache / "uv")
+            cache = self.place.home.cache / "uv"
+            hold(cache)
+            make_venv(directory, python, lock, Path(scratch) / "wheels", cache)
 
     def _unpack(self, installed: Installed) -> None:
         installed.source.mkdir(parents=True)

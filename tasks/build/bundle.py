@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 import shutil
 import tarfile
 from dataclasses import dataclass
@@ -11,19 +12,22 @@ from prefect.logging import get_run_logger
 
 from host.home import Home
 from settings.pipeline import BuildStep, Pipeline
-from host.sandbox.run import check_owner
+from host.sandbox.run import available, check_owner
 from evidence.bundle import Bundle, Image, Metrics, put_bundle
 from host.errors import ToolError, was_not_answered
+from host.virtual_environments import COMPLETE
 from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from evidence.store import Store
 from gates.release.migrations import Step
-from tasks.checks.cores import core
+from tasks.checks.cores import once_on_a_core
 from tasks.source.dependencies import download_wheels
-from tasks.source.node_packages import npm
-from tasks.source.git import give_once
-from tasks.checks.tool_caches import writers
+from tasks.source.node_packages import node_tools, npm
+from tasks.source.git import Source, give, give_once
+from tasks.source.kept import kept, own, tidy
 from tasks.source.workspace import Workspace, node_directory, tool_path
 from tasks.retries import repeatable
+
+FILES = "files"  # the outputs, in what is kept of a build
 
 
 @dataclass(frozen=True)
@@ -38,46 +42,78 @@ class ImageBuilt:
 def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     """Run one build step in the sandbox; return a folder that holds its outputs. Raises ToolError if it fails.
 
-    Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
-    than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
+    It sees its inputs and its directory, and nothing else of the commit. What it made is kept by their content, the
+    app's environment, Node, npm and the isolation: a commit that changes none of these builds nothing. No protected
+    branch gets what another one's commits made, and none the cache of downloads of another.
     """
     log = get_run_logger()
     name = f"build-{step.name}"
-    source = workspace.check_directory(name)
-    mark = writers(workspace.source)
-    kept = Home.find().cache / "builds" / mark / _inputs_digest(step, source)
-    if kept.exists():
+    source = workspace.check_directory(name, seen(step))
+    scope = workspace.source.scope
+    made = kept("builds", scope, _key(step, source, workspace))
+    if (made / COMPLETE).exists():
         log.info("%s: unchanged inputs, built before", step.name)
-        return kept
+        return made / FILES
+    tidy("builds", log)
+    once_on_a_core(name, made, lambda: _build(step, workspace, source, made / FILES), workspace.cancelled)
+    return made / FILES
+
+
+def seen(step: BuildStep) -> tuple[str, ...]:
+    """Return the paths of the commit that a step sees; none means all of it."""
+    paths = {posixpath.normpath(path) for path in step.inputs}
+    if (directory := posixpath.normpath(step.directory)) != ".":
+        paths.add(directory)
+    return () if "." in paths else tuple(sorted(paths))
+
+
+def _key(step: BuildStep, source: Path, workspace: Workspace) -> str:
+    tools = node_tools() if node_directory() else "no Node"
+    parts = [_inputs_digest(step, source), workspace.environment.name, tools, str(available())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _build(step: BuildStep, workspace: Workspace, source: Path, files: Path) -> None:
+    """Run the commands of a step where its inputs are laid out, and take its outputs."""
+    _make_room(step, source)
     node = node_directory()
-    downloads = Home.find().cache / "downloads" / mark / step.name
+    downloads = own("downloads", workspace.source.scope, step.name)
     give_once(downloads, check_owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
-    with core(name, workspace.cancelled):
-        for command in step.commands:
-            done = workspace.run(
-                name,
-                [*npm(), *command[1:]] if command[0] == "npm" else list(command),
-                env,
-                step.timeout_seconds,
-                writable=(downloads,),
-                read_only=(node.parent,) if node else (),
-                directory=step.directory,
+    for command in step.commands:
+        done = workspace.run(
+            f"build-{step.name}",
+            [*npm(), *command[1:]] if command[0] == "npm" else list(command),
+            env,
+            step.timeout_seconds,
+            writable=(downloads,),
+            read_only=(node.parent,) if node else (),
+            directory=step.directory,
+        )
+        if done.failed:
+            trouble = done.output.strip()[-600:]
+            raise ToolError(
+                f"build step {step.name}: {' '.join(command)} {done.how}: {trouble} (it sees nothing of the commit but "
+                f"{', '.join(seen(step)) or 'all of it'}: its inputs and its directory)",
+                transient=was_not_answered(trouble),
             )
-            if done.failed:
-                trouble = done.output.strip()[-600:]
-                raise ToolError(
-                    f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}",
-                    transient=was_not_answered(trouble),
-                )
-    _keep(step, source, kept)
-    return kept
+    _keep(step, source, files)
+
+
+def _make_room(step: BuildStep, source: Path) -> None:
+    """Make the folders that the outputs go to, as the commit has them, and give all to the step."""
+    try:
+        for output in step.outputs:
+            (source / output).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolError(f"build step {step.name}: its outputs have no place: {error}") from error
+    give(source, check_owner())
 
 
 def _inputs_digest(step: BuildStep, source: Path) -> str:
-    """Return a digest of the step and of every file below its inputs."""
+    """Return a digest of the step and of every file that it sees. Raises ToolError if the commit lacks an input."""
     digest = hashlib.sha256(step.model_dump_json().encode())
-    for name in sorted(step.inputs):
+    for name in sorted({*step.inputs, *seen(step)}):
         top = source / name
         if not top.exists():
             raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")
@@ -93,19 +129,16 @@ def _inputs_digest(step: BuildStep, source: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _keep(step: BuildStep, source: Path, kept: Path) -> None:
+def _keep(step: BuildStep, source: Path, files: Path) -> None:
     """Keep the outputs of a step. Raises ToolError if one is no folder with files, or holds what is never laid out."""
-    part = kept.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    files.mkdir(parents=True)
     for output in step.outputs:
         try:
-            copy_tree(source, part, output)
+            copy_tree(source, files, output)
         except UnsafeTree as error:
             raise ToolError(f"build step {step.name}: it made no folder {output} that is taken: {error}") from error
-        if not any((part / output).iterdir()):
+        if not any((files / output).iterdir()):
             raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
-    part.rename(kept)
 
 
 @repeatable("bundle")
@@ -125,7 +158,7 @@ def make_bundle(
     source = workspace.source
     shutil.rmtree(workspace.root / "bundle", ignore_errors=True)  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
-    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline.app.python)
+    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline, source)
     smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None
     digest = put_bundle(
         store,
@@ -140,7 +173,7 @@ def make_bundle(
             lock=store.put_file(tree / pipeline.locks.runtime),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
-            smoke_wheels=_wheels(store, smoke, pipeline.app.python) if smoke else {},
+            smoke_wheels=_wheels(store, smoke, pipeline, source) if smoke else {},
             run=pipeline.run,
             image=built.image if built else None,
             migrations=migrations,
@@ -157,8 +190,8 @@ def _metrics(pipeline: Pipeline) -> Metrics | None:
     return Metrics(path=load.metrics_path, query=load.query_metric) if load and load.query_metric else None
 
 
-def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
-    folder = download_wheels(lock, python)
+def _wheels(store: Store, lock: Path, pipeline: Pipeline, source: Source) -> dict[str, str]:
+    folder = download_wheels(lock, pipeline.app.python, source.scope)
     return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
 
 

@@ -4,12 +4,13 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from evidence.scopes import Scope
 from evidence.statements import Commit
 from host.errors import SourceError, was_not_answered
 from host.files import locked
@@ -33,7 +34,7 @@ class Source:
 
     `files` gives git's mode and content hash of each path, `repository` a bare repository with the whole history,
     `parent` the commit that its changes are told against ("" without one). `signable` is false for what must never be
-    signed: a working tree with uncommitted changes, a pull request from a fork.
+    signed: a working tree with uncommitted changes, a pull request from a fork. `protected`: it is on such a branch.
     """
 
     commit: str
@@ -45,15 +46,24 @@ class Source:
     repository: Path = Path()
     parent: str = ""
     signable: bool = True
+    protected: bool = False
 
-    def lay_out(self, directory: Path, owner: int) -> Path:
-        """Unpack a fresh copy for one check, belonging to the user that app code runs as.
+    @property
+    def scope(self) -> Scope:
+        """Return whose code this is, and so which kept results and caches it reads and writes. What is not signable is
+        never of the branch whose name it bears.
+        """
+        return Scope(self.branch if self.signable else f"unsigned: {self.branch}", self.signable and self.protected)
+
+    def lay_out(self, directory: Path, owner: int, only: Collection[str] = ()) -> Path:
+        """Unpack a fresh copy for one check, belonging to the user that app code runs as; `only` what lies at or below
+        these paths, if any are named.
 
         Raises SourceError if the commit holds a name or a link that may not be laid out.
         """
         directory.mkdir(parents=True)
         try:
-            unpack(self.archive, directory)
+            unpack(self.archive, directory, only)
         except UnsafeTree as error:
             raise refusal(self.commit, error) from error
         give(directory, owner)
@@ -160,6 +170,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
         repository=copy,
         parent=compared_with(copy, commit, app.branch),
         signable=not fork,
+        protected=branch in (app.branch, *app.protected),
     )
     log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
     return source

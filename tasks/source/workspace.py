@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,12 +45,14 @@ class Workspace:
     cancelled: threading.Event = field(default_factory=threading.Event)
     shares: Shares = Shares()
 
-    def check_directory(self, name: str) -> Path:
-        """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
+    def check_directory(self, name: str, only: Collection[str] = ()) -> Path:
+        """Lay out a fresh copy of the source, or `only` these paths of it, for one check: no check sees what another
+        one wrote.
+        """
         directory = self.root / name / "source"
         if directory.exists():  # of an attempt before this one
             shutil.rmtree(directory)
-        return self.source.lay_out(directory, sandbox.check_owner())
+        return self.source.lay_out(directory, sandbox.check_owner(), only)
 
     def scratch(self, name: str) -> Path:
         """Return a directory that the check may write to and we read from."""
