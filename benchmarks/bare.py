@@ -22,6 +22,7 @@ from typing import Literal
 from benchmarks.switches import running
 from control.plane import suite_database
 from evidence.check_report import Report
+from evidence.scopes import OURS, Scope
 from gates.check import Outcome
 from host.errors import ToolError
 from host.home import CHECKOUT, Home
@@ -43,13 +44,14 @@ def run_bare(home: Home, repository: Path, pipeline: Pipeline, before: Report) -
     from tasks.source.dependencies import make_environment
 
     with disable_run_logger():
-        environment = make_environment.fn(repository / pipeline.locks.ci, pipeline.app.python)
+        environment = make_environment.fn(repository / pipeline.locks.ci, pipeline.app.python, OURS)
     with tempfile.TemporaryDirectory(prefix="slipway-bare-") as name:
         root = Path(name)
         # The frontend's tools have a copy of their own: the others would look through its packages too.
         for copy in ("tree", "build", "node"):
             shutil.copytree(repository, root / copy)
-        shutil.copytree(home.cache / "downloads", root / "downloads")
+        own = Scope(pipeline.app.branch, protected=True).own
+        shutil.copytree(home.cache / "downloads" / own, root / "downloads")
         # A copy: bare tools write into it, and what is installed must stay as it is.
         shutil.copytree(_packages(home), root / "node" / "frontend" / "node_modules", symlinks=True)
         bare = _Bare(root / "tree", environment, home, pipeline, before)
@@ -62,7 +64,7 @@ def run_bare(home: Home, repository: Path, pipeline: Pipeline, before: Report) -
 
 
 def _packages(home: Home) -> Path:
-    found = next((home.cache / "environments").glob("node-*/node_modules"), None)
+    found = next((home.cache / "environments").glob(f"{OURS.writes}/node-*/node_modules"), None)
     if found is None:
         raise ToolError("the frontend's packages are not where they were expected")
     return found

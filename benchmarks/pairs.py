@@ -27,6 +27,7 @@ from prefect.logging import disable_run_logger
 from benchmarks.busy import busy
 from cli.demo.story import make_repository, read_story
 from control.plane import Control
+from evidence.scopes import OURS
 from gates.checks.pairs import Compared, Finding
 from host.errors import ToolError
 from host.git import git
@@ -234,7 +235,7 @@ def _place() -> Iterator[_Place]:
         make_repository(read_story(CHECKOUT / "examples" / "story"), repository)
         git("checkout", "-q", "v1", at=repository)
         pipeline = read_pipeline()
-        environment = locked_environment(repository / pipeline.locks.ci, pipeline.app.python)
+        environment = locked_environment(repository / pipeline.locks.ci, pipeline.app.python, OURS)
         work = root / "comparisons"
         work.mkdir(mode=0o755)
         with disable_run_logger():

@@ -30,6 +30,7 @@ from deployments.rollout import Rollout
 from deployments.runtimes.layout import app_environment
 from deployments.slots import stop_slot
 from evidence.bundle import Bundle, put_bundle, read_bundle
+from evidence.scopes import OURS
 from evidence.store import Store
 from gates.release.operation import OperationKind, Outcome
 from host.errors import ConfigError, ToolError
@@ -139,7 +140,7 @@ def _bundle(store: Store, pipeline: Pipeline) -> str:
 
 def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
     with disable_run_logger():
-        folder = download_wheels.fn(lock, python)
+        folder = download_wheels.fn(lock, python, OURS)
     return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
 
 

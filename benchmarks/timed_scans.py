@@ -15,6 +15,7 @@ from typing import Any
 from prefect.logging import disable_run_logger
 
 from evidence.scan_report import read_scans_of
+from evidence.scopes import OURS
 from flows.security import security
 from gates.check import Check, Outcome
 from host.errors import ToolError
@@ -67,7 +68,7 @@ def main(repository: Path, history: Path) -> dict[str, Any]:
     home, pipeline = Home.find(), read_pipeline()
     own_tools("scanners")
     for lock in {pipeline.locks.ci, *pipeline.locks.shipped}:
-        locked_environment(repository / lock, pipeline.app.python)
+        locked_environment(repository / lock, pipeline.app.python, OURS)
     shutil.rmtree(home.cache / "kingfisher", ignore_errors=True)
     cold_s, checks = scanned(repository)
     again_s, remembered = scanned(repository)

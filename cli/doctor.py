@@ -32,7 +32,7 @@ from settings.notify import read_notify
 
 LEAST_DISK_GB = 2
 # Since when tarfile's filters hold. We judge links ourselves (host/trees.py); the tools that we run may not.
-TARFILE_MENDED = {(3, 11): (3, 11, 13), (3, 12): (3, 12, 11), (3, 13): (3, 13, 4)}
+TARFILE_MENDED: dict[int, tuple[int, ...]] = {11: (3, 11, 13), 12: (3, 12, 11), 13: (3, 13, 4)}
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def python_row(version: tuple[int, int, int]) -> Finding:
     found = ".".join(map(str, version))
     if version < (3, 11):
         return Finding("Python", found, False, "install Python 3.11 or newer")
-    mended = TARFILE_MENDED.get(version[:2], version)
+    mended = TARFILE_MENDED.get(version[1], version)
     if version < mended:
         move = f"install {'.'.join(map(str, mended))} or newer: its tarfile has CVE-2025-4138 and CVE-2025-4330"
         return Finding("Python", found, True, move, warns=True)

@@ -6,7 +6,6 @@ branches only; every other branch has a scope of its own. An entry that is trunc
 blobs are damaged is no entry: the check looks again. Failures are never kept.
 """
 
-import hashlib
 import hmac
 import json
 import secrets
@@ -17,13 +16,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from evidence.scopes import Scope
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check, Outcome
 from host.errors import ArtifactError
 from host.files import read_or_create, write_atomically
 
-SHARED = "shared"
 LARGEST_ENTRY_BYTES = 20_000_000
 
 
@@ -50,8 +49,8 @@ class Results:
     protected: bool
 
     def recall(self, key: str) -> Entry | None:
-        """Return the genuine entry for a key, its own branch's or the shared one; None when there is none."""
-        for scope in (SHARED, self._own):
+        """Return the genuine entry for a key that this branch may recall; None when there is none."""
+        for scope in self.scope.reads:
             entry = self._read(self._file(scope, key), key)
             if entry is not None:
                 return entry
@@ -63,7 +62,7 @@ class Results:
             return
         body = entry.model_dump_json().encode()
         sealed = json.dumps({"body": body.decode(), "mac": self._mac(body)}).encode()
-        write_atomically(self._file(SHARED if self.protected else self._own, entry.key), sealed)
+        write_atomically(self._file(self.scope.writes, entry.key), sealed)
 
     def fetch(self, entry: Entry, directory: Path) -> dict[str, Path]:
         """Lay the entry's files out in a directory; raises ArtifactError if one is missing or damaged."""
@@ -80,8 +79,9 @@ class Results:
         }
 
     @property
-    def _own(self) -> str:
-        return f"branch-{hashlib.sha256(self.branch.encode()).hexdigest()[:16]}"
+    def scope(self) -> Scope:
+        """Return whose results these are."""
+        return Scope(self.branch, self.protected)
 
     def _file(self, scope: str, key: str) -> Path:
         return self.store.root / "results" / scope / f"{key}.json"

@@ -102,11 +102,14 @@ def ci(
             begin_ci(source, working_tree)
             memory = open_memory(pipeline, source, root / "remembered", refresh)
             tree = source.lay_out(root / "tree", os.geteuid())
-            wheels = [download_wheels.submit(tree / lock, pipeline.app.python) for lock in pipeline.locks.shipped]
+            wheels = [
+                download_wheels.submit(tree / lock, pipeline.app.python, source.scope)
+                for lock in pipeline.locks.shipped
+            ]
             workspace = Workspace(
                 root,
                 source,
-                make_environment(tree / pipeline.locks.ci, pipeline.app.python),
+                make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope),
                 shares=pipeline.app.shares,
             )
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]

@@ -166,7 +166,7 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     # Scans that need the app's environment say that they could not look without it; the others need not wait for it.
     try:
         if lock.is_file():
-            environment = make_environment(lock, pipeline.app.python)
+            environment = make_environment(lock, pipeline.app.python, source.scope)
     except SlipwayError as error:
         get_run_logger().warning("the app's environment cannot be made: %s", error)
     workspace = Workspace(root, source, environment, shares=pipeline.app.shares)

@@ -53,7 +53,7 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
                 raise ConfigError(f"config/pipeline.toml: suites: there is no suite {suite}")
             source = fetch_source(pipeline.app, commit, root)
             tree = source.lay_out(root / "locks", os.geteuid())
-            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python)
+            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
             found = _run(pipeline, chosen, workspace)
             page = f"# {cell(source.version)}: {', '.join(chosen)}\n\n{suites_page(found)}\n"

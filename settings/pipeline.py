@@ -123,7 +123,8 @@ class BuildStep(_Section):
     commands: tuple[Command, ...] = Field(min_length=1)
     """Commands, run in this order."""
     inputs: tuple[str, ...] = Field(min_length=1)
-    """Globs (as in .gitignore) of the files that the step reads. The result is kept by their content, for its branch.
+    """Paths of the files and folders that the step reads. It sees these and its directory, and nothing else of the
+    commit; `.` is all of it. The result is kept by their content.
     """
     outputs: tuple[str, ...] = Field(min_length=1)
     """Folders that the step makes."""

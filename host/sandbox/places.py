@@ -1,6 +1,7 @@
 """Which parts of the host a sandbox may be given. Our code names them; nothing that an app brings is asked."""
 
 import os
+import re
 import stat
 import sys
 import tempfile
@@ -35,8 +36,8 @@ STATE = (
     "control/suites/initdb-*",
     "control/run/suites/pg",
 )
-# Where the environments lie that we make. No app writes into these directories themselves.
-ENVIRONMENTS = ("cache/environments", "installed")
+# Where the environments lie that we make, by scope (evidence/scopes.py). No app writes into these directories themselves.
+ENVIRONMENTS = re.compile(r"(cache/environments(/shared|/protected-[0-9a-f]{16}|/branch-[0-9a-f]{16})?|installed)")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store")
 # Variables of the operator that name files of certificates, or programs.
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -167,11 +168,11 @@ def recorded_interpreters(paths: Iterable[Path]) -> Iterator[Path]:
     Only beside: what lies in an environment came with an app's packages. Raises ConfigError for a file that others can
     write.
     """
-    home = Home.find()
-    parents = {home.root / name for name in ENVIRONMENTS}
-    for path in paths:
-        if path.absolute().parent in parents and has_record(path):
-            yield _read_record(_record(path.absolute()))
+    root = Home.find().root
+    for path in (path.absolute() for path in paths):
+        ours = path.is_relative_to(root) and ENVIRONMENTS.fullmatch(str(path.parent.relative_to(root)))
+        if ours and has_record(path):
+            yield _read_record(_record(path))
 
 
 def _record(environment: Path) -> Path:

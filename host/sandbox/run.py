@@ -140,13 +140,14 @@ def for_check(
     read_only: tuple[Path, ...] = (),
     writable: tuple[Path, ...] = (),
     network: AnyNetwork = Network.LOOPBACK,
+    named: tuple[Path, ...] = (),
 ) -> Sandbox:
     """Return the sandbox of a check's program, on the best level of this host. Below `namespaces` it has the host's
     network, whatever was asked.
     """
     level = available()
     kept = network if level is Isolation.NAMESPACES else Network.HOST
-    return Sandbox(level, read_only, writable, kept, uid=CHECK_UID, shares=shares)
+    return Sandbox(level, read_only, writable, kept, uid=CHECK_UID, shares=shares, named=named)
 
 
 def check_owner() -> int:

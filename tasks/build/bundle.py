@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 import shutil
 import tarfile
 from dataclasses import dataclass
@@ -10,23 +11,26 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
-from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from evidence.store import Store
 from gates.release.migrations import Step
 from host.errors import ToolError, was_not_answered
 from host.home import Home
 from host.sandbox.run import Completed, Isolation, Network, available, check_owner
+from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
+from host.virtual_environments import COMPLETE
 from settings.pipeline import INSTALL, BuildStep, Pipeline
-from tasks.checks.cores import core
-from tasks.checks.tool_caches import writers
+from tasks.checks.cores import once_on_a_core
+from tasks.source.kept import kept, own, tidy
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
-from tasks.source.git import give_once
-from tasks.source.node_packages import copy_command, node_packages, npm
+from tasks.source.git import Source, give, give_once
+from tasks.source.node_packages import copy_command, node_packages, node_tools, npm
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
 # What npm says when it would have to fetch.
 OFFLINE = "only-if-cached"
+
+FILES = "files"  # the outputs, in what is kept of a build
 
 
 @dataclass(frozen=True)
@@ -41,45 +45,79 @@ class ImageBuilt:
 def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     """Run one build step in the sandbox; return a folder that holds its outputs. Raises ToolError if it fails.
 
-    Kept by the content of its inputs: a commit that does not touch them builds nothing. A build can read other files
-    than its inputs, and may write into the cache of downloads: no branch gets what another one's commits made.
+    It sees its inputs and its directory, and nothing else of the commit. What it made is kept by their content, the
+    app's environment, Node, npm and the isolation: a commit that changes none of these builds nothing. No protected
+    branch gets what another one's commits made, and none the cache of downloads of another.
 
     Its commands have no network unless it asks for it: `npm ci` takes the packages that its lock names from where they
     were fetched before, without a script of theirs.
     """
     log = get_run_logger()
     name = f"build-{step.name}"
-    source = workspace.check_directory(name)
-    mark = writers(workspace.source)
-    kept = Home.find().cache / "builds" / mark / _inputs_digest(step, source)
-    if kept.exists():
+    source = workspace.check_directory(name, seen(step))
+    scope = workspace.source.scope
+    made = kept("builds", scope, _key(step, source, workspace))
+    if (made / COMPLETE).exists():
         log.info("%s: unchanged inputs, built before", step.name)
-        return kept
+        return made / FILES
+    tidy("builds", log)
+    # before the core is taken: what fetches takes one itself
+    packages = node_packages(workspace, source, step.directory) if takes_packages(step) else None
+    once_on_a_core(name, made, lambda: _build(step, workspace, source, made / FILES, packages), workspace.cancelled)
+    return made / FILES
+
+
+def seen(step: BuildStep) -> tuple[str, ...]:
+    """Return the paths of the commit that a step sees; none means all of it."""
+    paths = {posixpath.normpath(path) for path in step.inputs}
+    if (directory := posixpath.normpath(step.directory)) != ".":
+        paths.add(directory)
+    return () if "." in paths else tuple(sorted(paths))
+
+
+def _key(step: BuildStep, source: Path, workspace: Workspace) -> str:
+    tools = node_tools() if node_directory() else "no Node"
+    parts = [_inputs_digest(step, source), workspace.environment.name, tools, str(available())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def takes_packages(step: BuildStep) -> bool:
+    """Return whether a step gets the packages of its package-lock.json from us: it installs them, without network."""
+    return not step.network and any(command[:2] == INSTALL for command in step.commands)
+
+
+def _build(step: BuildStep, workspace: Workspace, source: Path, files: Path, packages: Path | None) -> None:
+    """Run the commands of a step where its inputs are laid out, and take its outputs."""
+    _make_room(step, source)
     node = node_directory()
-    downloads = Home.find().cache / "downloads" / mark / step.name
+    downloads = own("downloads", workspace.source.scope, step.name)
     give_once(downloads, check_owner())
     env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
-    packages = None
-    if not step.network:
-        env["npm_config_offline"] = "true"  # else it tries for a minute
-        if any(command[:2] == INSTALL for command in step.commands):
-            packages = node_packages(workspace, source, step.directory)
-    with core(name, workspace.cancelled):
-        for command in step.commands:
-            done = workspace.run(
-                name,
-                build_command(command, packages),
-                env,
-                step.timeout_seconds,
-                writable=(downloads,),
-                read_only=(*([node.parent] if node else []), *([packages] if packages else [])),
-                directory=step.directory,
-                network=Network.HOST if step.network else Network.LOOPBACK,
-            )
-            if done.failed:
-                raise _failure(step, command, done)
-    _keep(step, source, kept)
-    return kept
+    env |= {} if step.network else {"npm_config_offline": "true"}  # else npm tries for a minute
+    for command in step.commands:
+        done = workspace.run(
+            f"build-{step.name}",
+            build_command(command, packages),
+            env,
+            step.timeout_seconds,
+            writable=(downloads,),
+            read_only=(*([node.parent] if node else []), *([packages] if packages else [])),
+            directory=step.directory,
+            network=Network.HOST if step.network else Network.LOOPBACK,
+        )
+        if done.failed:
+            raise _failure(step, command, done)
+    _keep(step, source, files)
+
+
+def _make_room(step: BuildStep, source: Path) -> None:
+    """Make the folders that the outputs go to, as the commit has them, and give all to the step."""
+    try:
+        for output in step.outputs:
+            (source / output).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ToolError(f"build step {step.name}: its outputs have no place: {error}") from error
+    give(source, check_owner())
 
 
 def build_command(command: Command, packages: Path | None) -> list[str]:
@@ -94,16 +132,17 @@ def _failure(step: BuildStep, command: Command, done: Completed) -> ToolError:
     unanswered = was_not_answered(trouble) or OFFLINE in trouble
     alone = not step.network and available() is Isolation.NAMESPACES
     hint = f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
+    sight = f" (it sees nothing of the commit but {', '.join(seen(step)) or 'all of it'}: its inputs and its directory)"
     return ToolError(
-        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{hint if unanswered and alone else ''}",
+        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{sight}{hint if unanswered and alone else ''}",
         transient=unanswered and not alone,
     )
 
 
 def _inputs_digest(step: BuildStep, source: Path) -> str:
-    """Return a digest of the step and of every file below its inputs."""
+    """Return a digest of the step and of every file that it sees. Raises ToolError if the commit lacks an input."""
     digest = hashlib.sha256(step.model_dump_json().encode())
-    for name in sorted(step.inputs):
+    for name in sorted({*step.inputs, *seen(step)}):
         top = source / name
         if not top.exists():
             raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")
@@ -119,19 +158,16 @@ def _inputs_digest(step: BuildStep, source: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _keep(step: BuildStep, source: Path, kept: Path) -> None:
+def _keep(step: BuildStep, source: Path, files: Path) -> None:
     """Keep the outputs of a step. Raises ToolError if one is no folder with files, or holds what is never laid out."""
-    part = kept.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    files.mkdir(parents=True)
     for output in step.outputs:
         try:
-            copy_tree(source, part, output)
+            copy_tree(source, files, output)
         except UnsafeTree as error:
             raise ToolError(f"build step {step.name}: it made no folder {output} that is taken: {error}") from error
-        if not any((part / output).iterdir()):
+        if not any((files / output).iterdir()):
             raise ToolError(f"build step {step.name}: it made no folder {output}, or left it empty")
-    part.rename(kept)
 
 
 @repeatable("bundle")
@@ -151,7 +187,7 @@ def make_bundle(
     source = workspace.source
     shutil.rmtree(workspace.root / "bundle", ignore_errors=True)  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
-    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline.app.python)
+    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline, source)
     smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None
     digest = put_bundle(
         store,
@@ -166,7 +202,7 @@ def make_bundle(
             lock=store.put_file(tree / pipeline.locks.runtime),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
-            smoke_wheels=_wheels(store, smoke, pipeline.app.python) if smoke else {},
+            smoke_wheels=_wheels(store, smoke, pipeline, source) if smoke else {},
             run=pipeline.run,
             image=built.image if built else None,
             migrations=migrations,
@@ -183,8 +219,8 @@ def _metrics(pipeline: Pipeline) -> Metrics | None:
     return Metrics(path=load.metrics_path, query=load.query_metric) if load and load.query_metric else None
 
 
-def _wheels(store: Store, lock: Path, python: str) -> dict[str, str]:
-    folder = download_wheels(lock, python)
+def _wheels(store: Store, lock: Path, pipeline: Pipeline, source: Source) -> dict[str, str]:
+    folder = download_wheels(lock, pipeline.app.python, source.scope)
     return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
 
 

@@ -77,7 +77,7 @@ def image_wanted(pipeline: Pipeline) -> bool:
 def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:
     """Return the build's command, without the image's name and the context."""
     source = workspace.source
-    wheels = download_wheels.fn(context / pipeline.locks.runtime, pipeline.app.python)
+    wheels = download_wheels.fn(context / pipeline.locks.runtime, pipeline.app.python, source.scope)
     labels = {
         "org.opencontainers.image.title": pipeline.app.name,
         "org.opencontainers.image.version": source.version,

@@ -16,7 +16,6 @@ from tasks.source.dependencies import own_tools
 from tasks.checks.memory import key_of
 from tasks.scans.migrations import alembic_sql, run_squawk
 from tasks.checks.syntax import code_digest
-from tasks.checks.tool_caches import writers
 from tasks.source.workspace import Workspace
 from tasks.retries import once
 
@@ -40,7 +39,7 @@ def judge_migrations(workspace: Workspace, refresh: bool = False) -> tuple[Step,
     if not (workspace.check_directory(NAME) / "alembic.ini").is_file():
         return None
     key = key_of(NAME, code_digest(source, source.files, measured=False), workspace.environment.name)
-    kept = Home.find().cache / "migrations" / writers(source) / f"{key}.json"
+    kept = Home.find().cache / "migrations" / source.scope.own / f"{key}.json"
     if not refresh and (known := _read(kept)) is not None:
         get_run_logger().info("the migrations are as they were judged before")
         return known

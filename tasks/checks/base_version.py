@@ -68,7 +68,7 @@ class Base:
             archive = self.place.store.copy_blob(bundle.source, root / "source.tar")
             source = Source(bundle.commit, bundle.version, "", (), archive, signable=False)
             lock = source.lay_out(root / "tree", os.geteuid()) / pipeline.locks.ci
-            environment = locked_environment(lock, bundle.python)
+            environment = locked_environment(lock, bundle.python, source.scope)
             return replace(beside, root=root, source=source, environment=environment)
         except (SlipwayError, OSError) as error:
             what = "the base: its environment for checks cannot be made any more"

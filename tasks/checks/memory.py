@@ -132,7 +132,6 @@ class Memory:
 def open_memory(pipeline: Pipeline, source: Source, directory: Path, refresh: bool = False) -> Memory:
     """Return what this run may recall and keep: as a protected branch only when the commit is one's, and signable."""
     home = Home.find()
-    protected = source.signable and source.branch in (pipeline.app.branch, *pipeline.app.protected)
-    scope = source.branch if source.signable else f"unsigned: {source.branch}"
-    results = Results(Store(home.store), Keys(home.keys), scope, protected)
+    scope = source.scope
+    results = Results(Store(home.store), Keys(home.keys), scope.branch, scope.protected)
     return Memory(results, source, str(runtime.flow_run.id), directory, refresh)

@@ -28,6 +28,7 @@ from tasks.checks.tool_commands import (
     reads,
 )
 from tasks.retries import once
+from tasks.source.kept import tidy
 from tasks.source.node_packages import link_packages, node_packages
 from tasks.source.tracked import to_findings, tracked_lines
 from tasks.source.workspace import Looked, Workspace
@@ -125,6 +126,7 @@ def _attempt(name: str, attempt: int, tool: Tool, workspace: Workspace, tracked:
     judged = judge_tool(how, run)
     if cache and judged.check.outcome is not Outcome.NO_VERDICT:
         cache.take_back(setting.cache)
+        tidy("tools", get_run_logger())
     return judged
 
 

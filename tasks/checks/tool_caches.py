@@ -1,24 +1,15 @@
 """What a tool may remember from one run to the next: its cache goes in as a copy and comes back when it has looked."""
 
-import hashlib
 import os
 import shutil
 import uuid
 from pathlib import Path
 
 from host.home import Home
-from host.sandbox.run import check_owner
+from host.sandbox.run import available, check_owner
 from tasks.source.git import Source, give
 
 LARGEST_CACHE_BYTES = 1_000_000_000
-
-
-def writers(source: Source) -> str:
-    """Return a mark of those whose code may have written something: the signable commits of one branch, or the others
-    that bear its name.
-    """
-    scope = source.branch if source.signable else f"unsigned: {source.branch}"
-    return hashlib.sha256(scope.encode()).hexdigest()[:16]
 
 
 class ToolCache:
@@ -29,7 +20,8 @@ class ToolCache:
     """
 
     def __init__(self, name: str, environment: Path, source: Source) -> None:
-        self.kept = Home.find().cache / "tools" / environment.name / name / writers(source)
+        key = f"{source.scope.own}-{available()}"
+        self.kept = Home.find().cache / "tools" / environment.name / name / key
 
     def lend(self, directory: Path) -> None:
         """Put a copy of the cache, or an empty folder, where the tool will look for it. Safe to repeat and to race."""

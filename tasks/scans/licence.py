@@ -41,7 +41,8 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
     shipped: dict[str, Package] = {}
     missing: list[str] = []
     for name in pipeline.locks.shipped:
-        packages = installed(locked_environment(subject.tree / name, pipeline.app.python), shipped=True)
+        scope = subject.workspace.source.scope
+        packages = installed(locked_environment(subject.tree / name, pipeline.app.python, scope), shipped=True)
         missing += [f"{name}: {package}" for package in sorted(pinned(subject.tree / name) - set(packages))]
         shipped |= packages
     every = installed(subject.workspace.environment, shipped=False) | shipped

@@ -4,25 +4,31 @@ from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from evidence.scopes import Scope
 from host.resources.shares import best
 from tasks.checks.cores import once_on_a_core
 from tasks.retries import repeatable
 from tasks.source import locked_environments as environments
+from tasks.source.kept import tidy
 from tasks.source.locked_environments import Tools
 
 
 @repeatable("environment")
-def make_environment(lock: Path, python: str) -> Path:
-    """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock."""
+def make_environment(lock: Path, python: str, scope: Scope) -> Path:
+    """Return a virtual environment with exactly what the lock says, checked by hash. Made once for each lock and scope.
+
+    Old environments go when all together are too large.
+    """
     log = get_run_logger()
-    directory = locked_environment(lock, python)
+    directory = locked_environment(lock, python, scope)
+    tidy("environments", log)
     log.info("the environment for %s is ready; checks yield to what serves by: %s", lock.name, best())
     return directory
 
 
-def locked_environment(lock: Path, python: str) -> Path:
+def locked_environment(lock: Path, python: str, scope: Scope) -> Path:
     """Return the environment like `make_environment`, inside of another task."""
-    return environments.locked_environment(lock, python, once_on_a_core)
+    return environments.locked_environment(lock, python, scope, once_on_a_core)
 
 
 def own_tools(group: Tools) -> Path:
@@ -31,11 +37,12 @@ def own_tools(group: Tools) -> Path:
 
 
 @repeatable("wheels")
-def download_wheels(lock: Path, python: str) -> Path:
+def download_wheels(lock: Path, python: str, scope: Scope) -> Path:
     """Return a folder with the wheels that the lock names, checked by hash. Raises ToolError, which says which one is
     missing.
     """
     log = get_run_logger()
-    directory = environments.fetch_wheels(lock, python, once_on_a_core)
+    directory = environments.fetch_wheels(lock, python, scope, once_on_a_core)
+    tidy("wheels", log)
     log.info("fetched %d wheels for %s", len(list(directory.glob("*.whl"))), lock.name)
     return directory

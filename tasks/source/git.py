@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
 from evidence.commits import FULL_HASH, Commit, Older, Repository, read_history
+from evidence.scopes import Scope
 from host.errors import SlipwayError, SourceError, was_not_answered
 from host.files import locked
 from host.git import git, git_bytes
@@ -37,7 +38,7 @@ class Source:
     `files` gives git's mode and content hash of each path, `repository` a bare repository with the whole history,
     `parent` the commit that its changes are told against ("" without one), `older` what lies behind `history`.
     `signable` is false for what must never be signed: a working tree with uncommitted changes, a pull request from a
-    fork.
+    fork. `protected`: it is on such a branch.
     """
 
     commit: str
@@ -50,15 +51,24 @@ class Source:
     parent: str = ""
     signable: bool = True
     older: Older = Older()
+    protected: bool = False
 
-    def lay_out(self, directory: Path, owner: int) -> Path:
-        """Unpack a fresh copy for one check, belonging to the user that app code runs as.
+    @property
+    def scope(self) -> Scope:
+        """Return whose code this is, and so which kept results and caches it reads and writes. What is not signable is
+        never of the branch whose name it bears.
+        """
+        return Scope(self.branch if self.signable else f"unsigned: {self.branch}", self.signable and self.protected)
+
+    def lay_out(self, directory: Path, owner: int, only: Collection[str] = ()) -> Path:
+        """Unpack a fresh copy for one check, belonging to the user that app code runs as; `only` what lies at or below
+        these paths, if any are named.
 
         Raises SourceError if the commit holds a name or a link that may not be laid out.
         """
         directory.mkdir(parents=True)
         try:
-            unpack(self.archive, directory)
+            unpack(self.archive, directory, only)
         except UnsafeTree as error:
             raise refusal(self.commit, error) from error
         give(directory, owner)
@@ -246,6 +256,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
         parent=compared_with(copy, commit, app.branch),
         signable=not fork,
         older=older,
+        protected=branch in (app.branch, *app.protected),
     )
     log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
     return source

@@ -1,19 +1,26 @@
-"""Environments and wheels that a lock names, made once a lock and kept by its digest, checked by hash."""
+"""Environments and wheels that a lock names, made once a lock and scope and kept by its digest, checked by hash."""
 
+import functools
 import hashlib
+import platform
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from host.errors import ConfigError, ToolError, was_not_answered
+from evidence.scopes import OURS, Scope
+from host.errors import ArtifactError, ConfigError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
 from host.locks import check_wheels, read_lock_file, refuse_conflicts, write_lock_file
 from host.package_tools import pip, pip_environment, run_package_tool
 from host.resources.shares import Shares
+from host.sandbox.run import available
 from host.virtual_environments import interpreter, keep_interpreter, make_venv, once
+from tasks.source.kept import kept, uv_cache
 
 DOWNLOAD_TIMEOUT_S = 1800
 # How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/checks/cores.py).
@@ -22,12 +29,27 @@ Tools = Literal["scanners", "quality", "load", "services"]
 
 
 def lock_digest(lock: Path, python: str) -> str:
-    """Return what an environment made from this lock is kept under. Raises ConfigError if the lock is not in the
-    commit.
+    """Return what an environment made from this lock is kept under: by the lock, the Python, uv and the isolation.
+
+    Raises ConfigError if the lock is not in the commit.
     """
     if not lock.is_file():
         raise ConfigError(f"config/pipeline.toml: locks: the commit has no file {lock.name}")
-    return hashlib.sha256(python.encode() + b"\0" + lock.read_bytes()).hexdigest()[:32]
+    made_by = f"{full_version(python)} {version('uv')} {available()}"
+    return hashlib.sha256(f"{python}\0{made_by}\0".encode() + lock.read_bytes()).hexdigest()[:32]
+
+
+@functools.cache
+def full_version(python: str) -> str:
+    """Return the whole version of this host's Python of a minor version; the minor one if it has none."""
+    if python == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return platform.python_version()
+    try:
+        argv = [interpreter(python), "-I", "-S", "-c", "import platform; print(platform.python_version())"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except ArtifactError:  # wheels can be fetched for it all the same
+        return python
+    return done.stdout.strip() or python
 
 
 def at_once(_what: str, directory: Path, make: Callable[[], None]) -> None:
@@ -35,14 +57,16 @@ def at_once(_what: str, directory: Path, make: Callable[[], None]) -> None:
     once(directory, make)
 
 
-def locked_environment(lock: Path, python: str, make_once: Once = at_once) -> Path:
-    """Return a virtual environment with exactly what the lock says, checked by hash. Raises ToolError."""
-    home = Home.find()
-    directory = home.cache / "environments" / lock_digest(lock, python)
+def locked_environment(lock: Path, python: str, scope: Scope, make_once: Once = at_once) -> Path:
+    """Return a virtual environment with exactly what the lock says, checked by hash: one that `scope` may recall.
+
+    Raises ToolError.
+    """
+    directory = kept("environments", scope, lock_digest(lock, python))
     make_once(
         f"environment {lock.name}",
         directory,
-        lambda: make_venv(directory, interpreter(python), lock, None, home.cache / "uv", Shares()),
+        lambda: make_venv(directory, interpreter(python), lock, None, uv_cache(), Shares()),
     )
     keep_interpreter(directory, python)
     return directory
@@ -54,16 +78,16 @@ def own_tools(group: Tools, make_once: Once = at_once) -> Path:
     They live apart from Slipway: what they pin would fight with Prefect's requirements. Raises ToolError.
     """
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return locked_environment(CHECKOUT / "requirements" / f"{group}.lock", python, make_once)
+    return locked_environment(CHECKOUT / "requirements" / f"{group}.lock", python, OURS, make_once)
 
 
-def fetch_wheels(lock: Path, python: str, make_once: Once = at_once) -> Path:
+def fetch_wheels(lock: Path, python: str, scope: Scope, make_once: Once = at_once) -> Path:
     """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
 
     Only wheels: a source distribution would run its own code at build time. Raises ToolError, which says which one is
     missing.
     """
-    directory = Home.find().cache / "wheels" / lock_digest(lock, python)
+    directory = kept("wheels", scope, lock_digest(lock, python))
     make_once(f"wheels {lock.name}", directory, partial(_download, lock, python, directory))
     return directory
 

@@ -8,18 +8,21 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from prefect.logging import get_run_logger
+
 from gates.npm_manifests import Manifests, read_manifests
 from host.errors import SourceError, ToolError
-from host.home import Home
 from host.package_tools import PROXIES
-from host.sandbox.run import Network, check_owner
+from host.sandbox.run import Network, available, check_owner
 from host.virtual_environments import share_read_only
 from tasks.checks.cores import once_on_a_core
 from tasks.source.git import give, give_once
+from tasks.source.kept import kept, own, tidy
 from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
@@ -40,17 +43,17 @@ def node_packages(workspace: Workspace, source: Path, directory: str) -> Path:
     """Return the read-only node_modules that package-lock.json in `directory` of a laid-out source names.
 
     `npm ci` checks each package by the hash in the lock, and none of their scripts runs. It sees manifests of our own
-    writing and nothing else of the commit; this host alone says where the registry is. Made once for a lock, in the
-    sandbox. Raises SourceError if a manifest is not accepted, and ToolError if it cannot be made.
+    writing and nothing else of the commit; this host alone says where the registry is. Made once for a lock and scope,
+    in the sandbox. Raises SourceError if a manifest is not accepted, and ToolError if it cannot be made.
     """
     folder = source / directory
-    kept = Home.find().cache / "environments" / f"node-{_digest(folder, directory)}"
-    once_on_a_core("npm ci", kept, lambda: _install(workspace, folder, directory, kept), workspace.cancelled)
-    return kept / "node_modules"
+    made = kept("environments", workspace.source.scope, f"node-{_digest(folder, directory)}")
+    once_on_a_core("npm ci", made, lambda: _install(workspace, folder, directory, made), workspace.cancelled)
+    return made / "node_modules"
 
 
 def _digest(folder: Path, directory: str) -> str:
-    digest = hashlib.sha256(_node_version().encode())
+    digest = hashlib.sha256(f"{node_tools()} {available()} {directory}".encode())
     for name in MANIFESTS:
         file = folder / name
         if file.is_file() and not file.is_symlink():
@@ -62,10 +65,27 @@ def _digest(folder: Path, directory: str) -> str:
     return digest.hexdigest()[:32]
 
 
-def _node_version() -> str:
+def node_tools() -> str:
+    """Return the versions of Node and npm. Raises ToolError if they are not here or do not run."""
     node = node_directory()
     if node is None:
         raise ToolError("there is no Node here; install Node 20 or newer, or run: make setup")
+    return f"node {_node_version(node)} npm {_npm_version(npm()[-1])}"
+
+
+def _npm_version(program: str) -> str:
+    """Return npm's version: its own manifest's, for starting it takes long."""
+    script = Path(os.path.realpath(shutil.which(program, path=tool_path()) or program))
+    for folder in script.parents:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            manifest = json.loads((folder / "package.json").read_bytes())
+            if manifest["name"] == "npm":
+                return str(manifest["version"])
+    raise ToolError(f"{script} has no package.json of npm beside it; install Node 20 or newer with its npm")
+
+
+@functools.cache
+def _node_version(node: Path) -> str:
     try:
         done = subprocess.run([str(node / "node"), "--version"], capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
@@ -130,7 +150,7 @@ def _read(file: Path) -> str:
         return stream.read(LARGEST_MANIFEST_BYTES).decode(errors="replace")
 
 
-def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> None:
+def _install(workspace: Workspace, folder: Path, directory: str, made: Path) -> None:
     settings = npm_settings()
     registries = {urlsplit(str(one.get("registry", ""))).netloc.lower() for one in (settings, npm_settings(own=False))}
     manifests = _own_manifests(folder, directory, registries - {""})
@@ -141,12 +161,13 @@ def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> 
         (source / file).write_text(json.dumps(content), encoding="utf-8")
     give(source, check_owner())
     modules = source / "node_modules"
-    downloads = Home.find().cache / "downloads" / "npm"
+    tidy("downloads", get_run_logger())
+    downloads = own("downloads", workspace.source.scope, "npm")
     give_once(downloads, check_owner())
     node = node_directory()
     obeyed = {f"npm_config_{setting.replace('-', '_')}": value for setting, value in manifests.settings.items()}
     environment = npm_environment(settings)
-    named = [Path(value) for value in environment.values() if os.path.isabs(value) and os.path.isfile(value)]
+    named = tuple(Path(value) for value in environment.values() if os.path.isabs(value) and os.path.isfile(value))
     done = workspace.run(
         name,
         [*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", f"--git={NO_GIT}"],
@@ -160,7 +181,8 @@ def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> 
         },
         INSTALL_TIMEOUT_S,
         writable=(downloads,),
-        read_only=(*((node.parent,) if node else ()), *named),
+        read_only=(node.parent,) if node else (),
+        named=named,
         directory=directory,
         network=Network.HOST,
     )
@@ -169,11 +191,12 @@ def _install(workspace: Workspace, folder: Path, directory: str, kept: Path) -> 
         raise ToolError(f"{directory}: npm ci {done.how}: {hint}{done.output.strip()[-600:]}")
     if modules.is_symlink() or not (modules / ".package-lock.json").is_file():
         raise ToolError(f"{directory}: npm ci installed nothing: package.json names no packages")
-    kept.mkdir(parents=True)
-    shutil.move(modules, kept / "node_modules")
-    give(kept, os.geteuid())
-    share_read_only(kept)
+    made.mkdir(parents=True)
+    shutil.move(modules, made / "node_modules")
+    give(made, os.geteuid())
+    share_read_only(made)
     shutil.rmtree(workspace.root / name, ignore_errors=True)
+    tidy("environments", get_run_logger())
 
 
 def link_packages(packages: Path, folder: Path) -> Path:

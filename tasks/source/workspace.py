@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,12 +45,14 @@ class Workspace:
     cancelled: threading.Event = field(default_factory=threading.Event)
     shares: Shares = Shares()
 
-    def check_directory(self, name: str) -> Path:
-        """Lay out a fresh copy of the source for one check: no check sees what another one wrote."""
+    def check_directory(self, name: str, only: Collection[str] = ()) -> Path:
+        """Lay out a fresh copy of the source, or `only` these paths of it, for one check: no check sees what another
+        one wrote.
+        """
         directory = self.root / name / "source"
         if directory.exists():  # of an attempt before this one
             shutil.rmtree(directory)
-        return self.source.lay_out(directory, sandbox.check_owner())
+        return self.source.lay_out(directory, sandbox.check_owner(), only)
 
     def scratch(self, name: str) -> Path:
         """Return a directory that the check may write to and we read from."""
@@ -75,9 +77,11 @@ class Workspace:
         directory: str = ".",
         log: str = "",
         network: sandbox.AnyNetwork = sandbox.Network.LOOPBACK,
+        named: tuple[Path, ...] = (),
     ) -> sandbox.Completed:
         """Run app code in the sandbox, in its own copy of the source. Its output streams into the run's log in
-        blocks. The host's network is for what fetches, and runs no code of the app.
+        blocks. The host's network is for what fetches, and runs no code of the app. `named` files are read-only: what
+        the settings of this host's operator name.
 
         `log` names the file in `root` that gets the output as it is, without it `<name>.log`.
         """
@@ -96,6 +100,7 @@ class Workspace:
                 read_only=(self.environment, *(self.lend(path) for path in read_only)),
                 writable=(source, scratch, *writable),
                 network=network,
+                named=named,
             ),
             timeout_s=timeout_s,
             on_output=blocks,

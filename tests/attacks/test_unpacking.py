@@ -1,6 +1,4 @@
-"""A commit, a build and an artifact that lead out of where they are laid: by links, by names, by what they
-overwrite.
-"""
+"""A commit, a build and an artifact that lead out of where they are laid: by links, by names, by blobs that change."""
 
 import io
 import logging
@@ -308,7 +306,7 @@ def evil_tar(files: Mapping[str, bytes]) -> bytes:
 def test_a_blob_that_changes_after_it_was_hashed_is_not_used(
     user: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python: tmp_path)
+    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python, scope: tmp_path)
     store = Store(Home.find().store)
     digest, bundle = artifact(store, files={"requirements-dev.lock": b""})
     place = Environment.open(Target("production"), "assistant")
@@ -336,11 +334,8 @@ def test_a_blob_that_changes_after_it_was_hashed_is_not_used(
             known = results.recall("k")
             used = results.fetch(known, tmp_path / "fetched")["x"].read_text() if known else ""
         else:
-            pipeline = Pipeline(
-                app=App(name="assistant", repository="x"),
-                locks=Locks(runtime="r.lock", ci="requirements-dev.lock"),
-                run=bundle.run,
-            )
+            locks = Locks(runtime="r.lock", ci="requirements-dev.lock")
+            pipeline = Pipeline(app=App(name="assistant", repository="x"), locks=locks, run=bundle.run)
             workspace = Workspace(tmp_path / "run", Source("c" * 40, "v2", "main", (), tmp_path / "x.tar"), tmp_path)
             other = Base(place, digest, bundle).for_checks(pipeline, workspace)
             assert isinstance(other, Workspace), other

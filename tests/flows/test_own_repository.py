@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from evidence.scan_report import read_scans_of
+from evidence.scopes import OURS
 from evidence.signing import Keys
 from flows.security import security
 from gates.check import Outcome
@@ -35,8 +36,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(tmp_path / "home")
     home.create()
     Keys(home.keys).create()
-    environments = home.cache / "environments"
-    environments.mkdir()
+    environments = home.cache / "environments" / OURS.writes
+    environments.mkdir(parents=True)
     (environments / scanners.name).symlink_to(scanners)
     # Kingfisher's rules, compiled: that takes it longer than the scan.
     compiled = Home.find().cache / "kingfisher"

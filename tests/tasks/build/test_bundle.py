@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 import tarfile
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from prefect.logging import disable_run_logger
 from host.errors import ToolError
 from host.sandbox.run import Completed, Isolation
 from settings.pipeline import BuildStep
-from tasks.build.bundle import _archive, _failure, _inputs_digest, _keep, build_command, run_build_step
+from tasks.build import bundle
+from tasks.build.bundle import _archive, _failure, _inputs_digest, _keep, build_command, run_build_step, seen
 from tasks.source.git import Source
 from tasks.source.node_packages import copy_command
 from tasks.source.workspace import Workspace
@@ -73,17 +75,57 @@ def test_every_change_of_the_inputs_is_built(tmp_path: Path, change: str) -> Non
 
 @pytest.mark.parametrize(
     ("later", "builds"),
-    [({}, 1), ({"commit": "d" * 40}, 1), ({"branch": "feature"}, 2), ({"signable": False}, 2)],
+    [
+        ({}, 1),
+        ({"commit": "d" * 40}, 1),
+        ({"branch": "feature"}, 2),
+        ({"signable": False}, 2),
+        ({"branch": "develop", "protected": True}, 2),
+    ],
 )
 def test_what_a_strangers_commit_built_is_not_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: dict[str, Any], builds: int
 ) -> None:
-    """Of the same inputs: a build may read a file above them, such as a configuration of its tools."""
-    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
+    built = built_in_turn(tmp_path, monkeypatch, MADE, replace(MADE, **later))
+    assert len(built) == builds
+
+
+def test_what_a_protected_branch_built_everybody_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    protected = replace(MADE, protected=True)
+    others = (replace(MADE, branch="feature"), replace(MADE, signable=False), replace(protected, branch="develop"))
+    assert built_in_turn(tmp_path, monkeypatch, protected, *others) == ["main"]
+
+
+@pytest.mark.parametrize("change", ["environment", "node", "isolation"])
+def test_another_environment_node_or_isolation_builds_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    built_in_turn(tmp_path, monkeypatch, MADE)
+    if change == "node":
+        monkeypatch.setattr(bundle, "node_tools", lambda: "another node")
+    elif change == "isolation":
+        monkeypatch.setattr(bundle, "available", lambda: "another level")
+    environment = tmp_path / ("other" if change == "environment" else "environment")
+    assert built_in_turn(tmp_path / "again", monkeypatch, MADE, environment=environment, home=tmp_path) == ["main"]
+
+
+MADE = Source("c" * 40, "v1", "main", (), Path("source.tar"))
+
+
+def built_in_turn(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *sources: Source,
+    environment: Path | None = None,
+    home: Path | None = None,
+) -> list[str]:
+    """Run the same step for these commits; return the branches for which something was built."""
+    monkeypatch.setenv("SLIPWAY_HOME", str((home or tmp_path) / "state"))
     built = []
 
     class Building(Workspace):
-        def check_directory(self, name: str) -> Path:
+        def check_directory(self, name: str, only: Collection[str] = ()) -> Path:
+            assert only == ("a b", "frontend")
             return tree(self.root / name)
 
         def run(self, *_: Any, **__: Any) -> Completed:
@@ -92,12 +134,28 @@ def test_what_a_strangers_commit_built_is_not_taken(
             (self.root / "build-frontend" / "app" / "static" / "index.html").write_text("page")
             return Completed(0, "", truncated=False, timed_out=False, cancelled=False, seconds=1.0)
 
-    source = Source("c" * 40, "v1", "main", (), Path("source.tar"))
-    outputs = set()
-    for turn, one in enumerate((source, replace(source, **later))):
+    for turn, one in enumerate(sources):
         with disable_run_logger():
-            outputs.add(run_build_step.fn(STEP, Building(tmp_path / str(turn), one, tmp_path)))
-    assert (len(built), len(outputs)) == (builds, builds)
+            made = run_build_step.fn(
+                STEP, Building(tmp_path / str(turn), one, environment or tmp_path / "environment")
+            )
+        assert (made / "app" / "static" / "index.html").read_text() == "page"
+    return built
+
+
+@pytest.mark.parametrize(
+    ("directory", "inputs", "paths"),
+    [
+        ("frontend", ("frontend",), ("frontend",)),
+        ("frontend", ("frontend/src", "./shared/"), ("frontend", "frontend/src", "shared")),
+        (".", ("a", "b"), ("a", "b")),
+        ("frontend", (".",), ()),
+    ],
+)
+def test_a_step_sees_its_inputs_and_its_directory(
+    directory: str, inputs: tuple[str, ...], paths: tuple[str, ...]
+) -> None:
+    assert seen(STEP.model_copy(update={"directory": directory, "inputs": inputs})) == paths
 
 
 def test_npm_ci_takes_the_packages_that_were_fetched_before() -> None:
@@ -213,7 +271,7 @@ def test_a_host_folder_is_not_kept_as_an_output(tmp_path: Path) -> None:
     (made / "app").symlink_to(tmp_path / "private")
     with pytest.raises(ToolError, match="made no folder app/static"):
         _keep(STEP, made, tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
+    assert not any(file.is_file() for file in (tmp_path / "kept").rglob("*"))
 
 
 @pytest.mark.parametrize("output", ["absent", "empty", "file", "link"])
@@ -228,7 +286,7 @@ def test_an_output_that_is_no_folder_with_files_fails_the_step(tmp_path: Path, o
         static.symlink_to("../frontend")
     with pytest.raises(ToolError, match="build step frontend: it made no folder app/static"):
         _keep(STEP, made, tmp_path / "kept")
-    assert not (tmp_path / "kept").exists()
+    assert not any(file.is_file() for file in (tmp_path / "kept").rglob("*"))
 
 
 def test_outputs_are_kept_whole(tmp_path: Path) -> None:

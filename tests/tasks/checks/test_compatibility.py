@@ -13,6 +13,7 @@ import pytest
 from control.plane import Control
 from deployments.environment import Environment
 from evidence.bundle import Bundle, Run, put_bundle
+from evidence.scopes import OURS
 from evidence.store import Store
 from gates.check import Outcome
 from gates.release.migrations import Kind, Step
@@ -86,7 +87,7 @@ def live_bundle(store: Store, directory: Path) -> str:
     archive = directory / "source.tar"
     with tarfile.open(archive, "w") as tar:
         tar.add(tree, ".")
-    wheels = download_wheels.fn(lock, "3.11")
+    wheels = download_wheels.fn(lock, "3.11", OURS)
     return put_bundle(
         store,
         Bundle(

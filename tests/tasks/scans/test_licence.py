@@ -58,7 +58,8 @@ def scanned(
     repository = tmp_path / "app"
     commit(repository, {"requirements.lock": lock, "requirements-dev.lock": lock, **(files or {})})
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", others or {}))
-    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    made = tmp_path / "home" / "cache" / "environments" / subject.workspace.source.scope.writes
+    made /= lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, shipped)
     return scan_licence(subject, RULES)
 
@@ -115,7 +116,8 @@ def test_a_package_that_the_lock_names_and_nothing_installed_is_no_verdict(tmp_p
         {"requirements.lock": hashed("mit==1.0", "gone==1.0 ; python_version >= '3'", "win==1 ; os_name == 'nt'")},
     )
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
-    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    made = tmp_path / "home" / "cache" / "environments" / subject.workspace.source.scope.writes
+    made /= lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
     check = scan_licence(subject, RULES)
     assert (check.outcome, "requirements.lock: gone is not there" in check.reason) == (Outcome.NO_VERDICT, True)
@@ -127,7 +129,8 @@ def test_a_line_that_pins_nothing_is_no_verdict(tmp_path: Path, line: str) -> No
     repository = tmp_path / "app"
     commit(repository, {"requirements.lock": hashed(line)})
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", {}))
-    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    made = tmp_path / "home" / "cache" / "environments" / subject.workspace.source.scope.writes
+    made /= lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
     assert scan_licence(subject, RULES).outcome is Outcome.NO_VERDICT
 
@@ -138,7 +141,8 @@ def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, {"requirements.lock": hashed("mit==1.0")})
     subject = subject_of(repository, tmp_path / "work", environment=check_environment)
-    made = tmp_path / "home" / "cache" / "environments" / lock_digest(subject.tree / "requirements.lock", PYTHON)
+    made = tmp_path / "home" / "cache" / "environments" / subject.workspace.source.scope.writes
+    made /= lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, {"mit": CLEAN["mit"]})
     check = scan_licence(subject, RULES)
     assert (check.outcome, "names no package" in check.reason) == (Outcome.NO_VERDICT, True)

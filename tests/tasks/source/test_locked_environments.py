@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from evidence.scopes import OURS
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
 from tasks.source import locked_environments as environments
@@ -56,11 +57,11 @@ def test_a_lock_that_the_commit_does_not_have_is_named(tmp_path: Path) -> None:
 def test_environments_and_wheels_are_kept_apart_by_the_digest(cache: Path, lock: Path) -> None:
     wanted: Wanted = []
     digest = lock_digest(lock, "3.11")
-    assert locked_environment(lock, "3.11", listing(wanted)) == cache / "environments" / digest
-    assert fetch_wheels(lock, "3.11", listing(wanted)) == cache / "wheels" / digest
+    assert locked_environment(lock, "3.11", OURS, listing(wanted)) == cache / "environments" / "shared" / digest
+    assert fetch_wheels(lock, "3.11", OURS, listing(wanted)) == cache / "wheels" / "shared" / digest
     assert wanted == [
-        ("environment app.lock", cache / "environments" / digest),
-        ("wheels app.lock", cache / "wheels" / digest),
+        ("environment app.lock", cache / "environments" / "shared" / digest),
+        ("wheels app.lock", cache / "wheels" / "shared" / digest),
     ]
 
 
@@ -68,12 +69,12 @@ def test_our_tools_are_those_of_their_own_lock(cache: Path) -> None:
     wanted: Wanted = []
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     digest = lock_digest(CHECKOUT / "requirements" / "scanners.lock", python)
-    assert own_tools("scanners", listing(wanted)) == cache / "environments" / digest
-    assert wanted == [("environment scanners.lock", cache / "environments" / digest)]
+    assert own_tools("scanners", listing(wanted)) == cache / "environments" / "shared" / digest
+    assert wanted == [("environment scanners.lock", cache / "environments" / "shared" / digest)]
 
 
 def test_a_lock_that_names_nothing_needs_no_wheels(cache: Path, lock: Path) -> None:
-    folder = fetch_wheels(lock, "3.11")
+    folder = fetch_wheels(lock, "3.11", OURS)
     assert folder.is_dir() and list(folder.glob("*.whl")) == []
 
 
@@ -95,10 +96,10 @@ def test_wheels_that_cannot_be_fetched_are_told_and_not_kept(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     lock.write_text(f"nobody-has-it==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ToolError) as failed:
-        fetch_wheels(lock, "3.11")
+        fetch_wheels(lock, "3.11", OURS)
     assert str(failed.value).startswith("app.lock: the wheels cannot be fetched: ")
     wanted: Wanted = []
-    folder = fetch_wheels(lock, "3.11", listing(wanted))
+    folder = fetch_wheels(lock, "3.11", OURS, listing(wanted))
     assert not (folder / ".complete").exists()
 
 
@@ -106,5 +107,5 @@ def test_a_download_that_does_not_end_is_told(cache: Path, lock: Path, monkeypat
     monkeypatch.setattr(environments, "DOWNLOAD_TIMEOUT_S", 0)
     lock.write_text(f"a==1 --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ToolError) as failed:
-        fetch_wheels(lock, "3.11")
+        fetch_wheels(lock, "3.11", OURS)
     assert str(failed.value) == "the wheels of app.lock were not fetched within 0 s"
