@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
-from host.errors import EvidenceError
+from evidence.revocation import read_revocations, signed_at
+from host.errors import EvidenceError, RevokedError
 from host.files import write_atomically
 
+REVOKED = "revoked.toml"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
@@ -85,6 +88,7 @@ class Keys:
                 f"the signing key {key.keyid} is not trusted here: put its public key into "
                 f"{self.directory / 'trusted'}/{key.keyid}.pub"
             )
+        self._refuse_revoked(key.keyid, datetime.now(UTC))
 
     def sign(self, statement: dict[str, Any]) -> dict[str, Any]:
         """Return the statement's signed envelope. Raises EvidenceError if there is no key."""
@@ -94,11 +98,14 @@ class Keys:
         return envelope.to_dict()
 
     def verify(self, envelope: dict[str, Any]) -> dict[str, Any]:
-        """Return the statement in an envelope. Raises EvidenceError if no trusted key signed it."""
+        """Return the statement in an envelope. Raises like `examine`."""
         return self.examine(envelope)[0]
 
     def examine(self, envelope: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """Return the statement and the id of the key that signed it. Raises EvidenceError if no trusted key did."""
+        """Return the statement and the id of the key that signed it.
+
+        Raises RevokedError if the key was revoked before it signed this, EvidenceError if no trusted key signed it.
+        """
         try:
             signed = Envelope.from_dict(copy.deepcopy(envelope))  # it changes its argument
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -118,10 +125,25 @@ class Keys:
             raise EvidenceError(f"evidence is malformed: the signed payload is not JSON ({error})") from error
         if not isinstance(statement, dict):
             raise EvidenceError("evidence is malformed: the signed payload is not an object")
+        self._refuse_revoked(key_id, signed_at(statement))
         return statement, key_id
 
+    def _refuse_revoked(self, key_id: str, at: datetime | None) -> None:
+        for one in read_revocations(self.directory / REVOKED):
+            if one.key == key_id and one.covers(at):
+                since = f" since {one.since:%Y-%m-%d}" if one.since else ""
+                raise RevokedError(f"the key {key_id} is revoked{since} ({one.reason}): what it signed does not count")
+
+    def files(self) -> list[Path]:
+        """Return the files that say which keys count."""
+        return [*sorted((self.directory / "trusted").rglob("*.pub")), self.directory / REVOKED]
+
     def trusted(self) -> list[Key]:
-        """Return the trusted public keys: every `trusted/*.pub` (PEM). Raises EvidenceError if a file is not one."""
+        """Return the trusted public keys: every `trusted/*.pub` (PEM).
+
+        Raises EvidenceError if a file is not one, or if nobody can tell which keys are revoked.
+        """
+        read_revocations(self.directory / REVOKED)
         keys: list[Key] = []
         for file in sorted((self.directory / "trusted").glob("*.pub")):
             try:
