@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
-from deployments.outgoing import Outgoing, going_out
+from deployments.outgoing import Outgoing, going_out, where_it_stands
 from evidence.audit import bad_records
-from evidence.bundle import find_digest
+from evidence.bundle import find_digest, read_bundle
 from evidence.commits import Repository
 from evidence.statements import Scanned, Withdrawn, last_word, last_words, promotions, read_checks, revoked
 from gates.check import GOOD, Check, judge_checks
@@ -35,7 +35,8 @@ ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is about to change, and whether it may. `outgoing` are the commits that go out.
+    """What is about to change, and whether it may. `outgoing` are the commits that go out, `branches` says where the
+    newest of them stands now.
 
     `migrations` are those that it brings beyond what is live. Those that leave no way back (`contracts`) are a question
     of their own where a person is asked.
@@ -49,6 +50,7 @@ class Preflight:
     approvers: tuple[Approver, ...]
     policy: str
     warnings: tuple[str, ...]
+    branches: str = ""
 
     @property
     def version(self) -> Version:
@@ -73,11 +75,14 @@ class Preflight:
         return contracting(self.migrations)
 
 
-def choose_version(place: Environment, wanted: str | None, say: Callable[[str], None] = log.warning) -> str:
+def choose_version(
+    place: Environment, wanted: str | None, say: Callable[[str], None] = log.warning, repository: Repository = NOT_ASKED
+) -> str:
     """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
 
     That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with
-    evidence. What does not verify is passed over, and `say` is told of it.
+    evidence. What does not verify is passed over, and `say` is told of it; so is what is on no allowed branch, as far
+    as `repository` can tell.
     """
     if wanted:
         return find_digest(place.store, wanted, say)
@@ -92,8 +97,18 @@ def choose_version(place: Environment, wanted: str | None, say: Callable[[str], 
         if bad := bad_records(place.store, place.keys, digest):
             say(f"passed over {digest[:12]}: {'; '.join(record.reason for record in bad)}")
         elif before or read_checks(place.store, place.keys, digest):
-            return digest
+            problems = _strays(place, digest, repository)
+            if not problems:
+                return digest
+            say(f"passed over {digest[:12]}: {'; '.join(problems)}")
     raise ArtifactError(f"{place.name}: {nothing}")
+
+
+def _strays(place: Environment, digest: str, repository: Repository) -> list[str]:
+    """Return why an artifact may not go out from where its commit stands; what nobody can tell stops it later."""
+    if repository.problem:
+        return []
+    return where_it_stands(place, read_bundle(place.store, digest).commit, repository)[1]
 
 
 def preflight(
@@ -113,10 +128,12 @@ def preflight(
     ledger = place.ledger()
     migrations = new_migrations(place.store, ledger.live, candidate)
     approvers = read_approvers()
+    branches, branch_problems = where_it_stands(place, candidate.bundle.commit, repository)
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
         *_evidence_problems(place, candidate, judged),
         *_promotion_problems(place, digest),
+        *branch_problems,
         *_state_problems(place, ledger, candidate),
         *_contract_problems(place, ledger, migrations),
         *_host_problems(place),
@@ -140,6 +157,7 @@ def preflight(
             *_author_notes(outgoing, approvers),
             *_warnings(place, ledger, candidate, migrations),
         ),
+        branches=branches,
     )
 
 

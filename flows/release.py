@@ -56,8 +56,9 @@ def release(environment: Target, version: str | None = None) -> State[str]:
     rollout: Rollout | None = None
     try:
         place = open_place(environment)
-        digest, passed_over = chosen(place, version)
-        seen = preflight(place, digest, fetch_repository(), passed_over)
+        repository = fetch_repository()
+        digest, passed_over = chosen(place, version, repository)
+        seen = preflight(place, digest, repository, passed_over)
         rename_run(f"release-{place.target.short}-{seen.version.version}")
         show("preflight", preflight_page(seen), f"{seen.version.version} for {place.name}")
         if seen.verdict.action is not Action.PROMOTE:

@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 
 from deployments.environment import Environment
 from deployments.preflight import choose_version
+from evidence.commits import Repository
 from host.errors import ArtifactError, ConfigError
 from settings.pipeline import read_pipeline
 from settings.targets import Target
@@ -32,11 +33,11 @@ def open_place(environment: Target) -> Environment:
     return place
 
 
-def chosen(place: Environment, version: str | None) -> tuple[str, list[str]]:
-    """Return the digest that is meant, and what the search for it passed over because it does not verify."""
+def chosen(place: Environment, version: str | None, repository: Repository) -> tuple[str, list[str]]:
+    """Return the digest that is meant, and what the search for it passed over, with the reasons."""
     passed_over: list[str] = []
     try:
-        return choose_version(place, version, passed_over.append), passed_over
+        return choose_version(place, version, passed_over.append, repository), passed_over
     except ArtifactError as error:
         raise ArtifactError("; ".join([str(error), *passed_over])) from error
     finally:
