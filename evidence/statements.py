@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.commits import Commit, Older
-from evidence.signing import Keys
+from evidence.signing import CI, Keys
 from evidence.store import Store
 from gates.check import Check
 from gates.scans.waivers import Refused, Waiver
@@ -167,12 +167,20 @@ def read_statement(store: Store, keys: Keys, digest: str, kind: Kind, file: Path
     """Return the statement in a file. Raises EvidenceError (RevokedError) or ArtifactError, which name the file."""
     envelope = store.read_statement(file)
     try:
-        statement, key = keys.examine(envelope)
+        statement, key = keys.examine(envelope, lambda said: _role(kind, said))
         if not _is_about(statement, digest, kind):
             raise EvidenceError(f"{kind} statement filed under {digest[:12]} is about something else")
     except EvidenceError as error:
         raise type(error)(f"{file}: {error}") from error
     return Statement(statement.get("predicate"), key, file)
+
+
+def _role(kind: Kind, statement: Mapping[str, Any]) -> str:
+    """Return who may sign such a statement: an environment what it promotes and withdraws, `ci` the rest."""
+    if kind not in (Kind.PROMOTION, Kind.WITHDRAWAL):
+        return CI
+    predicate = statement.get("predicate")
+    return str(predicate.get("environment")) if isinstance(predicate, dict) else ""
 
 
 def _is_about(statement: Mapping[str, Any], digest: str, kind: Kind) -> bool:

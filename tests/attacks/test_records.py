@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from deployments.environment import Environment
 from deployments.preflight import choose_version
 from evidence.bundle import find_digest
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, Promoted, read_checks, revoked, state
+from evidence.statements import Checked, Kind, Promoted, Withdrawn, last_word, read_checks, revoked, state
 from host.errors import ArtifactError, EvidenceError, SlipwayError
 from host.home import Home
 from services.exporter.measures.evidence import EvidenceMeasure
@@ -252,3 +253,66 @@ def test_a_list_that_cannot_be_read_stops_everything_with_its_name(records: Reco
     for search in (lambda: records.choose(""), lambda: records.choose("staging"), records.keys.prove):
         with pytest.raises(SlipwayError, match="revoked.toml"):
             search()
+
+
+def limit(records: Records, keys: Keys, role: str) -> None:
+    """Trust a key for a role alone."""
+    folder = records.keys.directory / "trusted"
+    (folder / role).mkdir(exist_ok=True)
+    for file in (keys.directory / "trusted").glob("*.pub"):
+        (folder / file.name).unlink(missing_ok=True)
+        shutil.copy(file, folder / role)
+
+
+def test_the_key_of_ci_promotes_nothing(records: Records) -> None:
+    ci = fresh(records)
+    limit(records, ci, "ci")
+    digest, _ = artifact(records.store, "4" * 40, version="v4")
+    records.say(digest, 4, ci)
+    assert read_checks(records.store, records.keys, digest)
+    with pytest.raises(EvidenceError, match="signs for ci, not for staging"):
+        last_word(records.store, records.keys, digest, "staging")
+    chosen, said = records.choose("staging")
+    assert chosen == records.digests[-1] and "not for staging" in said
+    with pytest.raises(EvidenceError, match="signs for ci, not for production"):
+        Keys(records.keys.directory, ci.private.read_bytes()).prove("production")
+
+
+def test_the_key_of_an_environment_signs_no_evidence_and_no_other_environments_promotion(records: Records) -> None:
+    qa = fresh(records)
+    limit(records, qa, "qa")
+    digest, _ = artifact(records.store, "4" * 40, version="v4")
+    records.say(digest, 4, qa)
+    for read in (read_checks, lambda *of: last_word(*of, "staging")):
+        with pytest.raises(EvidenceError, match="signs for qa, not for"):
+            read(records.store, records.keys, digest)
+    withdrawn = Withdrawn(environment="staging", at=NOW + timedelta(days=1), reason="sabotage")
+    state(records.store, qa, records.digests[-1], "assistant", Kind.WITHDRAWAL, withdrawn)
+    assert records.choose("staging")[0] == records.digests[1]
+
+
+def test_a_key_with_two_roles_has_both_and_one_outside_the_folders_has_all(records: Records) -> None:
+    both = fresh(records)
+    for role in ("ci", "staging"):
+        limit(records, both, role)
+    digest, _ = artifact(records.store, "4" * 40, version="v4")
+    records.say(digest, 4, both)
+    assert records.choose("staging") == (digest, "")
+    records.keys.prove("production")
+    both_here = Keys(records.keys.directory, both.private.read_bytes())
+    both_here.prove("staging")
+
+
+def test_a_key_that_is_named_keeps_its_role(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    staging = fresh(records)
+    limit(records, staging, "staging")
+    monkeypatch.setenv("SLIPWAY_SIGNING_KEY", str(staging.private))
+    records.keys.create()
+    with pytest.raises(EvidenceError, match="not for ci"):
+        records.keys.prove()
+
+
+def test_a_folder_that_is_no_role_is_refused_by_name(records: Records) -> None:
+    limit(records, fresh(records), "Staging!")
+    with pytest.raises(EvidenceError, match="Staging!: no role"):
+        records.choose("")
