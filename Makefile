@@ -68,9 +68,9 @@ scan: .venv/.base ## run the security scans on a working tree; APP=PATH, COMMIT=
 	@$(BIN)/slipway scan $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(PIPELINE),--pipeline "$(PIPELINE)") \
 	  $(if $(SARIF),--sarif "$(SARIF)")
 
-verify: .venv/.base ## show the chain of evidence of an artifact; DIGEST=a digest, commit or version
-	@test -n "$(DIGEST)" || { echo "error: say which: make verify DIGEST=<digest, commit or version>" >&2; exit 1; }
-	@$(BIN)/slipway verify "$(DIGEST)"
+verify: .venv/.base ## show the chain of evidence of an artifact; DIGEST=a digest, commit or version. QUARANTINE=1 moves bad records aside
+	@test -n "$(DIGEST)$(QUARANTINE)" || { echo "error: say which: make verify DIGEST=<digest, commit or version>" >&2; exit 1; }
+	@$(BIN)/slipway verify $(if $(QUARANTINE),--quarantine,"$(DIGEST)")
 
 osv: .venv/.base ## serve OSV records on this machine as the advisory source; RECORDS=DIRECTORY, PORT=4270
 	@test -n "$(RECORDS)" || { echo "error: say what: make osv RECORDS=directory-of-OSV-records" >&2; exit 1; }

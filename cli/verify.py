@@ -9,10 +9,11 @@ import typer
 from rich.table import Table
 
 from cli.screen import console, escape, fail, say
+from evidence import audit
 from evidence.bundle import Bundle, blobs, find_digest, verify_bundle
 from evidence.provenance import origin_checks, read_provenance
 from evidence.signing import Keys
-from evidence.statements import Checked, Kind, Promoted, Scanned, Withdrawn, parse, verified
+from evidence.statements import Checked, Kind, Promoted, Scanned, Withdrawn, parse, revoked, verified
 from evidence.store import Store
 from gates.check import GOOD, Check, Outcome
 from host.errors import SlipwayError
@@ -32,11 +33,22 @@ class Link:
     broken: str = ""
 
 
-def verify(digest: Annotated[str, typer.Argument(help="a digest (8+ characters), a commit or a version")]) -> None:
+def verify(
+    digest: Annotated[str, typer.Argument(help="a digest (8+ characters), a commit or a version")] = "",
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="move what does not verify in the whole store into store/quarantine/")
+    ] = False,
+) -> None:
     """Show the evidence of an artifact and its signers. Exits 1 at the first link that does not hold."""
     home = Home.find()
     store, keys = Store(home.store), Keys(home.keys)
-    full = find_digest(store, digest)
+    if quarantine == bool(digest):
+        fail("say which artifact, or --quarantine for the whole store")
+        raise typer.Exit(2)
+    if quarantine:
+        _set_aside(store, keys)
+        return
+    full = find_digest(store, digest, fail)
     table = Table("link", "what it says", "signed by key", "when", title=f"sha256:{full}")
     broken = ""
     for link in chain(store, keys, full):
@@ -53,6 +65,14 @@ def verify(digest: Annotated[str, typer.Argument(help="a digest (8+ characters),
     say("every link holds: the bytes are what was checked, and who signed what is above")
 
 
+def _set_aside(store: Store, keys: Keys) -> None:
+    """Move what does not verify aside, and say of each record what and why."""
+    moved = audit.quarantine(store, keys)
+    for record in moved:
+        say(f"moved aside: {record.reason}")
+    say(f"{len(moved)} records moved into {store.root / audit.FOLDER}, each with its reason; nothing was deleted")
+
+
 def chain(store: Store, keys: Keys, digest: str) -> Iterator[Link]:
     """Yield the links in order. Links after a broken one mean nothing."""
     try:
@@ -61,6 +81,8 @@ def chain(store: Store, keys: Keys, digest: str) -> Iterator[Link]:
         yield Link("artifact", "", broken=str(error))
         return
     yield Link("artifact", f"{bundle.version}: manifest and {len(blobs(bundle))} blobs are what the digest says")
+    for reason in revoked(store, keys, digest):
+        yield Link("revoked", reason)
     links: tuple[Callable[[Store, Keys, str, Bundle], Iterator[Link]], ...] = (_origin, _checks, _scans, _promotions)
     for link in links:
         try:

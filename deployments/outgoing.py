@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from deployments.place import Place
 from evidence.commits import Commit, Older, Repository, Span, authors_of, recorded_span
 from evidence.statements import Checked
+from gates.notify.messages import some
 from gates.release.authors import shown_address, shown_name
+from gates.release.branches import ANY, allowed_branches, allowed_ones
 from gates.release.operation import Live
 from host.errors import SourceError
+from settings.pipeline import read_pipeline
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,23 @@ def written_by(commit: Commit) -> str:
     author, *others = commit.people
     text = f"{shown_name(author.name)} <{shown_address(author.email)}>"
     return text + "".join(f", with {shown_name(one.name)} <{shown_address(one.email)}>" for one in others)
+
+
+def where_it_stands(place: Place, commit: str, repository: Repository) -> tuple[str, list[str]]:
+    """Return from which branches a commit can be reached now, and why that is not enough for the environment.
+
+    What the evidence says of branches does not count: who may push can take a commit back, and any branch is built.
+    """
+    app = read_pipeline().app
+    allowed = allowed_branches(place.settings.allowed_branches, (app.branch, *app.protected))
+    if allowed == (ANY,):
+        return "any branch is allowed (ALLOWED_BRANCHES=*)", []
+    named = f"{place.name} takes {', '.join(allowed)} (ALLOWED_BRANCHES of config/{place.name}.env)"
+    try:
+        branches = repository.branches(commit)
+    except SourceError as error:
+        return "not known", [f"nobody can tell which branches have commit {commit[:12]} now: {error}; {named}"]
+    shown = ", ".join(some(branches)) or "no branch"
+    if good := allowed_ones(branches, allowed):
+        return f"{', '.join(some(good))} ({named})", []
+    return shown, [f"commit {commit[:12]} is on {shown} now, {named}; merge it there first"]

@@ -4,17 +4,19 @@ the lease.
 
 import hashlib
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
-from deployments.outgoing import Outgoing, going_out
-from evidence.bundle import find_digest
+from deployments.outgoing import Outgoing, going_out, where_it_stands
+from evidence.audit import bad_records
+from evidence.bundle import find_digest, read_bundle
 from evidence.commits import Repository
-from evidence.statements import Scanned, Withdrawn, last_word, last_words, newest_promotion, read_checks
+from evidence.statements import Scanned, Withdrawn, last_word, last_words, promotions, read_checks, revoked
 from gates.check import GOOD, Check, judge_checks
 from gates.notify.messages import some
 from gates.release.approval import Approver
@@ -26,13 +28,15 @@ from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available
 from settings.approvers import read_approvers
 
+log = logging.getLogger(__name__)
 NOT_ASKED = Repository(None, "the app's repository was not asked")
 ISOLATION_ORDER = (Isolation.NONE, Isolation.UID, Isolation.NAMESPACES)
 
 
 @dataclass(frozen=True)
 class Preflight:
-    """What is about to change, and whether it may. `outgoing` are the commits that go out.
+    """What is about to change, and whether it may. `outgoing` are the commits that go out, `branches` says where the
+    newest of them stands now.
 
     `migrations` are those that it brings beyond what is live. Those that leave no way back (`contracts`) are a question
     of their own where a person is asked.
@@ -46,6 +50,7 @@ class Preflight:
     approvers: tuple[Approver, ...]
     policy: str
     warnings: tuple[str, ...]
+    branches: str = ""
 
     @property
     def version(self) -> Version:
@@ -70,30 +75,48 @@ class Preflight:
         return contracting(self.migrations)
 
 
-def choose_version(place: Environment, wanted: str | None) -> str:
+def choose_version(
+    place: Environment, wanted: str | None, say: Callable[[str], None] = log.warning, repository: Repository = NOT_ASKED
+) -> str:
     """Return the digest for `wanted` (digest, commit or version), or without it the newest that may come next.
 
     That is what the environment named by REQUIRES_PROMOTION_IN promoted last, or else the newest artifact with
-    evidence.
+    evidence. What does not verify is passed over, and `say` is told of it; so is what is on no allowed branch, as far
+    as `repository` can tell.
     """
     if wanted:
-        return find_digest(place.store, wanted)
+        return find_digest(place.store, wanted, say)
     before = place.settings.requires_promotion_in
     if before:
-        newest = newest_promotion(place.store, place.keys, before)
-        if newest is None:
-            raise ArtifactError(f"{place.name}: {before} has promoted nothing yet; release there first")
-        return newest[0]
-    checked = [digest for digest in place.store.artifacts() if read_checks(place.store, place.keys, digest)]
-    if not checked:
-        raise ArtifactError(f"{place.name}: no version was built yet; run: prefect deployment run ci/push")
-    return checked[-1]
+        newest_first = [digest for digest, _ in promotions(place.store, place.keys, before, say)]
+        nothing = f"{before} has promoted nothing yet; release there first"
+    else:
+        newest_first = place.store.artifacts()[::-1]
+        nothing = "no version was built yet; run: prefect deployment run ci/push"
+    for digest in newest_first:
+        if bad := bad_records(place.store, place.keys, digest):
+            say(f"passed over {digest[:12]}: {'; '.join(record.reason for record in bad)}")
+        elif before or read_checks(place.store, place.keys, digest):
+            problems = _strays(place, digest, repository)
+            if not problems:
+                return digest
+            say(f"passed over {digest[:12]}: {'; '.join(problems)}")
+    raise ArtifactError(f"{place.name}: {nothing}")
 
 
-def preflight(place: Environment, digest: str, repository: Repository = NOT_ASKED) -> Preflight:
+def _strays(place: Environment, digest: str, repository: Repository) -> list[str]:
+    """Return why an artifact may not go out from where its commit stands; what nobody can tell stops it later."""
+    if repository.problem:
+        return []
+    return where_it_stands(place, read_bundle(place.store, digest).commit, repository)[1]
+
+
+def preflight(
+    place: Environment, digest: str, repository: Repository = NOT_ASKED, notes: Sequence[str] = ()
+) -> Preflight:
     """Verify artifact, evidence and preconditions. A STOP verdict names everything that is in the way.
 
-    `repository` is our mirror of the app's repository, as of now.
+    `repository` is our mirror of the app's repository, as of now; `notes` is what the search for the digest said.
 
     Reads and hashes the artifact, and the manifest of what is live, once. A release does this twice on purpose: before
     the question, and under the lease. A person may take an hour to answer, so what is used is verified after that.
@@ -105,10 +128,12 @@ def preflight(place: Environment, digest: str, repository: Repository = NOT_ASKE
     ledger = place.ledger()
     migrations = new_migrations(place.store, ledger.live, candidate)
     approvers = read_approvers()
+    branches, branch_problems = where_it_stands(place, candidate.bundle.commit, repository)
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
         *_evidence_problems(place, candidate, judged),
         *_promotion_problems(place, digest),
+        *branch_problems,
         *_state_problems(place, ledger, candidate),
         *_contract_problems(place, ledger, migrations),
         *_host_problems(place),
@@ -126,7 +151,13 @@ def preflight(place: Environment, digest: str, repository: Repository = NOT_ASKE
         outgoing=outgoing,
         approvers=tuple(approvers),
         policy=policy_of(place, approvers),
-        warnings=(*_author_notes(outgoing, approvers), *_warnings(place, ledger, candidate, migrations)),
+        warnings=(
+            *notes,
+            *(f"Does not count: {one}" for one in revoked(place.store, place.keys, digest)),
+            *_author_notes(outgoing, approvers),
+            *_warnings(place, ledger, candidate, migrations),
+        ),
+        branches=branches,
     )
 
 

@@ -68,7 +68,7 @@ class Rollout:
         """
         signer = signing_keys(place.home) if kind == OperationKind.RELEASE else None
         if signer:
-            signer.prove()
+            signer.prove(place.name)
         ledger = place.ledger()
         slot = ledger.idle_slot
         rollout = cls(place, lease, artifact, kind, uuid.uuid4().hex[:12], slot, ledger.live, signer=signer)

@@ -171,6 +171,22 @@ class Repository:
     directory: Path | None
     problem: str = ""
 
+    def branches(self, commit: str) -> list[str]:
+        """Return the branches from which a commit can be reached now.
+
+        Raises SourceError if nobody can tell: an old mirror does not know what was moved since.
+        """
+        if self.directory is None or self.problem:
+            raise SourceError(self.problem)
+        if not FULL_HASH.fullmatch(commit):
+            raise SourceError(f"{commit[:50]!r} is no full hash of a commit")
+        try:
+            git("cat-file", "-e", f"{commit}^{{commit}}", at=self.directory)
+        except SourceError:
+            return []  # the repository has it no more
+        form = "--format=%(refname:lstrip=2)"
+        return git("for-each-ref", f"--contains={commit}", form, "refs/heads", at=self.directory, env=AS_IT_IS).split()
+
     def span(self, live: str, new: str) -> Span:
         """Return what `new` has and `live` has not. Raises SourceError if the mirror does not know both."""
         if self.directory is None:

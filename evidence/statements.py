@@ -1,20 +1,23 @@
 """What is stated about an artifact, and read back: in-toto Statements v1 (https://in-toto.io/Statement/v1)."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.commits import Commit, Older
-from evidence.signing import Keys
+from evidence.signing import CI, Keys
 from evidence.store import Store
 from gates.check import Check
 from gates.scans.waivers import Refused, Waiver
-from host.errors import EvidenceError
+from host.errors import ArtifactError, EvidenceError, RevokedError, SlipwayError
 
+log = logging.getLogger(__name__)
 Model = TypeVar("Model", bound=BaseModel)
 STATEMENT = "https://in-toto.io/Statement/v1"
 
@@ -125,24 +128,67 @@ def state(
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement that is genuine and about the artifact it was filed under: its predicate and who signed it."""
+    """A statement that is genuine and about the artifact it was filed under: its predicate, who signed it, its file."""
 
     predicate: Any
     key: str
+    file: Path
 
 
 def verified(store: Store, keys: Keys, digest: str, kind: Kind) -> list[Statement]:
-    """Return the statements of one kind about an artifact, oldest first. Raises EvidenceError if any is not genuine."""
-    return [_genuine(keys, digest, kind, envelope) for envelope in store.statements(digest, kind)]
+    """Return the statements of one kind about an artifact, oldest first; what a revoked key signed is left out.
+
+    Raises EvidenceError or ArtifactError with the file if any is not genuine.
+    """
+    found = []
+    for file in store.statement_files(digest, kind):
+        try:
+            found.append(read_statement(store, keys, digest, kind, file))
+        except (RevokedError, FileNotFoundError):
+            continue  # it does not count, or was an old one that was removed in this moment
+    return found
 
 
-def _genuine(keys: Keys, digest: str, kind: Kind, envelope: dict[str, Any]) -> Statement:
-    statement, key = keys.examine(envelope)
-    subjects: Sequence[dict[str, Any]] = statement.get("subject", [])
-    about = [subject.get("digest", {}).get("sha256") for subject in subjects]
-    if digest not in about or statement.get("predicateType") != kind.predicate_type:
-        raise EvidenceError(f"{kind} statement filed under {digest[:12]} is about something else: {about}")
-    return Statement(statement["predicate"], key)
+def revoked(store: Store, keys: Keys, digest: str) -> list[str]:
+    """Return why each statement about an artifact that a revoked key signed does not count, with its file."""
+    said = []
+    for kind in Kind:
+        for file in store.statement_files(digest, kind):
+            try:
+                read_statement(store, keys, digest, kind, file)
+            except RevokedError as error:
+                said.append(str(error))
+            except (SlipwayError, FileNotFoundError):
+                continue  # told where it is read
+    return said
+
+
+def read_statement(store: Store, keys: Keys, digest: str, kind: Kind, file: Path) -> Statement:
+    """Return the statement in a file. Raises EvidenceError (RevokedError) or ArtifactError, which name the file."""
+    envelope = store.read_statement(file)
+    try:
+        statement, key = keys.examine(envelope, lambda said: _role(kind, said))
+        if not _is_about(statement, digest, kind):
+            raise EvidenceError(f"{kind} statement filed under {digest[:12]} is about something else")
+    except EvidenceError as error:
+        raise type(error)(f"{file}: {error}") from error
+    return Statement(statement.get("predicate"), key, file)
+
+
+def _role(kind: Kind, statement: Mapping[str, Any]) -> str:
+    """Return who may sign such a statement: an environment what it promotes and withdraws, `ci` the rest."""
+    if kind not in (Kind.PROMOTION, Kind.WITHDRAWAL):
+        return CI
+    predicate = statement.get("predicate")
+    return str(predicate.get("environment")) if isinstance(predicate, dict) else ""
+
+
+def _is_about(statement: Mapping[str, Any], digest: str, kind: Kind) -> bool:
+    try:
+        about = [subject["digest"].get("sha256") for subject in statement["subject"]]
+    except (KeyError, TypeError, AttributeError):
+        return False
+    return digest in about and statement.get("predicateType") == kind.predicate_type
 
 
 def read_checks(store: Store, keys: Keys, digest: str) -> Checked | None:
@@ -165,10 +211,8 @@ def forget_scans(store: Store, keys: Keys, digest: str, keep: int) -> int:
     Raises EvidenceError if any is not genuine: then none is removed, for somebody should see it. Safe to repeat and to
     race.
     """
-    found = []
-    for file in store.statement_files(digest, Kind.SCANS):
-        statement = _genuine(keys, digest, Kind.SCANS, store.read_statement(file))
-        found.append((parse(Scanned, statement, digest).at, file))
+    statements = verified(store, keys, digest, Kind.SCANS)
+    found = [(parse(Scanned, statement, digest).at, statement.file) for statement in statements]
     old = [file for _, file in sorted(found)[: -max(keep, 1)]]
     for file in old:
         file.unlink(missing_ok=True)
@@ -199,11 +243,35 @@ def last_word(store: Store, keys: Keys, digest: str, environment: str) -> Promot
     return last_words(store, keys, digest).get(environment)
 
 
-def newest_promotion(store: Store, keys: Keys, environment: str) -> tuple[str, Promoted] | None:
-    """Return digest and statement of what an environment promoted last and did not take back, None without such."""
-    words = [(digest, last_word(store, keys, digest, environment)) for digest in store.artifacts()]
-    found = [(digest, word) for digest, word in words if isinstance(word, Promoted)]
-    return max(found, key=lambda pair: pair[1].at, default=None)
+def promotions(
+    store: Store, keys: Keys, environment: str, say: Callable[[str], None] = log.warning
+) -> list[tuple[str, Promoted]]:
+    """Return digest and statement of what an environment promoted and did not take back, newest first.
+
+    `say` is told of what does not verify: a search passes over that artifact. Raises EvidenceError if nobody can tell
+    which keys count.
+    """
+    keys.trusted()
+    found = []
+    for digest in store.artifacts():
+        try:
+            word = last_word(store, keys, digest, environment)
+        except (ArtifactError, EvidenceError) as error:
+            say(f"passed over {digest[:12]}: {error}")
+            continue
+        if isinstance(word, Promoted):
+            found.append((digest, word))
+    return sorted(found, key=lambda pair: pair[1].at, reverse=True)
+
+
+def newest_promotion(
+    store: Store, keys: Keys, environment: str, say: Callable[[str], None] = log.warning
+) -> tuple[str, Promoted] | None:
+    """Return digest and statement of what an environment promoted last and did not take back, None without such.
+
+    Passes over what does not verify, as `promotions` does.
+    """
+    return next(iter(promotions(store, keys, environment, say)), None)
 
 
 def parse(model: type[Model], statement: Statement, digest: str) -> Model:
@@ -211,6 +279,5 @@ def parse(model: type[Model], statement: Statement, digest: str) -> Model:
     try:
         return model.model_validate(statement.predicate)
     except ValidationError as error:
-        raise EvidenceError(
-            f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}"
-        ) from error
+        reason = f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}"
+        raise EvidenceError(f"{statement.file}: {reason}") from error

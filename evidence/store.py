@@ -19,6 +19,7 @@ from host.errors import ArtifactError
 from host.files import replacing, sha256_file, write_atomically
 
 BLOCK_BYTES = 1 << 20
+QUARANTINE = "slipway verify --quarantine"
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -104,9 +105,13 @@ class Store:
     def manifest(self, digest: str) -> bytes:
         """Return an artifact's manifest. Raises ArtifactError if it is missing or is not what the digest says."""
         file = self.manifest_file(digest)
-        if not file.is_file():
-            raise ArtifactError(f"no artifact {digest[:12]} in {self.root}; build it: prefect deployment run ci/push")
-        content = file.read_bytes()
+        try:
+            content = file.read_bytes()
+        except FileNotFoundError as error:
+            build = "build it: prefect deployment run ci/push"
+            raise ArtifactError(f"no artifact {digest[:12]} in {self.root}; {build}") from error
+        except OSError as error:
+            raise ArtifactError(f"{file}: cannot be read: {error.strerror}") from error
         if hashlib.sha256(content).hexdigest() != digest:
             raise ArtifactError(f"{file}: the manifest was changed: it no longer is {digest[:12]}; nothing was started")
         return content
@@ -140,8 +145,12 @@ class Store:
         """Return the envelope in a statement's file. Raises ArtifactError if it is none."""
         try:
             envelope: dict[str, Any] = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ArtifactError(f"{file}: not JSON ({error}); remove it or restore it from a copy") from error
+        except (ValueError, RecursionError) as error:
+            raise ArtifactError(f"{file}: not JSON ({error}); restore it from a copy, or: {QUARANTINE}") from error
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ArtifactError(f"{file}: cannot be read: {error.strerror}") from error
         return envelope
 
 

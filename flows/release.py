@@ -3,7 +3,7 @@
 from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 
-from deployments.preflight import Preflight, choose_version, preflight
+from deployments.preflight import Preflight, preflight
 from deployments.recovery import reconcile
 from deployments.rollout import Rollout
 from gates.release.approval import Ruling
@@ -16,7 +16,7 @@ from tasks.artifacts import show
 from tasks.notify.github import tell_release_notes
 from tasks.notify.messages import tell_notes, tell_release
 from tasks.release.approval import await_approval
-from tasks.release.open_place import open_place, rename_run
+from tasks.release.open_place import chosen, open_place, rename_run
 from tasks.release.pages import outcome_page, preflight_page
 from tasks.release.steps import (
     back_up,
@@ -56,8 +56,9 @@ def release(environment: Target, version: str | None = None) -> State[str]:
     rollout: Rollout | None = None
     try:
         place = open_place(environment)
-        digest = choose_version(place, version)
-        seen = preflight(place, digest, fetch_repository())
+        repository = fetch_repository()
+        digest, passed_over = chosen(place, version, repository)
+        seen = preflight(place, digest, repository, passed_over)
         rename_run(f"release-{place.target.short}-{seen.version.version}")
         show("preflight", preflight_page(seen), f"{seen.version.version} for {place.name}")
         if seen.verdict.action is not Action.PROMOTE:

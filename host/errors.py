@@ -63,6 +63,10 @@ class EvidenceError(SlipwayError):
     """Signed evidence is missing, malformed, or not signed by a key that we trust."""
 
 
+class RevokedError(EvidenceError):
+    """Signed evidence is genuine, and does not count: its key was revoked."""
+
+
 class JournalError(SlipwayError):
     """A place's journal cannot be read or written: nothing may be changed there."""
 

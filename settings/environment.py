@@ -116,6 +116,11 @@ class Settings(BaseModel):
     """Names of checks that the evidence must show as passed, separated by commas. May be empty."""
     requires_promotion_in: str = ""
     """Environment that must have promoted the artifact before. Empty: none."""
+    allowed_branches: str = ""
+    """Branches from which a version may go out, separated by commas; `*` in a name stands for any characters. The
+    commit must be reachable from one of them when it is released, in the repository as it is then. Empty: `app.branch`
+    and `app.protected` of `config/pipeline.toml`. `*` alone: any, and the repository is not asked.
+    """
     required_isolation: Isolation = Isolation.NAMESPACES
     """Weakest isolation of app code that is accepted, in the evidence and on the host."""
     max_scan_age_hours: float = Field(24, gt=0)

@@ -16,7 +16,7 @@ from host.ports import free_port
 from tests.corpus import Corpus
 from tests.docker_engine import docker_client as docker_client  # noqa: F401  # a fixture
 from tests.docker_engine import engine as engine  # noqa: F401  # a fixture
-from tests.installation import CHECKOUT, Installation
+from tests.installation import BRANCHES, CHECKOUT, Installation
 from tests.not_run import making
 from tests.not_run import pytest_runtest_setup as pytest_runtest_setup  # noqa: F401  # a hook
 
@@ -93,7 +93,8 @@ def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
         ports = dict(line.split("=", 1) for line in (home / "ports").read_text().split())
     (home / "ports").write_text("\n".join(f"{name}={port}" for name, port in ports.items()))
     before = dict(os.environ)
-    os.environ.update({**DEMO_SETTINGS, **ports, "SLIPWAY_HOME": str(home / "state")})
+    allowed = {f"SLIPWAY_{name}_ALLOWED_BRANCHES": BRANCHES for name in ("STAGING", "PRODUCTION")}
+    os.environ.update({**DEMO_SETTINGS, **allowed, **ports, "SLIPWAY_HOME": str(home / "state")})
     os.environ["SLIPWAY_STAGING_APPROVAL_TIMEOUT_SECONDS"] = "30"
     made = Installation(home / "state")
     try:

@@ -18,6 +18,7 @@ from evidence.commits import Commit
 from evidence.provenance import make_provenance, sign_origin
 from evidence.sbom import make_bom
 from evidence.statements import Kind, Promoted, read_checks, read_scans, state
+from host.git import git
 from host.home import Home
 from settings.targets import Target
 from tests.waiting import wait_for
@@ -25,6 +26,9 @@ from tests.waiting import wait_for
 CHECKOUT = Path(__file__).resolve().parent.parent
 APP = "assistant"
 APPROVER = "Robin Reviewer"
+WHO = {"NAME": "Tess Tester", "EMAIL": "tess@example.com"}
+# Of the branches that `new_commit` makes.
+BRANCHES = "main,develop,test-*"
 
 
 @dataclass
@@ -73,7 +77,7 @@ class Installation:
         """
         place = self.place()
         old = next(digest for digest in place.store.artifacts() if read_bundle(place.store, digest).version == like)
-        commit = uuid.uuid4().hex + uuid.uuid4().hex[:8]
+        commit = self.new_commit()
         version = f"t{commit[:8]}"
         bundle = read_bundle(place.store, old).model_copy(update={"commit": commit, "version": version, **changes})
         digest = put_bundle(place.store, bundle)
@@ -98,6 +102,15 @@ class Installation:
         promoted = Promoted(environment="staging", version=version, commit=commit, at=datetime.now(UTC), release="test")
         state(place.store, place.keys, digest, APP, Kind.PROMOTION, promoted)
         return version, digest
+
+    def new_commit(self) -> str:
+        """Put a commit without changes onto a branch of its own in the demo's repository; return its hash."""
+        repository = self.root / "demo" / "assistant"
+        who = {f"GIT_{role}_{part}": text for role in ("AUTHOR", "COMMITTER") for part, text in WHO.items()}
+        message = f"a change\n\n{uuid.uuid4()}"
+        commit = git("commit-tree", "main^{tree}", "-p", "main", "-m", message, at=repository, env=who)
+        git("update-ref", f"refs/heads/test-{commit[:12]}", commit, at=repository)
+        return commit
 
     def release(self, version: str | None, target: Target = Target("production")) -> str:
         """Start a release; return the run's id."""

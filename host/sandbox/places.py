@@ -36,7 +36,8 @@ STATE = (
     "control/suites/initdb-*",
     "control/run/suites/pg",
 )
-# Where the environments lie that we make, by scope (evidence/scopes.py). No app writes into these directories themselves.
+# Where the environments lie that we make, by scope (evidence/scopes.py). No app writes into these directories
+# themselves.
 ENVIRONMENTS = re.compile(r"(cache/environments(/shared|/protected-[0-9a-f]{16}|/branch-[0-9a-f]{16})?|installed)")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store")
 # Variables of the operator that name files of certificates, or programs.

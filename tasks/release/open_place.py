@@ -9,7 +9,9 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from deployments.environment import Environment
-from host.errors import ConfigError
+from deployments.preflight import choose_version
+from evidence.commits import Repository
+from host.errors import ArtifactError, ConfigError
 from settings.pipeline import read_pipeline
 from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
@@ -30,6 +32,18 @@ def open_place(environment: Target) -> Environment:
     place = Environment.open(target, pipeline.app.name)
     lend_login(place, pipeline)
     return place
+
+
+def chosen(place: Environment, version: str | None, repository: Repository) -> tuple[str, list[str]]:
+    """Return the digest that is meant, and what the search for it passed over, with the reasons."""
+    passed_over: list[str] = []
+    try:
+        return choose_version(place, version, passed_over.append, repository), passed_over
+    except ArtifactError as error:
+        raise ArtifactError("; ".join([str(error), *passed_over])) from error
+    finally:
+        for line in passed_over:
+            get_run_logger().warning("%s", line)
 
 
 def rename_run(name: str) -> None:

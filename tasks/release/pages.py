@@ -50,6 +50,7 @@ def preflight_page(seen: Preflight, more: Mapping[str, str] | None = None) -> st
     """Return what a preflight saw. `more` are further rows of its first table, in Markdown."""
     rows = {
         "version": f"**{cell(seen.version.version)}**, commit `{seen.version.commit[:12]}`",
+        "branch": cell(seen.branches),
         "live now": _live(seen.live),
         "verdict": cell(seen.verdict.reason),
         "isolation": f"the checks ran isolated by {cell(seen.isolation)}",

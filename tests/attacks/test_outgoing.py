@@ -12,11 +12,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from deployments.environment import Environment
-from deployments.outgoing import Outgoing, going_out
+from deployments.outgoing import Outgoing, going_out, where_it_stands
 from deployments.preflight import choose_version, preflight
 from deployments.recovery import reconcile
 from deployments.rollback import roll_back
-from evidence.bundle import find_digest
+from evidence.bundle import find_digest, read_bundle
 from evidence.commits import Repository, read_history
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, read_checks, state
@@ -24,6 +24,8 @@ from evidence.store import Store
 from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer
 from gates.release.operation import Live, Version
 from host.errors import ArtifactError, SourceError
+from host.home import Home
+from settings.targets import Target
 from tasks.release.pages import commit_lines
 from tasks.source.git import resolve
 from tests.deployments.stage import LEASE, Stage
@@ -366,3 +368,81 @@ def test_the_configured_branch_cannot_be_taken_over_by_a_name_like_it(repo: Repo
     assert resolve(repo.directory / ".git", "refs/heads/main") == good
     with pytest.raises(SourceError, match="several commits"):
         resolve(repo.directory / ".git", "main")
+
+
+class Branches:
+    """An environment, and versions of commits of a real repository, every one checked with evidence that says main."""
+
+    def __init__(self, directory: Path, repo: Repo) -> None:
+        self.place = Environment.open(Target("staging"), "assistant", Home(directory / "home"))
+        self.place.home.create()
+        self.place.keys.create()
+        self.repo = repo
+        self.merged = self.version(repo.commit("base"), 1)
+        repo.git("switch", "-q", "-c", "topic")
+        self.topic = self.version(repo.commit("payload"), 2)
+
+    def version(self, commit: str, age: int) -> str:
+        digest, _ = artifact(self.place.store, commit, version=f"v{age}")
+        os.utime(self.place.store.manifest_file(digest), (age, age))
+        said = Checked(
+            commit=commit, version="v", branch="main", clean=True, isolation="uid", at=NOW, run="r", checks=()
+        )
+        state(self.place.store, self.place.keys, digest, "assistant", Kind.CHECKS, said)
+        return digest
+
+    def stands(self, digest: str, allowed: str = "", repository: Repository | None = None) -> tuple[str, str]:
+        """Return where a version stands and why that is not enough."""
+        place = replace(self.place, settings=self.place.settings.model_copy(update={"allowed_branches": allowed}))
+        commit = read_bundle(place.store, digest).commit
+        shown, problems = where_it_stands(place, commit, repository or self.repo.mirror())
+        return shown, "; ".join(problems)
+
+
+@pytest.fixture
+def branches(tmp_path: Path, repo: Repo) -> Branches:
+    return Branches(tmp_path, repo)
+
+
+def test_a_commit_of_an_open_pull_request_goes_nowhere_whatever_its_evidence_says(branches: Branches) -> None:
+    shown, problem = branches.stands(branches.topic)
+    assert shown == "topic" and "is on topic now, staging takes main, develop (ALLOWED_BRANCHES of" in problem
+    said: list[str] = []
+    assert choose_version(branches.place, None, said.append, branches.repo.mirror()) == branches.merged
+    assert branches.topic[:12] in said[0] and "is on topic now" in said[0]
+    assert (
+        preflight(branches.place, branches.topic, branches.repo.mirror()).verdict.reason.count("is on topic now") == 1
+    )
+    branches.repo.git("branch", "-f", "main", "topic")
+    assert branches.stands(branches.topic)[1] == "" and branches.stands(branches.topic)[0].startswith("main (")
+
+
+def test_a_commit_that_was_taken_back_since_goes_nowhere(branches: Branches) -> None:
+    branches.repo.git("branch", "-f", "main", "topic")
+    assert branches.stands(branches.topic)[1] == ""
+    branches.repo.git("switch", "-q", "--orphan", "other")
+    fresh = branches.repo.commit("other history")
+    branches.repo.git("branch", "-f", "main", fresh)
+    branches.repo.git("branch", "-D", "topic")
+    shown, problem = branches.stands(branches.topic)
+    assert shown == "no branch" and "is on no branch now" in problem
+    assert "is on no branch now" in branches.stands(branches.version("f" * 40, 3))[1]
+
+
+@pytest.mark.parametrize("ref", ["tags/main", "heads/Main", "heads/x/main", "heads/main-2", "heads/refs/heads/main"])
+def test_a_name_like_an_allowed_branch_is_not_one(branches: Branches, ref: str) -> None:
+    branches.repo.git("update-ref", f"refs/{ref}", "topic")
+    assert "staging takes main, develop" in branches.stands(branches.topic)[1]
+
+
+def test_a_repository_that_cannot_be_asked_lets_nothing_through(branches: Branches) -> None:
+    old = replace(branches.repo.mirror(), problem="no answer")
+    for repository in (NO_MIRROR, old):
+        shown, problem = branches.stands(branches.merged, repository=repository)
+        assert shown == "not known" and "nobody can tell which branches have commit" in problem
+    assert "was not asked" in preflight(branches.place, branches.merged).verdict.reason
+
+
+@pytest.mark.parametrize(("allowed", "good"), [("*", 1), ("topic", 1), ("main, to*", 1), ("t.pic", 0), ("opic", 0)])
+def test_only_what_is_named_is_allowed(branches: Branches, allowed: str, good: int) -> None:
+    assert (branches.stands(branches.topic, allowed)[1] == "") is bool(good)

@@ -160,6 +160,7 @@ def place() -> Iterator[Environment]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_GATES", GATES)
             patch.setenv("SLIPWAY_DEVELOPMENT_APPROVAL", "required")
+            patch.setenv("SLIPWAY_DEVELOPMENT_ALLOWED_BRANCHES", "*")
             patch.setenv("SLIPWAY_DEVELOPMENT_REQUIRED_ISOLATION", str(available()))
             made = Environment.open(Target("development"), "assistant", Home(Path(folder)))
         made.directory.mkdir(parents=True)

@@ -32,6 +32,7 @@ class Host:
             "SLIPWAY_POOLS": "prod",
             "SLIPWAY_PREFECT_URL": first.control.url,
             "SLIPWAY_STORE": str(first.home.store),
+            "SLIPWAY_REPOSITORY": str(first.root / "demo" / "assistant"),
             **{f"SLIPWAY_{name}_PORT": str(free_port()) for name in ("RECEIVER", "EXPORTER", "PRODUCTION")},
         }
         keys, theirs = self.installation.home.keys, first.home.keys
