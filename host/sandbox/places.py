@@ -171,7 +171,7 @@ def recorded_interpreters(paths: Iterable[Path]) -> Iterator[Path]:
     """
     root = Home.find().root
     for path in (path.absolute() for path in paths):
-        ours = path.is_relative_to(root) and ENVIRONMENTS.fullmatch(str(path.parent.relative_to(root)))
+        ours = path.parent.is_relative_to(root) and ENVIRONMENTS.fullmatch(str(path.parent.relative_to(root)))
         if ours and has_record(path):
             yield _read_record(_record(path))
 

@@ -22,6 +22,7 @@ from werkzeug import Request, Response
 from deployments.place import Place
 from deployments.runtimes.layout import Installed, Layout
 from evidence.bundle import Bundle, Run
+from evidence.scopes import OURS
 from evidence.store import Store
 from gates.check import Outcome
 from gates.scans.security import Context, judge_scan
@@ -91,8 +92,8 @@ def evil_source(folder: Path, canary: Path) -> str:
 def refused_everywhere(lock: Path, *words: str) -> None:
     """Hand a lock to everything that installs from one; each must name the file, the line and what stands there."""
     for install in (
-        lambda: fetch_wheels(lock, PYTHON),
-        lambda: locked_environment(lock, PYTHON),
+        lambda: fetch_wheels(lock, PYTHON, OURS),
+        lambda: locked_environment(lock, PYTHON, OURS),
         lambda: make_venv(lock.parent / "venv", interpreter(PYTHON), lock, None, lock.parent / "uv"),
     ):
         with pytest.raises(SlipwayError) as refused:
@@ -162,7 +163,7 @@ def test_no_secret_comes_out_by_a_message(home: Path, tree: Path, option: str) -
     lock.write_text(f"{option}{between}../../../keys/prefect-auth\n")
     refused_everywhere(lock, "line 1", "an option")
     with pytest.raises(SlipwayError) as refused:
-        fetch_wheels(lock, PYTHON)
+        fetch_wheels(lock, PYTHON, OURS)
     assert "canary" not in str(refused.value)
 
 

@@ -35,6 +35,7 @@ from host.home import Home
 from host.ports import LOCAL, LOCAL6, Endpoint, free_port, is_free, loopback_twin
 from host.process_marks import carriers
 from host.sandbox import run as sandbox
+from host.sandbox.uids import environment_uid
 from host.supervisor import exec_program
 from tests.deployments.shop import Shop, clean
 from tests.deployments.stage import NO_IMAGE, StandInDatabase
@@ -246,7 +247,7 @@ def slots(world: Slots) -> Iterator[Slots]:
 def test_who_has_the_port_before_the_slot_is_not_taken_for_it(slots: Slots, host: str, mode: str) -> None:
     port = free_port()
     slots.ports = [port]
-    with Stranger(mode, (host, port), uid=sandbox.APP_UID) as stranger:
+    with Stranger(mode, (host, port), uid=environment_uid(slots.place.home, slots.place.name)) as stranger:
         assert "bound 30" in stranger.said
         said = slots.start(QUICK)
         assert f"({sys.base_prefix}/bin/python3 -c" in said and f":{port}, and is not the slot's" in said
@@ -282,7 +283,7 @@ def test_who_shares_the_port_with_an_app_that_lets_him_is_found_out(slots: Slots
     slots.start(QUICK, "shared")
     instance = slots.instance()
     assert instance.problem() is None
-    with Stranger("dual", (LOCAL, slots.port), uid=sandbox.APP_UID) as stranger:
+    with Stranger("dual", (LOCAL, slots.port), uid=environment_uid(slots.place.home, slots.place.name)) as stranger:
         assert "bound 30" in stranger.said
         problem = instance.problem()
         assert problem and f"listens on {LOCAL}:{slots.port}, and is not the slot's" in problem
@@ -311,7 +312,7 @@ def test_who_takes_the_port_of_a_slot_that_died_is_named(slots: Slots) -> None:
     slots.start(QUICK)
     instance = slots.instance()
     slots.place.supervisor.stop("slot-blue")
-    with Stranger("dual", (LOCAL, slots.port), uid=sandbox.APP_UID) as stranger:
+    with Stranger("dual", (LOCAL, slots.port), uid=environment_uid(slots.place.home, slots.place.name)) as stranger:
         assert "bound 30" in stranger.said
         with suppress(SupervisorError):
             slots.place.supervisor.start("slot-blue", wait_s=0)
