@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from evidence.commits import read_history
 from settings.pipeline import Pipeline
 from tasks.scans import Subject
-from tasks.source.git import Source, compared_with, git, history, tracked
+from tasks.source.git import Source, compared_with, git, tracked
 from tasks.source.workspace import Workspace
 
 AUTHOR = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@x", "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@x"}
@@ -51,7 +52,7 @@ def subject_of(
     git("archive", "--format=tar", f"--output={archive}", newest, at=repository)
     found = tracked(folder, newest)
     parent = compared_with(folder, newest, "main")
-    source = Source(newest, "v1", "main", history(folder, newest), archive, found, folder, parent)
+    source = Source(newest, "v1", "main", read_history(folder, newest)[0], archive, found, folder, parent)
     settings: dict[str, Any] = {
         "app": {"name": "app", "repository": str(repository)},
         "locks": {"runtime": "requirements.lock", "ci": "requirements-dev.lock"},
