@@ -183,7 +183,6 @@ def _install(workspace: Workspace, folder: Path, directory: str, made: Path) -> 
         writable=(downloads,),
         read_only=(node.parent,) if node else (),
         named=named,
-        directory=directory,
         network=Network.HOST,
     )
     if done.failed:

@@ -1,17 +1,19 @@
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gates.check import Check, Outcome
+from host.sandbox.run import Completed
 from host.virtual_environments import share_read_only
 from settings.pipeline import Tool
 from tasks.checks import quality
 from tasks.checks.quality import read_text
+from tasks.source.workspace import Workspace
 from tests.tasks.checks.quality_commits import COMMANDS, PYTHON, checked, found, script, workspace_of
 
 PASSED, FAILED, BLIND = Outcome.PASSED, Outcome.FAILED, Outcome.NO_VERDICT
@@ -101,28 +103,14 @@ def test_a_tool_that_prints_without_end_does_not_fill_the_disk(tmp_path: Path) -
     assert (tmp_path / "run" / "run" / "custom" / "out" / "stdout").read_text() == f"{1 << 30}\n"
 
 
-class Counter(BaseHTTPRequestHandler):
-    """Answers with the number of the request."""
+class Counting(Workspace):
+    """Tells each program that it runs how often it was started: two attempts share nothing that could tell them."""
 
-    def do_GET(self) -> None:
-        self.server.asked += 1  # type: ignore[attr-defined]
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(str(self.server.asked).encode())  # type: ignore[attr-defined]
+    started = 0
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def counter() -> Iterator[ThreadingHTTPServer]:
-    """A server that counts how often the tool was started: nothing else is shared by two attempts."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Counter)
-    server.asked = 0  # type: ignore[attr-defined]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    def run(self, name: str, argv: list[str], env: Mapping[str, str], *rest: Any, **more: Any) -> Completed:
+        Counting.started += 1
+        return super().run(name, argv, {**env, "STARTED": str(Counting.started)}, *rest, **more)
 
 
 @pytest.mark.parametrize(
@@ -137,11 +125,15 @@ def counter() -> Iterator[ThreadingHTTPServer]:
     ],
 )
 def test_a_crash_is_repeated_as_often_as_asked_and_told(
-    then: str, retries: int, outcome: Outcome, started: int, tmp_path: Path, counter: ThreadingHTTPServer
+    then: str, retries: int, outcome: Outcome, started: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = f"import urllib.request\nn = int(urllib.request.urlopen('http://127.0.0.1:{counter.server_port}').read())\n"
-    check = run(ask + then, tmp_path, retries=retries)
-    assert (check.outcome, counter.asked) == (outcome, started), check  # type: ignore[attr-defined]
+    monkeypatch.setattr(Counting, "started", 0)
+    files = {**PYTHON, "tool.py": script(f"n = int(os.environ['STARTED'])\n{then}")}
+    space = workspace_of(tmp_path / "run", files, Path(sys.prefix))
+    counting = Counting(**{field.name: getattr(space, field.name) for field in fields(space) if field.init})
+    tool = Tool(command=("python", "tool.py"), reads="lines", retries=retries)
+    check = checked("custom", tool, counting)
+    assert (check.outcome, Counting.started) == (outcome, started), check
     crashes = [note for note in check.notes if note.startswith("attempt ")]
     assert len(crashes) == started - 1 and all("killed by signal 9" in note for note in crashes)
 
