@@ -1,5 +1,6 @@
 """Our own scans on our own repository: nothing blocks, nothing is waived, and nothing is accepted un-run."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -29,24 +30,36 @@ NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".slipway", ".env", "__pyca
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
+def copy_environment(directory: Path) -> None:
+    """Lay the environment of these tests, by hard links, where one of that lock is kept."""
+    if not (directory / COMPLETE).exists():
+        shutil.copytree(sys.prefix, directory, symlinks=True, copy_function=link, dirs_exist_ok=True)
+        (directory / COMPLETE).touch()
+
+
+def link(source: str, target: str) -> None:
+    """Link a file, or copy it to another file system."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 @pytest.fixture
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """A home that has the scanners, and for our own locks the environment that was made of them to run these tests."""
-    scanners = own_tools("scanners")
+    own_tools("scanners")
     home = Home(tmp_path / "home")
     home.create()
     Keys(home.keys).create()
-    environments = home.cache / "environments" / OURS.writes
-    environments.mkdir(parents=True)
-    (environments / scanners.name).symlink_to(scanners)
-    # Kingfisher's rules, compiled: that takes it longer than the scan.
-    compiled = Home.find().cache / "kingfisher"
-    compiled.mkdir(parents=True, exist_ok=True)
-    (home.cache / "kingfisher").symlink_to(compiled)
-    (Path(sys.prefix) / COMPLETE).touch()
+    # Kingfisher's rules, compiled, too: that takes it longer than the scan.
+    for name in ("environments", "kingfisher"):
+        there = Home.find().cache / name
+        there.mkdir(parents=True, exist_ok=True)
+        (home.cache / name).symlink_to(there)
     pipeline = read_pipeline(PIPELINE)
     for lock in (pipeline.locks.runtime, pipeline.locks.ci):
-        (environments / lock_digest(CHECKOUT / lock, pipeline.app.python)).symlink_to(sys.prefix)
+        copy_environment(home.cache / "environments" / OURS.writes / lock_digest(CHECKOUT / lock, pipeline.app.python))
     monkeypatch.setenv("SLIPWAY_HOME", str(home.root))
     return home
 

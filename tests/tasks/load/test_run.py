@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partialmethod
@@ -197,8 +197,8 @@ def test_the_quiet_second_look_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch,
 LAY_OUT = Source.lay_out
 
 
-def lay_out_as(source: Source, mode: str, directory: Path, owner: int) -> Path:
-    LAY_OUT(source, directory, owner)
+def lay_out_as(source: Source, mode: str, directory: Path, owner: int, only: Collection[str] = ()) -> Path:
+    LAY_OUT(source, directory, owner, only)
     (directory / "mode").write_text(mode)
     return directory
 
