@@ -32,6 +32,7 @@ from tasks.scans.tools import (
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"
+CANARY_NAME = "Dockerfile.canary"
 HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
 
 
@@ -63,10 +64,13 @@ def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
     if not files:
         return ScanOutcome(examined=("no Dockerfile",))
     work = scratch(subject, "container")
-    canary = work / "Dockerfile.canary"
-    canary.write_text(CANARY, encoding="utf-8")
-    texts = {name: read_text(path, name) for name, path in files.items()} | {canary.name: CANARY}
-    paths = {str(path): name for name, path in files.items()} | {str(canary): canary.name}
+    texts = {name: read_text(path, name) for name, path in files.items()} | {CANARY_NAME: CANARY}
+    # copies: a Dockerfile of this repository ({release}/...) lies where no sandbox sees it
+    copies = {name: work / str(number) / "Dockerfile" for number, name in enumerate(texts)}
+    for name, copy in copies.items():
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(texts[name], encoding="utf-8")
+    paths = {str(copy): name for name, copy in copies.items()}
     argv = [str(scanner("hadolint")), "--format", "json", "--no-fail", "--disable-ignore-pragma"]
     rules = work / HADOLINT_RULES.name
     rules.write_bytes(HADOLINT_RULES.read_bytes())
@@ -80,7 +84,7 @@ def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
         exits=(0,),
     )
     reported, problems = read_hadolint(output, paths, texts)
-    findings = tuple(finding for finding in reported if finding.file != canary.name)
+    findings = tuple(finding for finding in reported if finding.file != CANARY_NAME)
     if len(findings) == len(reported):
         raise ReportError("hadolint did not find the canary, a line that must be found")
     return ScanOutcome(findings, tuple(problems), (f"{len(files)} Dockerfiles",))
