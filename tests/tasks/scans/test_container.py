@@ -53,6 +53,14 @@ def test_a_clean_dockerfile_raises_nothing(tmp_path: Path, corpus: Corpus) -> No
     assert (check.outcome, check.findings, check.examined) == (Outcome.PASSED, (), "1 Dockerfiles")
 
 
+def test_a_dockerfile_of_the_release_repository_is_looked_at(tmp_path: Path) -> None:
+    repository = tmp_path / "app"
+    commit(repository, {"a.py": "1\n"})
+    named = {"dockerfile": "{release}/docker/Dockerfile", "compose": {"production": "compose.yml"}}
+    check = scan_container(subject_of(repository, tmp_path / "work", image_section=named), RULES)
+    assert (check.outcome, check.examined) == (Outcome.PASSED, "1 Dockerfiles"), check.reason
+
+
 def test_a_dockerfile_that_cannot_be_parsed_is_no_verdict(tmp_path: Path) -> None:
     check = scanned(tmp_path, {"Dockerfile": "FRM x\n"})
     assert (check.outcome, "cannot parse Dockerfile" in check.reason) == (Outcome.NO_VERDICT, True)
