@@ -14,6 +14,8 @@ Document = dict[str, Any]
 LOCAL = "127.0.0.1"
 # Where things lie in the containers.
 RULES = "/etc/slipway/alerts.yml"
+# Of Loki's own network; docker publishes it on 127.0.0.1.
+EVERY_ADDRESS = "0.0.0.0"  # nosec B104
 TOKEN = "/etc/slipway/token"  # nosec B105  # the path of the file, not the token
 CONFIG = "/etc/slipway"
 DATA = "/data"
@@ -148,7 +150,7 @@ def loki(monitoring: Monitoring) -> Document:
         "auth_enabled": False,
         "analytics": {"reporting_enabled": False},
         "server": {
-            "http_listen_address": "0.0.0.0",  # nosec B104  # of its own network; docker publishes it on 127.0.0.1
+            "http_listen_address": EVERY_ADDRESS,
             "http_listen_port": LOKI_PORT,
             "http_tls_config": _server(),
             "tls_min_version": "VersionTLS12",

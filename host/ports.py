@@ -11,6 +11,7 @@ import psutil
 from host.process_marks import told
 
 LOCAL, LOCAL6 = "127.0.0.1", "::1"
+ALL = "0.0.0.0"  # nosec B104  # compared, never listened on
 NET_BIND_SERVICE = 10  # capabilities(7)
 
 
@@ -51,7 +52,7 @@ def loopback_twin(host: str) -> str:
 
     "localhost" means 127.0.0.1 and ::1, and browsers try ::1 first: who serves on one of them must have both.
     """
-    twin = {LOCAL: LOCAL6, "0.0.0.0": LOCAL6, LOCAL6: LOCAL, "::": LOCAL}.get(host, "")  # nosec B104  # compared
+    twin = {LOCAL: LOCAL6, ALL: LOCAL6, LOCAL6: LOCAL, "::": LOCAL}.get(host, "")
     return twin if twin and is_free(0, twin) else ""
 
 
@@ -87,7 +88,7 @@ def who_listens(port: int, host: str = "") -> str | None:
     for connection in psutil.net_connections("tcp"):
         if connection.status != psutil.CONN_LISTEN or connection.laddr[1:] != (port,):
             continue
-        if host and connection.laddr[:1] not in ((host,), ("0.0.0.0",), ("::",)):  # nosec B104  # compared
+        if host and connection.laddr[:1] not in ((host,), (ALL,), ("::",)):
             continue
         if connection.pid is None:
             return "another user's process"

@@ -102,7 +102,7 @@ def make_venv(
 def _copies(wheels: Path, folder: Path) -> Path:
     """Copy wheels to where only we can change them, for the sandbox's user to read: what is hashed is what is used."""
     folder.mkdir()
-    folder.chmod(0o755)  # nosec B103  # what is around it is 0700
+    folder.chmod(0o755)  # what is around it is 0700
     for wheel in wheels.glob("*.whl"):
         shutil.copyfile(wheel, folder / wheel.name)
         (folder / wheel.name).chmod(0o444)
