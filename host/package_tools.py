@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from host.errors import ToolError
+from host.files import give
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
@@ -32,7 +33,7 @@ PIP_SETTINGS = (
 # Of `pip config list`, the later ones win.
 PIP_SECTIONS = ("global", "download", ":env:")
 PIP_SETTING = re.compile(r"(?P<section>[^.\s]+)\.(?P<name>[a-z-]+)=(?P<value>.*)")
-CONFIG_TIMEOUT_S = 60
+CONFIG_TIMEOUT_S = 600
 
 
 def uv_environment() -> dict[str, str]:
@@ -89,15 +90,6 @@ def run_package_tool(
     finally:
         for directory in writes:
             give(directory, os.geteuid())
-
-
-def give(directory: Path, owner: int) -> None:
-    """Make a tree belong to a user (only root can; else it does already). No link in it is followed."""
-    if os.geteuid() != 0:
-        return
-    for folder, folders, files in os.walk(directory):
-        for name in (".", *folders, *files):
-            os.lchown(Path(folder, name), owner, owner)
 
 
 def _base() -> dict[str, str]:

@@ -22,6 +22,7 @@ from host.sandbox.places import has_record, record_interpreter
 from host.sandbox.run import LAUNCHER_PATH, Completed
 
 INSTALL_TIMEOUT_S = 1800
+START_TIMEOUT_S = 600  # of a program that answers at once: no time that a busy host can miss
 COMPLETE = ".complete"
 
 
@@ -39,7 +40,7 @@ def interpreter(version: str) -> str:
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return os.path.realpath(sys.executable)
     argv = [uv(), "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    found = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
     if found.returncode:
         raise ArtifactError(
             f"the bundle wants Python {version} and this host has none; install it, or build for another"
@@ -124,7 +125,7 @@ def _prefix(python: str) -> Path:
         return Path(sys.base_prefix)
     argv = [python, "-I", "-S", "-c", "import sys; print(sys.base_prefix)"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolError(f"{python} does not run: {error}") from error
     return Path(done.stdout.strip())

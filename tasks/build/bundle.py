@@ -13,6 +13,7 @@ from prefect.logging import get_run_logger
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
 from gates.release.migrations import Step
+from host.files import give
 from host.errors import ToolError, was_not_answered
 from host.home import Home
 from host.sandbox.run import Completed, Isolation, Network, available, check_owner
@@ -23,7 +24,7 @@ from tasks.checks.cores import once_on_a_core
 from tasks.source.kept import kept, own, tidy
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
-from tasks.source.git import Source, give, give_once
+from tasks.source.git import Source, give_once
 from tasks.source.node_packages import copy_command, node_packages, node_tools, npm
 from tasks.source.workspace import Workspace, node_directory, tool_path
 

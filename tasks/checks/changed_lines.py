@@ -7,10 +7,10 @@ from pydantic import BaseModel, Field, ValidationError
 from gates.checks.coverage import Changed, Unmeasured
 from gates.checks.reports import last_line
 from host.errors import SourceError
+from host.files import give
 from host.git import git
 from host.sandbox import run as sandbox
 from tasks.source.dependencies import own_tools
-from tasks.source.git import give
 from tasks.source.workspace import Workspace
 
 TIMEOUT_S = 120

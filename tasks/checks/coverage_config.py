@@ -20,11 +20,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from gates.checks.reports import last_line
 from host.errors import ToolError
+from host.files import give
 from host.sandbox import run as sandbox
 from settings.pipeline import Coverage, Suite
 from tasks.checks import inside
 from tasks.source.dependencies import own_tools
-from tasks.source.git import give
 from tasks.source.workspace import Workspace
 
 INSIDE = Path(inside.__file__).parent

@@ -5,9 +5,10 @@ import shutil
 import uuid
 from pathlib import Path
 
+from host.files import give
 from host.home import Home
 from host.sandbox.run import available, check_owner
-from tasks.source.git import Source, give
+from tasks.source.git import Source
 
 LARGEST_CACHE_BYTES = 1_000_000_000
 

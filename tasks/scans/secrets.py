@@ -11,6 +11,7 @@ from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
 from gates.scans.security import Rule
 from host.errors import ToolError
+from host.files import give
 from host.home import Home
 from host.sandbox.run import check_owner
 from host.virtual_environments import once
@@ -19,7 +20,6 @@ from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
 from tasks.scans.keys import host_program, our_program, program_state
 from tasks.scans.tools import installed, output_folder, read_output, run_tool, scan_parts, scanner, scratch
-from tasks.source.git import give
 from tasks.source.workspace import Workspace
 
 TOOL_TIMEOUT_S = 300

@@ -22,10 +22,10 @@ from gates.check import Check
 from gates.checks.reports import last_line
 from gates.scans.outcome import Model, ReportError, ScanOutcome, conclude, merge_parts
 from host.errors import SlipwayError, SourceAway, ToolError
+from host.files import give
 from host.sandbox import run as sandbox
 from tasks.scans import Subject
 from tasks.source.dependencies import own_tools
-from tasks.source.git import give
 from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, tool_path
 

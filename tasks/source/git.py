@@ -1,7 +1,6 @@
 """The app's repository: mirror it, find the commit, lay its files out."""
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -14,7 +13,7 @@ from prefect.logging import get_run_logger
 from evidence.commits import FULL_HASH, Commit, Older, Repository, read_history
 from evidence.scopes import Scope
 from host.errors import SlipwayError, SourceError, was_not_answered
-from host.files import locked
+from host.files import give, locked
 from host.git import git, git_bytes
 from host.home import Home
 from host.trees import UnsafeTree, unpack
@@ -73,15 +72,6 @@ class Source:
             raise refusal(self.commit, error) from error
         give(directory, owner)
         return directory
-
-
-def give(directory: Path, owner: int) -> None:
-    """Make a tree belong to a user (only root can; else it does already)."""
-    if os.geteuid() != 0:
-        return
-    for folder, folders, files in os.walk(directory):
-        for name in (".", *folders, *files):
-            os.lchown(Path(folder, name), owner, owner)
 
 
 def give_once(directory: Path, owner: int) -> None:

@@ -19,7 +19,7 @@ from host.locks import check_wheels, read_lock_file, refuse_conflicts, write_loc
 from host.package_tools import pip, pip_environment, run_package_tool
 from host.resources.shares import Shares
 from host.sandbox.run import available
-from host.virtual_environments import interpreter, keep_interpreter, make_venv, once
+from host.virtual_environments import START_TIMEOUT_S, interpreter, keep_interpreter, make_venv, once
 from tasks.source.kept import kept, uv_cache
 
 DOWNLOAD_TIMEOUT_S = 1800
@@ -46,7 +46,7 @@ def full_version(python: str) -> str:
         return platform.python_version()
     try:
         argv = [interpreter(python), "-I", "-S", "-c", "import platform; print(platform.python_version())"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
     except ArtifactError:  # wheels can be fetched for it all the same
         return python
     return done.stdout.strip() or python

