@@ -49,16 +49,30 @@ def _ask(path: Path) -> tuple[socket.socket, int] | None:
 
 
 def _stand_for(asked: socket.socket, process: int) -> None:
+    woken, wake = os.pipe()
+    for end in (woken, wake):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(wake)
     for number in FORWARDED:
         signal.signal(number, lambda number, _: signal.pidfd_send_signal(process, number))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    _await(asked.fileno(), woken)
     word, _, code = _answer(asked).partition(" ")
     if word != ENDED:  # the starter is gone, the flow is not
-        select.select([process], [], [])
+        _await(process, woken)
         sys.exit(1)
     if int(code) < 0:
         _die_of(signal.Signals(-int(code)))
     sys.exit(int(code))
+
+
+def _await(descriptor: int, woken: int) -> None:
+    """Wait until there is something to read. A signal that comes just before the wait must not wait for its end."""
+    while True:
+        ready, _, _ = select.select([descriptor, woken], [], [])
+        if descriptor in ready:
+            return
+        os.read(woken, 4096)  # the handlers have run
 
 
 def _die_of(number: signal.Signals) -> None:
