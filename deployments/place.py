@@ -23,6 +23,7 @@ from host.errors import ConfigError
 from host.files import read_or_create, write_atomically
 from host.home import Home
 from host.ports import free_port, loopback_twin
+from host.sandbox.uids import router_uid
 from host.supervisor.supervisor import Supervisor
 from settings.environment import Settings, read_settings
 from settings.targets import Target
@@ -105,7 +106,13 @@ class Place:
             # Only root's router has a uid that no app has.
             shared=settings.router == "container" and os.geteuid() == 0,
         )
-        return Envoy(self.directory / "router", self.sockets, edge)
+        return Envoy(self.directory / "router", self.sockets, edge, uid=self._router_uid(edge))
+
+    def _router_uid(self, edge: Edge) -> int:
+        """Return the uid of its own that the router has where we are root; engines give low ports to root alone."""
+        if os.geteuid() != 0 or self.settings.router == "container" and edge.low:
+            return os.geteuid()
+        return router_uid(self.home, self.name)
 
     def _inner_port(self) -> int:
         """Return the port of 127.0.0.1 on which a router with TLS takes our own requests, chosen once."""

@@ -16,14 +16,16 @@ def sha256_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_atomically(file: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put `content` at `file` so that a reader, or a crash, sees the old or the new and nothing between."""
-    with replacing(file, mode) as stream:
+def write_atomically(file: Path, content: bytes, mode: int = 0o600, group: int = -1) -> None:
+    """Put `content` at `file` so that a reader, or a crash, sees the old or the new and nothing between. `group` is its
+    gid, -1 for ours.
+    """
+    with replacing(file, mode, group) as stream:
         stream.write(content)
 
 
 @contextmanager
-def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
+def replacing(file: Path, mode: int = 0o600, group: int = -1) -> Iterator[BinaryIO]:
     """Yield a new file that replaces `file` when the block succeeds; its directory is made if need be.
 
     When this returns, the new content is on the disk, also after a power cut. When the block raises, nothing is left
@@ -33,6 +35,7 @@ def replacing(file: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            os.fchown(descriptor, -1, group)
             os.fchmod(descriptor, mode)
             yield stream
             stream.flush()

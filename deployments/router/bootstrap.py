@@ -12,6 +12,7 @@ from typing import Any
 from deployments.router.routes import ROUTES, STAT_PREFIX, Document, typed
 
 CERTIFICATE = "server"
+FIRST_FREE_PORT = 1024
 # Whose x-envoy-* headers (time-outs, retries) are obeyed: an address that no client has. An empty list would mean every
 # private address, and so everybody behind a proxy on this host.
 NOBODY_INTERNAL = {"cidr_ranges": [{"address_prefix": "255.255.255.255", "prefix_len": 32}]}
@@ -59,6 +60,11 @@ class Edge:
     def ports(self) -> tuple[int, ...]:
         """Return the ports that others can see."""
         return (self.port, self.redirect_port) if self.tls and self.redirect_port else (self.port,)
+
+    @property
+    def low(self) -> bool:
+        """Return whether it needs a port that Linux keeps for root."""
+        return any(port < FIRST_FREE_PORT for port in self.ports)
 
 
 @dataclass(frozen=True)

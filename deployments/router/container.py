@@ -1,8 +1,8 @@
 """The router in a container of its own: Envoy with host networking, on the same files as the embedded one.
 
 It is replaced while it serves by another on the same ports (SO_REUSEPORT), which the kernel allows to programs of one
-uid. So that is done only as root, whose uid no program of an app has. An ordinary user's router has the uid of the
-apps, shares its ports with nobody, and is replaced with a gap of a second or so.
+uid. So that is done only as root: then the router has a uid that nobody else has. An ordinary user's router has the uid
+of the apps, shares its ports with nobody, and is replaced with a gap of a second or so.
 """
 
 import os
@@ -22,15 +22,14 @@ from host.wait import wait_for
 START_TIMEOUT_S = 60
 SERVES_TIMEOUT_S = 60
 POLL_S = 0.1
-FIRST_FREE_PORT = 1024
-MARK = "slipway.router"
+MARK, UID = "slipway.router", "slipway.router.uid"
 OLD = "-old"
 MEMORY = "256m"
 
 
 @dataclass(frozen=True)
 class RouterContainer:
-    """One environment's. It runs as this user, so that only this user reaches its admin socket."""
+    """One environment's. It runs as the router's uid, which as root is its own, and sees its own files alone."""
 
     engine: Engine
     name: str
@@ -69,10 +68,11 @@ class RouterContainer:
         """Start another beside the one that runs, on the same ports, and let the old one finish what it has.
 
         No request is lost: the kernel shares out new connections until the old one takes none; streams that are open
-        after `drain_s` end. Where ports are not shared the new one takes the old one's place instead, and what is open
-        is cut. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
+        after `drain_s` end. Where ports are not shared, or not with another uid, the new one takes the old one's place
+        instead, and what is open is cut. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
         """
-        if not envoy.edge.shared:
+        found = self._mine()
+        if not envoy.edge.shared or found and found.labels.get(UID) != str(envoy.uid):
             self._swap(envoy)
             return
         old_socket = _old_socket(envoy)
@@ -128,16 +128,18 @@ class RouterContainer:
             raise RouterError(f"the router's container could not be started: {(errors or output).strip()[-600:]}")
 
     def _command(self, envoy: Envoy) -> list[str]:
-        labels = {**self.labels, "slipway.role": "router", MARK: self._mark(envoy)}
-        low = any(port < FIRST_FREE_PORT for port in envoy.edge.ports)
-        mounted = (envoy.directory, envoy.admin_socket.parent)
+        labels = {**self.labels, "slipway.role": "router", MARK: self._mark(envoy), UID: str(envoy.uid)}
+        mounted = (
+            f"{envoy.directory}:{envoy.directory}:ro",
+            f"{envoy.admin_socket.parent}:{envoy.admin_socket.parent}",
+        )
         return [
             *("run", "-d", "--name", self.name, "--network", "host", "--restart", "unless-stopped"),
-            *("--user", f"{os.geteuid()}:{os.getegid()}", "--read-only", "--cap-drop", "ALL", "--memory", MEMORY),
-            *(("--cap-add", "NET_BIND_SERVICE") if low else ()),
+            *("--user", f"{envoy.uid}:{envoy.group}", "--read-only", "--cap-drop", "ALL", "--memory", MEMORY),
+            *(("--cap-add", "NET_BIND_SERVICE") if envoy.edge.low else ()),
             *("--security-opt", "no-new-privileges", "--log-opt", "max-size=10m", "--log-opt", "max-file=3"),
             *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
-            *(word for path in mounted for word in ("--volume", f"{path}:{path}")),
+            *(word for path in mounted for word in ("--volume", path)),
             *("--entrypoint", "envoy", self.image, *envoy.arguments()),
         ]
 

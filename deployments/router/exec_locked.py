@@ -1,8 +1,9 @@
-"""Become another program while holding a lock file: `python -I -S exec_locked.py LOCK HOSTS PORT PROGRAM ARGUMENT...`.
+"""Become another program if a lock file and a port are free: `python -I -S exec_locked.py LOCK HOSTS PORT PROGRAM ARGUMENT...`.
 
-The lock, inherited by the program and freed by the kernel when it ends, keeps out a second router of the same
-directory; trying the port on each of HOSTS (with commas between), one of another directory and any other listener: it
-says in one line what Envoy would say in many. Standard library only. Exits with 75 (EX_TEMPFAIL) and one line.
+The lock keeps out a second router of the same directory: the program is the sandbox's launcher, which takes it again
+and keeps it for as long as the router lives. Trying the port on each of HOSTS (with commas between) keeps out one of
+another directory and any other listener. Both say in one line what the program would say later, or in many. Standard
+library only. Exits with 75 (EX_TEMPFAIL) and one line.
 """
 
 import fcntl
@@ -26,7 +27,7 @@ def port_error(host: str, port: int) -> str | None:
 
 
 def main() -> None:
-    """Take the lock, try the port, and become the program."""
+    """Try the lock and the port, and become the program."""
     lock, hosts, port, program, *arguments = sys.argv[1:]
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -38,7 +39,6 @@ def main() -> None:
     if problem:
         print(f"router: {problem}", file=sys.stderr)
         sys.exit(TAKEN)
-    os.set_inheritable(descriptor, True)
     os.execv(program, [program, *arguments])
 
 

@@ -16,19 +16,19 @@ def by_name(pair: envoy.Pair) -> dict[str, envoy.Document]:
     return {"cds.json": pair.cds, "rds.json": pair.rds}
 
 
-def write(path: Path, document: envoy.Document) -> None:
-    """Write a 0600 file durably and by rename. RouterError leaves the old file."""
+def write(path: Path, document: envoy.Document, group: int) -> None:
+    """Write a file durably and by rename, which only we and a group (its gid) may read. RouterError leaves the old file."""
     try:
-        write_atomically(path, json.dumps(document).encode())
+        write_atomically(path, json.dumps(document).encode(), 0o640, group)
     except OSError as error:
         raise RouterError(f"router: cannot write {path}: {error.strerror}") from error
 
 
-def write_pair(directory: Path, pair: envoy.Pair) -> None:
+def write_pair(directory: Path, pair: envoy.Pair, group: int) -> None:
     """Write both files of a pair unless they are there already."""
     if read_pair(directory) != pair:
         for name, document in by_name(pair).items():
-            write(directory / name, document)
+            write(directory / name, document, group)
 
 
 def read_pair(directory: Path) -> envoy.Pair | None:
@@ -60,11 +60,11 @@ def chain_of(path: Path) -> str:
 
 
 @contextmanager
-def replaced(path: Path, document: envoy.Document) -> Iterator[None]:
+def replaced(path: Path, document: envoy.Document, group: int) -> Iterator[None]:
     """Replace a file for good if the block succeeds; if it raises, the old one is back by a mere rename."""
     back = path.with_suffix(".back")
     link(path, back)
-    write(path, document)
+    write(path, document, group)
     try:
         yield
     except BaseException:

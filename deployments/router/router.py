@@ -23,6 +23,7 @@ from gates.release.analysis import SlotCounters
 from host.errors import ConfigError, RouterError, ToolError
 from host.launchers import LOCKED
 from host.ports import Endpoints
+from host.sandbox import run as sandbox
 
 PREVIEW_HEADER = envoy.PREVIEW_HEADER
 CONFIRM_DEADLINE_S = 60.0
@@ -143,10 +144,12 @@ def envoy_binary() -> Path:
 
 
 class Envoy(Router):
-    """One environment's Envoy, configured by files in `directory` and watched over a 0600 socket in `sockets`.
+    """One environment's Envoy, configured by files in `directory` and watched over a 0600 socket in `sockets`/router.
 
-    `edge` is where and how the public reaches it. `idle_timeout_s`: unused backend connections are closed after
-    this many seconds; keep it below the backend's own keep-alive (uvicorn: 5 s), or requests meet a closing connection.
+    It speaks with everybody and is asked by us alone: so it sees those two and no other file of ours, and as root it
+    runs as `uid`. `edge` is where and how the public reaches it. `idle_timeout_s`: unused backend connections are closed
+    after this many seconds; keep it below the backend's own keep-alive (uvicorn: 5 s), or requests meet a closing
+    connection.
     """
 
     def __init__(
@@ -156,11 +159,14 @@ class Envoy(Router):
         edge: Edge,
         binary: Path | None = None,
         idle_timeout_s: float = 4.0,
+        uid: int = sandbox.ROUTER_UID,
     ) -> None:
         self.directory = directory.absolute()
         self.edge = edge
         self.idle_timeout_s = idle_timeout_s
-        self.admin_socket = sockets.absolute() / "envoy.sock"
+        self.admin_socket = sockets.absolute() / "router" / "envoy.sock"
+        self.uid = uid if os.geteuid() == 0 else os.geteuid()
+        self.group = self.uid if os.geteuid() == 0 else os.getegid()
         self._binary = binary
         self._dynamic = self.directory / "dyn"
         self._previous = self.directory / "previous"
@@ -173,16 +179,33 @@ class Envoy(Router):
                 f"router: socket path {self.admin_socket}: {length} bytes, "
                 f"expected at most {envoy.LONGEST_SOCKET_PATH}; set SLIPWAY_HOME to a shorter path"
             )
-        for path in (self.directory, self._dynamic, self._previous, self.admin_socket.parent):
-            path.mkdir(parents=True, exist_ok=True)
-        # The routes hold the preview secret.
-        self.directory.chmod(0o700)
+        self._lend()
         dynamic = (self._dynamic / name for name in ("cds.json", "rds.json", "sds.json"))
         bootstrap = envoy_edge.bootstrap(self.edge, envoy_edge.Files(self.admin_socket, *dynamic))
-        envoy_files.write(self.directory / "bootstrap.json", bootstrap)
+        envoy_files.write(self.directory / "bootstrap.json", bootstrap, self.group)
         for name, document in envoy_files.by_name(self._nothing()).items():
             if not (self._dynamic / name).exists():
-                envoy_files.write(self._dynamic / name, document)
+                envoy_files.write(self._dynamic / name, document, self.group)
+
+    def _lend(self) -> None:
+        """Make its directories: the router reads one and has the other, and nobody else looks into them.
+
+        What a version before this one left is taken over: files that were ours alone, and the socket of a router that
+        still runs, which is asked until it is replaced.
+        """
+        for path in (self.directory, self._dynamic, self._previous, self.admin_socket.parent):
+            path.mkdir(parents=True, exist_ok=True)
+        for path in (self.directory, self._dynamic, self._previous):
+            os.chown(path, -1, self.group)
+            path.chmod(0o750)
+            for file in path.glob("*.json"):
+                os.chown(file, -1, self.group)
+                file.chmod(0o640)
+        os.chown(self.admin_socket.parent, self.uid, self.group)
+        self.admin_socket.parent.chmod(0o700)
+        before = self.admin_socket.parent.with_name(self.admin_socket.name)
+        if before.is_socket() and not self.admin_socket.exists():
+            os.replace(before, self.admin_socket)
 
     @property
     def mark(self) -> str:
@@ -208,7 +231,7 @@ class Envoy(Router):
         path, document = self._dynamic / "sds.json", envoy_edge.certificate(version, chain, key)
         with envoy_admin.connect(self.admin_socket) as admin:
             if not admin.ready() or not path.exists():
-                envoy_files.write(path, document)
+                envoy_files.write(path, document, self.group)
                 return 0.0
             began = time.monotonic()
             self._replace(admin, "sds.json", document)
@@ -216,9 +239,25 @@ class Envoy(Router):
 
     def command(self) -> list[str]:
         """Return what a supervisor runs in the foreground; it ends at once if this router already runs."""
-        binary = str(self._binary or envoy_binary())
-        lock = [str(self.directory / "lock"), ",".join(self.edge.hosts), str(self.edge.port)]
-        return [sys.executable, "-I", "-S", LOCKED, *lock, binary, *self.arguments()]
+        binary = self._binary or envoy_binary()
+        lock = self.directory / "lock"
+        box = sandbox.Sandbox(
+            sandbox.available(),
+            read_only=(self.directory,),
+            writable=(self.admin_socket.parent,),
+            named=(binary,),
+            uid=self.uid,
+            lock=lock,
+            public=True,
+        )
+        cut_off = sandbox.command(
+            [str(binary), *self.arguments()],
+            cwd=self.directory,
+            env={"PATH": sandbox.LAUNCHER_PATH, "LANG": "C.UTF-8"},
+            sandbox=box,
+            spec_directory=self.directory / "start",
+        )
+        return [sys.executable, "-I", "-S", LOCKED, str(lock), ",".join(self.edge.hosts), str(self.edge.port), *cut_off]
 
     def arguments(self) -> list[str]:
         """Return Envoy's own arguments, which are the same wherever it runs."""
@@ -237,7 +276,7 @@ class Envoy(Router):
         with envoy_admin.connect(self.admin_socket) as admin:
             envoy_admin.wait_until_live(admin, CONFIRM_DEADLINE_S)
             good = self._good(admin)
-            envoy_files.write_pair(self._previous, good)
+            envoy_files.write_pair(self._previous, good, self.group)
             began = time.monotonic()
             try:
                 self._apply(admin, target)
@@ -307,7 +346,7 @@ class Envoy(Router):
         """Replace one file and wait until Envoy confirms it; else the old file is back before this raises."""
         path = self._dynamic / name
         before = admin.status()[name]
-        with envoy_files.replaced(path, document):
+        with envoy_files.replaced(path, document, self.group):
             self._confirm(admin, name, document["version_info"], before)
 
     def _confirm(self, admin: envoy_admin.Admin, name: str, version: str, before: envoy_admin.FileStatus) -> None:

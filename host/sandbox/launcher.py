@@ -61,6 +61,9 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MS_NOATIME, MS_NODIRATIME, MS_BIND, MS_REC = 1024, 2048, 4096, 16384
 MS_SLAVE, MS_RELATIME, MNT_DETACH = 1 << 19, 1 << 21, 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 8, 47, 2
+# <linux/capability.h>
+CAPABILITY_VERSION_3, CAP_NET_BIND_SERVICE = 0x20080522, 10
 MOUNT_FLAGS = {
     b"ro": MS_RDONLY,
     b"nosuid": MS_NOSUID,
@@ -145,7 +148,8 @@ class Spec:
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
     `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say that
-    were written before there was the word.
+    that were written before there was the word.
+    `public`: the router, which may listen on low ports and open its own output.
     """
 
     def __init__(
@@ -166,9 +170,11 @@ class Spec:
         processes: int | None = None,
         memory_bytes: int | None = None,
         exact: bool = False,
+        public: bool = False,
     ) -> None:
         self.isolation, self.env, self.cwd, self.uid, self.gid = isolation, env, cwd, uid, gid
         self.read_only, self.writable, self.exact = read_only, writable, exact
+        self.public = public
         self.network, self.parent, self.report_fd, self.lock = network, parent, report_fd, lock
         self.groups, self.yields, self.processes, self.memory_bytes = groups, yields, processes, memory_bytes
         self.entries: list[int] = []
@@ -183,8 +189,9 @@ def _call(name: str, *arguments: Any, about: str = "") -> None:
         raise SetupError(f"{name} {about}: {problem}".replace(" :", ":"))
 
 
-def prctl(option: int, value: int) -> None:
-    _call("prctl", option, ctypes.c_ulong(value), *[ctypes.c_ulong(0)] * 3, about=str(option))
+def prctl(option: int, *values: int) -> None:
+    padded = [*values, 0, 0, 0][:4]
+    _call("prctl", option, *map(ctypes.c_ulong, padded), about=str(option))
 
 
 def unshare(flags: int) -> None:
@@ -551,6 +558,22 @@ def become_yielding(entry: str, command: list[str]) -> NoReturn:
         os._exit(127)
 
 
+def give_output(uid: int, gid: int) -> None:
+    """Let the program open its standard output and error by their names, as a container's may: Envoy writes there so."""
+    for descriptor in (1, 2):
+        kind = os.fstat(descriptor).st_mode
+        if stat.S_ISFIFO(kind) or stat.S_ISREG(kind):
+            os.fchown(descriptor, uid, gid)
+
+
+def keep_low_ports() -> None:
+    """Keep one capability over the change of uid and the start of the program: ports below 1024 (capabilities(7))."""
+    wanted = 1 << CAP_NET_BIND_SERVICE
+    header = struct.pack("Ii", CAPABILITY_VERSION_3, 0)
+    _call("capset", header, struct.pack("6I", wanted, wanted, wanted, 0, 0, 0))
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE)
+
+
 def become_app(spec: Spec, command: list[str]) -> NoReturn:
     """Give up every privilege and become the app's program. Raises SetupError when it cannot be started."""
     launcher = os.getppid()
@@ -562,9 +585,14 @@ def become_app(spec: Spec, command: list[str]) -> NoReturn:
     os.umask(0o022)
     take_place(spec)
     if spec.uid is not None:
+        if spec.public:
+            give_output(spec.uid, _group(spec))
+            prctl(PR_SET_KEEPCAPS, 1)
         os.setgroups([])
         os.setresgid(_group(spec), _group(spec), _group(spec))
         os.setresuid(spec.uid, spec.uid, spec.uid)
+        if spec.public:
+            keep_low_ports()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if system_calls.supported():
         system_calls.restrict()

@@ -41,6 +41,7 @@ from host.sandbox.places import Places, recorded_interpreters
 
 APP_UID = 64100  # what serves a check; each environment has a uid of its own (uids.py)
 CHECK_UID = 64101  # what is checked: the number of its processes is limited, and must not count what serves
+ROUTER_UID = 64102  # a router of no environment; those of environments have uids of their own, too
 # RLIMIT_NPROC counts all checks that run at the time.
 CHECKS_AT_ONCE = 4
 LAUNCHER_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -87,6 +88,7 @@ class Sandbox:
     `named` are read-only as well: what the settings of this host's operator name, such as a folder that is an index of
     packages, and the interpreter that fills an environment. It may lie at any place that is not closed.
     `shares` are the limits of a check's program, which yields to what serves; only `run` heeds them. None: it serves.
+    `public`: it is the router. As root it may listen on ports below 1024 and open what it prints to (/dev/stdout).
     Below `namespaces` the binds have no effect: the file modes decide.
     """
 
@@ -98,6 +100,7 @@ class Sandbox:
     lock: Path | None = None
     shares: Shares | None = None
     named: tuple[Path, ...] = ()
+    public: bool = False
 
     def owner(self) -> int:
         """Return the uid (and gid) that the program has on the host."""
@@ -347,7 +350,8 @@ def _spec(
         "network": sandbox.network.value,
         "lock": str(sandbox.lock.absolute()) if sandbox.lock else None,
     }
-    return spec | ({"exact": True} if exact else {})
+    # Only where they say something: another text would be another command, and restart what runs.
+    return spec | ({"exact": True} if exact else {}) | ({"public": True} if sandbox.public else {})
 
 
 def _pairs(paths: Sequence[Path], places: Places, exact: bool) -> list[list[str]]:

@@ -1,6 +1,8 @@
 """A stranger listens where the router, a slot or the Prefect server does, to be taken for it."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -10,10 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 
+import docker
 from control.plane import Control
 from control.plane import port as control_port
 from control.server_process import ServerElsewhere
@@ -31,11 +36,13 @@ from gates.release.operation import Live
 from host import listeners as listeners_module
 from host.docker.engine import Engine
 from host.errors import ConfigError, HealthError, SupervisorError
+from host.files import write_atomically
 from host.home import Home
 from host.ports import LOCAL, LOCAL6, Endpoint, free_port, is_free, loopback_twin
 from host.process_marks import carriers
 from host.sandbox import run as sandbox
-from host.sandbox.uids import environment_uid
+from host.sandbox.run import Isolation
+from host.sandbox.uids import environment_uid, router_uid
 from host.supervisor import exec_program
 from tests.deployments.shop import Shop, clean
 from tests.deployments.stage import NO_IMAGE, StandInDatabase
@@ -400,6 +407,159 @@ def test_who_has_a_containers_port_is_not_taken_for_it(engine: Engine, tmp_path:
             assert look_at_slot(made).condition is Condition.UNHEALTHY
     finally:
         clean(shop)
+
+
+# ---- a router that somebody took over
+
+
+TAKEN_OVER = """
+import json, os, socket, sys
+places = json.load(open(sys.argv[sys.argv.index("-c") + 1]))["places"]
+seen = {}
+for name, path in places.items():
+    try:
+        if name.startswith("connect"):
+            with socket.socket(socket.AF_UNIX) as one:
+                one.connect(path)
+            seen[name] = "connected"
+        elif name.startswith("write"):
+            with open(path, "a") as file:
+                file.write("x")
+            seen[name] = "written"
+        else:
+            seen[name] = open(path).read()
+    except OSError as error:
+        seen[name] = error.strerror
+status = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+seen["uids"] = status["Uid"].split()
+seen["capabilities"] = int(status["CapEff"], 16), int(status["CapBnd"], 16) and status["NoNewPrivs"].strip()
+seen["processes"] = sum(name.isdigit() for name in os.listdir("/proc"))
+seen["environment"] = sorted(os.environ)
+print("SEEN", json.dumps(seen), flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Production's router with another program in its place, and what it says that it can reach."""
+
+    envoy: Envoy
+    home: Home
+
+    def sees(self, **places: Path) -> dict[str, Any]:
+        self.envoy.prepare()
+        wanted = {name: str(path) for name, path in places.items()}
+        write_atomically(self.envoy.directory / "bootstrap.json", json.dumps({"places": wanted}).encode(), 0o644)
+        done = subprocess.run(self.envoy.command(), capture_output=True, text=True, check=False)
+        line = next((line for line in done.stdout.splitlines() if line.startswith("SEEN ")), "")
+        assert line, done.stdout + done.stderr
+        seen: dict[str, Any] = json.loads(line.removeprefix("SEEN "))
+        return seen
+
+
+@pytest.fixture
+def taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Taken:
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    home = Home.find()
+    home.create()
+    program = tmp_path / "envoy"
+    program.write_text(f"#!{sys.base_prefix}/bin/python3\n{TAKEN_OVER}")
+    program.chmod(0o755)
+    place, sockets = home.place("production"), home.sockets("production")
+    uid = router_uid(home, "production") if os.geteuid() == 0 else os.geteuid()
+    return Taken(Envoy(place / "router", sockets, Edge(free_port()), program, uid=uid), home)
+
+
+SECRET_PLACES = (
+    "keys/evidence.key",
+    "keys/prefect-auth",
+    "environments/production/secrets/SESSION_KEY",
+    "environments/production/preview.secret",
+    "environments/production/slots/blue/sandbox-1.json",
+    "environments/production/postgres/superuser.password",
+    "environments/staging/router/dyn/sds.json",
+    "store/artifacts/1",
+    "control/prefect.env",
+)
+
+
+@pytest.mark.skipif(sandbox.available() is not Isolation.NAMESPACES, reason="promised with namespaces only")
+@pytest.mark.parametrize("secret", SECRET_PLACES)
+def test_a_router_that_was_taken_over_reads_nothing_of_ours(taken: Taken, secret: str) -> None:
+    file = taken.home.root / secret
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(CANARY)
+    file.chmod(0o644)  # the modes are not what keeps it out
+    seen = taken.sees(secret=file)
+    assert seen["secret"] == "No such file or directory" and CANARY not in str(seen)
+
+
+@pytest.mark.skipif(sandbox.available() is not Isolation.NAMESPACES, reason="promised with namespaces only")
+def test_a_router_that_was_taken_over_reaches_no_supervisor_and_changes_no_file(taken: Taken) -> None:
+    supervisors = taken.home.sockets("production") / "supervisor.sock"
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(supervisors))
+        daemon.listen()
+        supervisors.chmod(0o777)
+        routes = taken.envoy.directory / "dyn" / "rds.json"
+        seen = taken.sees(
+            connect=supervisors, write=routes, write_bootstrap=taken.envoy.directory / "bootstrap.json", routes=routes
+        )
+    assert seen["connect"] == "No such file or directory"
+    assert {seen["write"], seen["write_bootstrap"]} <= {"Read-only file system", "Permission denied"}
+    assert "version_info" in seen["routes"]
+    # Itself, and process 1 of its sandbox.
+    assert seen["processes"] == 2
+    assert set(seen["environment"]) <= {"PATH", "LANG", "HOME", "LC_CTYPE"}
+
+
+def test_a_router_has_a_uid_of_its_own_and_one_privilege(taken: Taken) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("where we are no root all programs have our uid, as security.md says")
+    seen = taken.sees()
+    others = {environment_uid(taken.home, name) for name in ("production", "staging")}
+    others |= {router_uid(taken.home, "staging"), 0, sandbox.APP_UID, sandbox.CHECK_UID}
+    assert set(seen["uids"]) == {str(taken.envoy.uid)} and taken.envoy.uid not in others
+    assert seen["capabilities"] == [1 << 10, "1"]
+
+
+def test_a_router_below_root_listens_on_a_low_port(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("an ordinary user needs net.ipv4.ip_unprivileged_port_start, as the refusal says")
+    low = next(port for port in range(700, 1024) if is_free(port))
+    envoy = Envoy(tmp_path / "router", tmp_path / "run", Edge(low))
+    envoy.prepare()
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(envoy.command(), stdout=log, stderr=log)
+    try:
+        wait_for(envoy.ready, "Envoy")
+        assert answers(f"http://{LOCAL}:{low}/") == [503] * 40
+        listening = {one.uids().effective for one in psutil.Process(process.pid).children(recursive=True)[-1:]}
+        assert listening == {sandbox.ROUTER_UID}
+        wait_for(lambda: b'"status":503' in (tmp_path / "log").read_bytes(), "its access log")
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.docker
+def test_a_router_in_a_container_is_given_its_own_files_alone(
+    engine: Engine, docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    envoy = Envoy(tmp_path / "router", tmp_path / "run", Edge(free_port()))
+    envoy.prepare()
+    labels = {"slipway.test": tmp_path.name}
+    container = RouterContainer(engine, f"router-{uuid.uuid4().hex[:8]}", labels, "envoyproxy/envoy:v1.40-latest")
+    try:
+        container.up(envoy)
+        wait_for(envoy.ready, "Envoy in its container")
+        inspected = docker_client.containers.get(container.name).attrs
+        mounts = {mount["Source"]: mount["RW"] for mount in inspected["Mounts"]}
+        assert mounts == {str(envoy.directory): False, str(envoy.admin_socket.parent): True}
+        assert inspected["Config"]["User"] == f"{envoy.uid}:{envoy.group}"
+        assert os.geteuid() != 0 or envoy.uid not in (0, sandbox.APP_UID, sandbox.CHECK_UID)
+    finally:
+        engine.remove(engine.containers(labels))
 
 
 @pytest.mark.docker

@@ -18,6 +18,7 @@ from host.docker.engine import Engine
 from host.docker.labels import owner
 from host.errors import ConfigError, RouterError
 from host.ports import free_port, is_free
+from host.sandbox.run import ROUTER_UID
 from tests.deployments.asking import Asking
 from tests.deployments.running import routing
 from tests.deployments.shop import Shop, shop
@@ -129,13 +130,15 @@ def _inspect(name: str, form: str) -> str:
     return subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_a_router_that_shares_no_port_is_replaced_in_its_place_and_comes_back_when_that_fails(
-    engine: Engine, tmp_path: Path
+@pytest.mark.parametrize("shared, uid", [(False, ROUTER_UID), (True, 0)], ids=["shares no port", "was another uid's"])
+def test_a_router_that_cannot_be_beside_its_successor_is_replaced_in_its_place_and_comes_back_when_that_fails(
+    engine: Engine, tmp_path: Path, shared: bool, uid: int
 ) -> None:
     port, labels = free_port(), {"slipway.test": tmp_path.name}
 
     def envoy(hops: int) -> Envoy:
-        made = Envoy(tmp_path / "router", tmp_path / "run", Edge(port, trusted_hops=hops))
+        edge = Edge(port, trusted_hops=hops, shared=shared and hops < 2)
+        made = Envoy(tmp_path / "router", tmp_path / "run", edge, uid=ROUTER_UID if hops else uid)
         made.prepare()
         return made
 

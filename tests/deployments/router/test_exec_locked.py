@@ -18,11 +18,11 @@ def run(
     return subprocess.run(argv, capture_output=True, text=True, check=False, umask=umask)
 
 
-def test_it_becomes_the_program_which_holds_the_lock(tmp_path: Path) -> None:
+def test_it_becomes_the_program_which_can_take_the_lock(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     try_lock = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
     done = run(lock, free_port(), sys.executable, "-c", try_lock, str(lock), umask=0)
-    assert done.returncode == 1 and "BlockingIOError" in done.stderr
+    assert done.returncode == 0, done.stderr
     assert lock.stat().st_mode & 0o777 == 0o600
     assert run(lock, free_port(), "/bin/echo", "a b", "c").stdout == "a b c\n"
 

@@ -1,6 +1,7 @@
 """The router against the real Envoy and real backends."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from deployments.router.exec_locked import TAKEN
 from deployments.router.router import PREVIEW_HEADER, Envoy, Routing, envoy_binary
 from host.errors import ConfigError, RouterError, ToolError
 from host.ports import LOCAL, Endpoint, free_port
+from host.sandbox.run import ROUTER_UID
 from tests.deployments.running import CHECKOUT, SECRET, Running, backend, routing
 from tests.waiting import wait_for
 
@@ -107,12 +109,14 @@ def test_preview_needs_the_secret_which_no_app_sees(running: Running, blue: int,
     assert running.slot(preview=SECRET) == "blue"
 
 
-def test_what_holds_the_secret_is_for_this_user_only(running: Running, blue: int) -> None:
+def test_what_holds_the_secret_is_for_us_and_the_router_only(running: Running, blue: int) -> None:
     running.router.publish(routing("e1-r1", {"blue": blue}, "blue", preview="blue"))
     paths = [path for path in running.router.directory.rglob("*.json") if SECRET in path.read_text()]
     assert paths
-    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
-    assert stat.S_IMODE(running.router.directory.stat().st_mode) == 0o700
+    routers = ROUTER_UID if os.geteuid() == 0 else os.getegid()  # as root a group of its own
+    for path, mode in [*((path, 0o640) for path in paths), (running.router.directory, 0o750)]:
+        status = path.stat()
+        assert (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, os.geteuid(), routers)
     assert stat.S_IMODE(running.router.admin_socket.stat().st_mode) == 0o600
     assert SECRET not in running.log.read_text()
 
@@ -160,8 +164,8 @@ def test_a_publisher_that_died_half_way_is_healed_by_the_next(running: Running, 
         "router = Envoy(Path(sys.argv[1]), Path(sys.argv[2]), Edge(1))\n"
         "router.publish(Routing('e1-r2', {'green': (Endpoint('127.0.0.1', 70000),)}, {'green': 100}, None, ''))\n"
     )
-    arguments = [str(router.directory), str(router.admin_socket.parent)]
-    died = subprocess.run([sys.executable, "-c", script, *arguments], cwd=CHECKOUT, timeout=30)
+    arguments = [str(router.directory), str(router.admin_socket.parent.parent)]
+    died = subprocess.run([sys.executable, "-c", script, *arguments], cwd=CHECKOUT, timeout=600)
     assert died.returncode == -9
     assert running.slot() == "blue"
     running.kill()
@@ -250,7 +254,7 @@ def test_killed_and_restarted_it_serves_the_same(running: Running, blue: int) ->
 
 
 def test_a_second_router_of_the_same_directory_does_not_start(running: Running) -> None:
-    second = subprocess.run(running.router.command(), capture_output=True, text=True, timeout=20)
+    second = subprocess.run(running.router.command(), capture_output=True, text=True, timeout=600)
     assert second.returncode == TAKEN
     assert "already running here" in second.stderr
 
@@ -258,7 +262,7 @@ def test_a_second_router_of_the_same_directory_does_not_start(running: Running) 
 def test_a_router_of_another_directory_does_not_share_the_port(running: Running, tmp_path: Path) -> None:
     stray = Envoy(tmp_path / "stray", tmp_path / "stray-run", Edge(running.router.edge.port))
     stray.prepare()
-    second = subprocess.run(stray.command(), capture_output=True, text=True, timeout=20)
+    second = subprocess.run(stray.command(), capture_output=True, text=True, timeout=600)
     assert second.returncode == TAKEN
     assert f"127.0.0.1:{running.router.edge.port}" in second.stderr
 
