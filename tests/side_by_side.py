@@ -7,8 +7,8 @@ from xdist.scheduler import LoadFileScheduling
 # These use the installation that `conftest.py` makes once, or break things that others must not see broken.
 TOGETHER = ("tests/e2e/", "tests/chaos/")
 INSTALLATION = "installation"
-# The share of the pieces that is given out before that one. It is the longest by far and mostly waits: given out last, one
-# process would do it alone while the others have nothing left.
+# The share of the pieces that is given out before that one. It is the longest by far and mostly waits: given out last,
+# one process would do it alone while the others have nothing left.
 BEFORE = 1 / 3
 
 

@@ -129,10 +129,8 @@ class RouterContainer:
 
     def _command(self, envoy: Envoy) -> list[str]:
         labels = {**self.labels, "slipway.role": "router", MARK: self._mark(envoy), UID: str(envoy.uid)}
-        mounted = (
-            f"{envoy.directory}:{envoy.directory}:ro",
-            f"{envoy.admin_socket.parent}:{envoy.admin_socket.parent}",
-        )
+        own, sockets = envoy.directory, envoy.admin_socket.parent
+        mounted = (f"{own}:{own}:ro", f"{sockets}:{sockets}")
         return [
             *("run", "-d", "--name", self.name, "--network", "host", "--restart", "unless-stopped"),
             *("--user", f"{envoy.uid}:{envoy.group}", "--read-only", "--cap-drop", "ALL", "--memory", MEMORY),

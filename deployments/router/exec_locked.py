@@ -1,4 +1,4 @@
-"""Become another program if a lock file and a port are free: `python -I -S exec_locked.py LOCK HOSTS PORT PROGRAM ARGUMENT...`.
+"""Become another program if a lock and a port are free: `python -I -S exec_locked.py LOCK HOSTS PORT PROGRAM ...`.
 
 The lock keeps out a second router of the same directory: the program is the sandbox's launcher, which takes it again
 and keeps it for as long as the router lives. Trying the port on each of HOSTS (with commas between) keeps out one of

@@ -17,7 +17,7 @@ def by_name(pair: envoy.Pair) -> dict[str, envoy.Document]:
 
 
 def write(path: Path, document: envoy.Document, group: int) -> None:
-    """Write a file durably and by rename, which only we and a group (its gid) may read. RouterError leaves the old file."""
+    """Write a file durably and by rename. Beside us a group may read it. RouterError leaves the old file."""
     try:
         write_atomically(path, json.dumps(document).encode(), 0o640, group)
     except OSError as error:

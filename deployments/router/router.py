@@ -147,9 +147,9 @@ class Envoy(Router):
     """One environment's Envoy, configured by files in `directory` and watched over a 0600 socket in `sockets`/router.
 
     It speaks with everybody and is asked by us alone: so it sees those two and no other file of ours, and as root it
-    runs as `uid`. `edge` is where and how the public reaches it. `idle_timeout_s`: unused backend connections are closed
-    after this many seconds; keep it below the backend's own keep-alive (uvicorn: 5 s), or requests meet a closing
-    connection.
+    runs as `uid`. `edge` is where and how the public reaches it. `idle_timeout_s`: unused backend connections are
+    closed after this many seconds; keep it below the backend's own keep-alive (uvicorn: 5 s), or requests meet a
+    closing connection.
     """
 
     def __init__(

@@ -559,11 +559,23 @@ def become_yielding(entry: str, command: list[str]) -> NoReturn:
 
 
 def give_output(uid: int, gid: int) -> None:
-    """Let the program open its standard output and error by their names, as a container's may: Envoy writes there so."""
+    """Let the program open its output by name (/dev/stdout), as one in a container may: Envoy does."""
     for descriptor in (1, 2):
         kind = os.fstat(descriptor).st_mode
         if stat.S_ISFIFO(kind) or stat.S_ISREG(kind):
             os.fchown(descriptor, uid, gid)
+
+
+def become(uid: int, gid: int, public: bool) -> None:
+    """Become another user, who keeps no privilege, or that of the router."""
+    if public:
+        give_output(uid, gid)
+        prctl(PR_SET_KEEPCAPS, 1)
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+    if public:
+        keep_low_ports()
 
 
 def keep_low_ports() -> None:
@@ -585,14 +597,7 @@ def become_app(spec: Spec, command: list[str]) -> NoReturn:
     os.umask(0o022)
     take_place(spec)
     if spec.uid is not None:
-        if spec.public:
-            give_output(spec.uid, _group(spec))
-            prctl(PR_SET_KEEPCAPS, 1)
-        os.setgroups([])
-        os.setresgid(_group(spec), _group(spec), _group(spec))
-        os.setresuid(spec.uid, spec.uid, spec.uid)
-        if spec.public:
-            keep_low_ports()
+        become(spec.uid, _group(spec), spec.public)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if system_calls.supported():
         system_calls.restrict()

@@ -69,7 +69,8 @@ class Places:
     """The places of which a sandbox may be given something:
 
     - of the state directory those in `STATE`: a run's work, what is installed, environments, tools' caches, a
-      PostgreSQL's data and socket, a router's files. Never keys, journals, secrets, a store, or another program's socket;
+      PostgreSQL's data and socket, a router's files. Never keys, journals, secrets, a store, or another program's
+      socket;
     - of the checkout the environment that runs us, which brings Node and PostgreSQL;
     - elsewhere the system's programs, `interpreters` (the prefixes of the Pythons that run environments), what lies
       below the directory for temporary files, and what a variable of the operator names.

@@ -1,4 +1,4 @@
-"""The uids of each environment's app and router where we are root: each has its own, and sees nobody else's processes."""
+"""The uids of each environment's app and router where we are root: of its own, so that none sees another's processes."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ FIRST_UID, LAST_UID = 64110, 65499
 
 
 def environment_uid(home: Home, environment: str) -> int:
-    """Return the uid of an environment's app. It is chosen once, written down in `uids.json`, and never given to another.
+    """Return the uid of an environment's app. It is chosen once, written down in `uids.json`, and given to no other.
 
     Raises ConfigError if the file is not ours any more, or all uids are taken.
     """
