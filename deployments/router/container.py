@@ -69,7 +69,8 @@ class RouterContainer:
 
         No request is lost: the kernel shares out new connections until the old one takes none; streams that are open
         after `drain_s` end. Where ports are not shared, or not with another uid, the new one takes the old one's place
-        instead, and what is open is cut. Raises RouterError if the new one does not serve: then it is gone, and the old one goes on.
+        instead, and what is open is cut. Raises RouterError if the new one does not serve: then it is gone, and the old
+        one goes on.
         """
         found = self._mine()
         if not envoy.edge.shared or found and found.labels.get(UID) != str(envoy.uid):

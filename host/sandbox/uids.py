@@ -1,4 +1,4 @@
-"""The uids of each environment's app and router where we are root: of its own, so that none sees another's processes."""
+"""The uids of each environment's app and router where we are root: none sees another's processes."""
 
 import json
 from typing import Any
