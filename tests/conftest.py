@@ -46,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lateness)
 
 
+# What an operator's shell may hold while he types our commands: nothing of it may stand in what they leave behind.
+OPERATORS_SECRETS = {
+    "SLACK_BOT_TOKEN": "xoxb-canary-" + "4f1d9a7c03be",
+    "GITHUB_TOKEN": "ghp_canary" + "Q7mZ2xW9kL4vB8nR3tY6",
+    "AWS_SECRET_ACCESS_KEY": "canary/" + "wJalrXUtnFEMIbPxRfiCY",
+}
 CORPUS = pytest.StashKey[Corpus]()
 
 
@@ -94,7 +100,7 @@ def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
     (home / "ports").write_text("\n".join(f"{name}={port}" for name, port in ports.items()))
     before = dict(os.environ)
     allowed = {f"SLIPWAY_{name}_ALLOWED_BRANCHES": BRANCHES for name in ("STAGING", "PRODUCTION")}
-    os.environ.update({**DEMO_SETTINGS, **allowed, **ports, "SLIPWAY_HOME": str(home / "state")})
+    os.environ.update({**DEMO_SETTINGS, **allowed, **ports, **OPERATORS_SECRETS, "SLIPWAY_HOME": str(home / "state")})
     os.environ["SLIPWAY_STAGING_APPROVAL_TIMEOUT_SECONDS"] = "30"
     made = Installation(home / "state")
     try:

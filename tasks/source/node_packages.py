@@ -110,7 +110,8 @@ def npm_settings(own: bool = True) -> dict[str, Any]:
     It runs where no file of the app is.
     """
     node = node_directory()
-    env = {"PATH": f"{node}:{tool_path()}"} | (dict(os.environ) if own else NO_FILES)
+    # Without HOME node asks for the home of a user, whom a container may not have.
+    env = {"PATH": f"{node}:{tool_path()}", "HOME": "/nonexistent"} | (dict(os.environ) if own else NO_FILES)
     try:
         done = subprocess.run(
             [*npm(), "config", "list", "--json"],
@@ -122,7 +123,8 @@ def npm_settings(own: bool = True) -> dict[str, Any]:
         )
         return dict(json.loads(done.stdout))
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise ToolError(f"npm cannot tell its settings: {error}") from error
+        said = getattr(error, "stderr", None) or b""
+        raise ToolError(f"npm cannot tell its settings: {error} {said.decode(errors='replace')[-400:]}") from error
 
 
 def npm_environment(settings: Mapping[str, Any]) -> dict[str, str]:

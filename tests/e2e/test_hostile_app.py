@@ -82,7 +82,7 @@ def test_a_hostile_conftest_gets_nothing(installation: Installation) -> None:
     branch = "$(touch${IFS}pwned)"  # and the branch's name is a trap for shells
     commit(repository, branch, attack(installation))
     run = runs.start(installation.api, "ci/push", commit=branch)
-    state, message = installation.ended(run, timeout_s=240)
+    state, message = installation.ended(run)
     place = installation.place()
     digest = find_digest(place.store, git(repository, "rev-parse", branch))
     checked = read_checks(place.store, place.keys, digest)
