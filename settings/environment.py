@@ -25,7 +25,7 @@ APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
 SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
 
-EXTERNAL = re.compile(r"(volume|network)/[A-Za-z0-9][A-Za-z0-9_.-]*")
+EXTERNAL = re.compile(r"(volume|network)/[A-Za-z0-9][A-Za-z0-9_.-]*|port/[0-9]{1,5}(-[0-9]{1,5})?")
 
 
 def _listed(text: str) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ def _externals(text: str) -> str:
     for one in _listed(text):
         # The host's own network is none that a file may name.
         if not EXTERNAL.fullmatch(one) or one == "network/host":
-            raise ValueError(f'"{one}": expected volume/<name> or network/<name>')
+            raise ValueError(f'"{one}": expected volume/<name>, network/<name> or port/<number>')
     return text
 
 
@@ -78,8 +78,9 @@ class Settings(BaseModel):
     compose_binds: str = ""
     """`compose`: host directories that compose files may mount, separated by commas."""
     compose_external: Annotated[str, AfterValidator(_externals)] = ""
-    """`compose`: volumes and networks not of the project that compose files may use: `volume/<name>` and
-    `network/<name>`, separated by commas. Slipway creates and removes none of them.
+    """`compose`: volumes and networks not of the project that compose files may use, and ports that shared services may
+    publish beyond 127.0.0.1: `volume/<name>`, `network/<name>` and `port/<number>`, separated by commas. Slipway
+    creates and removes none of them.
     """
     require_live_restore: bool = False
     """`compose`: block a release on an engine that stops all containers when it restarts (`live-restore` is off).
@@ -242,7 +243,7 @@ class Settings(BaseModel):
 
     @property
     def external(self) -> tuple[str, ...]:
-        """Return the volumes and networks beside the project's that compose files may use, as COMPOSE_EXTERNAL."""
+        """Return what is not of the project and compose files may use, as COMPOSE_EXTERNAL."""
         return _listed(self.compose_external)
 
 

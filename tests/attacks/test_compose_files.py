@@ -441,6 +441,32 @@ def test_binds_of_shared_services_are_named_too_and_lead_nowhere_else(stranger: 
         assert f"service db: it mounts {source} of the host" in said, source
 
 
+@pytest.mark.parametrize(
+    ("port", "named"),
+    [
+        ("5432:5432", "port/5432"),
+        ("5432", "port/5432"),
+        ("0.0.0.0:15432:5432", "port/15432"),
+        ("[::]:15432:5432", "port/15432"),
+        ("10.0.0.1:80:5432/udp", "port/80"),
+        ("8000-8001:5432-5433", "port/8000"),
+        ({"target": 5432, "published": "4200", "mode": "host"}, "port/4200"),
+        ({"target": 5432, "host_ip": "::"}, "port/5432"),
+    ],
+)
+def test_a_shared_service_listens_on_this_host_alone(stranger: Stranger, port: Any, named: str) -> None:
+    said = stranger.refused({"services": {"web": WEB, "db": {**DB, "ports": [port]}}})
+    assert f"name {named}" in said and "127.0.0.1:" in said
+    stranger.more = f"COMPOSE_EXTERNAL={named},port/8001\n"
+    assert stranger.files({"services": {"web": WEB, "db": {**DB, "ports": [port]}}})["shop-shared"]
+
+
+@pytest.mark.parametrize("port", ["127.0.0.1:5432:5432", "127.0.0.1::5432", "[::1]:5432:5432"])
+def test_a_shared_service_may_listen_on_the_loopback(stranger: Stranger, port: str) -> None:
+    made = stranger.files({"services": {"web": WEB, "db": {**DB, "ports": [port]}}})
+    assert made["shop-shared"]["services"]["db"]["ports"]
+
+
 def test_no_secret_decides_about_what_was_checked(stranger: Stranger) -> None:
     stranger.more = "COMPOSE_BINDS=/data\n"
     said = stranger.with_web(

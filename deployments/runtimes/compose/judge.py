@@ -47,7 +47,7 @@ class Reach:
     """What an environment gives its compose file. `project` is like "assistant-prod".
 
     `source`: the directory of the artifact's files, which may be mounted. `binds`: directories of the host that
-    COMPOSE_BINDS names. `external`: what COMPOSE_EXTERNAL names, like "volume/backups". `variables`: names that
+    COMPOSE_BINDS names. `external`: what COMPOSE_EXTERNAL names, like "volume/backups" or "port/5432". `variables`: names that
     config/<environment>.env gives the app. `closed`: directories of Slipway's own.
     """
 
@@ -64,7 +64,7 @@ def reach_problems(model: Mapping[str, Any], roles: Mapping[str, Role], reach: R
     found = []
     for name, role in roles.items():
         service = model["services"][name]
-        rows = [*_rights(service, role), *_namespaces(service, role, roles), *_ports(service, role)]
+        rows = [*_rights(service, role), *_namespaces(service, role, roles), *_ports(service, role, reach)]
         rows += [*_mounts(service, reach)]
         found += [f"service {name}: {why}" for why in rows]
     for kind in ("network", "volume"):
@@ -126,20 +126,22 @@ def _namespaces(service: Mapping[str, Any], role: Role, roles: Mapping[str, Role
         yield f'ipc "{ipc}": not allowed; remove it'
 
 
-def _ports(service: Mapping[str, Any], role: Role) -> Iterator[str]:
+def _ports(service: Mapping[str, Any], role: Role, reach: Reach) -> Iterator[str]:
     """Shared services alone keep their ports: those of others are dropped."""
     for port in service.get("ports") or () if role is Role.SHARED else ():
-        host = port.get("host_ip")
-        if host is not None and not _is_address(host):
-            yield f'port {port.get("target")}: host_ip "{host}": expected an address'
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+        target, published, host = port.get("target"), port.get("published"), port.get("host_ip")
+        named = f"port/{published or target}"
+        try:
+            local = host is not None and ip_address(host).is_loopback
+        except ValueError:
+            yield f'port {target}: host_ip "{host}": expected an address'
+            continue
+        if not local and named not in reach.external:
+            yield (
+                f"port {target}: published at {host or 'all addresses of the host'}; write "
+                f'"127.0.0.1:{published or ""}:{target}", or name {named} in COMPOSE_EXTERNAL of '
+                "config/<environment>.env if that is meant"
+            )
 
 
 def _mounts(service: Mapping[str, Any], reach: Reach) -> Iterator[str]:

@@ -148,11 +148,11 @@ def test_services_of_a_slot_keep_their_names_among_themselves() -> None:
 
 
 def test_shared_services_are_as_the_team_wrote_them() -> None:
-    db = {**model()["services"]["db"], "ports": [{"target": 5432, "published": "5432"}]}
+    db = {**model()["services"]["db"], "ports": [{"target": 5432, "published": "5432", "host_ip": "127.0.0.1"}]}
     file = shared_file(stack(db=db), settled())
     assert file["name"] == "shop-shared" and list(file["services"]) == ["db"]
     assert "read_only" not in file["services"]["db"]
-    assert file["services"]["db"]["ports"] == [{"target": 5432, "published": "5432"}]
+    assert file["services"]["db"]["ports"] == [{"target": 5432, "published": "5432", "host_ip": "127.0.0.1"}]
     assert file["volumes"] == {"data": {"name": "shop_data", "external": True}}
 
 
