@@ -21,12 +21,12 @@ from host.masking import SHORTEST_SECRET
 from tests.conftest import OPERATORS_SECRETS
 from tests.installation import CHECKOUT, Installation
 
-pytestmark = [pytest.mark.stack, pytest.mark.attack]
+pytestmark = [pytest.mark.stack]
 
 # secret -> where it may stand, below the state directory. Each of these is 0600, or the router's.
 BELONGS: Mapping[str, tuple[str, ...]] = {
     "keys/*": ("keys/*",),
-    "keys/prefect-auth": ("keys/prefect-auth", "control/supervisor/conf.d/*.json"),
+    "keys/prefect-auth": ("keys/prefect-auth", ".env", "control/supervisor/conf.d/*.json"),
     "environments/*/secrets/*": ("environments/*/secrets/*", "environments/*/slots/*/sandbox-*.json"),
     "environments/*/preview.secret": ("environments/*/preview.secret", "environments/*/router/*/rds.json"),
     "environments/*/postgres/superuser": ("environments/*/postgres/superuser",),
@@ -47,12 +47,19 @@ def secrets_of(root: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
         ours = [file for file in files if not any(fnmatch(str(file.relative_to(root)), one) for one in PUBLIC)]
         assert ours, f"no secret at {pattern}: has it moved?"
         for file in ours:
-            found |= {text: (str(file.relative_to(root)), places) for text in texts(file.read_text("utf-8"))}
+            found |= {text: (str(file.relative_to(root)), places) for text in texts(file.read_bytes())}
     return found
 
 
-def texts(content: str) -> list[str]:
-    """Return what of a file of secrets is secret: lines of a private key, a password after its user, or all of it."""
+def texts(raw: bytes) -> list[str]:
+    """Return what of a file of secrets is secret: lines of a private key, a password after its user, or all of it.
+
+    Of bytes, how they would be written.
+    """
+    try:
+        content = raw.decode("ascii")
+    except UnicodeDecodeError:
+        return [raw.hex(), base64.b64encode(raw).decode().rstrip("=")]
     if "-----BEGIN" in content:
         private = re.findall(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END", content, re.DOTALL)
         return [line for block in private for line in block.split()]
@@ -124,6 +131,8 @@ def misplaced(installation: Installation, tmp_path: Path) -> list[str]:
             of, where = secrets[secret]
             if not any(fnmatch(shown, one) for one in where):
                 wrong.append(f"{shown}: {of}")
+            if file.stat().st_mode & 0o007:
+                wrong.append(f"{shown}: everybody may read it")
     packed = ((str(file.relative_to(root)), content.decode("utf-8", "replace")) for file, content in unpacked(root))
     for where_, text in (*packed, *rows(installation), *command_lines()):
         wrong += [f"{where_}: {secrets[secret][0]}" for secret in set(any_of.findall(text))]
