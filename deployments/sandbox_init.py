@@ -1,1 +1,1 @@
-../host/sandbox/launcher.py
+../host/sandbox/launch.py

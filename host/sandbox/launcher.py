@@ -1,6 +1,6 @@
 """Start one program of the app, cut off from the host, and outlive it by nothing.
 
-A stand-alone launcher: `python -I -S launcher.py SPEC -- program argument...`, standard library only (and the filter
+A stand-alone launcher: `python -I -S launch.py SPEC -- program argument...`, standard library only (and the filter
 of system calls beside it), because it also runs from a supervisor's configuration. SPEC is the path of a JSON file or
 `fd:N`, an inherited descriptor that holds the JSON (host/sandbox/run.py writes both); the app's environment stands in
 it, never in our arguments.
@@ -31,9 +31,7 @@ import warnings  # noqa: F401  os.execvpe imports it when our own library may be
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-# Started by its path it knows nothing of ours. Last in line: nothing of ours stands in for a part of the library.
-sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))))
-from host.sandbox import system_calls  # noqa: E402
+from host.sandbox import system_calls
 
 # The sandbox's own, never the host's.
 TMP = "/tmp"  # nosec B108
@@ -112,6 +110,7 @@ DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 
+START = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch.py")
 OLD, NEW = "/oldroot", "/newroot"
 # Never bound, nor what lies in them: the host's processes, devices, kernel and sockets.
 CLOSED = ("/proc", "/sys", "/dev", "/run", "/boot")
@@ -515,12 +514,12 @@ def step_back(oom_score_adj: int) -> None:
 
 def yielding_command(entry: str, command: list[str]) -> list[str]:
     """Return the command that runs one of our own behind what serves; `entry` is the `cgroup.procs` of its group."""
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{YIELD}{entry}", "--", *command]
+    return [sys.executable, "-I", "-S", START, f"{YIELD}{entry}", "--", *command]
 
 
 def network_command(descriptor: int) -> list[str]:
     """Return the command that makes a network of its own and sends it through a socket that it inherits."""
-    return [sys.executable, "-I", "-S", os.path.abspath(__file__), f"{NETWORK}{descriptor}"]
+    return [sys.executable, "-I", "-S", START, f"{NETWORK}{descriptor}"]
 
 
 def make_network(descriptor: int) -> NoReturn:
@@ -752,7 +751,7 @@ def main(arguments: list[str]) -> NoReturn:
         make_network(int(arguments[0].removeprefix(NETWORK)))
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     if len(arguments) < 3 or arguments[1] != "--":
-        tell("usage: launcher.py SPEC -- program argument...", None)
+        tell("usage: launch.py SPEC -- program argument...", None)
         os._exit(SETUP_FAILED)
     try:
         spec = read_spec(arguments[0])
@@ -774,7 +773,3 @@ def main(arguments: list[str]) -> NoReturn:
         return run(spec, arguments[2:])
 
     guarded(spec, work)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -10,7 +10,7 @@ from deployments.router.bootstrap import Edge
 from deployments.router.router import Envoy
 from host.home import CHECKOUT
 from host.launchers import LOCKED, PROGRAM, SANDBOX
-from host.sandbox import launcher
+from host.sandbox import launch
 from host.supervisor import exec_program
 from host.supervisor.program import Program
 
@@ -20,7 +20,7 @@ from host.supervisor.program import Program
     [
         (PROGRAM, "deployments/supervised.py", exec_program),
         (LOCKED, "deployments/locked_exec.py", exec_locked),
-        (SANDBOX, "deployments/sandbox_init.py", launcher),
+        (SANDBOX, "deployments/sandbox_init.py", launch),
         (str(CHECKOUT / "services" / "start_flow.py"), "services/start_flow.py", start_flow),  # until `make upgrade`
     ],
 )
