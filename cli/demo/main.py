@@ -29,6 +29,7 @@ from control.prefect_api import PrefectApi
 from control.server_process import prefect
 from deployments.environment import Environment
 from deployments.runtimes.compose.projects import remove_everything
+from evidence.check_report import read_report
 from evidence.statements import Kind
 from host.docker.labels import owner
 from host.errors import ConfigError, ToolError
@@ -64,6 +65,7 @@ class Demo:
     api: PrefectApi
     board: Board
     rows: list[Row] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     def chapter(self, text: str) -> None:
@@ -78,6 +80,10 @@ class Demo:
             raise ToolError(
                 f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}"
             )
+        report = read_report(self.home, run)
+        if report is None:
+            raise ToolError(f"ci of {version} left no report; see {runs.run_url(self.api, ended.run)}")
+        self.digests[version] = report.digest
 
     @property
     def production(self) -> Target:
@@ -95,12 +101,18 @@ class Demo:
             self.release(target, version, "Promoted", version)
 
     def release(self, target: Target, version: str | None, expected: str, label: str) -> None:
-        """Release a version and note how it ended. Without a version: what the environment before promoted last."""
-        parameters = {"version": version} if version else {}
+        """Release a version and note how it ended. Without a version: what the environment before promoted last.
+
+        It is named by its digest: an earlier demo may have built the same commit on another base image. Raises
+        ToolError if it comes to no verdict on the version: the rest of the story would mean nothing.
+        """
+        parameters = {"version": self.digests[version]} if version else {}
         what = f"release {label} to {target.value}"
         run = runs.start(self.api, f"release/{target.short}", **parameters)
         ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver, self.board)
         self.rows.append(Row(what, target.value, expected, ended))
+        if ended.state not in ("Promoted", "RolledBack"):
+            raise ToolError(f"{what} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}")
 
     def begun(self, target: Target, version: str) -> bool:
         """Say whether an environment's newest operation is about this version: what goes out is chosen then."""

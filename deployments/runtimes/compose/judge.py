@@ -47,8 +47,8 @@ class Reach:
     """What an environment gives its compose file. `project` is like "assistant-prod".
 
     `source`: the directory of the artifact's files, which may be mounted. `binds`: directories of the host that
-    COMPOSE_BINDS names. `external`: what COMPOSE_EXTERNAL names, like "volume/backups" or "port/5432". `variables`: names that
-    config/<environment>.env gives the app. `closed`: directories of Slipway's own.
+    COMPOSE_BINDS names. `external`: what COMPOSE_EXTERNAL names, like "volume/backups" or "port/5432". `variables`:
+    names that config/<environment>.env gives the app. `closed`: directories of Slipway's own.
     """
 
     project: str
