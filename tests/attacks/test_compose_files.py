@@ -1,6 +1,8 @@
 """ATTACKS 6: the compose file of the app's repository is the host."""
 
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,13 @@ import yaml
 
 from deployments.environment import Environment
 from deployments.runtimes.compose import files
+from deployments.runtimes.compose.files import veil
 from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Bundle, Image, Run
 from host.errors import ConfigError
-from host.home import Home
+from host.home import CHECKOUT, Home
 from settings.targets import Target
 
 pytestmark = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
@@ -479,6 +482,21 @@ def test_no_secret_decides_about_what_was_checked(stranger: Stranger) -> None:
     for key in ("user", "image", "volumes", "hostname"):
         assert f"service web: {key}: TOKEN is a secret" in said, key
     assert "command" not in said.split("may stand in")[0]
+
+
+def test_nobody_can_write_what_stands_for_a_secret(stranger: Stranger) -> None:
+    """A folder of a name that is exchanged after the check for "${Q}", which is nothing: "..", or a variable of ours."""
+    mark = f"from {veil.__module__} import veil; print(veil('Q'))"
+    other = subprocess.run([sys.executable, "-c", mark], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    elsewhere = other.stdout.strip()
+    assert elsewhere != veil("Q") and len(elsewhere) > 40
+    for guess in (elsewhere, "__slipway_secret_Q__", "__slipway__Q__"):
+        stranger.write(f".{guess}./.{guess}./keys/evidence.key", "harmless")
+        web = {**WEB, "configs": ["c"], "environment": {"A": guess.replace("Q", "HOME")}}
+        config = f"./.{guess}./.{guess}./keys/evidence.key"
+        made = stranger.files({"services": {"web": web}, "configs": {"c": {"file": config}}})["shop-blue"]
+        assert made["configs"]["c"]["file"] == str(stranger.source / config)
+        assert made["services"]["web-blue"]["environment"]["A"] == guess.replace("Q", "HOME")
 
 
 def test_what_the_environment_names_is_let_through(stranger: Stranger, tmp_path: Path) -> None:

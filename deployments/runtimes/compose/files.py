@@ -280,6 +280,6 @@ def unveiled(value: Any) -> Any:
         return {key: unveiled(one) for key, one in value.items()}
     if isinstance(value, list):
         return [unveiled(one) for one in value]
-    if isinstance(value, str) and "__slipway_secret_" in value:
+    if isinstance(value, str):
         return VEILED.sub(lambda found: f"${{{found[1]}}}", value)
     return value
