@@ -13,13 +13,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
+from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 COMMENT = re.compile(r"(^|\s)#.*$")
-HASHES = re.compile(r"(?:\s--hash[= ]sha256:[0-9a-f]{64})+\s*$")
-HEX = re.compile("[0-9a-f]{64}")
+HASH = re.compile("(?:--hash=)?sha256:([0-9a-f]{64})")
 NAME = "[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 PINNED = re.compile(
     rf"(?P<name>{NAME})\s*(?:\[\s*(?P<extras>{NAME}(?:\s*,\s*{NAME})*)\s*\]\s*)?"
@@ -33,6 +32,8 @@ PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "pos
 OLDEST_PATCH, NEWEST_PATCH = "0", "99"
 SHOWN_CHARACTERS = 80
 LONGEST_LINE = 100_000
+# Nobody needs more, and what reads them has limits of its own: digits of a number, nested parentheses.
+LONGEST_VERSION, LONGEST_MARKER, MOST_PARENTHESES = 200, 4000, 50
 LARGEST_LOCK_BYTES = 20_000_000
 
 
@@ -123,8 +124,7 @@ def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
     """Return what a line pins, or why it is not accepted."""
     if problem := _foreign(line):
         return problem
-    tail = HASHES.search(line)
-    requirement = (line[: tail.start()] if tail else line).strip()
+    requirement, hashes = _split_hashes(line)
     if options := [word for word in requirement.split() if word.startswith("-")]:
         wrong_hash = all(word.startswith("--hash") for word in options)
         return "a hash that is not sha256:<64 digits>" if wrong_hash else "an option, not a package"
@@ -132,16 +132,35 @@ def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
     if not pinned:
         return _not_pinned(requirement)
     try:
-        version, marker = str(Version(pinned["version"])), _marker(pinned["marker"])
+        version, marker = _version(pinned["version"]), _marker(pinned["marker"])
     except InvalidVersion:
         return "not a version"
     except InvalidMarker:
         return "a marker that is not accepted"
-    if hashed and not tail:
+    if hashed and not hashes:
         return "no --hash=sha256:"
     extras = sorted({canonicalize_name(extra) for extra in re.split(r"\s*,\s*", pinned["extras"] or "") if extra})
-    hashes = sorted(set(HEX.findall(tail[0]))) if tail else []
-    return Locked(number, canonicalize_name(pinned["name"]), version, tuple(extras), marker, tuple(hashes))
+    return Locked(number, canonicalize_name(pinned["name"]), version, tuple(extras), marker, hashes)
+
+
+def _split_hashes(line: str) -> tuple[str, tuple[str, ...]]:
+    """Return a line without the hashes at its end, and these: `--hash=sha256:<64 digits>`, or in two words."""
+    words, hashes = line.split(), set()
+    while words and (found := HASH.fullmatch(words[-1])):
+        if not words[-1].startswith("--hash="):
+            if words[-2:-1] != ["--hash"]:
+                break
+            words.pop()
+        words.pop()
+        hashes.add(found[1])
+    return " ".join(words), tuple(sorted(hashes))
+
+
+def _version(text: str) -> str:
+    """Return a version in its normal form. Raises InvalidVersion."""
+    if len(text) > LONGEST_VERSION:
+        raise InvalidVersion(f"more than {LONGEST_VERSION} characters")
+    return str(Version(text))
 
 
 def _foreign(line: str) -> str:
@@ -174,7 +193,16 @@ def _marker(text: str | None) -> Marker | None:
         raise InvalidMarker("a string")
     if not MARKER_WORDS.fullmatch(QUOTED.sub("", text)):
         raise InvalidMarker("a word")
-    return Marker(text.strip())
+    if len(text) > LONGEST_MARKER or text.count("(") > MOST_PARENTHESES:
+        raise InvalidMarker("longer than any")
+    marker = Marker(text.strip())
+    try:
+        marker.evaluate({**PLATFORM, "extra": ""})
+    except UndefinedComparison as error:
+        raise InvalidMarker("a comparison without a meaning") from error
+    except UndefinedEnvironmentName:
+        pass
+    return marker
 
 
 def _matches(marker: Marker | None, python: str, patch: str) -> bool:
@@ -183,7 +211,7 @@ def _matches(marker: Marker | None, python: str, patch: str) -> bool:
     where = {**PLATFORM, "python_version": python, "python_full_version": f"{python}.{patch}"}
     try:
         return marker.evaluate({**where, "implementation_version": where["python_full_version"], "extra": ""})
-    except UndefinedEnvironmentName:
+    except (UndefinedEnvironmentName, UndefinedComparison):
         return True
 
 
@@ -197,5 +225,5 @@ def _conflict(first: Locked, package: Locked) -> list[str]:
 
 def _shown(line: str) -> str:
     """Return the beginning of a line for a message, with what nobody sees made visible and without hashes."""
-    seen = HASHES.sub("", line)[:SHOWN_CHARACTERS]
+    seen = _split_hashes(line)[0][:SHOWN_CHARACTERS]
     return "".join(character if character.isprintable() else "\ufffd" for character in seen)

@@ -70,6 +70,14 @@ def test_lines_of_windows_are_read() -> None:
         (f"# {chr(0x85)} {HASH}", "the character U+0085"),
         (f"x=={'1' * 100_000} {HASH}", "more than 100000 characters"),
         (f"х==1 {HASH}", "not a requirement"),  # a Cyrillic letter
+        (f"x=={'9' * 90_000} {HASH}", "not a version"),
+        (f"x==1{'.1' * 200} {HASH}", "not a version"),
+        (f"x==1 ; {'(' * 3000}os_name=='posix'{')' * 3000} {HASH}", "a marker that is not accepted"),
+        (f"x==1 ; os_name ~= 'posix' {HASH}", "a marker that is not accepted"),
+        (f"x==1 ; 'posix' === os_name {HASH}", "a marker that is not accepted"),
+        (f"x==1 ; python_version ~= '3' {HASH}", "a marker that is not accepted"),
+        (f"x==1 {HASH} x", "a hash that is not sha256:<64 digits>"),
+        ("x==1 sha256:" + "a" * 64, "not pinned to one version"),
     ],
 )
 def test_everything_else_is_refused_with_its_line(line: str, problem: str) -> None:
@@ -106,3 +114,12 @@ def test_whatever_a_lock_says_only_packages_are_written() -> None:
         for line in lock.text().splitlines():
             assert line.startswith(("x", "1")) and " -" not in line.replace(f" {HASH}", "")
         assert read_lock(lock.text()).text() == lock.text()
+
+
+def test_a_lock_of_a_megabyte_is_read_in_one_pass() -> None:
+    """One that was searched from each of its hashes took 15 s."""
+    line = "x==1" + f" {HASH}" * 1_200
+    assert len(line) < 100_000
+    seen = read_lock(f"{line} y\n" * 10)
+    assert len(seen.problems) == 10 and not seen.packages
+    assert len(read_lock(f"{line}\n" * 10).packages) == 10
