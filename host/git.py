@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from host.errors import SourceError
@@ -43,6 +44,50 @@ def run_git(
 
     Raises SourceError if git cannot be run or does not end within TIMEOUT_S.
     """
+    command, environment = _invocation(argv, at, env)
+    try:
+        return subprocess.run(
+            command, env=environment, input=stdin, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"git {argv[0]} did not end within {TIMEOUT_S} s") from error
+    except OSError as error:
+        raise _not_run(error) from error
+
+
+def git_bounded(*argv: str, at: Path, most: int) -> bytes:
+    """Run git like `git_bytes` for an answer that a stranger decides about. Raises SourceError also if it has more than
+    `most` bytes.
+    """
+    command, environment = _invocation(argv, at, None)
+    try:
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
+            ) as process,
+        ):
+            output = process.stdout.read(most + 1) if process.stdout else b""
+            if len(output) > most:
+                process.kill()
+                raise SourceError(f"git {argv[0]} in {at}: its answer has more than {most} bytes")
+            if process.wait():
+                errors.seek(0)
+                raise SourceError(f"git {argv[0]} in {at}: {errors.read().decode(errors='replace').strip()[-600:]}")
+            return output
+    except OSError as error:
+        raise _not_run(error) from error
+
+
+def _not_run(error: OSError) -> SourceError:
+    if isinstance(error, FileNotFoundError):
+        return SourceError("git is not installed; install it, then: make doctor")
+    return SourceError(f"git cannot be run: {error.strerror}")
+
+
+def _invocation(
+    argv: Sequence[str], at: Path | None, env: Mapping[str, str] | None
+) -> tuple[list[str], dict[str, str]]:
     where = ["-C", str(at)] if at else []
     command = ["git", *(word for setting in SETTINGS for word in ("-c", setting)), *where, *argv]
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
@@ -54,18 +99,4 @@ def run_git(
         "GIT_NO_LAZY_FETCH": "1",  # an object that a repository lacks is not fetched by what that repository names
         "GIT_PAGER": "cat",
     }
-    try:
-        return subprocess.run(
-            command,
-            env={**inherited, **fixed, **(env or {})},
-            input=stdin,
-            capture_output=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"git {argv[0]} did not end within {TIMEOUT_S} s") from error
-    except FileNotFoundError as error:
-        raise SourceError("git is not installed; install it, then: make doctor") from error
-    except OSError as error:
-        raise SourceError(f"git cannot be run: {error.strerror}") from error
+    return command, {**inherited, **fixed, **(env or {})}

@@ -13,7 +13,7 @@ from pathlib import Path
 from host.errors import ConfigError, ToolError
 from host.files import write_atomically
 from host.home import CHECKOUT, Home
-from host.sandbox.launcher import CLOSED
+from host.sandbox.launcher import CLOSED, SYSTEM_DIRECTORIES
 
 # What of the state directory; `*` is any one name.
 STATE = (
@@ -79,9 +79,20 @@ class Places:
     lie below a place: an app may have laid it.
     """
 
-    def __init__(self, interpreters: Iterable[Path] = ()) -> None:
+    def __init__(self, interpreters: Iterable[Path] = (), apart: bool = True) -> None:
+        """Know the places of this host. `apart`: the program is another user than we are.
+
+        Raises ConfigError if what every sandbox sees holds our own files, and only their modes could keep them from it.
+        """
         home = Home.find()
         self._closed = {home.root, home.store, CHECKOUT}
+        shown = [Path("/", name) for name in SYSTEM_DIRECTORIES]
+        for root in () if apart else self._closed:
+            if seen := next((one for one in shown if root.is_relative_to(one)), None):
+                raise ConfigError(
+                    f"{root} lies below {seen}, which every sandbox sees, and an app has our uid on this host: "
+                    "move it, or run Slipway as root"
+                )
         self._places: list[Place] = []
         for place in _places(home, interpreters):
             real = Path(os.path.realpath(place.root))

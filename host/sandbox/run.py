@@ -338,7 +338,7 @@ def _spec(
         )
     dropping = os.geteuid() == 0 and sandbox.isolation is not Isolation.NONE
     interpreters = [*_interpreters(sandbox), *filter(_is_shown, sandbox.named)]
-    places = Places(interpreters)
+    places = Places(interpreters, apart=dropping)
     spec: dict[str, object] = {
         "isolation": sandbox.isolation.value,
         "env": dict(env),

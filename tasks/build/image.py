@@ -92,6 +92,9 @@ def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, c
         *(
             "--build-arg",
             f"PYTHON={pipeline.app.python}",
+            # BuildKit's cache mounts are one for all builds of an engine: each scope has its own.
+            "--build-arg",
+            f"BUILDKIT_CACHE_MOUNT_NS={source.scope.writes}",
             "--metadata-file",
             str(workspace.root / "image" / "built.json"),
         ),

@@ -13,6 +13,7 @@ from host.home import CHECKOUT
 from tasks.scans import Subject
 
 LARGEST_TEXT_BYTES = 2_000_000
+MOST_VALUES, DEEPEST = 200_000, 60
 RELEASE = "{release}/"
 
 
@@ -62,8 +63,37 @@ def read_text(path: Path, name: str) -> str:
 
 
 def read_yaml(path: Path, name: str) -> Any:
-    """Return a YAML file's content, without constructing objects. Raises SourceError if it cannot be parsed."""
+    """Return a YAML file's content, without constructing objects. Raises SourceError if it cannot be parsed, or is a
+    small text for a huge value.
+    """
     try:
-        return yaml.safe_load(read_text(path, name))
+        text = read_text(path, name)
+        _refuse_huge(text, name)
+        return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error
+
+
+def _refuse_huge(text: str, name: str) -> None:
+    """Raise SourceError for more values, or levels, than a person writes; what an alias repeats is counted each time."""
+    sizes: dict[str, int] = {}
+    open_parts: list[tuple[str | None, int]] = []
+    total = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_parts.pop()
+            if anchor is not None:
+                sizes[anchor] = total - before
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            # An anchor without a size is still open: it holds itself.
+            total += sizes.get(event.anchor, MOST_VALUES)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_parts.append((event.anchor, total))
+            total += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            total += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        if total >= MOST_VALUES or len(open_parts) > DEEPEST:
+            raise SourceError(f"{name}: more than {MOST_VALUES} values, or more than {DEEPEST} levels; write it out")

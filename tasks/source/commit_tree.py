@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.errors import SourceError
-from host.git import git_bytes
-from host.trees import LONGEST_PATH_BYTES, Entry, Kind, UnsafeTree, refuse_unsafe, shown
+from host.git import git_bounded, git_bytes
+from host.trees import LONGEST_PATH_BYTES, TOO_LONG, Entry, Kind, UnsafeTree, refuse_unsafe, shown
 
 LINK, SUBMODULE = "120000", "160000"
 FILES = ("100644", "100755", "100664")
+# A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 500,000.
+LONGEST_LISTING = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,10 @@ def check_tree(copy: Path, commit: str) -> tuple[str, ...]:
 
     Raises SourceError if a name or a link of the commit may not be laid out; the message names each.
     """
-    rows = _rows(copy, commit)
+    try:
+        rows = _rows(copy, commit)
+    except UnsafeTree as error:
+        raise refusal(commit, error) from error
     targets = _targets(copy, [row for row in rows if row.mode == LINK])
     try:
         refuse_unsafe([_entry(row, targets) for row in rows])
@@ -42,10 +47,12 @@ def refusal(commit: str, error: UnsafeTree) -> SourceError:
 
 
 def _rows(copy: Path, commit: str) -> list[_Row]:
-    listed = git_bytes("ls-tree", "-r", "-l", "-z", "--full-tree", commit, at=copy).split(b"\0")
+    listed = git_bounded("ls-tree", "-r", "-l", "-z", "--full-tree", commit, at=copy, most=LONGEST_LISTING).split(b"\0")
     rows = []
     for line in filter(None, listed):
         about, _, path = line.partition(b"\t")
+        if len(path) > LONGEST_PATH_BYTES:
+            raise UnsafeTree(f"{shown(os.fsdecode(path[:100]))}...: {TOO_LONG}")
         mode, _, content, size = about.decode().split()
         rows.append(_Row(mode, content, size, os.fsdecode(path)))
     return rows
