@@ -16,6 +16,8 @@ PLACE = re.compile(rf"node_modules/{NAME}(?:/node_modules/{NAME})*")
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*")
 INTEGRITY = re.compile(r"(?:sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)(?:\s+sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)*")
 RANGE = r"[0-9A-Za-z.*+^~<>=|, _-]*"
+# What npm takes for a folder or an archive (npm-package-arg).
+PLACE = re.compile(r"^\s*\.|\.(?:tgz|tar|tar\.gz)\s*$", re.I)
 SPECIFICATION = re.compile(rf"{RANGE}|npm:{NAME}(?:@{RANGE})?")
 WANTED = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 OF_ROOT = ("name", "version", "peerDependenciesMeta", "engines", *WANTED)
@@ -65,12 +67,12 @@ def read_manifests(package: Any, lock: Any, settings: str, registries: Collectio
         )
     problems += _root_problems(package, "package.json")
     packages = lock.get("packages", {})
-    bundling = [place for place, entry in packages.items() if entry.get("bundleDependencies")]
+    bundling = {place for place, entry in packages.items() if entry.get("bundleDependencies")}
     for place, entry in packages.items():
         if not place:
             problems += _root_problems(entry, "package-lock.json")
             continue
-        bundled = bool(entry.get("inBundle")) and any(place.startswith(f"{holder}/") for holder in bundling)
+        bundled = bool(entry.get("inBundle")) and any(above in bundling for above in _above(place))
         problems += [
             f"package-lock.json: {place[:120]}: {problem}" for problem in _problems(place, entry, bundled, registries)
         ]
@@ -126,7 +128,9 @@ def _wanted_problems(package: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_range(specification: object) -> bool:
-    return isinstance(specification, str) and bool(SPECIFICATION.fullmatch(specification))
+    if not isinstance(specification, str) or PLACE.search(specification):
+        return False
+    return bool(SPECIFICATION.fullmatch(specification))
 
 
 def _overrides(overrides: Any) -> Iterator[tuple[str, object]]:
@@ -138,6 +142,13 @@ def _overrides(overrides: Any) -> Iterator[tuple[str, object]]:
             yield from _overrides(value)
         else:
             yield name, value
+
+
+def _above(place: str) -> Iterator[str]:
+    """Yield the places in which one lies, inner ones first."""
+    while "/" in place:
+        place = place.rpartition("/")[0]
+        yield place
 
 
 def _problems(place: str, entry: Mapping[str, Any], bundled: bool, registries: Collection[str]) -> Iterator[str]:

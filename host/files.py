@@ -65,8 +65,9 @@ def give(directory: Path, owner: int) -> None:
     """Make a tree belong to a user (only root can; else it does already). No link in it is followed."""
     if os.geteuid() != 0:
         return
-    for folder, folders, files in os.walk(directory):
-        for name in (".", *folders, *files):
+    os.lchown(directory, owner, owner)
+    for folder, folders, files in os.walk(directory) if not os.path.islink(directory) else ():
+        for name in (*folders, *files):
             os.lchown(Path(folder, name), owner, owner)
 
 

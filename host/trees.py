@@ -61,14 +61,17 @@ def problems(entries: Collection[Entry]) -> list[str]:
     Names that git or a terminal reads as something else, entries that are there twice or below something that is no
     folder, and links that are absolute, leave the tree, or go back (`..`) through anything but a folder of the tree.
     """
-    leaves = {entry.path for entry in entries if entry.kind is not Kind.FOLDER}
-    folders = {entry.path for entry in entries if entry.kind is Kind.FOLDER} | {
-        above for entry in entries for above in _above(entry.path)
+    # Names first: of one that is too deep the folders above it are too many.
+    named = [_name_problem(entry.path) for entry in entries]
+    good = [entry for entry, why in zip(entries, named, strict=True) if not why]
+    leaves = {entry.path for entry in good if entry.kind is not Kind.FOLDER}
+    folders = {entry.path for entry in good if entry.kind is Kind.FOLDER} | {
+        above for entry in good for above in _above(entry.path)
     }
     seen: set[str] = set()
     found = []
-    for entry in entries:
-        why = _name_problem(entry.path) or _place_problem(entry, leaves, folders, seen)
+    for entry, misnamed in zip(entries, named, strict=True):
+        why = misnamed or _place_problem(entry, leaves, folders, seen)
         seen.add(entry.path)
         if not why and entry.kind is Kind.LINK:
             why = _link_problem(entry, folders - leaves)

@@ -1,5 +1,6 @@
 """What a running Envoy says of itself over its admin socket. Reads only."""
 
+import json
 import re
 import ssl
 from collections.abc import Iterator
@@ -14,16 +15,23 @@ from deployments.router.bootstrap import CERTIFICATE
 from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
+from host.http import TooLarge, TooSlow, read_at_most
 from host.ports import Endpoints
 from host.wait import wait_for
 
 ANSWER_TIMEOUT_S = 10.0
+WHOLE_ANSWER_S, LONGEST_ANSWER_BYTES = 60.0, 20_000_000
 STAT_ROOTS = {
     "cds.json": "cluster_manager.cds",
     "rds.json": f"http.{STAT_PREFIX}.rds.{ROUTES}",
     "sds.json": f"sds.{CERTIFICATE}",
 }
 ROUTING = ("cds.json", "rds.json")
+# What comes of an answer that is not Envoy's: of somebody who took its place.
+UNUSABLE = (
+    *(httpx.HTTPError, TooLarge, TooSlow, ValueError, LookupError, TypeError, AttributeError, OverflowError),
+    RecursionError,
+)
 SLOT_STATS = r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_cx_connect_fail)$"
 
 # What is worth keeping over time: of the slots, of the public listener, of Envoy itself.
@@ -46,7 +54,8 @@ class FileStatus:
 
 
 class Admin:
-    """Questions to one Envoy; each raises RouterError when it does not answer within 2 s. Use `connect`."""
+    """Questions to one Envoy; each raises RouterError when it does not answer: a piece within 10 s, the whole
+    within a minute, of at most 20 MB. Use `connect`."""
 
     def __init__(self, client: httpx.Client, socket: Path) -> None:
         self._client = client
@@ -69,7 +78,7 @@ class Admin:
     def running(self) -> dict[str, Endpoints]:
         """Return slot -> backends of the clusters in effect."""
         with self._asking():
-            answer = self._client.get("/clusters", params={"format": "json"}).raise_for_status().json()
+            answer = json.loads(self._get("/clusters", format="json"))
             # JSON of Envoy's leaves a list out that is empty
             found = answer.get("cluster_statuses", [])
             return {item["name"]: endpoints_of(item.get("host_statuses", [])) for item in found}
@@ -111,17 +120,22 @@ class Admin:
     def leave(self) -> None:
         """Have it take new connections for its drain time only, and end those that are open with their next answer."""
         with self._asking():
-            self._client.post("/drain_listeners", params={"graceful": ""}).raise_for_status()
+            with self._client.stream("POST", "/drain_listeners", params={"graceful": ""}) as answer:
+                answer.raise_for_status()
 
     def ready(self) -> bool:
         """Whether Envoy says that it is live; true also when it started on a refused file, so look at `version` too."""
         try:
-            return self._client.get("/ready").status_code == 200
+            with self._client.stream("GET", "/ready") as answer:
+                return answer.status_code == 200
         except httpx.HTTPError:
             return False
 
     def _get(self, path: str, **query: str) -> str:
-        return self._client.get(path, params=query).raise_for_status().text
+        with self._client.stream("GET", path, params=query) as answer:
+            return read_at_most(answer.raise_for_status(), LONGEST_ANSWER_BYTES, WHOLE_ANSWER_S).decode(
+                errors="replace"
+            )
 
     def _stats(self, wanted: str) -> dict[str, str]:
         """Return the statistics that match a regular expression, as text."""
@@ -133,7 +147,7 @@ class Admin:
         """Raise RouterError if there is no answer, or one that is not Envoy's."""
         try:
             yield
-        except (httpx.HTTPError, ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        except UNUSABLE as error:
             raise RouterError(
                 f"router: no usable answer from its admin socket {self.socket} ({error or type(error).__name__}); "
                 "is it running? See its log, then run: make up"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 from gates.findings import Finding, Severity, make_finding
@@ -109,19 +109,21 @@ def stages(written: Sequence[Instruction]) -> list[Stage]:
     """Return the build stages in order. Raises ReportError if there is none."""
     defaults: dict[str, str] = {}
     made: list[Stage] = []
+    bodies: list[list[Instruction]] = []
     for instruction in written:
         if instruction.keyword == "FROM":
             words = [word for word in instruction.value.split() if not word.startswith("--")]
             name = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
             made.append(Stage(filled(words[0] if words else "", defaults), name.lower(), instruction.line))
+            bodies.append([])
         elif made:
-            made[-1] = Stage(made[-1].image, made[-1].name, made[-1].line, (*made[-1].body, instruction))
+            bodies[-1].append(instruction)
         elif instruction.keyword == "ARG":
             key, _, value = instruction.value.partition("=")
             defaults[key.strip()] = value.strip().strip("\"'")
     if not made:
         raise ReportError("it has no FROM")
-    return made
+    return [replace(stage, body=tuple(body)) for stage, body in zip(made, bodies, strict=True)]
 
 
 def filled(image: str, defaults: Mapping[str, str]) -> str:
@@ -151,8 +153,8 @@ def user_of(all_stages: Sequence[Stage]) -> str:
 
 def is_root(user: str) -> bool:
     """Return whether a USER (name or uid, group after a colon) is root or nobody said who."""
-    name = user.partition(":")[0]
-    return name in ROOTS or (name.isdigit() and int(name) == 0)
+    name = user.partition(":")[0].strip()
+    return name in ROOTS or not name.strip("+-0")  # an engine reads a sign, too
 
 
 def judge_dockerfile(file: str, text: str, rules: ImageRules) -> list[Finding]:

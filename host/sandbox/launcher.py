@@ -712,8 +712,11 @@ def die_with(spec: Spec) -> None:
 
 
 def hold_lock(path: str) -> int:
-    """Lock a file for as long as any process of the app lives (they inherit it); wait for a predecessor to end."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Lock a file for as long as any process of the app lives; wait for a predecessor to end.
+
+    Process 1 of a sandbox holds it, which the app's processes do not outlive. Without one they inherit it, to read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + LOCK_WAIT_S
     while True:
         try:
@@ -723,7 +726,6 @@ def hold_lock(path: str) -> int:
                 raise SetupError(f"{path} is locked: another one is running") from error
             time.sleep(0.05)
         else:
-            os.set_inheritable(descriptor, True)
             return descriptor
 
 
@@ -766,7 +768,7 @@ def main(arguments: list[str]) -> NoReturn:
 
     def work() -> int:
         if spec.lock is not None:
-            hold_lock(spec.lock)
+            os.set_inheritable(hold_lock(spec.lock), spec.isolation != "namespaces")
         if spec.isolation != "namespaces" and spec.network != "host":
             raise SetupError(f"a network of its own needs isolation 'namespaces', not {spec.isolation!r}")
         spec.entries = [os.open(group, os.O_WRONLY | os.O_CLOEXEC) for group in spec.groups]

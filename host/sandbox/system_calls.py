@@ -86,6 +86,8 @@ NEW_NAMESPACES, NEW_TIME = 0x7E020000, 0x80
 SOCKET, SOCKETPAIR = (41, 198), (53, 199)
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_RAW, SOCK_PACKET, SOCK_TYPE_MASK = 3, 10, 0xF
+# <linux/in.h>, <linux/netlink.h>: what the type stands for by itself, TCP, UDP; interfaces and addresses.
+IPPROTO_DEFAULT, IPPROTO_TCP, IPPROTO_UDP, NETLINK_ROUTE = 0, 6, 17, 0
 IOCTL = (16, 29)
 # Put characters into a terminal's input, as if its user had typed them.
 TIOCSTI, TIOCLINUX = 0x5412, 0x541C
@@ -95,7 +97,7 @@ LOAD, JUMP_EQUAL, JUMP_AT_LEAST, JUMP_BITS, AND, RETURN = 0x20, 0x15, 0x35, 0x45
 ALLOW, REFUSE = 0x7FFF0000, 0x00050000
 SET_MODE_FILTER, SPEC_ALLOW = 1, 4
 # struct seccomp_data
-NUMBER, ARCHITECTURE, FIRST, SECOND = 0, 4, 16, 24
+NUMBER, ARCHITECTURE, FIRST, SECOND, THIRD = 0, 4, 16, 24, 32
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -192,8 +194,8 @@ def _by_arguments() -> Iterator[Instruction | str]:
         yield Instruction(RETURN, ALLOW)
     yield "socket"
     yield Instruction(LOAD, FIRST)
-    for family in (AF_UNIX, AF_NETLINK):
-        yield Instruction(JUMP_EQUAL, family, "family")
+    yield Instruction(JUMP_EQUAL, AF_UNIX, "allowed")
+    yield Instruction(JUMP_EQUAL, AF_NETLINK, "netlink")
     for family in (AF_INET, AF_INET6):
         yield Instruction(JUMP_EQUAL, family, "internet")
     yield Instruction(RETURN, REFUSE | errno.EAFNOSUPPORT)
@@ -202,7 +204,15 @@ def _by_arguments() -> Iterator[Instruction | str]:
     yield Instruction(AND, SOCK_TYPE_MASK)
     for kind in (SOCK_RAW, SOCK_PACKET):
         yield Instruction(JUMP_EQUAL, kind, "refused")
-    yield "family"
+    yield Instruction(LOAD, THIRD)
+    for protocol in (IPPROTO_DEFAULT, IPPROTO_TCP, IPPROTO_UDP):
+        yield Instruction(JUMP_EQUAL, protocol, "allowed")
+    yield Instruction(RETURN, REFUSE | errno.EPROTONOSUPPORT)
+    yield "netlink"
+    yield Instruction(LOAD, THIRD)
+    yield Instruction(JUMP_EQUAL, NETLINK_ROUTE, "allowed")
+    yield Instruction(RETURN, REFUSE | errno.EPROTONOSUPPORT)
+    yield "allowed"
     yield Instruction(RETURN, ALLOW)
     yield "ioctl"
     yield Instruction(LOAD, SECOND)

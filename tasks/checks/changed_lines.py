@@ -1,5 +1,6 @@
 """How many of the lines that a commit changed are covered: diff-cover, on git's diff and coverage's report."""
 
+import os
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -43,14 +44,18 @@ def look_at_changes(name: str, workspace: Workspace, lcov: Path, files: list[str
         diff, added = _diff(workspace)
     except SourceError as error:
         return Unmeasured(reason=f"the changed lines cannot be told: {error}")
-    scratch = workspace.scratch(name)
-    (scratch / "changes.diff").write_text(diff, encoding="utf-8")
-    target = scratch / "changes.json"
+    # Where no app code writes: it has run in this sandbox before, and may have laid links in what it could write.
+    ours = workspace.root / name / "changes"
+    ours.mkdir(mode=0o755, exist_ok=True)
+    (ours / "changes.diff").write_text(diff, encoding="utf-8")
+    (ours / "changes.diff").chmod(0o644)
+    ours.chmod(0o755)
+    target = workspace.scratch(name) / "changes.json"
     _make_repository(workspace.root / name / "source")
     tools = own_tools("quality")
-    argv = [str(tools / "bin" / "diff-cover"), str(lcov), "--diff-file", str(scratch / "changes.diff")]
+    argv = [str(tools / "bin" / "diff-cover"), str(lcov), "--diff-file", str(ours / "changes.diff")]
     argv += ["--format", f"json:{target}"]
-    done = workspace.run(name, argv, {}, TIMEOUT_S, read_only=(tools,), log=f"{name}-changes.log")
+    done = workspace.run(name, argv, {}, TIMEOUT_S, read_only=(tools, ours), log=f"{name}-changes.log")
     if done.failed:
         return Unmeasured(reason=f"diff-cover {done.how}: {last_line(done.output)}")
     return read_changes(target, files, added)
@@ -69,7 +74,7 @@ def _diff(workspace: Workspace) -> tuple[str, int]:
 
 def _make_repository(source: Path) -> None:
     """Give diff-cover the repository that it looks for, though it reads nothing from it."""
-    if not (source / ".git").exists():
+    if not os.path.lexists(source / ".git"):
         git("init", "-q", "--template=", str(source))
         give(source / ".git", sandbox.check_owner())
 

@@ -216,6 +216,8 @@ def _file(path: str, one: _File) -> FileCoverage:
 
 def zipped(folder: Path, target: Path) -> Path | None:
     """Pack a folder that app code could write: links are left out, and nothing at all when it is larger than 300 MB."""
+    if folder.is_symlink():
+        return None
     size = 0
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for place, _, names in os.walk(folder):

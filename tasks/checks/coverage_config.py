@@ -116,7 +116,7 @@ def app_settings(source: Path) -> dict[str, Any]:
             continue
         try:
             section = read(file.read_text(encoding="utf-8"))
-        except (ValueError, configparser.Error):
+        except (ValueError, configparser.Error, RecursionError):
             continue  # then coverage cannot read it either, and we give it another
         if section:
             return {key: words for key in KEPT if (words := _words(section.get(key)))}

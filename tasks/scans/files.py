@@ -75,7 +75,7 @@ def read_yaml(path: Path, name: str) -> Any:
 
 
 def _refuse_huge(text: str, name: str) -> None:
-    """Raise SourceError for more values, or levels, than a person writes; what an alias repeats is counted each time."""
+    """Raise SourceError for more values, or levels, than a person writes, repeated ones counted each time."""
     sizes: dict[str, int] = {}
     open_parts: list[tuple[str | None, int]] = []
     total = 0

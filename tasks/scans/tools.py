@@ -48,7 +48,7 @@ def look_at_part(part: str, look: Callable[[], ScanOutcome]) -> ScanOutcome:
     """Look at one part of a scan; when it cannot be looked at, its outcome says why."""
     try:
         return look()
-    except (SlipwayError, ReportError, OSError, RecursionError, MemoryError) as error:
+    except (SlipwayError, ReportError, OSError, ValueError, RecursionError, MemoryError) as error:
         return unread(f"{part} could not be looked at: {str(error)[:600] or type(error).__name__}", error)
 
 

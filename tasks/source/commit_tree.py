@@ -10,8 +10,8 @@ from host.trees import LONGEST_PATH_BYTES, TOO_LONG, Entry, Kind, UnsafeTree, re
 
 LINK, SUBMODULE = "120000", "160000"
 FILES = ("100644", "100755", "100664")
-# A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 500,000.
-LONGEST_LISTING = 50_000_000
+# A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 300,000.
+LONGEST_LISTING = 30_000_000
 
 
 @dataclass(frozen=True)

@@ -484,8 +484,25 @@ def test_no_secret_decides_about_what_was_checked(stranger: Stranger) -> None:
     assert "command" not in said.split("may stand in")[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        'A="\\$$DOCKER_CONFIG"',
+        'B="\\$${DOCKER_CONFIG}"',
+        "\ufeffDOCKER_CONFIG",
+        "X=1\rDOCKER_CONFIG\r",
+        "A=${X:-$DOCKER_CONFIG}",
+        "A=${X:-${DOCKER_CONFIG}}",
+    ],
+)
+def test_a_file_of_variables_gets_none_of_the_docker_commands(stranger: Stranger, text: str) -> None:
+    stranger.write("a.env", f"{text}\n")
+    said = stranger.refused({"services": {"web": {**WEB, "env_file": "a.env"}}})
+    assert "DOCKER_CONFIG is the host's" in said
+
+
 def test_nobody_can_write_what_stands_for_a_secret(stranger: Stranger) -> None:
-    """A folder of a name that is exchanged after the check for "${Q}", which is nothing: "..", or a variable of ours."""
+    """A folder of a name that is exchanged after the check for "${Q}", which is nothing: "..", or for what is ours."""
     mark = f"from {veil.__module__} import veil; print(veil('Q'))"
     other = subprocess.run([sys.executable, "-c", mark], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     elsewhere = other.stdout.strip()

@@ -290,6 +290,9 @@ def test_a_lock_of_npm_does_not_lead_to_a_folder(home: Path, tree: Path, place: 
         ({"devDependencies": {"x": "https://evil.example/x.tgz"}}, "x: https://evil"),
         ({"optionalDependencies": {"x": "file:../.."}}, "x: file:"),
         ({"overrides": {"y": {"x": "evil/x"}}}, "x: evil/x"),
+        ({"dependencies": {"x": ".."}}, "x: .."),
+        ({"dependencies": {"x": "evil.tgz"}}, "x: evil.tgz"),
+        ({"overrides": {"x": "evil.TAR.GZ"}}, "x: evil.TAR.GZ"),
     ],
 )
 def test_a_package_json_asks_the_registry_alone(home: Path, tree: Path, package: dict[str, object], word: str) -> None:

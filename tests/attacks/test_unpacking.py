@@ -26,6 +26,7 @@ from settings.pipeline import App, BuildStep, Locks, Pipeline
 from settings.targets import Target
 from tasks.build.bundle import _archive, _keep, lay_over
 from tasks.checks.base_version import Base
+from tasks.source.commit_tree import check_tree
 from tasks.source.git import Source, fetch_source
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Workspace
@@ -345,3 +346,24 @@ def test_a_blob_that_changes_after_it_was_hashed_is_not_used(
     finally:
         SWAPPING.swap = None
     assert CANARY not in used
+
+
+def tree_of(at: Path, *rows: str) -> str:
+    return git(at, "mktree", "-z", stdin="".join(f"{row}\0" for row in rows).encode()).strip()
+
+
+@pytest.mark.parametrize("kind", ["wide", "deep", "long"])
+def test_a_small_commit_of_very_many_names_is_laid_out_nowhere(kind: str, tmp_path: Path) -> None:
+    """Trees may hold one another: a kilobyte of objects, a billion names."""
+    git(tmp_path, "init", "-q")
+    blob = git(tmp_path, "hash-object", "-w", "--stdin", stdin=b"x").strip()
+    tree = tree_of(tmp_path, *(f"100644 blob {blob}\tf{number}" for number in range(1000)))
+    for _ in range({"wide": 2, "deep": 300, "long": 12}[kind]):
+        name = "d" * 200 if kind == "long" else "d"
+        tree = tree_of(
+            tmp_path, *(f"040000 tree {tree}\t{name}{number}" for number in range(1000 if kind == "wide" else 1))
+        )
+    author = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    commit = git(tmp_path, *author, "commit-tree", tree, "-m", "x").strip()
+    with pytest.raises(SourceError, match="more than|too long, or too deep"):
+        check_tree(tmp_path, commit)

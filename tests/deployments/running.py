@@ -1,5 +1,6 @@
 """A real Envoy and real backends for the tests of whatever needs a router."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -9,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
+import psutil
 
 from deployments.router.bootstrap import Edge
 from deployments.router.router import PREVIEW_HEADER, Envoy, Routing
@@ -79,7 +81,12 @@ class Running:
             return False
 
     def kill(self) -> None:
+        """Kill it as the kernel does for want of memory; its sandbox ends with it."""
         if self.process is not None:
+            with contextlib.suppress(psutil.Error):
+                below = psutil.Process(self.process.pid).children(recursive=True)
+                self.process.kill()
+                psutil.wait_procs(below, timeout=600)
             self.process.kill()
             self.process.wait()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from host.files import locked, read_or_create, replacing, sha256_file, write_atomically
+from host.files import give, locked, read_or_create, replacing, sha256_file, write_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -143,3 +143,16 @@ def test_a_lock_is_free_again_after_an_error_and_after_its_process(tmp_path: Pat
 def test_a_digest_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     assert sha256_file(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a tree away")
+def test_a_tree_is_given_without_what_links_lead_to(tmp_path: Path) -> None:
+    (tmp_path / "of the host").mkdir()
+    (tmp_path / "of the host" / "file").write_text("x")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "link").symlink_to(tmp_path / "of the host")
+    (tmp_path / "top").symlink_to(tmp_path / "of the host")
+    give(tmp_path / "tree", 12345)
+    give(tmp_path / "top", 12345)
+    assert (tmp_path / "tree" / "link").lstat().st_uid == (tmp_path / "top").lstat().st_uid == 12345
+    assert {one.stat().st_uid for one in (tmp_path / "of the host", tmp_path / "of the host" / "file")} == {0}

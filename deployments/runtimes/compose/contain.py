@@ -19,6 +19,7 @@ from host.errors import ConfigError
 NOTHING = "/dev/null"
 MOST_FILES = 50
 VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+MENTION = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 DEFINED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
 BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:#.*)?$", re.MULTILINE)
 # These the docker command has of ours.
@@ -337,7 +338,10 @@ class _File:
         """Note the variables of a text, and refuse those that the docker command has of the host's."""
         names = set(filter(None, VARIABLE.findall(text)))
         self.reader.found.variables |= names
-        names |= set(BARE.findall(text)) if file else set()
+        if file:
+            # Of a file of variables there are readers with other escapes and line ends: each mention counts.
+            plain = text.replace("\ufeff", "").replace("\r", "\n")
+            names |= set(BARE.findall(plain)) | set(MENTION.findall(plain))
         for name in sorted(names & OF_THE_HOST):
             what = f"{file.name}: " if file else ""
             self.refuse(where, f"{what}{name} is the host's; write its value, or $${name} if the container has it")

@@ -123,3 +123,18 @@ def test_a_socket_that_nobody_listens_on_may_be_asked_again(tmp_path: Path) -> N
             with pytest.raises(RouterError, match="no usable answer") as silent:
                 ask(nobody)
             assert is_transient(silent.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"cluster_statuses":' + b"[" * 100_000 + b"]" * 100_000 + b"}", b"x" * 20_000_001],
+    ids=["nested", "longer than any"],
+)
+def test_a_router_that_was_taken_over_stops_nobody(body: bytes, tmp_path: Path) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body))
+    with httpx.Client(transport=transport, base_url="http://envoy") as client:
+        asked = Admin(client, tmp_path / "x")
+        for ask in (asked.running, asked.version, asked.exported):
+            if ask is asked.running or len(body) > 1_000_000:
+                with pytest.raises(RouterError, match="no usable answer"):
+                    ask()

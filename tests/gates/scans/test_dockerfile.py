@@ -113,7 +113,9 @@ def test_pinned_is_a_digest_or_an_exact_version(image: str, pinned: bool, why: s
 
 
 @pytest.mark.parametrize(
-    ("user", "root"), [("", True), ("0", True), ("root:app", True), ("1", False), ("app:0", False)]
+    ("user", "root"),
+    [("", True), ("0", True), ("root:app", True), ("1", False), ("app:0", False)]
+    + [("+0", True), ("-0:1", True), ("00", True), ("10", False), ("²", False), ("app-0", False)],
 )
 def test_root_by_any_name(user: str, root: bool) -> None:
     assert is_root(user) is root

@@ -75,3 +75,9 @@ def test_every_kind_is_told_and_a_line_counts_once_for_each() -> None:
     assert in_words(count_suppressions(lines)) == (
         "4 comments silence a tool: 1 nosec, 1 nosemgrep, 1 noqa, 1 kingfisher:ignore"
     )
+
+
+def test_a_line_of_comment_signs_is_looked_at_in_one_pass() -> None:
+    """Looked for from each sign anew, ten such lines took 85 s."""
+    for signs in ("/" * 19_990 + "nos", "/*" * 9_990 + " nos", "# " * 9_990 + "nos", "<!--" * 4_900 + " nosem"):
+        assert count_suppressions([signs] * 10)["nosemgrep"] == 10 * signs.endswith(" nosem")

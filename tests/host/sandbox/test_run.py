@@ -517,6 +517,30 @@ def test_lock_is_held_while_the_app_lives(level: Isolation, ground: Path) -> Non
         assert before.wait(20) == 0
 
 
+@every_level
+def test_the_lock_is_none_of_the_apps(level: Isolation, ground: Path) -> None:
+    """It could let it go, and a second router or database would start beside it."""
+    code = """
+        import os
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if os.readlink(f"/proc/self/fd/{name}").endswith("lock"):
+                    print("held", os.write(int(name), b"x"))
+            except OSError as error:
+                print(error.strerror)
+    """
+    command = sandbox.command(
+        [python(level), "-c", textwrap.dedent(code)],
+        cwd=ground / "app",
+        env={},
+        sandbox=Sandbox(level, writable=(ground / "app",), lock=ground / "lock"),
+        spec_directory=ground / "spec",
+    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "held" not in done.stdout and (ground / "lock").read_bytes() == b""
+    assert level is not Isolation.NAMESPACES or "Bad file descriptor" not in done.stdout
+
+
 @pytest.mark.parametrize(("asked", "expected"), [("none", Isolation.NONE), ("", sandbox._probe())])
 def test_level_can_be_lowered(asked: str, expected: Isolation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_ISOLATION", asked)

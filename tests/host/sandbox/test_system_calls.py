@@ -13,9 +13,12 @@ MACHINES = {"x86_64": X86_64, "aarch64": AARCH64}
 every_machine = pytest.mark.parametrize("machine", MACHINES)
 
 
-def answer(machine: str, number: int, first: int = 0, second: int = 0, architecture: int | None = None) -> int:
+def answer(
+    machine: str, number: int, first: int = 0, second: int = 0, third: int = 0, architecture: int | None = None
+) -> int:
     """Return the error that the filter answers a call with, 0 when it permits it."""
-    data = struct.pack("=IIQQQ", number, MACHINES[machine] if architecture is None else architecture, 0, first, second)
+    known = MACHINES[machine] if architecture is None else architecture
+    data = struct.pack("=IIQQQQ", number, known, 0, first, second, third)
     lines = list(struct.iter_unpack("=HBBI", system_calls.program(machine)))
     at = value = 0
     while True:
@@ -73,6 +76,23 @@ def test_threads_and_children_are_permitted_and_namespaces_are_not(machine: str)
 def test_sockets_are_for_ordinary_traffic(machine: str, family: int, kind: int, expected: int) -> None:
     number = system_calls.SOCKET[system_calls.ARCHITECTURES[machine][1]]
     assert answer(machine, number, family, kind) == expected
+
+
+@every_machine
+@pytest.mark.parametrize(
+    ("family", "kind", "protocol", "expected"),
+    [
+        *((2, 1, 6, 0), (10, 2, 17, 0), (2, 1, 0, 0), (16, 3, 0, 0), (1, 1, 5, 0)),
+        # MPTCP, SCTP, UDP-Lite, ICMP; audit, xfrm and generic netlink
+        *((family, 1, protocol, errno.EPROTONOSUPPORT) for family in (2, 10) for protocol in (262, 132, 136, 1, 58)),
+        *((16, 3, protocol, errno.EPROTONOSUPPORT) for protocol in (9, 6, 16)),
+    ],
+)
+def test_sockets_are_for_tcp_udp_and_addresses(
+    machine: str, family: int, kind: int, protocol: int, expected: int
+) -> None:
+    number = system_calls.SOCKET[system_calls.ARCHITECTURES[machine][1]]
+    assert answer(machine, number, family, kind, protocol) == expected
 
 
 @every_machine

@@ -16,7 +16,7 @@ from host.git import git
 from host.virtual_environments import share_read_only
 from settings.pipeline import Pipeline
 from tasks.checks.coverage import figures, look_at_coverage, read_json, read_seen, zipped
-from tasks.checks.coverage_config import app_settings, denominator
+from tasks.checks.coverage_config import app_settings, carry_out, denominator
 from tasks.checks.coverage_page import coverage_page
 from tasks.checks.suites import look_at_suite
 from tasks.source.workspace import Looked, Workspace
@@ -278,6 +278,30 @@ def test_a_suite_that_runs_alone_is_not_measured(app: App) -> None:
     workspace, found = run_suites(app, plan)
     assert set(data_of(found)) == {"unit"}
     assert look_at_coverage(plan, workspace, data_of(found)).check.outcome is Outcome.PASSED
+
+
+def test_links_that_app_code_laid_are_followed_by_nobody(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a package's .pth could do: it runs in the check's sandbox, and Slipway goes on there as itself."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "evidence.key").write_text("canary")
+
+    def lays(name: str, workspace: Workspace, *rest: Any) -> list[str]:
+        told = carry_out(name, workspace, *rest)
+        out = workspace.scratch(name)
+        (out / "changes.diff").symlink_to(tmp_path / "zz.pth")
+        (out / "html").rename(out / "was")
+        (out / "html").symlink_to(tmp_path / "keys")
+        (workspace.root / name / "source" / ".git").symlink_to(tmp_path / "made")
+        return told
+
+    monkeypatch.setattr("tasks.checks.coverage.carry_out", lays)
+    app.commit({**SHOP, "tests/unit/test_a.py": calls("a", *TEN)})
+    looked = judge(app, pipeline({"unit": {}}, min_total=1, min_changed=0))
+    assert looked.check.outcome in (Outcome.PASSED, Outcome.NO_VERDICT), looked.check
+    assert not (tmp_path / "zz.pth").exists() and not (tmp_path / "made").exists()
+    assert "html" not in looked.files
 
 
 def test_coverages_own_pages_are_kept_without_links(app: App, tmp_path: Path) -> None:
