@@ -17,7 +17,7 @@ VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*")
 INTEGRITY = re.compile(r"(?:sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)(?:\s+sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)*")
 RANGE = r"[0-9A-Za-z.*+^~<>=|, _-]*"
 # What npm takes for a folder or an archive (npm-package-arg).
-PLACE = re.compile(r"^\s*\.|\.(?:tgz|tar|tar\.gz)\s*$", re.I)
+FOLDER_OR_ARCHIVE = re.compile(r"^\s*\.|\.(?:tgz|tar|tar\.gz)\s*$", re.I)
 SPECIFICATION = re.compile(rf"{RANGE}|npm:{NAME}(?:@{RANGE})?")
 WANTED = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 OF_ROOT = ("name", "version", "peerDependenciesMeta", "engines", *WANTED)
@@ -128,7 +128,7 @@ def _wanted_problems(package: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_range(specification: object) -> bool:
-    if not isinstance(specification, str) or PLACE.search(specification):
+    if not isinstance(specification, str) or FOLDER_OR_ARCHIVE.search(specification):
         return False
     return bool(SPECIFICATION.fullmatch(specification))
 

@@ -87,7 +87,7 @@ def _refuse_huge(text: str, name: str) -> None:
             continue
         if isinstance(event, yaml.AliasEvent):
             # An anchor without a size is still open: it holds itself.
-            total += sizes.get(event.anchor, MOST_VALUES)
+            total += sizes.get(event.anchor or "", MOST_VALUES)
         elif isinstance(event, yaml.CollectionStartEvent):
             open_parts.append((event.anchor, total))
             total += 1
