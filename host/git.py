@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def git_bounded(*argv: str, at: Path, most: int) -> bytes:
     `most` bytes.
     """
     command, environment = _invocation(argv, at, None)
+    late = threading.Event()
     try:
         with (
             tempfile.TemporaryFile() as errors,
@@ -67,11 +69,24 @@ def git_bounded(*argv: str, at: Path, most: int) -> bytes:
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors
             ) as process,
         ):
-            output = process.stdout.read(most + 1) if process.stdout else b""
-            if len(output) > most:
+
+            def give_up() -> None:
+                late.set()
                 process.kill()
-                raise SourceError(f"git {argv[0]} in {at}: its answer has more than {most} bytes")
-            if process.wait():
+
+            timer = threading.Timer(TIMEOUT_S, give_up)
+            timer.start()
+            try:
+                output = process.stdout.read(most + 1) if process.stdout else b""
+                if len(output) > most:
+                    process.kill()
+                    raise SourceError(f"git {argv[0]} in {at}: its answer has more than {most} bytes")
+                process.wait()
+            finally:
+                timer.cancel()
+            if late.is_set():
+                raise SourceError(f"git {argv[0]} in {at} did not end within {TIMEOUT_S} s")
+            if process.returncode:
                 errors.seek(0)
                 raise SourceError(f"git {argv[0]} in {at}: {errors.read().decode(errors='replace').strip()[-600:]}")
             return output

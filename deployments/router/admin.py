@@ -54,8 +54,10 @@ class FileStatus:
 
 
 class Admin:
-    """Questions to one Envoy; each raises RouterError when it does not answer: a piece within 10 s, the whole
-    within a minute, of at most 20 MB. Use `connect`."""
+    """Questions to one Envoy. Use `connect`.
+
+    Each raises RouterError without a usable answer: a piece within 10 s, the body within a minute, at most 20 MB.
+    """
 
     def __init__(self, client: httpx.Client, socket: Path) -> None:
         self._client = client

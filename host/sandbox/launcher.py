@@ -146,7 +146,7 @@ class Spec:
 
     `groups` are the `cgroup.procs` that the app enters (`entries`: opened); `yields` puts it behind what serves;
     `processes` is the most of the whole uid, `memory_bytes` the most in the private /tmp and /dev/shm each.
-    `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say that
+    `exact`: no source may have a symbolic link in its path. Without it links are followed, as descriptions say
     that were written before there was the word.
     `public`: the router, which may listen on low ports and open its own output.
     """
@@ -714,7 +714,8 @@ def die_with(spec: Spec) -> None:
 def hold_lock(path: str) -> int:
     """Lock a file for as long as any process of the app lives; wait for a predecessor to end.
 
-    Process 1 of a sandbox holds it, which the app's processes do not outlive. Without one they inherit it, to read.
+    Process 1 of a sandbox holds it, which the app's processes do not outlive. Without one they inherit it, to read;
+    then they could let it go.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     until = time.monotonic() + LOCK_WAIT_S

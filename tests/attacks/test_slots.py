@@ -476,10 +476,11 @@ SECRET_PLACES = (
     "environments/production/secrets/SESSION_KEY",
     "environments/production/preview.secret",
     "environments/production/slots/blue/sandbox-1.json",
-    "environments/production/postgres/superuser.password",
+    "environments/production/postgres/superuser",
     "environments/staging/router/dyn/sds.json",
     "store/artifacts/1",
-    "control/prefect.env",
+    "control/postgres/roles/prefect",
+    ".env",
 )
 
 

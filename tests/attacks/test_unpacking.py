@@ -367,3 +367,16 @@ def test_a_small_commit_of_very_many_names_is_laid_out_nowhere(kind: str, tmp_pa
     commit = git(tmp_path, *author, "commit-tree", tree, "-m", "x").strip()
     with pytest.raises(SourceError, match="more than|too long, or too deep"):
         check_tree(tmp_path, commit)
+
+
+def test_a_commit_of_empty_folders_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """git looks at a billion of them and prints nothing."""
+    monkeypatch.setattr("host.git.TIMEOUT_S", 1)
+    git(tmp_path, "init", "-q")
+    tree = tree_of(tmp_path)
+    for _ in range(5):
+        tree = tree_of(tmp_path, *(f"040000 tree {tree}\td{number}" for number in range(100)))
+    author = ("-c", "user.name=x", "-c", "user.email=x@example.com")
+    commit = git(tmp_path, *author, "commit-tree", tree, "-m", "x").strip()
+    with pytest.raises(SourceError, match="did not end within 1 s"):
+        check_tree(tmp_path, commit)

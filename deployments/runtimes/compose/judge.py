@@ -27,8 +27,8 @@ SHARED_CAPABILITIES = (
 # What a program is told: here a secret may stand as ${NAME}, besides the content of a config.
 TOLD = ("command", "entrypoint", "environment", "healthcheck", "labels", "post_start")
 TELLS = f"{', '.join(TOLD)} and a config's content"
-# What stands for a secret while a file is read and checked. Nobody can know it who wrote the file: it would be
-# exchanged for something else after the check.
+# What stands for a secret while a file is read and checked, and is exchanged afterwards. It is new in each process, so
+# that a file cannot hold it: then something else would be used than was checked.
 _MARK = secrets.token_hex(16)
 SENTINEL = f"__slipway_{_MARK}_{{}}__"
 VEILED = re.compile(rf"__slipway_{_MARK}_([A-Z][A-Z0-9_]*?)__")

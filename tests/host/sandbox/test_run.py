@@ -519,7 +519,7 @@ def test_lock_is_held_while_the_app_lives(level: Isolation, ground: Path) -> Non
 
 @every_level
 def test_the_lock_is_none_of_the_apps(level: Isolation, ground: Path) -> None:
-    """It could let it go, and a second router or database would start beside it."""
+    """It could write to it; on the level `namespaces` not even let it go, which would let a second database start."""
     code = """
         import os
         for name in os.listdir("/proc/self/fd"):
