@@ -90,7 +90,7 @@ def test_a_suite_that_is_not_there_is_told(shop: App, monkeypatch: pytest.Monkey
 
 
 def test_a_suite_that_waits_for_another_run_says_so_on_its_page(
-    shop: App, home: Path, monkeypatch: pytest.MonkeyPatch
+    shop: App, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     run(monkeypatch, plan(shop), suite="unit")  # makes the environment, which would be what waits
     monkeypatch.setattr(cores, "SHORTEST_NOTED_S", 1e-9)
@@ -99,7 +99,7 @@ def test_a_suite_that_waits_for_another_run_says_so_on_its_page(
     def other_run() -> None:
         with Cores(queue, 1).take(Claim(what="load test", run="another", alone=True)):
             held.set()
-            wait_for(lambda: len(list(queue.glob("*.claim"))) == 2, "the suite queues", timeout_s=250)
+            wait_for(lambda: "waits for a core: load test of another" in caplog.text, "the suite waits", timeout_s=250)
 
     other = threading.Thread(target=other_run, daemon=True)
     other.start()
