@@ -10,6 +10,7 @@ import yaml
 from gates.scans.policy import matches
 from host.errors import SourceError
 from host.home import CHECKOUT
+from host.yaml_size import line_beyond
 from tasks.scans import Subject
 
 LARGEST_TEXT_BYTES = 2_000_000
@@ -68,32 +69,10 @@ def read_yaml(path: Path, name: str) -> Any:
     """
     try:
         text = read_text(path, name)
-        _refuse_huge(text, name)
+        if line := line_beyond(text, MOST_VALUES, DEEPEST):
+            raise SourceError(
+                f"{name}:{line}: more than {MOST_VALUES} values, or more than {DEEPEST} levels; write it out"
+            )
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error
-
-
-def _refuse_huge(text: str, name: str) -> None:
-    """Raise SourceError for more values, or levels, than a person writes, repeated ones counted each time."""
-    sizes: dict[str, int] = {}
-    open_parts: list[tuple[str | None, int]] = []
-    total = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_parts.pop()
-            if anchor is not None:
-                sizes[anchor] = total - before
-            continue
-        if isinstance(event, yaml.AliasEvent):
-            # An anchor without a size is still open: it holds itself.
-            total += sizes.get(event.anchor or "", MOST_VALUES)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            open_parts.append((event.anchor, total))
-            total += 1
-        elif isinstance(event, yaml.ScalarEvent):
-            total += 1
-            if event.anchor is not None:
-                sizes[event.anchor] = 1
-        if total >= MOST_VALUES or len(open_parts) > DEEPEST:
-            raise SourceError(f"{name}: more than {MOST_VALUES} values, or more than {DEEPEST} levels; write it out")

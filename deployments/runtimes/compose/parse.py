@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from host.errors import ConfigError
+from host.yaml_size import line_beyond
 
 Path = tuple[str | int, ...]
 LARGEST = 1_000_000  # bytes of one file
@@ -44,7 +45,6 @@ class Document:
     name: str
     value: Any = None
     lines: dict[Path, int] = field(default_factory=dict)
-    _left: int = MOST
 
     def at(self, path: Sequence[str | int]) -> str:
         """Return where something stands: file and line, of what holds it if need be."""
@@ -53,12 +53,6 @@ class Document:
             there = there[:-1]
         return f"{self.name}:{self.lines.get(there, 1)}"
 
-    def count(self, node: yaml.Node, path: Path) -> None:
-        """Raises ConfigError if aliases make the file too large or too deep: one of them may hold itself."""
-        self._left -= 1
-        if self._left < 0 or len(path) > DEEPEST:
-            raise _refusal(self, node, f"more than {MOST} values, or more than {DEEPEST} levels; write it out")
-
 
 def parse(text: str, name: str) -> Document:
     """Return a file's value. Raises ConfigError, which names file and line, if it is not plain YAML."""
@@ -66,7 +60,8 @@ def parse(text: str, name: str) -> Document:
     if len(text) >= LARGEST:
         raise ConfigError(f"{name}: expected less than {LARGEST} bytes")
     try:
-        _refuse_deep(name, text)
+        if line := line_beyond(text, MOST, DEEPEST):
+            raise ConfigError(f"{name}:{line}: more than {MOST} values, or more than {DEEPEST} levels; write it out")
         nodes = list(yaml.compose_all(text, Loader=_Loader))
     except (yaml.YAMLError, UnicodeError) as error:
         raise ConfigError(f"{name}: it is not YAML: {' '.join(str(error).split())[:300]}") from error
@@ -74,15 +69,6 @@ def parse(text: str, name: str) -> Document:
         raise ConfigError(f"{name}: {len(nodes)} documents, expected one")
     document.value = _value(document, nodes[0], ())
     return document
-
-
-def _refuse_deep(name: str, text: str) -> None:
-    """Raises ConfigError for what the recursive reader of libyaml would end the process with."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            raise ConfigError(f"{name}: it is nested deeper than {DEEPEST} levels; write it out")
 
 
 def written(value: Any) -> str:
@@ -100,7 +86,6 @@ def _line(node: yaml.Node) -> int:
 
 
 def _value(document: Document, node: yaml.Node, path: Path) -> Any:
-    document.count(node, path)
     if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
         return _mapping(document, node, path)
     if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
@@ -136,12 +121,10 @@ def _merged(document: Document, node: yaml.Node, path: Path) -> Iterator[Mapping
     for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
         if not isinstance(one, yaml.MappingNode):
             raise _refusal(document, one, f"{MERGE} of what is no mapping")
-        document.count(one, path)
         yield _mapping(document, one, (*path, MERGE))
 
 
 def _key(document: Document, node: yaml.Node) -> str:
-    document.count(node, ())
     if not isinstance(node, yaml.ScalarNode) or not isinstance(_scalar(document, node), str):
         shown = f"the key {node.value}: write it in quotes" if isinstance(node, yaml.ScalarNode) else "a key is no text"
         raise _refusal(document, node, shown)
