@@ -12,7 +12,7 @@ from gates.release.condition import Condition, Look
 from gates.release.health import LONGEST_BODY, condition_of, judge_health
 from gates.verdict import Action, Verdict
 from host.errors import HealthError
-from host.http import local_client
+from host.http import TooLarge, local_client, refuse_packed
 from host.resources.patience import START_S, Patience
 
 TIMEOUT_S = 3.0
@@ -85,19 +85,19 @@ def _ask(
     base_url: str, path: str, headers: Mapping[str, str] | None, timeout_s: float, through: Path | None = None
 ) -> tuple[int, bytes]:
     body = b""
-    deadline = time.monotonic() + timeout_s
     try:
         with (
             local_client(timeout_s, through) as client,
             client.stream("GET", base_url + path, headers=dict(headers or {})) as answer,
         ):
+            refuse_packed(answer)
             for chunk in answer.iter_bytes():
                 body += chunk
                 if len(body) > LONGEST_BODY:
                     break
-                if time.monotonic() > deadline:  # httpx's own timeout is for each piece, and pieces may drip
-                    raise _Late(f"{path} did not end its answer within {timeout_s:g} s")
             return answer.status_code, body
+    except TooLarge as error:
+        raise _Silent(f"{path}: the answer is {error}") from error
     except httpx.TimeoutException as error:
         raise _Late(f"{path}: {type(error).__name__} after {timeout_s:g} s") from error
     except httpx.HTTPError as error:

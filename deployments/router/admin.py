@@ -15,7 +15,7 @@ from deployments.router.bootstrap import CERTIFICATE
 from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
-from host.http import TooLarge, TooSlow, read_at_most
+from host.http import TooLarge, local_client, read_at_most
 from host.ports import Endpoints
 from host.wait import wait_for
 
@@ -29,7 +29,7 @@ STAT_ROOTS = {
 ROUTING = ("cds.json", "rds.json")
 # What comes of an answer that is not Envoy's: of somebody who took its place.
 UNUSABLE = (
-    *(httpx.HTTPError, TooLarge, TooSlow, ValueError, LookupError, TypeError, AttributeError, OverflowError),
+    *(httpx.HTTPError, TooLarge, ValueError, LookupError, TypeError, AttributeError, OverflowError),
     RecursionError,
 )
 SLOT_STATS = r"^cluster\.[^.]+\.(upstream_rq_.xx|upstream_rq_time|upstream_rq_active|upstream_cx_connect_fail)$"
@@ -56,7 +56,7 @@ class FileStatus:
 class Admin:
     """Questions to one Envoy. Use `connect`.
 
-    Each raises RouterError without a usable answer: a piece within 10 s, the body within a minute, at most 20 MB.
+    Each raises RouterError without a usable answer: a piece within 10 s, the whole within a minute, at most 20 MB.
     """
 
     def __init__(self, client: httpx.Client, socket: Path) -> None:
@@ -135,9 +135,7 @@ class Admin:
 
     def _get(self, path: str, **query: str) -> str:
         with self._client.stream("GET", path, params=query) as answer:
-            return read_at_most(answer.raise_for_status(), LONGEST_ANSWER_BYTES, WHOLE_ANSWER_S).decode(
-                errors="replace"
-            )
+            return read_at_most(answer.raise_for_status(), LONGEST_ANSWER_BYTES).decode(errors="replace")
 
     def _stats(self, wanted: str) -> dict[str, str]:
         """Return the statistics that match a regular expression, as text."""
@@ -160,10 +158,8 @@ class Admin:
 def connect(socket: Path) -> Iterator[Admin]:
     """Open the admin socket for a few questions; nothing is sent yet."""
     # A socket on this host speaks no TLS; a context without authorities is made in no time, and would trust nobody.
-    transport = httpx.HTTPTransport(uds=str(socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-    with httpx.Client(
-        transport=transport, base_url="http://envoy", timeout=ANSWER_TIMEOUT_S, trust_env=False
-    ) as client:
+    nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with local_client(ANSWER_TIMEOUT_S, socket, WHOLE_ANSWER_S, nobody, "http://envoy") as client:
         yield Admin(client, socket)
 
 

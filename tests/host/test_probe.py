@@ -82,6 +82,29 @@ class App(BaseHTTPRequestHandler):
         while not self.closing.wait(0.05):
             self.wfile.write(b" ")
 
+    def answer_slow_headers(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(600):
+            if self.closing.wait(0.05):
+                return
+            self.wfile.write(b"x-%d: 1\r\n" % number)
+        self.wfile.write(b"content-length: 21\r\n\r\n" + GOOD)
+        self.asked.append("the end")
+
+    def answer_interim(self) -> None:
+        for _ in range(600):
+            if self.closing.wait(0.05):
+                return
+            self.wfile.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        self.say(GOOD)
+        self.asked.append("the end")
+
+    def answer_twice_packed(self) -> None:
+        self.say(gzip.compress(gzip.compress(GOOD)), content_encoding="gzip, gzip")
+
+    def answer_packed(self) -> None:
+        self.say(gzip.compress(GOOD), content_encoding="gzip")
+
     def log_message(self, format: str, *args: object) -> None:
         return None
 
@@ -129,6 +152,8 @@ def url(app: Server) -> str:
         ("/big", Action.WAIT, "more than 65536 bytes"),
         ("/bomb", Action.WAIT, "more than 65536 bytes"),
         ("/garbled", Action.WAIT, "DecodingError"),
+        ("/packed", Action.PROMOTE, "answered 200, healthy"),
+        ("/twice_packed", Action.WAIT, "packed as gzip, gzip, expected identity, gzip or deflate"),
         ("/short", Action.WAIT, "RemoteProtocolError"),
     ],
 )
@@ -138,10 +163,13 @@ def test_what_was_answered_is_judged(url: str, path: str, action: Action, said: 
     assert verdict.reason.startswith(path)
 
 
-@pytest.mark.parametrize("path", ["/hang", "/drip"])
-def test_an_answer_that_does_not_end_is_given_up(url: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["/hang", "/drip", "/slow_headers", "/interim"])
+def test_an_answer_that_does_not_end_is_given_up(
+    app: Server, url: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.4)
     asked = ask(url, path)
+    assert app.RequestHandlerClass.asked == [path], "it was not waited for"  # type: ignore[attr-defined]
     assert asked.late and asked.verdict.action is Action.WAIT and asked.verdict.reason.startswith(path)
 
 
@@ -175,6 +203,9 @@ def test_a_late_answer_is_asked_for_again(
         ("/big", Condition.UNHEALTHY),
         ("/hang", Condition.UNHEALTHY),
         ("/drip", Condition.UNHEALTHY),
+        ("/slow_headers", Condition.UNHEALTHY),
+        ("/interim", Condition.UNHEALTHY),
+        ("/twice_packed", Condition.UNHEALTHY),
     ],
 )
 def test_what_serves_is_examined(url: str, path: str, condition: Condition) -> None:
