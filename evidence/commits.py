@@ -10,14 +10,16 @@ from pydantic import BaseModel, ConfigDict
 
 from gates.release.authors import address_key, is_invisible
 from host.errors import SourceError
-from host.git import git
+from host.git import git, git_bounded
 
 KEPT = 200
 FULL_HASH = re.compile("[0-9a-f]{40}")
 FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%s", "%B")
 # Wherever it stands and however it is set: git's own rule for trailers leaves out what a person still reads as one.
 CO_AUTHORS = re.compile(r"co[\W_]{0,3}authored[\W_]{0,3}by\s*:([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)", re.IGNORECASE)
-ADDRESS = re.compile(r"[^\s<>,;()\[\]\"]+@[^\s<>,;()\[\]\"]+")
+WORD = re.compile(r"[^\s<>,;()\[\]\"]+")
+# Bytes of what git tells of commits: the newest of a version are kept, of all others only the addresses.
+LONGEST_LOG, LONGEST_ADDRESSES = 20_000_000, 300_000_000
 # A commit that stands for another one would change what lies behind it.
 AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1"}
 
@@ -77,7 +79,7 @@ def co_authors(message: str) -> tuple[Author, ...]:
     named: dict[str, Author] = {}
     for trailer in CO_AUTHORS.finditer(plain):
         rest = 0
-        for address in ADDRESS.finditer(trailer[1]):
+        for address in (word for word in WORD.finditer(trailer[1]) if "@" in word[0][1:-1]):
             name = " ".join(trailer[1][rest : address.start()].split()).strip("<>,; ")
             named.setdefault(address_key(address[0]), Author(name=name or address[0], email=address[0]))
             rest = address.end()
@@ -89,9 +91,15 @@ def read_commits(repository: Path, *range_: str, most: int | None = KEPT) -> tup
     # NUL is the one byte that a name cannot hold: any other separator lets an author forge the next field.
     limit = [] if most is None else [f"--max-count={most}"]
     form = f"--format={'%x00'.join(FIELDS)}"
-    raw = git("log", "-z", "--topo-order", *limit, form, "--end-of-options", *range_, "--", at=repository, env=AS_IT_IS)
+    raw = _log(repository, LONGEST_LOG, "--topo-order", *limit, form, "--end-of-options", *range_, "--")
     fields = iter(raw.removesuffix("\0").split("\0") if raw else ())
     return tuple(_commit(row) for row in zip(*[fields] * len(FIELDS), strict=True))
+
+
+def _log(repository: Path, most: int, *argv: str) -> str:
+    """Return what git tells of commits, fields between NUL. Raises SourceError beyond `most` bytes."""
+    told = git_bounded("log", "-z", *argv, at=repository, most=most, env=AS_IT_IS)
+    return told.decode(errors="replace").strip()
 
 
 def _commit(row: Sequence[str]) -> Commit:
@@ -121,9 +129,9 @@ def read_history(repository: Path, commit: str) -> tuple[tuple[Commit, ...], Old
 def _addresses(repository: Path, *range_: str) -> set[str]:
     """Return the addresses of everybody who wrote any commit of a range."""
     where = ("--end-of-options", *range_, "--")
-    plain = git("log", "-z", "--format=%ae%x00%ce", *where, at=repository, env=AS_IT_IS)
+    plain = _log(repository, LONGEST_ADDRESSES, "--format=%ae%x00%ce", *where)
     # Few messages have the word: the others need not be read.
-    said = git("log", "-z", "-i", "--grep=authored", "--format=%B", *where, at=repository, env=AS_IT_IS)
+    said = _log(repository, LONGEST_ADDRESSES, "-i", "--grep=authored", "--format=%B", *where)
     named = {one.email for message in said.split("\0") for one in co_authors(message)}
     return {address_key(address) for address in {*plain.split("\0"), *named}} - {""}
 

@@ -56,11 +56,11 @@ def run_git(
         raise _not_run(error) from error
 
 
-def git_bounded(*argv: str, at: Path, most: int) -> bytes:
+def git_bounded(*argv: str, at: Path, most: int, env: Mapping[str, str] | None = None) -> bytes:
     """Run git like `git_bytes` for an answer that a stranger decides about. Raises SourceError also if it has more than
     `most` bytes.
     """
-    command, environment = _invocation(argv, at, None)
+    command, environment = _invocation(argv, at, env)
     late = threading.Event()
     try:
         with (

@@ -7,7 +7,6 @@
 
 import fcntl
 import os
-import shutil
 import threading
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from host.files import remove_tree
 from host.virtual_environments import COMPLETE
 
 REMOVED = ".removed-"
@@ -133,7 +133,8 @@ def _remove(directory: Path) -> bool:
     finally:
         os.close(descriptor)
     for one in directory.parent.glob(f"{REMOVED}*"):
-        shutil.rmtree(one, ignore_errors=True)
+        with suppress(OSError):  # another run removes it, too
+            remove_tree(one)
     return True
 
 

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from gates.locks import Lock
 from host.environment_skeleton import Skeleton
 from host.errors import ArtifactError, ToolError, was_not_answered
-from host.files import locked
+from host.files import locked, remove_tree
 from host.locks import read_lock_file, write_lock_file
 from host.package_tools import run_package_tool, uv_environment
 from host.resources.shares import Shares
@@ -178,7 +178,7 @@ def once(directory: Path, make: Callable[[], None]) -> None:
     directory.parent.mkdir(parents=True, exist_ok=True)
     with locked(directory.with_suffix(".lock")):
         if not (directory / COMPLETE).exists():
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_tree(directory)
             make()
             (directory / COMPLETE).touch()
 

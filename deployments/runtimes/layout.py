@@ -169,6 +169,7 @@ def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease:
         ),
         timeout_s=place.settings.smoke_timeout_seconds,
         epoch=lease.mark,
+        others=True,  # the app, the router and the database
     )
     said = masked(done.output, secrets)
     if done.timed_out:

@@ -115,6 +115,7 @@ class ProcessRuntime:
             sandbox=self.sandbox(installed),
             timeout_s=timeout_s,
             epoch=lease.mark,
+            others=True,  # the database
         )
         said = self._masked(done.output)
         if done.timed_out:

@@ -105,7 +105,7 @@ def _statements(sql: str) -> list[str]:
 
 
 def _without_comments(sql: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL)
+    return re.sub(r"--[^\n]*|/\*.*?(?:\*/|\Z)", " ", sql, flags=re.DOTALL)
 
 
 def _bare(table: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 # Each as it is typed in a shell or stands in a list of words; options may come in between.
 _TOOLS = (
-    r"alembic\b(?:\s+-\S+(?:\s+\S+)?)*\s+upgrade\b",
+    r"alembic\b(?:\s+-\S+(?:\s+[^-\s]\S*)?){0,20}\s+upgrade\b",
     r"flask\s+(?:\S+\s+){0,4}?db\s+upgrade\b",
     r"(?:manage\.py|django-admin|-m\s+django)\s+migrate\b",
     r"aerich\s+(?:\S+\s+){0,4}?upgrade\b",
@@ -20,7 +20,9 @@ _TOOLS = (
 MIGRATES = re.compile("|".join(f"(?:{tool})" for tool in _TOOLS))
 SHELL_COMMENT = re.compile(r"(?m)(?:^|(?<=\s))#(?!!).*$")
 # What a shell script hands on to: `exec ./start.sh`, `. /app/env.sh`, `bash migrate.sh`.
-_SCRIPT = re.compile(r"[\w./-]*\w\.(?:sh|bash)\b|(?<![\w.-])/[\w./-]+")
+_PATH = re.compile(r"[\w./-]+")
+_SHELL_SCRIPT = re.compile(r"\w\.(?:sh|bash)\b")
+_ABSOLUTE = re.compile(r"(?<![\w.-])/[\w./-]+")
 
 
 def migration_in(text: str) -> str | None:
@@ -44,4 +46,14 @@ def words_of(command: str | Sequence[str] | None) -> list[str]:
 
 def scripts_in(text: str) -> list[str]:
     """Return the paths in a text that may be scripts, in order, each once."""
-    return list(dict.fromkeys(_SCRIPT.findall(SHELL_COMMENT.sub("", text))))
+    found = (_script_in(word[0]) for word in _PATH.finditer(SHELL_COMMENT.sub("", text)))
+    return list(dict.fromkeys(path for path in found if path))
+
+
+def _script_in(word: str) -> str:
+    """Return a word up to its last .sh or .bash, else its absolute path, "" without either."""
+    ends = [end.end() for end in _SHELL_SCRIPT.finditer(word)]
+    if ends:
+        return word[: ends[-1]]
+    absolute = _ABSOLUTE.search(word)
+    return absolute[0] if absolute else ""

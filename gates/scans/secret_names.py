@@ -7,7 +7,8 @@ _NAME = re.compile(
 )
 # Names that say where a secret is, how long it lives, or that hold none.
 _ABOUT = re.compile(r"_(FILE|PATH|DIR|URL|NAME|TTL|SECONDS|MINUTES|LENGTH|HEADER|ENABLED)$", re.IGNORECASE)
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@$]+@", re.IGNORECASE)
+# The scheme's last letter is enough: a search for the whole of it would begin anew at each letter of a long word.
+_URL = re.compile(r"[a-z0-9+.-]://[^/\s:@]*:[^/\s@$]+@", re.IGNORECASE)
 
 
 def looks_secret(name: str, value: str) -> bool:

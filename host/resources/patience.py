@@ -24,7 +24,8 @@ class Patience:
     With `pid`, what that process and those below it waited for a processor is not counted (run-queue delay in
     /proc/PID/task/TID/schedstat, Documentation/scheduler/sched-stats.rst). Without it, or where the kernel does not
     tell, the time in which any process of the machine waited is not counted (/proc/pressure/cpu "some",
-    Documentation/accounting/psi.rst): an upper bound of what one of them waited. Where neither is there, a start
+    Documentation/accounting/psi.rst): an upper bound of what one of them waited. With `others` neither is, because what
+    is watched asks programs that do not run below it. Where neither is there, a start
     (`blind_s`) gets at least that many seconds. It is over at ten times the limit whatever happens, and after half an
     hour unless the limit itself is longer.
     """
@@ -32,6 +33,7 @@ class Patience:
     limit_s: float
     pid: int | None = None
     blind_s: float = 0.0
+    others: bool = False
     proc: Path = PROC
     clock: Callable[[], float] = time.monotonic
     _began: float = field(init=False)
@@ -73,13 +75,12 @@ class Patience:
         """Return how much of the last `passed_s` seconds does not count."""
         ran_s, waited_s = self._new_times()
         before, self._pressure_s = self._pressure_s, pressure_s(self.proc)
-        if self._threads:
-            # Many threads wait at once: of what they could have had in this time, the same share was kept from each.
-            share = waited_s / (ran_s + waited_s) if waited_s else 0.0
-            return min(waited_s, passed_s * share)
-        if before is not None and self._pressure_s is not None:
-            return min(passed_s, max(0.0, self._pressure_s - before))
-        return 0.0
+        # Many threads wait at once: of what they could have had in this time, the same share was kept from each.
+        share = waited_s / (ran_s + waited_s) if waited_s else 0.0
+        excused_s = min(waited_s, passed_s * share)
+        if (self.others or not self._threads) and before is not None and self._pressure_s is not None:
+            excused_s = max(excused_s, min(passed_s, self._pressure_s - before))
+        return excused_s
 
     def _new_times(self) -> tuple[float, float]:
         """Return what the watched threads ran and waited since the last look, in seconds."""

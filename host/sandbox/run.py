@@ -218,11 +218,13 @@ def run(
     cancelled: threading.Event | None = None,
     log: Path | None = None,
     epoch: str | None = None,
+    others: bool = False,
 ) -> Completed:
     """Run a program to its end and return how it ended; never through a shell, stdin is empty.
 
     `on_output` gets blocks of text (each 0.5 s or 8 kB) and `log` bytes, both until `output_limit_bytes`. After
-    `timeout_s` (what its processes waited for a processor is not counted), on `cancelled` and on an exception of ours
+    `timeout_s` (what its processes waited for a processor is not counted; with `others`, because it asks programs that
+    run elsewhere on this host, what anything waited), on `cancelled` and on an exception of ours
     (`on_output`'s included) the whole tree gets TERM and 5 s later KILL; when this process is killed, the tree is
     killed. `epoch` marks the launcher for `kill_epoch`.
     Raises ToolError when the sandbox could not be built or `argv` is not there to be run.
@@ -236,7 +238,9 @@ def run(
         reasons = stack.enter_context(open(report, "rb"))
         stack.callback(end, process)
         sink = stack.enter_context(open(log, "wb")) if log else None
-        launched = Launched(process, Output(output_limit_bytes, on_output, sink), Patience(timeout_s, process.pid))
+        launched = Launched(
+            process, Output(output_limit_bytes, on_output, sink), Patience(timeout_s, process.pid, others=others)
+        )
         if hold:
             launched.exceeding = hold.exceeded
         launched.follow(cancelled)

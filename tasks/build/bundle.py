@@ -3,7 +3,6 @@
 import hashlib
 import os
 import posixpath
-import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from prefect.logging import get_run_logger
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
 from gates.release.migrations import Step
-from host.files import give
+from host.files import give, remove_tree
 from host.errors import ToolError, was_not_answered
 from host.home import Home
 from host.sandbox.run import Completed, Isolation, Network, available, check_owner
@@ -186,7 +185,7 @@ def make_bundle(
     log = get_run_logger()
     store = Store(Home.find().store)
     source = workspace.source
-    shutil.rmtree(workspace.root / "bundle", ignore_errors=True)  # of an attempt before this one
+    remove_tree(workspace.root / "bundle")  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
     wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline, source)
     smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None

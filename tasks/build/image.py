@@ -22,6 +22,7 @@ from tasks.checks.cores import core
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
 from tasks.source.workspace import Workspace
+from host.files import remove_tree
 
 RELEASE = "{release}/"
 # Where the artifact keeps what comes from this repository and not from the app's.
@@ -42,7 +43,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
         return None
     engine = Engine(engine_address(wanted))
     top = workspace.root / "image"
-    shutil.rmtree(top, ignore_errors=True)  # of an attempt before this one
+    remove_tree(top)  # of an attempt before this one
     context = workspace.source.lay_out(top / "context", os.geteuid())
     lay_over(context, outputs)
     _rewrite_locks(pipeline, context)

@@ -1,7 +1,6 @@
 """The version that a commit's times are held against: what is live, else the newest good one that it builds on."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ from evidence.statements import newest_promotion, read_checks
 from gates.check import judge_checks
 from gates.verdict import Action
 from host.errors import SlipwayError
+from host.files import remove_tree
 from settings.pipeline import App, Pipeline
 from settings.targets import Target
 from tasks.source.dependencies import locked_environment
@@ -62,7 +62,7 @@ class Base:
         own lock for checks makes.
         """
         root = beside.root / "base"
-        shutil.rmtree(root, ignore_errors=True)
+        remove_tree(root)
         bundle = self.bundle
         try:
             archive = self.place.store.copy_blob(bundle.source, root / "source.tar")

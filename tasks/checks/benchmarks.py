@@ -1,7 +1,6 @@
 """The micro-benchmarks' check: this commit's against the base version's, measured in pairs, alone on the machine."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from gates.check import Outcome
 from gates.checks.benchmarks import NAME, Paired, judge_benchmarks, not_compared
 from gates.checks.quality import no_verdict
 from host.errors import ConfigError, SlipwayError
+from host.files import remove_tree
 from settings.pipeline import Pipeline, Suite
 from tasks.checks.base_version import Base, NoBase
 from tasks.checks.benchmark_pairs import Comparing, Failed, Side
@@ -97,7 +97,7 @@ def _compare(
     other = base.for_checks(pipeline, workspace)
     if isinstance(other, NoBase):
         return Looked(not_compared(other.reason))
-    shutil.rmtree(workspace.root / NAME, ignore_errors=True)
+    remove_tree(workspace.root / NAME)
     sides = Side(base.version, other), Side(CANDIDATE, workspace)
     percent = limits.max_benchmark_regression_percent
     found = Comparing(suite, *sides, percent, limits.compare_seconds, tell).run()

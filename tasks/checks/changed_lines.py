@@ -11,6 +11,7 @@ from host.errors import SourceError
 from host.files import give
 from host.git import git
 from host.sandbox import run as sandbox
+from host.trees import shown
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import Workspace
 
@@ -18,7 +19,7 @@ TIMEOUT_S = 120
 LARGEST_REPORT_BYTES = 50_000_000
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no files at all
 # What a person's own git configuration could change about a diff.
-PLAIN = ("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
+PLAIN = ("--no-color", "--text", "--no-ext-diff", "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 
 
 class _File(BaseModel):
@@ -67,9 +68,20 @@ def _diff(workspace: Workspace) -> tuple[str, int]:
     what = (source.parent or EMPTY_TREE, source.commit, "--", "*.py")
     settings = ("-c", "core.quotePath=false", "diff", *PLAIN)
     diff = git(*settings, "-U0", *what, at=source.repository)
+    _refuse_other_lines(diff)
     rows = filter(None, git(*settings, "--numstat", "-z", *what, at=source.repository).split("\0"))
     counts = [row.split("\t", 1)[0] for row in rows]
     return f"{diff}\n", sum(int(count) for count in counts if count.isdigit())
+
+
+def _refuse_other_lines(diff: str) -> None:
+    """Raise SourceError for a line that Python reads as several: then changes of it are fewer than they are."""
+    file = ""
+    for line in diff.split("\n"):
+        if line.startswith("+++ b/"):
+            file = line.removeprefix("+++ b/")
+        elif line.startswith("+") and "\r" in line[:-1]:
+            raise SourceError(f"{shown(file)} ends lines with a carriage return alone, which git takes for one line")
 
 
 def _make_repository(source: Path) -> None:

@@ -183,6 +183,7 @@ class _Trial:
             sandbox=self._box(),
             timeout_s=timeout_s,
             cancelled=self.workspace.cancelled,
+            others=True,  # the app and its database
         )
 
     def _box(self) -> Sandbox:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 import zipfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gates.checks.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
 from gates.checks.quality import no_verdict
 from host.errors import SlipwayError, ToolError
+from host.files import remove_tree
 from settings.pipeline import Coverage, Pipeline
 from tasks.checks.changed_lines import look_at_changes
 from tasks.checks.cores import on_a_core
@@ -84,7 +84,7 @@ def look_at_coverage(
     if pipeline.coverage is None:
         return Looked(no_verdict(NAME, "config/pipeline.toml has no [coverage]"))
     started = time.monotonic()
-    shutil.rmtree(workspace.root / NAME, ignore_errors=True)
+    remove_tree(workspace.root / NAME)
     try:
         looking = _Looking(pipeline, pipeline.coverage, workspace)
         seen, html = looking.look(data, lines)

@@ -39,6 +39,7 @@ RULES = (
     "host/git.py",
     "host/locks.py",
     "host/trees.py",
+    "host/yaml_size.py",
     "host/sandbox/*.py",
     "config/semgrep/**/*",
     "config/*.toml",
@@ -70,12 +71,8 @@ def matching(source: Source, globs: Sequence[str]) -> list[str]:
 
 
 def files_digest(source: Source, paths: Iterable[str]) -> str:
-    """Return a digest of these files of the commit: git's own hashes of content.
-
-    Every .gitattributes comes along: it decides what `git archive` leaves out and how it writes the rest.
-    """
-    attributes = [path for path in source.files if path.rpartition("/")[2] == ".gitattributes"]
-    chosen = sorted({*paths, *attributes})
+    """Return a digest of these files of the commit: git's own hashes of content, which is what is laid out."""
+    chosen = sorted({*paths})
     return hashlib.sha256("\0".join(f"{path}\0{source.files[path]}" for path in chosen).encode()).hexdigest()
 
 

@@ -13,6 +13,7 @@ from prefect.logging import get_run_logger
 from gates.checks.quality import no_verdict
 from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
 from host.errors import SlipwayError
+from host.files import remove_tree
 from host.masking import masked, secret_values
 from host.sandbox.run import Completed
 from settings.pipeline import Coverage, Suite
@@ -62,7 +63,7 @@ def look_at_suite(
     before: frozenset[str] | None = None,
 ) -> Looked:
     """Do what `run_suite` does, without a run around it."""
-    shutil.rmtree(workspace.root / name, ignore_errors=True)
+    remove_tree(workspace.root / name)
     try:
         return _Looking(name, suite, workspace, coverage).look(before)
     except SlipwayError as error:

@@ -10,12 +10,12 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from host.errors import ToolError
+from host.sandbox.run import CHECK_UID
 from tasks.checks import inside
 from tasks.source.git import Source
 
 SCRIPT = Path(inside.__file__).with_name("slipway_syntax.py")
 TIMEOUT_S = 120
-ATTRIBUTES = ".gitattributes"
 REGULAR = ("100644 ", "100755 ")
 
 
@@ -46,8 +46,8 @@ class Syntax(BaseModel):
 def read_syntax(archive: Path) -> Syntax:
     """Return what is told of an archived commit's Python.
 
-    A stranger's file may break the parser, so it runs in a process of its own: what breaks it makes all of them count
-    by content.
+    A stranger's file may break the parser, so it runs in a process of its own, as the user of checks and with bounds:
+    what breaks it, or is too large for it, makes all of them count by content.
     """
     try:
         state = archive.stat()
@@ -58,9 +58,10 @@ def read_syntax(archive: Path) -> Syntax:
 
 @functools.lru_cache(maxsize=4)
 def _parse(archive: Path, _state: tuple[int, int, int]) -> Syntax:
-    argv = [sys.executable, "-I", str(SCRIPT), str(archive)]
+    argv = [sys.executable, "-I", str(SCRIPT), str(CHECK_UID)]
     try:
-        done = subprocess.run(argv, capture_output=True, timeout=TIMEOUT_S, check=True)
+        with open(archive, "rb") as tar:
+            done = subprocess.run(argv, stdin=tar, capture_output=True, timeout=TIMEOUT_S, check=True)
         return Syntax.model_validate_json(done.stdout)
     except (OSError, subprocess.SubprocessError, ValidationError):
         return Syntax()
@@ -78,8 +79,6 @@ def code_digest(source: Source, paths: Iterable[str], measured: bool) -> str:
     code = {path for path in chosen if path.endswith(".py")}
     if code - set(modules) or any(module.reads_source for module in modules.values()):
         modules = {}
-    # .gitattributes decides how git lays files out: what was parsed is laid out already.
-    chosen |= {path for path in source.files if path.rpartition("/")[2] == ATTRIBUTES}
     rows = [f"{path}\0{_about(source.files[path], modules.get(path), measured)}" for path in sorted(chosen)]
     return hashlib.sha256("\0".join([sys.version, *rows]).encode()).hexdigest()
 

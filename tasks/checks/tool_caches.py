@@ -3,11 +3,13 @@
 import os
 import shutil
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
-from host.files import give
+from host.files import give, remove_tree
 from host.home import Home
 from host.sandbox.run import available, check_owner
+from host.trees import DEEPEST
 from tasks.source.git import Source
 
 LARGEST_CACHE_BYTES = 1_000_000_000
@@ -26,17 +28,17 @@ class ToolCache:
 
     def lend(self, directory: Path) -> None:
         """Put a copy of the cache, or an empty folder, where the tool will look for it. Safe to repeat and to race."""
-        shutil.rmtree(directory, ignore_errors=True)
+        remove_tree(directory)
         try:
             shutil.copytree(self.kept, directory, symlinks=True)
-        except (OSError, shutil.Error):  # there is none yet, or another run is just replacing it
-            shutil.rmtree(directory, ignore_errors=True)
+        except (OSError, RecursionError):  # there is none yet, another run is just replacing it, or it is too deep
+            remove_tree(directory)
             directory.mkdir(parents=True)
         give(directory, check_owner())
 
     def take_back(self, directory: Path) -> None:
         """Keep what the tool left there for the next run. Of two that end together one is kept."""
-        if directory.is_symlink() or not directory.is_dir() or _size(directory) > LARGEST_CACHE_BYTES:
+        if directory.is_symlink() or not directory.is_dir() or not _worth_keeping(directory):
             return
         self.kept.parent.mkdir(parents=True, exist_ok=True)
         old = self.kept.with_name(f"{self.kept.name}.{uuid.uuid4().hex[:8]}")
@@ -46,10 +48,15 @@ class ToolCache:
             directory.rename(self.kept)
         except OSError:
             pass  # another run was faster; what it kept is as good
-        shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(old)
 
 
-def _size(directory: Path) -> int:
-    return sum(
-        os.lstat(os.path.join(folder, name)).st_size for folder, _, names in os.walk(directory) for name in names
-    )
+def _worth_keeping(directory: Path) -> bool:
+    """Say whether what a tool left is of a size, and a depth, that a copy can be made of."""
+    size = 0
+    for folder, _, names in os.walk(directory):
+        size += sum(os.lstat(os.path.join(folder, name)).st_size for name in names)
+        if size > LARGEST_CACHE_BYTES or len(Path(folder).relative_to(directory).parts) > DEEPEST:
+            return False
+    return True

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host.errors import SourceError
-from host.git import git_bounded, git_bytes
+from host.files import write_atomically
+from host.git import git, git_bounded, git_bytes
 from host.trees import LONGEST_PATH_BYTES, TOO_LONG, Entry, Kind, UnsafeTree, refuse_unsafe, shown
 
+# What a commit's .gitattributes could change of its files between git's store and what is laid out: a message into a
+# file, another encoding, files left out. These lines win over every .gitattributes.
+AS_STORED = "* !export-subst !export-ignore !working-tree-encoding !text !eol !crlf !ident !filter !diff\n"
 LINK, SUBMODULE = "120000", "160000"
 FILES = ("100644", "100755", "100664")
 # A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 300,000.
 LONGEST_LISTING = 30_000_000
+LARGEST_TREE_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,26 @@ class _Row:
 def check_tree(copy: Path, commit: str) -> tuple[str, ...]:
     """Return the paths of a commit's submodules: empty folders, for they are not fetched.
 
-    Raises SourceError if a name or a link of the commit may not be laid out; the message names each.
+    Raises SourceError if a name or a link of the commit may not be laid out; the message names each. Also if its files
+    are larger together than LARGEST_TREE_BYTES: one content may stand under any number of names.
     """
     try:
         rows = _rows(copy, commit)
     except UnsafeTree as error:
         raise refusal(commit, error) from error
+    _refuse_large(commit, rows)
     targets = _targets(copy, [row for row in rows if row.mode == LINK])
     try:
         refuse_unsafe([_entry(row, targets) for row in rows])
     except UnsafeTree as error:
         raise refusal(commit, error) from error
     return tuple(shown(row.path) for row in rows if row.mode == SUBMODULE)
+
+
+def archive(copy: Path, commit: str, file: Path) -> None:
+    """Write a commit's files as a tar, each with exactly the content that git has for it."""
+    write_atomically(copy / "info" / "attributes", AS_STORED.encode())
+    git("archive", "--format=tar", f"--output={file}", commit, at=copy)
 
 
 def refusal(commit: str, error: UnsafeTree) -> SourceError:
@@ -56,6 +69,18 @@ def _rows(copy: Path, commit: str) -> list[_Row]:
         mode, _, content, size = about.decode().split()
         rows.append(_Row(mode, content, size, os.fsdecode(path)))
     return rows
+
+
+def _refuse_large(commit: str, rows: list[_Row]) -> None:
+    sizes = {row.path: int(row.size) for row in rows if row.size.isascii() and row.size.isdigit()}
+    total = sum(sizes.values())
+    if total > LARGEST_TREE_BYTES:
+        largest = sorted(sizes, key=lambda path: (-sizes[path], path))[:3]
+        named = ", ".join(f"{shown(path)} ({sizes[path] / 1e6:.0f} MB)" for path in largest)
+        raise SourceError(
+            f"commit {commit[:12]} has {total / 1e9:.1f} GB of files, expected at most {LARGEST_TREE_BYTES / 1e9:g} "
+            f"GB: each check gets a copy. The largest: {named}"
+        )
 
 
 def _entry(row: _Row, targets: dict[str, str]) -> Entry:

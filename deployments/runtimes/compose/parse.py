@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 LARGEST = 1_000_000  # bytes of one file
 MOST = 20_000  # values of one file, those that an alias repeats counted each time
 DEEPEST = 60
+LONGEST_NUMBER = 100  # digits; nothing that compose takes as a number has more
 MERGE = "<<"
 TAG = "tag:yaml.org,2002:"
 PLAIN = "plain"
@@ -155,6 +156,8 @@ def _plain(text: str) -> Any:
 def _whole(text: str) -> int | None:
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     digits = digits.replace("_", "")
+    if len(digits) > LONGEST_NUMBER:
+        return None
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdecimal():
         digits = f"0o{digits[1:]}"
     try:

@@ -1,4 +1,4 @@
-"""Tell what the Python files of a commit mean: `python -I slipway_syntax.py ARCHIVE`, a tar; writes JSON to stdout.
+"""Tell what the Python files of a commit mean: `python -I slipway_syntax.py UID < ARCHIVE`, a tar; JSON to stdout.
 
     {"modules": {PATH: {"meaning": DIGEST, "shape": DIGEST, "lines": [...], "imports": [...], "words": [...],
                         "loads": BOOL, "reads_source": BOOL}},
@@ -15,7 +15,9 @@ import ast
 import hashlib
 import io
 import json
+import os
 import re
+import resource
 import sys
 import tarfile
 import tokenize
@@ -23,6 +25,7 @@ import warnings
 from typing import Any, Optional
 
 LARGEST_BYTES = 2_000_000
+MOST_MEMORY_BYTES, MOST_CPU_S = 1_500_000_000, 600
 # How a module loads what no import statement names: each by one of these.
 LOADERS = frozenset(
     "archunitpython celery cloudpickle code codeop ctypes dill django grimp imp importlib importlinter joblib "
@@ -158,12 +161,23 @@ def look(content: bytes) -> Optional[dict[str, Any]]:
     }
 
 
-def main(archive: str) -> None:
+def confine(uid: int) -> None:
+    """Give up what a file that breaks the parser could use: root's rights, the host's memory and processor."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CPU, (MOST_CPU_S, MOST_CPU_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def main() -> None:
     warnings.simplefilter("error")
     modules: dict[str, Any] = {}
     settings: dict[str, str] = {}
     words: dict[str, list[str]] = {}
-    with tarfile.open(archive) as files:
+    with tarfile.open(fileobj=sys.stdin.buffer) as files:
         for member in files:
             name = member.name
             if not (name.endswith((".py", *NAMING)) and member.isreg() and member.size <= LARGEST_BYTES):
@@ -182,4 +196,5 @@ def main(archive: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    confine(int(sys.argv[1]))
+    main()

@@ -27,8 +27,10 @@ class Machine:
         (where / "schedstat").write_text(f"{ran_s * 1e9:.0f} {waited_s * 1e9:.0f} 7\n")
         (where / "children").write_text(children)
 
-    def patience(self, limit_s: float = 10, pid: int | None = None, blind_s: float = 0) -> Patience:
-        return Patience(limit_s, pid, blind_s, self.proc, self.clock)
+    def patience(
+        self, limit_s: float = 10, pid: int | None = None, blind_s: float = 0, others: bool = False
+    ) -> Patience:
+        return Patience(limit_s, pid, blind_s, others, self.proc, self.clock)
 
 
 @pytest.fixture
@@ -125,3 +127,35 @@ def test_nothing_waits_for_ever(machine: Machine, limit_s: float, most_s: float)
     assert not patience.over()
     machine.now_s += 0.1
     assert patience.over()
+
+
+@pytest.mark.parametrize(("others", "over"), [(False, True), (True, False)])
+def test_what_asks_others_waits_while_the_machine_is_busy(machine: Machine, others: bool, over: bool) -> None:
+    machine.pressure(0)
+    machine.thread(7, ran_s=0, waited_s=0)
+    patience = machine.patience(10, pid=7, others=others)
+    for second in range(1, 13):
+        machine.now_s += 1
+        machine.pressure(0.9 * second)
+        machine.thread(7, ran_s=0.01 * second, waited_s=0)
+        ended = patience.over()
+    assert ended is over
+
+
+def test_what_asks_others_ends_at_its_limit_on_a_quiet_machine_and_at_ten_times_it_on_any(machine: Machine) -> None:
+    for pressure, end_s in ((0.0, 10), (1.0, 100)):
+        machine.pressure(0)
+        machine.thread(7, ran_s=0, waited_s=0)
+        patience, began_s = machine.patience(10, pid=7, others=True), machine.now_s
+        while not patience.over():
+            machine.now_s += 1
+            machine.pressure(pressure * (machine.now_s - began_s))
+        assert machine.now_s - began_s == end_s
+
+
+def test_where_the_pressure_is_not_told_what_asks_others_has_its_own_waiting_excused(machine: Machine) -> None:
+    machine.thread(7, ran_s=0, waited_s=0)
+    patience = machine.patience(10, pid=7, others=True)
+    machine.now_s += 10
+    machine.thread(7, ran_s=1, waited_s=1)
+    assert not patience.over() and patience.spent_s() == pytest.approx(9)

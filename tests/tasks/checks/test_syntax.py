@@ -140,7 +140,7 @@ def test_what_reads_no_python_lets_comments_pass(tmp_path: Path, harmless: str) 
     assert one == digests(tmp_path / "other", CODE.replace("# a", "# another"), test=harmless)
 
 
-def test_data_modes_links_and_attributes_count_by_content(tmp_path: Path) -> None:
+def test_data_modes_and_links_count_by_content_and_attributes_not_at_all(tmp_path: Path) -> None:
     files: dict[str, str | bytes] = {"shop.py": CODE, "data.json": "1", "a/.gitattributes": "* text"}
     before = commit(tmp_path / "one", files)
 
@@ -153,7 +153,7 @@ def test_data_modes_links_and_attributes_count_by_content(tmp_path: Path) -> Non
     assert not changed("shop.py", CODE + "# more\n")
     assert not changed("other.py", "X = 1")
     assert changed("data.json", "2")
-    assert changed("a/.gitattributes", "* -text")
+    assert not changed("a/.gitattributes", "* -text"), "files are laid out as they are stored"
     assert changed("shop.py", CODE, shop="100755")
     assert changed("shop.py", CODE, shop="120000")
 
