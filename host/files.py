@@ -92,6 +92,7 @@ def remove_tree(directory: Path) -> None:
                 waiting.append(Path(entry.path))
             else:
                 waiting.append(directory / uuid.uuid4().hex)
+                os.chmod(entry.path, 0o700)  # only who may write to a folder may move it
                 os.rename(entry.path, waiting[-1])
         if folder != directory:
             os.rmdir(folder)

@@ -222,7 +222,9 @@ def test_a_folder_of_any_depth_is_removed_and_no_link_is_followed(tmp_path: Path
     (tmp_path / "kept").write_text("x")
     _deep(tmp_path / "deep", 3000)
     (tmp_path / "deep" / "link").symlink_to(tmp_path)
-    (tmp_path / "deep" / "closed").mkdir(mode=0)
+    for closed in ("closed", "dddd/closed", "dddd/dddd/closed"):
+        (tmp_path / "deep" / closed / "inner").mkdir(parents=True)
+        (tmp_path / "deep" / closed).chmod(0)
     remove_tree(tmp_path / "deep")
     remove_tree(tmp_path / "never was")
     assert [one.name for one in tmp_path.iterdir() if one.name != "state"] == ["kept"]
