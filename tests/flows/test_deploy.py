@@ -17,12 +17,17 @@ from host.home import CHECKOUT
 
 # What differs between two creations of one thing. The version is git's or a digest, by the checkout's remotes.
 OF_ONE_CREATION = {"id", "created", "updated", "last_polled", "status", "version", "version_id", "version_info"}
+SETS = ("expect", "after", "for_each")  # of a trigger; the order in which a server tells one is chance
 KNOWN = "name: x, entrypoint: 'flows/report.py:report', work_pool: {name: prod, job_variables: {}}, tags: []"
 
 
 def lasting(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: lasting(one) for key, one in value.items() if key not in OF_ONE_CREATION}
+        return {
+            key: sorted(one) if key in SETS else lasting(one)
+            for key, one in value.items()
+            if key not in OF_ONE_CREATION
+        }
     return [lasting(one) for one in value] if isinstance(value, list) else value
 
 
@@ -31,7 +36,9 @@ def known(what: str) -> dict[str, Any]:
     found = httpx.post(f"{PREFECT_API_URL.value()}/{what}/filter", json={}, timeout=30).raise_for_status().json()
     if what == "deployments":
         return {f"{one['entrypoint']} {one['name']}": lasting(one) for one in found}
-    return {f"{one['name']} {one['trigger']['match']} {one['trigger']['expect']}": lasting(one) for one in found}
+    return {
+        f"{one['name']} {one['trigger']['match']} {sorted(one['trigger']['expect'])}": lasting(one) for one in found
+    }
 
 
 def test_the_same_as_prefect_deploy_and_repeatable(prefect_server: None) -> None:
