@@ -226,7 +226,7 @@ def test_slower_than_the_base_fails_and_as_fast_does_not(lab: Lab) -> None:
     ],
 )
 def test_a_base_that_cannot_be_asked_is_no_reason_to_fail(lab: Lab, base: str, seconds: int, reason: str) -> None:
-    looked = lab.run(base=base, duration_seconds=2, compare_seconds=seconds)
+    looked = lab.run(base=base, duration_seconds=6, compare_seconds=seconds)
     assert looked.check.outcome is Outcome.PASSED, looked.check
     assert reason in looked.check.notes[0]
     assert REGRESSION not in {one.name for one in looked.check.measures}
@@ -234,16 +234,16 @@ def test_a_base_that_cannot_be_asked_is_no_reason_to_fail(lab: Lab, base: str, s
 
 
 def test_too_little_time_to_compare_is_inconclusive_and_not_remembered(lab: Lab) -> None:
-    looked = lab.run(base="healthy", duration_seconds=2, compare_seconds=3)
+    looked = lab.run(base="healthy", duration_seconds=6, compare_seconds=3)
     assert looked.check.outcome is Outcome.PASSED, looked.check
     assert "inconclusive" in looked.check.notes[0]
     assert "comparison" not in looked.files
 
 
 def test_an_earlier_run_is_in_the_picture_only(lab: Lab) -> None:
-    first = lab.run(duration_seconds=2)
+    first = lab.run(duration_seconds=6)
     record = Record("load", "main", "0" * 40, "run", datetime.now(UTC), trend_data(first.files["trend"]))
-    assert lab.run("slow by half", earlier=(record,), duration_seconds=2).check.outcome is Outcome.PASSED
+    assert lab.run("slow by half", earlier=(record,), duration_seconds=6).check.outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
