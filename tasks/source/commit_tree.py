@@ -6,12 +6,14 @@ from pathlib import Path
 
 from host.errors import SourceError
 from host.files import write_atomically
-from host.git import git, git_bounded, git_bytes
+from host.git import git, git_bounded, git_bytes, run_git
 from host.trees import LONGEST_PATH_BYTES, TOO_LONG, Entry, Kind, UnsafeTree, refuse_unsafe, shown
 
 # What a commit's .gitattributes could change of its files between git's store and what is laid out: a message into a
 # file, another encoding, files left out. These lines win over every .gitattributes.
 AS_STORED = "* !export-subst !export-ignore !working-tree-encoding !text !eol !crlf !ident !filter !diff\n"
+# Those that somebody may count on: they would leave a file out, or change its content.
+COUNTED_ON = r"[[:space:]]((export-subst|export-ignore|ident|crlf|eol=crlf)([[:space:]]|$)|working-tree-encoding=)"
 LINK, SUBMODULE = "120000", "160000"
 FILES = ("100644", "100755", "100664")
 # A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 300,000.
@@ -54,6 +56,16 @@ def archive(copy: Path, commit: str, file: Path) -> None:
     git("archive", "--format=tar", f"--output={file}", commit, at=copy)
 
 
+def overruled(copy: Path, commit: str) -> tuple[str, ...]:
+    """Return the paths of a commit's .gitattributes that ask for other files than those stored."""
+    argv = ("grep", "-l", "-z", "-a", "-E", "-e", COUNTED_ON, commit, "--", ":(glob)**/.gitattributes")
+    done = run_git(*argv, at=copy)
+    if done.returncode not in (0, 1):  # 1: there are none
+        raise SourceError(f"git grep in {copy}: {done.stderr.decode(errors='replace').strip()[-600:]}")
+    named = done.stdout.decode(errors="replace").split("\0")
+    return tuple(shown(name.removeprefix(f"{commit}:")) for name in named if name)
+
+
 def refusal(commit: str, error: UnsafeTree) -> SourceError:
     """Return the error of a commit whose tree is not laid out."""
     return SourceError(f"commit {commit[:12]} cannot be laid out: {error}; take that out of it")
@@ -79,7 +91,7 @@ def _refuse_large(commit: str, rows: list[_Row]) -> None:
         named = ", ".join(f"{shown(path)} ({sizes[path] / 1e6:.0f} MB)" for path in largest)
         raise SourceError(
             f"commit {commit[:12]} has {total / 1e9:.1f} GB of files, expected at most {LARGEST_TREE_BYTES / 1e9:g} "
-            f"GB: each check gets a copy. The largest: {named}"
+            f"GB, since each check gets a copy; take out the largest: {named}"
         )
 
 

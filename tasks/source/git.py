@@ -20,7 +20,7 @@ from host.trees import UnsafeTree, unpack
 from settings.pipeline import App, read_pipeline
 from tasks.retries import repeatable
 from tasks.source.borrowed import borrow, borrow_index, top_of
-from tasks.source.commit_tree import archive, check_tree, refusal
+from tasks.source.commit_tree import archive, check_tree, overruled, refusal
 from tasks.source.prefect_blocks import repository_login
 
 SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
@@ -227,7 +227,7 @@ def fetch_source(app: App, wanted: str | None, directory: Path, fork: bool = Fal
     if not wanted:
         refuse_dirty(app)
     commit = resolve(copy, wanted or f"refs/heads/{app.branch}")
-    tell_submodules(check_tree(copy, commit))
+    tell_left_out(check_tree(copy, commit), overruled(copy, commit))
     branch = _branch_of(copy, commit, (app.branch, *app.protected, (wanted or "").removeprefix("refs/heads/")))
     tar = directory / "source.tar"
     directory.mkdir(parents=True, exist_ok=True)
@@ -261,13 +261,19 @@ def _branch_of(copy: Path, commit: str, first: Sequence[str]) -> str:
     return next((name for name in (*first, *branches) if name in branches), "")
 
 
-def tell_submodules(paths: Sequence[str]) -> None:
-    """Say in the run's log which submodules the commit names: they are not fetched."""
-    if paths:
+def tell_left_out(submodules: Sequence[str], attributes: Sequence[str]) -> None:
+    """Say in the run's log which submodules the commit names, and which attributes: none of them is obeyed."""
+    if submodules:
         get_run_logger().warning(
             "%d submodules are not fetched, and empty for every check and in the artifact: %s",
-            len(paths),
-            ", ".join(paths)[:600],
+            len(submodules),
+            ", ".join(submodules)[:600],
+        )
+    if attributes:
+        get_run_logger().warning(
+            "files are laid out as git stores them: export-subst, export-ignore, ident, working-tree-encoding and "
+            "eol=crlf change nothing, which stand in %s",
+            ", ".join(attributes)[:600],
         )
 
 

@@ -9,8 +9,8 @@ from host.errors import SourceError
 from host.git import git, git_bytes
 from tasks.retries import once
 from tasks.source.borrowed import borrow, head_of, top_of
-from tasks.source.commit_tree import archive, check_tree
-from tasks.source.git import Source, compared_with, tell_submodules, tracked
+from tasks.source.commit_tree import archive, check_tree, overruled
+from tasks.source.git import Source, compared_with, tell_left_out, tracked
 
 
 @once("source", "working tree")
@@ -31,7 +31,7 @@ def read_working_tree(path: Path, directory: Path) -> Source:
     git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
     tree = git("write-tree", f"--prefix={folder}", at=copy)
     commit = _commit(copy, tree, base, head)
-    tell_submodules(check_tree(copy, commit))
+    tell_left_out(check_tree(copy, commit), overruled(copy, commit))
     tar = directory / "source.tar"
     archive(copy, commit, tar)
     branch = _branch(top)

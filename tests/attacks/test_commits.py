@@ -98,7 +98,9 @@ ATTRIBUTES = {
 
 @pytest.mark.parametrize("kind", ATTRIBUTES)
 @pytest.mark.parametrize("where", [".gitattributes", "pkg/.gitattributes"])
-def test_a_commit_is_laid_out_as_it_is_stored(repository: Repository, tmp_path: Path, kind: str, where: str) -> None:
+def test_a_commit_is_laid_out_as_it_is_stored(
+    repository: Repository, tmp_path: Path, kind: str, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
     body = b"'''\n$Format:%b$ $Id$\n'''\nx = 1\n"
     place = where.replace(".gitattributes", "app.py")
     files = {where: ATTRIBUTES[kind], place: body}
@@ -108,6 +110,19 @@ def test_a_commit_is_laid_out_as_it_is_stored(repository: Repository, tmp_path: 
         laid = source.lay_out(tmp_path / f"tree{number}", os.geteuid())
         assert (laid / place).read_bytes() == body
     assert files_digest(one, [place]) == files_digest(two, [place]), "so what was found out about one holds for both"
+    assert f"change nothing, which stand in {where}" in caplog.text
+
+
+def test_attributes_that_change_no_file_are_not_told(
+    repository: Repository, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fetch(
+        repository,
+        tmp_path / "1",
+        repository.commit({".gitattributes": b"*.sh text eol=lf -export-ignore\n* identity\n"}),
+    )
+    fetch(repository, tmp_path / "2", repository.commit({"docs": b"say app.py export-subst\n"}))
+    assert "change nothing" not in caplog.text
 
 
 def test_a_working_tree_is_laid_out_as_it_would_be_stored(repository: Repository, tmp_path: Path) -> None:
@@ -189,7 +204,7 @@ def test_one_content_under_many_names_does_not_fill_the_disk(
     files = {f"f{number:03d}": b"\0" * 10_000 for number in range(290)}
     fetch(repository, tmp_path / "fits", repository.commit(files))
     repository.commit(files | {"data/one more": b"\0" * 10_001})
-    with pytest.raises(SourceError, match=r"0.0 GB of files.*The largest: data/one more \(0 MB\), f000 "):
+    with pytest.raises(SourceError, match=r"0.0 GB of files.*take out the largest: data/one more \(0 MB\), f000 "):
         fetch(repository, tmp_path / "made")
     assert not (tmp_path / "made" / "source.tar").exists()
 

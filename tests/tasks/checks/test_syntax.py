@@ -159,7 +159,7 @@ def test_data_modes_and_links_count_by_content_and_attributes_not_at_all(tmp_pat
 
 
 def test_what_git_lays_out_is_what_is_parsed(tmp_path: Path) -> None:
-    """An attribute may write into a comment: what counts is the archive, not the content that git hashes."""
+    """What counts is the archive, not the content that git names."""
     plain = commit(tmp_path / "one", {"shop.py": "X = 1  # $Format:%B$\n"})
     written = commit(tmp_path / "two", {"shop.py": "X = 1  # told\nX = 2\n"})
     other = Source("c" * 40, "1", "main", (), written.archive, plain.files)
