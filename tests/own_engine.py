@@ -86,7 +86,7 @@ class OwnEngine:
             self.engine.remove(self.engine.containers({}))
             self.engine.remove_networks({})
         self.stop()
-        subprocess.run(["umount", str(self.directory / "data")], capture_output=True, timeout=30, check=False)
+        subprocess.run(["umount", str(self.directory / "data")], capture_output=True, timeout=120, check=False)
         shutil.rmtree(self.directory, ignore_errors=True)
 
 

@@ -1,4 +1,7 @@
-"""Is an address up? Asked every 100 ms on a fresh connection, whatever became of the question before."""
+"""Is an address up? Asked every 100 ms on a fresh connection, whatever became of the question before.
+
+An answer that comes late is late, not missing: a busy host makes an address slow, and slow is not down.
+"""
 
 import asyncio
 import time
@@ -8,7 +11,7 @@ from typing import Any
 import httpx
 
 INTERVAL_S = 0.1
-TIMEOUT_S = 2.0
+LATE_S = 2.0
 LISTED = 200
 
 
@@ -18,11 +21,13 @@ class Downtime:
 
     A time down lasts from the first question without a good answer (complete, below 500) to the next question with
     one: exact to the interval of 0.1 s. What came before the first good answer is not downtime; `first_good_at` says
-    when that was.
+    when that was. A good answer after more than 2 s is counted as late, and is good.
     """
 
     asked: int = 0
     good: int = 0
+    late: int = 0
+    slowest_s: float = 0.0
     first_good_at: float | None = None
     last_at: float = 0.0
     total_s: float = 0.0
@@ -31,11 +36,13 @@ class Downtime:
     intervals: list[dict[str, Any]] = field(default_factory=list)
     _what: str = ""
 
-    def add(self, at: float, failure: str | None) -> None:
+    def add(self, at: float, failure: str | None, took_s: float = 0.0) -> None:
         """Count one answer; `at` is when its question was asked, `failure` None when it was good."""
         self.asked += 1
         self.last_at = at
         if failure is None:
+            self.late += took_s > LATE_S
+            self.slowest_s = max(self.slowest_s, took_s)
             self._up(at)
         elif self.first_good_at is not None and self.down_since is None:
             self.down_since, self._what = at, failure
@@ -59,6 +66,8 @@ class Downtime:
         return {
             "asked": self.asked,
             "good": self.good,
+            "late": self.late,
+            "slowest_s": self.slowest_s,
             "first_good_at": self.first_good_at,
             "down_since": self.down_since,
             "downtime_s": None if self.first_good_at is None else lengths,
@@ -67,12 +76,14 @@ class Downtime:
 
 
 class Probe:
-    """Asks one URL until cancelled."""
+    """Asks one URL until cancelled. A question without a complete answer for `timeout_s` had none."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_s: float) -> None:
         self.url = url
+        self._timeout_s = timeout_s
         self._downtime = Downtime()
-        self._answers: dict[int, tuple[float, str | None]] = {}
+        self._answers: dict[int, tuple[float, str | None, float]] = {}
+        self._sent = 0
         self._next = 0
 
     async def run(self) -> None:
@@ -85,28 +96,28 @@ class Probe:
             ) as client,  # nosec B113  # each request has a deadline of its own
             asyncio.TaskGroup() as questions,
         ):
-            start, number = loop.time(), 0
+            start = loop.time()
             while True:
-                await asyncio.sleep(max(0.0, start + number * INTERVAL_S - loop.time()))
-                questions.create_task(self._ask(client, number))
-                number += 1
+                await asyncio.sleep(max(0.0, start + self._sent * INTERVAL_S - loop.time()))
+                questions.create_task(self._ask(client, self._sent))
+                self._sent += 1
 
     def report(self) -> dict[str, Any]:
         """Return what is known by now."""
-        return {"url": self.url, **self._downtime.report()}
+        return {"url": self.url, **self._downtime.report(), "unanswered": self._sent - self._downtime.asked}
 
     async def _ask(self, client: httpx.AsyncClient, number: int) -> None:
-        at = time.time()
+        at, began = time.time(), time.monotonic()
         failure: str | None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 status = (await client.get(self.url)).status_code
             failure = f"HTTP {status}" if status >= 500 else None
         except TimeoutError:
-            failure = f"no complete answer within {TIMEOUT_S:g} s"
+            failure = f"no complete answer within {self._timeout_s:g} s"
         except httpx.HTTPError as error:
             failure = f"{type(error).__name__}: {error}"
-        self._answers[number] = (at, failure)
+        self._answers[number] = (at, failure, time.monotonic() - began)
         while self._next in self._answers:
             self._downtime.add(*self._answers.pop(self._next))
             self._next += 1

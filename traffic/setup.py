@@ -11,7 +11,7 @@ from host.errors import HealthError
 from traffic.profile import NONCE, Profile, Setup, fill_entry
 
 REACH_S = 10.0
-ANSWER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 120.0
 
 
 async def set_up(client: httpx.AsyncClient, profile: Profile, target: str) -> dict[str, str]:

@@ -63,7 +63,9 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
     for name, probe in traffic["probes"].items():
         down = probe["downtime_s"]
         said = f"longest {down['longest']:.2f} s, together {down['total']:.2f} s" if down else "never answered well"
-        console.print(f"  downtime of {name}: {said} ({probe['asked']} probes)")
+        slow = f", {probe['late']} late, the slowest {probe['slowest_s']:.1f} s" if probe["late"] else ""
+        open_ = f", {probe['unanswered']} not answered yet" if probe["unanswered"] else ""
+        console.print(f"  downtime of {name}: {said} ({probe['asked']} probes{slow}{open_})")
 
 
 def expectations(

@@ -119,7 +119,7 @@ class Strangers:
         done = []
         for name, url, context in [*tried, ("plain HTTP", f"http://{address}{path}", None)]:
             try:
-                answer = httpx.post(url, json=[], verify=context or self.plain, trust_env=False, timeout=10)
+                answer = httpx.post(url, json=[], verify=context or self.plain, trust_env=False, timeout=120)
             except httpx.HTTPError:
                 continue
             if answer.status_code != 400 or "HTTP request to an HTTPS server" not in answer.text:

@@ -239,7 +239,7 @@ def test_no_app_reads_the_processes_of_another_environment(reader: str, home: Pa
             cancelled=stop,
         )
         try:
-            assert up.wait(30)
+            assert up.wait(120)
             box = Sandbox(Isolation.UID, uid=uid)
             done = sandbox.run([system, "-c", READER, mark], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
         finally:
@@ -343,7 +343,7 @@ key, mirror, port, report = sys.argv[1:]
 for path in (key, mirror, os.path.dirname(os.path.dirname(key)) + "/bin"):
     print(path, "reached" if os.path.exists(path) else "out of sight")
 try:
-    socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+    socket.create_connection(("127.0.0.1", int(port)), timeout=120).close()
     print("network reached")
 except OSError:
     print("network out of reach")

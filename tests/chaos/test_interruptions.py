@@ -39,7 +39,7 @@ def traffic(installation: Installation) -> Iterator[Traffic]:
     profile = load(CHECKOUT / "examples" / "story" / "traffic.toml")
     generator = Traffic(profile, installation.place().url, rate=20)
     with generator.background():
-        wait_for(lambda: generator.report()["totals"]["ok"] > 20, "traffic flows", 30)
+        wait_for(lambda: generator.report()["totals"]["ok"] > 20, "traffic flows", 120)
         yield generator
 
 
@@ -55,7 +55,7 @@ def assert_settled(installation: Installation) -> None:
     assert ledger.unfinished is None
     assert ledger.live is not None and ledger.routing is not None
     assert place.router.version() == ledger.routing["version"]
-    assert httpx.get(place.url + "/health/overall", timeout=5).json()["status"] in ("healthy", "degraded")
+    assert httpx.get(place.url + "/health/overall", timeout=120).json()["status"] in ("healthy", "degraded")
 
 
 def kill_holder(installation: Installation) -> int:
@@ -205,7 +205,7 @@ def test_killed_slot_and_router_come_back(installation: Installation) -> None:
     assert live is not None
     for program in (f"slot-{live.slot}", "router", "postgres"):
         place.supervisor.signal(program, signal.SIGKILL)
-        wait_for(lambda: _healthy(place.url), f"{program} is back", 30)
+        wait_for(lambda: _healthy(place.url), f"{program} is back", 120)
     assert_settled(installation)
 
 
@@ -218,7 +218,7 @@ def test_killed_supervisor_of_production_is_put_right_by_up(installation: Instal
         and one.info["cwd"] == str(installation.place().directory / "supervisor")
     )
     daemon.kill()
-    daemon.wait(10)
+    daemon.wait(120)
     assert _healthy(installation.place().url)  # what served goes on serving
     said = installation.slipway("up")
     assert said.returncode == 0, said.stdout + said.stderr

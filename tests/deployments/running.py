@@ -32,7 +32,7 @@ class Backend(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
-            self.release.wait(20)
+            self.release.wait(120)
         body = json.dumps({"slot": self.name, "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
         self.send_response(500 if self.path.startswith("/fail") else 200)
         self.send_header("content-length", str(len(body)))
@@ -65,7 +65,7 @@ class Running:
         self.log = directory / "envoy.log"
         self.process: subprocess.Popen[bytes] | None = None
         fresh = httpx.Limits(max_keepalive_connections=0)
-        self.client = httpx.Client(timeout=20, trust_env=False, verify=False, limits=fresh)
+        self.client = httpx.Client(timeout=120, trust_env=False, verify=False, limits=fresh)
 
     def start(self) -> None:
         self.router.prepare()

@@ -302,7 +302,7 @@ class Shop:
 
     def says(self) -> list[str]:
         """Return what the version at the public address says that it is."""
-        words: list[str] = httpx.get(self.place().url, timeout=5, trust_env=False).json()["how"]
+        words: list[str] = httpx.get(self.place().url, timeout=120, trust_env=False).json()["how"]
         return words
 
 

@@ -54,7 +54,7 @@ def test_nobody_answers_in_time(installation: Installation) -> None:
         return str(installation.api.call("GET", f"/flow_runs/{run}")["state"]["name"])
 
     # The server fails a paused run at its time by itself; the run then says what that was.
-    wait_for(lambda: name() == "Expired", "it says that it expired", 30)
+    wait_for(lambda: name() == "Expired", "it says that it expired", 120)
     assert installation.place(Target("staging")).ledger().questions == {}
 
 

@@ -51,4 +51,4 @@ def test_a_cancelled_run_leaves_no_process(installation: Installation) -> None:
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     installation.api.call("POST", f"/flow_runs/{run}/set_state", cancelling)
     wait_for(lambda: installation.state(run) == "CANCELLED", "the run is cancelled", 90)
-    wait_for(lambda: not left(), f"nothing is left: {left()}", 30)
+    wait_for(lambda: not left(), f"nothing is left: {left()}", 120)

@@ -108,6 +108,6 @@ def commit(repository: Path, branch: str, script: str) -> None:
 def git(repository: Path, *argv: str) -> str:
     env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     done = subprocess.run(
-        ["git", *argv], cwd=repository, env=env, capture_output=True, text=True, timeout=30, check=True
+        ["git", *argv], cwd=repository, env=env, capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout.strip()

@@ -63,7 +63,7 @@ class Prometheus:
     def use_the_app(self) -> None:
         """Do with production what people do, so that there is something to count."""
         url = self.installation.place().url
-        with httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
             account = {"email": f"p{time.monotonic_ns()}@example.com", "password": "correct horse battery"}
             client.post("/api/register", json=account).raise_for_status()
             token = client.post("/api/login", json=account).raise_for_status().json()["token"]
@@ -133,7 +133,7 @@ def test_the_figures_agree_with_the_journal(prometheus: Prometheus) -> None:
     operations = prometheus.installation.place().ledger().operations
     promoted = sum(one.kind == "release" and one.outcome == "promoted" for one in operations)
     query = 'slipway_operations_total{environment="production", operation="release", outcome="promoted"}'
-    wait_for(lambda: [one["value"][1] for one in prometheus.ask(query)] == [str(promoted)], f"{promoted} promoted", 30)
+    wait_for(lambda: [one["value"][1] for one in prometheus.ask(query)] == [str(promoted)], f"{promoted} promoted", 120)
 
 
 def test_loki_queries_name_labels_that_the_logs_have(prometheus: Prometheus) -> None:

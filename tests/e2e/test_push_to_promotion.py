@@ -38,7 +38,7 @@ for line in sys.stdin:
         "x-hub-signature-256": "sha256=" + hmac.new(secret, raw, hashlib.sha256).hexdigest(),
     }}
     request = urllib.request.Request("{url}", raw, headers)
-    assert urllib.request.urlopen(request, timeout=20).status == 202
+    assert urllib.request.urlopen(request, timeout=120).status == 202
 """
 
 

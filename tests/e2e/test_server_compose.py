@@ -83,7 +83,7 @@ def docker(*argv: str) -> str:
 def test_the_server_answers_with_the_login_only_and_keeps_state_and_messages_outside(server: Server) -> None:
     url, project = server.plain, server.project
     assert httpx.post(f"{url}/flows/count", json={}, trust_env=False).status_code == 401
-    with httpx.Client(auth=AUTH, trust_env=False, timeout=20) as client:
+    with httpx.Client(auth=AUTH, trust_env=False, timeout=120) as client:
         made = client.post(f"{url}/flows/", json={"name": "made by a test"})
         assert made.status_code == 201
         assert client.post(f"{url}/flows/count", json={}).json() == 1
@@ -101,7 +101,7 @@ def test_the_server_answers_with_the_login_only_and_keeps_state_and_messages_out
 def _speaks_tls(server: Server) -> None:
     """By the name that the certificate is for, with the login, and with the WebSocket that workers hold."""
     as_named = {"extensions": {"sni_hostname": NAME}}
-    with httpx.Client(verify=server.trusted, trust_env=False, timeout=20) as client:
+    with httpx.Client(verify=server.trusted, trust_env=False, timeout=120) as client:
         refused = client.post(f"{server.tls}/flows/count", json={}, **as_named)  # type: ignore[arg-type]
         assert refused.status_code == 401 and "strict-transport-security" in refused.headers
         counted = client.post(f"{server.tls}/flows/count", json={}, auth=AUTH, **as_named)  # type: ignore[arg-type]
@@ -115,4 +115,4 @@ def _speaks_tls(server: Server) -> None:
         subprotocols=[Subprotocol("prefect")],
     ) as socket:
         socket.send(json.dumps({"type": "auth", "token": ":".join(AUTH)}))
-        assert json.loads(socket.recv(timeout=20))["type"] == "auth_success"
+        assert json.loads(socket.recv(timeout=120))["type"] == "auth_success"

@@ -35,7 +35,7 @@ def push(installation: Installation, branch: str, commit: str, before: str) -> h
         "x-hub-signature-256": "sha256=" + hmac.new(secret, raw, hashlib.sha256).hexdigest(),
     }
     url = f"http://127.0.0.1:{os.environ['SLIPWAY_RECEIVER_PORT']}/github"
-    return httpx.post(url, content=raw, headers=headers, timeout=20)
+    return httpx.post(url, content=raw, headers=headers, timeout=120)
 
 
 def runs_of(installation: Installation, flow: str, parameter: str, commit: str) -> list[dict[str, Any]]:
@@ -71,5 +71,5 @@ def test_a_forged_push_starts_nothing(installation: Installation) -> None:
         "x-github-event": "push",
         "x-github-delivery": "forged-delivery",
     }
-    assert httpx.post(url, json={"after": commit}, headers=headers, timeout=20).status_code == 401
+    assert httpx.post(url, json={"after": commit}, headers=headers, timeout=120).status_code == 401
     assert runs_of(installation, "ci", "commit", commit) == []

@@ -67,7 +67,7 @@ def promote(made: Shop, digest: str, environment: str) -> None:
 
 
 def ask(method: str, path: str, body: Any = None) -> Any:
-    answer = httpx.request(method, f"{PREFECT_API_URL.value()}{path}", json=body, timeout=30)
+    answer = httpx.request(method, f"{PREFECT_API_URL.value()}{path}", json=body, timeout=120)
     return answer.raise_for_status().json()
 
 

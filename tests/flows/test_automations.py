@@ -39,13 +39,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watched]:
 
 
 def send(url: str, *events: dict[str, Any]) -> None:
-    httpx.post(f"{url}/events", json=events, timeout=30).raise_for_status()
+    httpx.post(f"{url}/events", json=events, timeout=120).raise_for_status()
 
 
 def started(url: str) -> list[dict[str, Any]]:
     """Return the parameters of the rollbacks that were started by a deployment: other tests run the flow itself."""
     query = {"flows": {"name": {"any_": ["rollback"]}}, "limit": 50}
-    found = httpx.post(f"{url}/flow_runs/filter", json=query, timeout=30).raise_for_status().json()
+    found = httpx.post(f"{url}/flow_runs/filter", json=query, timeout=120).raise_for_status().json()
     return [run["parameters"] for run in found if run["deployment_id"]]
 
 
@@ -88,6 +88,6 @@ def test_only_what_is_wanted_starts_a_rollback_of_the_blamed_digest_once(deploye
         "automatic": True,
     }
     assert second["environment"] == "staging"
-    found = httpx.post(f"{deployed}/automations/filter", json={}, timeout=30).raise_for_status().json()
+    found = httpx.post(f"{deployed}/automations/filter", json={}, timeout=120).raise_for_status().json()
     names = [one["name"] for one in found]
     assert names.count("roll back production when it is unhealthy") == 1  # by which a person pauses it

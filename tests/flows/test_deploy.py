@@ -33,7 +33,7 @@ def lasting(value: Any) -> Any:
 
 def known(what: str) -> dict[str, Any]:
     """Return the server's deployments or automations by a name that is theirs alone."""
-    found = httpx.post(f"{PREFECT_API_URL.value()}/{what}/filter", json={}, timeout=30).raise_for_status().json()
+    found = httpx.post(f"{PREFECT_API_URL.value()}/{what}/filter", json={}, timeout=120).raise_for_status().json()
     if what == "deployments":
         return {f"{one['entrypoint']} {one['name']}": lasting(one) for one in found}
     return {

@@ -72,7 +72,7 @@ def test_it_waits_for_a_release_in_progress_and_then_looks_again(world: Watched)
 
     def release() -> None:
         with world.place().lease("release v2"):
-            done.wait(30)
+            done.wait(120)
             world.release()
 
     other = threading.Thread(target=release)

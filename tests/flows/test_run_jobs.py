@@ -146,7 +146,7 @@ def test_fail_fast_ends_what_runs_and_passes_nothing(memory: Memory, workspace: 
         return Looked(Check(name="endless", outcome=Outcome.NO_VERDICT, reason="cancelled"))
 
     def bad() -> Looked:
-        begun.wait(20)
+        begun.wait(120)
         return failed("bad")
 
     jobs = [
@@ -180,7 +180,7 @@ def test_what_needs_others_runs_as_soon_as_they_have_ended_and_before_what_must_
         return look
 
     def slow() -> Looked:
-        assert coverage_looked.wait(20), "coverage waited for what it does not need"
+        assert coverage_looked.wait(120), "coverage waited for what it does not need"
         ended.append("slow")
         return passed("slow")
 

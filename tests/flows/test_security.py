@@ -245,7 +245,7 @@ def events(environment: str, count: int) -> list[dict[str, Any]]:
     wanted = {"filter": {"event": {"name": [NEW_FINDING]}}, "limit": 50}
     until = time.monotonic() + 20
     while True:
-        answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=10).json()
+        answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=120).json()
         found = [one for one in answer["events"] if one["payload"]["environment"] == environment]
         if len(found) >= count or time.monotonic() > until:
             return found

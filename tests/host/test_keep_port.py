@@ -49,6 +49,6 @@ def test_a_port_that_somebody_has_is_told() -> None:
     with socket.create_server((LOCAL6, 0), family=socket.AF_INET6) as stranger:
         port = stranger.getsockname()[1]
         argv = [sys.executable, "-I", "-S", keep_port.__file__, LOCAL6, str(port)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     told = f"port {port} of ::1 cannot be kept: Address already in use\n"
     assert (done.returncode, done.stderr) == (os.EX_TEMPFAIL, told)

@@ -73,7 +73,7 @@ class App(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def answer_hang(self) -> None:
-        self.closing.wait(20)
+        self.closing.wait(120)
 
     def answer_drip(self) -> None:
         self.send_response(200)

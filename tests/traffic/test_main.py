@@ -378,6 +378,41 @@ def test_downtime_is_what_lies_between_good_answers(
     assert downtime.report()["downtime_s"] == expected
 
 
+def test_a_late_answer_is_late_and_not_down() -> None:
+    downtime = Downtime()
+    for at, took_s in ((1.0, 0.1), (1.1, 19.0), (1.2, 2.5), (1.3, 0.2)):
+        downtime.add(at, None, took_s)
+    report = downtime.report()
+    assert (report["downtime_s"], report["intervals"]) == ({"longest": 0, "total": 0}, [])
+    assert (report["good"], report["late"], report["slowest_s"]) == (4, 2, 19.0)
+
+
+def test_an_address_that_takes_questions_and_answers_none_is_down() -> None:
+    answered = False
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered
+        await reader.readuntil(b"\r\n\r\n")
+        if not answered:
+            answered = True
+            writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+            writer.close()
+
+    with server(handle) as url:
+        sender = Traffic(profile(QUICK), "http://127.0.0.1:1", 1, probes={"up": url}, request_timeout_s=0.5)
+        probe = sender._probes["up"]
+
+        async def ask_until_down() -> None:
+            task = asyncio.create_task(probe.run())
+            while probe.report()["down_since"] is None:
+                await asyncio.sleep(0.05)
+            task.cancel()
+
+        asyncio.run(ask_until_down())
+    report = probe.report()
+    assert report["good"] == 1 and report["asked"] > 1 and report["unanswered"] > 0
+
+
 def test_percentiles_are_right_to_two_percent() -> None:
     latencies = Latencies()
     assert latencies.report() == {"p50": None, "p95": None, "p99": None}
@@ -517,7 +552,7 @@ def test_sigterm_ends_it_with_a_final_report(tmp_path: Path, blue: Backend) -> N
     wait_for(under_way, "the report to be rewritten")
     assert json.loads(path.read_text())["finished"] is False
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, "")
     report = json.loads(path.read_text())
     assert report["finished"] is True
@@ -530,19 +565,19 @@ def test_sigterm_ends_it_with_a_final_report(tmp_path: Path, blue: Backend) -> N
 def test_the_exit_status_tells_of_loss(tmp_path: Path) -> None:
     with server(responder(b"")) as url:
         process = start(tmp_path, url, "--seconds", "0.5")
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     assert process.returncode == 1
     assert json.loads((tmp_path / "report.json").read_text())["totals"]["lost"] == 20
 
 
 def test_bad_input_is_one_line(tmp_path: Path) -> None:
     process = start(tmp_path, "http://127.0.0.1:1", text="[[request]]\n")
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=120)
     assert process.returncode == 2
     assert err.count("\n") == 1
     assert "traffic.toml: request[0].name" in err
     process = start(tmp_path, "http://127.0.0.1:1", "--probe", "nonsense")
-    assert "--probe" in process.communicate(timeout=20)[1]
+    assert "--probe" in process.communicate(timeout=120)[1]
 
 
 def test_a_report_that_cannot_be_written_ends_the_run(tmp_path: Path, blue: Backend) -> None:

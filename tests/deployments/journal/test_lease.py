@@ -188,7 +188,7 @@ def test_a_stuck_holder_that_lost_its_lock_is_ended_with_its_group(file: Path) -
         written(file, pid=started.pid, started=psutil.Process(started.pid).create_time())
         with hold(file, ENVIRONMENT, "next") as lease:
             assert lease.epoch == 5
-            assert started.wait(10) == -signal.SIGKILL
+            assert started.wait(120) == -signal.SIGKILL
             wait_for(lambda: not child.is_running(), "its group to be gone")
 
 

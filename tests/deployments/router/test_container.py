@@ -106,7 +106,7 @@ def _starts_again(made: Shop, engine: Engine) -> None:
     assert not [one for one in engine.containers(labels) if one.state == "running"]
     made.place().up()
     for _ in range(100):
-        if httpx.get(made.place().url, timeout=5, trust_env=False).status_code == 200:
+        if httpx.get(made.place().url, timeout=120, trust_env=False).status_code == 200:
             break
     assert made.says() == ["good", "two"]
     assert {one.service for one in engine.containers(labels) if one.state == "running"} >= {"web", "store", "ticker"}

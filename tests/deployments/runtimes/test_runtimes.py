@@ -37,7 +37,7 @@ def started(made: Shop, how: str, slot: str = "blue") -> tuple[Installed, int]:
 
 
 def ask(port: int) -> Any:
-    return json.loads(httpx.get(f"http://127.0.0.1:{port}/", timeout=5, trust_env=False).text)
+    return json.loads(httpx.get(f"http://127.0.0.1:{port}/", timeout=120, trust_env=False).text)
 
 
 def answers(port: int) -> bool:

@@ -170,7 +170,14 @@ def test_a_killed_holder_is_taken_over_and_so_is_a_killed_waiter(takers: Takers)
 
 
 def test_what_a_holder_starts_does_not_keep_its_core(cores: Cores) -> None:
-    with cores.take(Claim(what="starts a child")), subprocess.Popen(["sleep", "600"], close_fds=False) as child:
+    says_up = ["sh", "-c", "echo up; read end"]
+    pipe = subprocess.PIPE
+    with (
+        cores.take(Claim(what="starts a child")),
+        subprocess.Popen(says_up, close_fds=False, stdin=pipe, stdout=pipe) as child,
+    ):
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"up\n"
         try:
             links = [os.readlink(link) for link in Path(f"/proc/{child.pid}/fd").iterdir()]
             assert not any(link.startswith(str(cores.directory)) for link in links)

@@ -22,7 +22,7 @@ from tests.host.sandbox.test_run import CHECKOUT, only_namespaces, reachable
 SERVER = """
 import socket, sys
 with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
-    server.settimeout(30)
+    server.settimeout(120)
     connection, _ = server.accept()
     connection.sendall(b"hello")
 """

@@ -382,7 +382,7 @@ def test_server_inside_answers_on_the_host_and_ends_with_its_launcher(level: Iso
     launcher = subprocess.Popen(words, env={}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def answers() -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=120) as client:
             client.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return b"200 OK" in client.recv(100)
         return False
@@ -394,7 +394,7 @@ def test_server_inside_answers_on_the_host_and_ends_with_its_launcher(level: Iso
             launcher.kill()
         else:
             launcher.terminate()
-        launcher.wait(20)
+        launcher.wait(120)
         wait_for(lambda: not answers(), "it is ended")
     finally:
         launcher.kill()
@@ -443,7 +443,7 @@ def test_own_network_has_only_loopback(ground: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
         print("own")
     try:
-        socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=5)
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=120)
         print("host")
     except OSError:
         print("alone")
@@ -485,7 +485,7 @@ def test_an_epoch_is_killed_and_its_neighbour_is_not(level: Isolation, ground: P
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert up.acquire(timeout=20)
+        assert up.acquire(timeout=120)
     assert sandbox.kill_epoch(names[0]) >= 1
     threads[0].join(20)
     assert ended[names[0]].returncode == 128 + signal.SIGKILL
@@ -514,7 +514,7 @@ def test_lock_is_held_while_the_app_lives(level: Isolation, ground: Path) -> Non
         wait_for((ground / "app" / "first").exists, "the first run begins")
         second = subprocess.run(command("import os; print(os.path.exists('first-ended'))"), capture_output=True)
         assert second.stdout == b"True\n"
-        assert before.wait(20) == 0
+        assert before.wait(120) == 0
 
 
 @every_level

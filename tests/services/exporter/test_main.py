@@ -27,7 +27,7 @@ class World:
         self.home = home
         self.exporter = exporter
         self.place = exporter.places["production"]
-        self.http = httpx.Client(base_url=url, trust_env=False, timeout=20)
+        self.http = httpx.Client(base_url=url, trust_env=False, timeout=120)
 
     def starts(self, slot: str, port: int | list[str], version: dict[str, str]) -> None:
         self.place.journal.write(

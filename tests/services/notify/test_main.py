@@ -43,7 +43,7 @@ def test_what_waits_is_sent_though_other_channels_are_dead_or_cannot_be_opened(t
         wait_for(lambda: outbox.backlog("log").waiting == 0, "the message is in the log")
         wait_for(lambda: outbox.backlog("email").error != "", "the mail was tried")
         running.send_signal(signal.SIGTERM)
-        said, _ = running.communicate(timeout=20)
+        said, _ = running.communicate(timeout=120)
     assert running.returncode == 0
     assert (home.root / "messages.log").read_text().endswith("a • first\n")
     assert [outbox.backlog(name).waiting for name in ("email", "slack")] == [1, 1]
@@ -53,5 +53,5 @@ def test_what_waits_is_sent_though_other_channels_are_dead_or_cannot_be_opened(t
 def test_a_bad_table_ends_it_with_one_line(tmp_path: Path) -> None:
     a_home(tmp_path)
     with program(tmp_path, "[slak]\nx = 1\n") as running:
-        said, _ = running.communicate(timeout=30)
+        said, _ = running.communicate(timeout=120)
     assert running.returncode == 2 and said.startswith("notify: config/notify.toml: slak: no such channel")

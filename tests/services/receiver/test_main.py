@@ -129,7 +129,7 @@ def test_oversized_is_refused_with_and_without_a_length(tmp_path: Path) -> None:
         fits["pad"] += "x"
         assert small.deliver(fits).status_code == 413
         place = urlsplit(small.url)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=10)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=120)
         connection.request("POST", "/github", body=iter([b"x" * 600, b"x" * 600]), encode_chunked=True)
         assert connection.getresponse().status == 413
         assert small.waiting() == 1
