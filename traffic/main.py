@@ -35,8 +35,8 @@ from traffic.tally import StreamCounts, Tally, write_report
 REQUEST_TIMEOUT_S = 120.0
 IN_FLIGHT_LIMIT = 2_000
 REPORT_INTERVAL_S = 1.0
-# Below the 10 s after which a supervisor kills.
-STOP_WAIT_S = 8.0
+# How long after `stop` answers are waited for; below the 10 s after which a supervisor kills.
+LAST_ANSWERS_S = 8.0
 PRIORITY = -10
 
 
@@ -55,6 +55,7 @@ class Traffic:
         probes: Mapping[str, str] | None = None,
         in_flight_limit: int = IN_FLIGHT_LIMIT,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
+        last_answers_s: float = LAST_ANSWERS_S,
     ) -> None:
         if urlsplit(target).scheme not in ("http", "https") or not urlsplit(target).hostname:
             raise ConfigError(f"traffic: target: got {target!r}, expected http://HOST:PORT")
@@ -67,6 +68,7 @@ class Traffic:
         self._report_path = report
         self._in_flight_limit = in_flight_limit
         self._timeout_s = request_timeout_s
+        self._last_answers_s = last_answers_s
         self._probes = {name: Probe(url, request_timeout_s) for name, url in (probes or {}).items()}
         self._tally = Tally()
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -75,7 +77,9 @@ class Traffic:
         self._finished = False
 
     def stop(self) -> None:
-        """End the run soon: no more arrivals, then up to 8 s for what is under way. From any thread or a signal."""
+        """End the run soon: no more arrivals, then up to `last_answers_s` for what is under way. From any thread or a
+        signal.
+        """
         self._stopping = True
 
     def report(self) -> dict[str, Any]:
@@ -108,13 +112,15 @@ class Traffic:
             self._tally.streams.update({entry.name: StreamCounts(entry.kind, entry.connections) for entry in streams})
             self.started.set()
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(probe.run()) for probe in self._probes.values()]
-                beside.append(group.create_task(self._write_reports()))
+                probes = {group.create_task(probe.run()) for probe in self._probes.values()}
+                beside = [*probes, group.create_task(self._write_reports())]
                 for entry in streams:
                     lives = [keep_open(entry, self.target, self._tally) for _ in range(entry.connections)]
                     beside += [group.create_task(life) for life in lives]
                 await self._arrivals(clients, requests, seconds)
-                await self._last_answers()
+                for probe in self._probes.values():
+                    probe.stop()
+                await self._last_answers(probes)
                 for task in beside:
                     task.cancel()
         if self._failure is not None:
@@ -206,11 +212,13 @@ class Traffic:
             latency_s = asyncio.get_running_loop().time() - due
             self._tally.answered(request.name, answer.status_code, answer.headers, started_at, latency_s)
 
-    async def _last_answers(self) -> None:
-        """Wait for what is under way; what is left 8 s after `stop` is abandoned."""
-        until = time.monotonic() + STOP_WAIT_S
-        while self._in_flight and not (self._stopping and time.monotonic() > until):
-            await asyncio.wait(self._in_flight, timeout=0.1)
+    async def _last_answers(self, probes: set[asyncio.Task[None]]) -> None:
+        """Wait for what is under way; what is left `last_answers_s` after `stop` is abandoned."""
+        until = time.monotonic() + self._last_answers_s
+        while left := {task for task in self._in_flight | probes if not task.done()}:
+            if self._stopping and time.monotonic() > until:
+                break
+            await asyncio.wait(left, timeout=0.1)
         for task in self._in_flight:
             task.cancel()
         await asyncio.gather(*self._in_flight, return_exceptions=True)
@@ -254,6 +262,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--rate", required=True, type=float, help="arrivals per second")
     parser.add_argument("--report", type=Path, help="JSON file, rewritten every second")
     parser.add_argument("--seconds", type=float, help="default: until SIGTERM")
+    parser.add_argument(
+        "--last-answers", type=float, default=LAST_ANSWERS_S, metavar="SECONDS", help="waited for them after SIGTERM"
+    )
     parser.add_argument("--probe", action="append", default=[], metavar="NAME=URL", help="asked every 100 ms")
     return parser.parse_args(arguments)
 
@@ -277,7 +288,14 @@ def _come_first() -> None:
 async def _main(options: argparse.Namespace) -> int:
     _come_first()
     profile = traffic_profile.load(options.profile)
-    traffic = Traffic(profile, options.target, options.rate, options.report, _probes(options.probe))
+    traffic = Traffic(
+        profile,
+        options.target,
+        options.rate,
+        options.report,
+        _probes(options.probe),
+        last_answers_s=options.last_answers,
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, traffic.stop)

@@ -1,6 +1,6 @@
 """Is an address up? Asked every 100 ms on a fresh connection, whatever became of the question before.
 
-An answer that comes late is late, not missing: a busy host makes an address slow, and slow is not down.
+A late answer is an answer: a busy host makes an address slow, and slow is not down.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Downtime:
     intervals: list[dict[str, Any]] = field(default_factory=list)
     _what: str = ""
 
-    def add(self, at: float, failure: str | None, took_s: float = 0.0) -> None:
+    def add(self, at: float, failure: str | None, took_s: float) -> None:
         """Count one answer; `at` is when its question was asked, `failure` None when it was good."""
         self.asked += 1
         self.last_at = at
@@ -76,7 +76,7 @@ class Downtime:
 
 
 class Probe:
-    """Asks one URL until cancelled. A question without a complete answer for `timeout_s` had none."""
+    """Asks one URL until stopped. A question without a complete answer for `timeout_s` had none."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self.url = url
@@ -85,9 +85,10 @@ class Probe:
         self._answers: dict[int, tuple[float, str | None, float]] = {}
         self._sent = 0
         self._next = 0
+        self._stopping = False
 
     async def run(self) -> None:
-        """Ask every 100 ms; a question that hangs does not delay the next."""
+        """Ask every 100 ms; a question that hangs does not delay the next. After `stop`, wait for the last answers."""
         loop = asyncio.get_running_loop()
         fresh = httpx.Limits(max_keepalive_connections=0)
         async with (
@@ -97,13 +98,17 @@ class Probe:
             asyncio.TaskGroup() as questions,
         ):
             start = loop.time()
-            while True:
+            while not self._stopping:
                 await asyncio.sleep(max(0.0, start + self._sent * INTERVAL_S - loop.time()))
                 questions.create_task(self._ask(client, self._sent))
                 self._sent += 1
 
+    def stop(self) -> None:
+        """Ask no more."""
+        self._stopping = True
+
     def report(self) -> dict[str, Any]:
-        """Return what is known by now."""
+        """Return what is known by now. `unanswered`: questions that wait for their answer or for that of one before."""
         return {"url": self.url, **self._downtime.report(), "unanswered": self._sent - self._downtime.asked}
 
     async def _ask(self, client: httpx.AsyncClient, number: int) -> None:

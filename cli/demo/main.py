@@ -42,6 +42,7 @@ from settings.pipeline import read_pipeline
 from settings.targets import Target
 
 TRAFFIC = "demo-traffic"
+LAST_ANSWERS_S = 130  # beyond the traffic's own limit for one, so that each comes or is lost
 RATE = 25  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
 CI_TIMEOUT_S = 3600
 RELEASE_TIMEOUT_S = 1800
@@ -268,10 +269,17 @@ def _traffic(demo: Demo) -> Iterator[Path]:
     probes = [f"{target.value}={place.url}{health}" for target, place in places.items()]
     argv = [sys.executable, "-m", "traffic.main", "--target", places[demo.production].url]
     argv += ["--profile", str(demo.story.traffic), "--rate", str(RATE), "--report", str(report)]
+    argv += ["--last-answers", str(LAST_ANSWERS_S)]
     argv += [word for probe in probes for word in ("--probe", probe)]
     supervisor = Control(demo.home).supervisor
     program = Program(
-        TRAFFIC, tuple(argv), CHECKOUT, {"PYTHONPATH": str(CHECKOUT)}, stop_wait_s=40, start_s=0, autorestart=False
+        TRAFFIC,
+        tuple(argv),
+        CHECKOUT,
+        {"PYTHONPATH": str(CHECKOUT)},
+        stop_wait_s=LAST_ANSWERS_S + 30,
+        start_s=0,
+        autorestart=False,
     )
     supervisor.remove(TRAFFIC)
     supervisor.declare(program)

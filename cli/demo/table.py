@@ -77,8 +77,10 @@ def expectations(
         for row in rows
         if row.ended.state != row.expected
     ]
+    if not traffic["finished"]:
+        wrong.append("the traffic ended before it was told to, so its figures are not whole")
     totals = traffic["totals"]
-    for what in ("lost", "not_sent"):
+    for what in ("lost", "not_sent", "abandoned"):
         if totals[what]:
             wrong.append(f"{totals[what]} requests {what.replace('_', ' ')}, expected none")
     if not totals["app_error"]:
@@ -87,6 +89,8 @@ def expectations(
         limit, down = places[name].settings.max_downtime_seconds, probe["downtime_s"]
         if down is None:
             wrong.append(f"{name} never answered a probe well")
+        elif probe["unanswered"]:
+            wrong.append(f"{name} left {probe['unanswered']} probes without an answer: nobody knows whether it was up")
         elif down["longest"] > limit:
             wrong.append(f"{name} was down for {down['longest']:.2f} s, its limit is {limit:g} s")
     live = places[production].ledger().live

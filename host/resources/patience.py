@@ -24,8 +24,8 @@ class Patience:
     With `pid`, what that process and those below it waited for a processor is not counted (run-queue delay in
     /proc/PID/task/TID/schedstat, Documentation/scheduler/sched-stats.rst). Without it, or where the kernel does not
     tell, the time in which any process of the machine waited is not counted (/proc/pressure/cpu "some",
-    Documentation/accounting/psi.rst): an upper bound of what one of them waited. With `others` neither is, because what
-    is watched asks programs that do not run below it. Where neither is there, a start
+    Documentation/accounting/psi.rst): an upper bound of what one of them waited. With `others` neither is
+    counted: what is watched waits for programs that do not run below it. Where neither is there, a start
     (`blind_s`) gets at least that many seconds. It is over at ten times the limit whatever happens, and after half an
     hour unless the limit itself is longer.
     """

@@ -223,8 +223,8 @@ def run(
     """Run a program to its end and return how it ended; never through a shell, stdin is empty.
 
     `on_output` gets blocks of text (each 0.5 s or 8 kB) and `log` bytes, both until `output_limit_bytes`. After
-    `timeout_s` (what its processes waited for a processor is not counted; with `others`, because it asks programs that
-    run elsewhere on this host, what anything waited), on `cancelled` and on an exception of ours
+    `timeout_s` (time in which its processes waited for a processor is not counted; with `others`, for a program that
+    waits for others on this host, time in which anything did), on `cancelled` and on an exception of ours
     (`on_output`'s included) the whole tree gets TERM and 5 s later KILL; when this process is killed, the tree is
     killed. `epoch` marks the launcher for `kill_epoch`.
     Raises ToolError when the sandbox could not be built or `argv` is not there to be run.

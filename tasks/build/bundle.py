@@ -12,18 +12,18 @@ from prefect.logging import get_run_logger
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
 from gates.release.migrations import Step
-from host.files import give, remove_tree
 from host.errors import ToolError, was_not_answered
+from host.files import give, remove_tree
 from host.home import Home
 from host.sandbox.run import Completed, Isolation, Network, available, check_owner
 from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from host.virtual_environments import COMPLETE
 from settings.pipeline import INSTALL, BuildStep, Pipeline
 from tasks.checks.cores import once_on_a_core
-from tasks.source.kept import kept, own, tidy
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
 from tasks.source.git import Source, give_once
+from tasks.source.kept import kept, own, tidy
 from tasks.source.node_packages import copy_command, node_packages, node_tools, npm
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
@@ -133,8 +133,9 @@ def _failure(step: BuildStep, command: Command, done: Completed) -> ToolError:
     alone = not step.network and available() is Isolation.NAMESPACES
     hint = f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
     sight = f" (it sees nothing of the commit but {', '.join(seen(step)) or 'all of it'}: its inputs and its directory)"
+    more = f"{sight}{hint}" if unanswered and alone else sight
     return ToolError(
-        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{sight}{hint if unanswered and alone else ''}",
+        f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{more}",
         transient=unanswered and not alone,
     )
 

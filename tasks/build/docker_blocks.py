@@ -11,11 +11,11 @@ import httpx
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from host.docker.engine import LOGIN_FILE
-from settings.pipeline import ImageBuild, Pipeline
 from deployments.environment import Environment
+from host.docker.engine import LOGIN_FILE
 from host.errors import ConfigError
 from host.files import write_atomically
+from settings.pipeline import ImageBuild, Pipeline
 from tasks.source.prefect_blocks import load_block
 
 HUB = "https://index.docker.io/v1/"

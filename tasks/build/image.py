@@ -11,6 +11,7 @@ from deployments.environment import runs_images
 from evidence.bundle import Image
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
+from host.files import remove_tree
 from host.home import CHECKOUT
 from host.locks import read_lock_file, write_lock_file
 from settings.environment import read_settings
@@ -22,7 +23,6 @@ from tasks.checks.cores import core
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
 from tasks.source.workspace import Workspace
-from host.files import remove_tree
 
 RELEASE = "{release}/"
 # Where the artifact keeps what comes from this repository and not from the app's.

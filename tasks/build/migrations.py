@@ -5,19 +5,19 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 from pydantic import TypeAdapter, ValidationError
 
-from host.home import Home
+from gates.release.migrations import Step, judge_migration
+from gates.scans.linters import migrations_in
+from gates.scans.outcome import ReportError
 from host.errors import ToolError
 from host.files import write_atomically
-from gates.scans.linters import migrations_in
-from gates.release.migrations import Step, judge_migration
-from gates.scans.outcome import ReportError
+from host.home import Home
 from tasks.checks.cores import core
-from tasks.source.dependencies import own_tools
 from tasks.checks.memory import key_of
-from tasks.scans.migrations import alembic_sql, run_squawk
 from tasks.checks.syntax import code_digest
-from tasks.source.workspace import Workspace
 from tasks.retries import once
+from tasks.scans.migrations import alembic_sql, run_squawk
+from tasks.source.dependencies import own_tools
+from tasks.source.workspace import Workspace
 
 SQUAWK_TIMEOUT_S = 60
 NAME = "migrations"

@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 
 from prefect.logging import get_run_logger
 
-from host.home import Home
-from settings.pipeline import Pipeline
-from host.sandbox.run import described
 from control.signing_keys import signing_keys
 from evidence.bundle import read_bundle, verify_bundle
 from evidence.provenance import make_provenance
@@ -20,7 +17,7 @@ from evidence.store import Store
 from gates.check import Check
 from host.errors import ArtifactError, EvidenceError
 from host.home import Home
-from host.sandbox.run import available
+from host.sandbox.run import described
 from settings.pipeline import Pipeline
 from tasks.retries import repeatable
 from tasks.source.git import Source

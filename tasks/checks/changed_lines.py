@@ -81,7 +81,10 @@ def _refuse_other_lines(diff: str) -> None:
         if line.startswith("+++ b/"):
             file = line.removeprefix("+++ b/")
         elif line.startswith("+") and "\r" in line[:-1]:
-            raise SourceError(f"{shown(file)} ends lines with a carriage return alone, which git takes for one line")
+            raise SourceError(
+                f"{shown(file)} ends lines with a carriage return alone, which git takes for one line; end them with a "
+                "line feed"
+            )
 
 
 def _make_repository(source: Path) -> None:

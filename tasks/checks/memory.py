@@ -72,7 +72,7 @@ def matching(source: Source, globs: Sequence[str]) -> list[str]:
 
 def files_digest(source: Source, paths: Iterable[str]) -> str:
     """Return a digest of these files of the commit: git's own hashes of content, which is what is laid out."""
-    chosen = sorted({*paths})
+    chosen = sorted(set(paths))
     return hashlib.sha256("\0".join(f"{path}\0{source.files[path]}" for path in chosen).encode()).hexdigest()
 
 

@@ -12,8 +12,9 @@ from host.trees import LONGEST_PATH_BYTES, TOO_LONG, Entry, Kind, UnsafeTree, re
 # What a commit's .gitattributes could change of its files between git's store and what is laid out: a message into a
 # file, another encoding, files left out. These lines win over every .gitattributes.
 AS_STORED = "* !export-subst !export-ignore !working-tree-encoding !text !eol !crlf !ident !filter !diff\n"
-# Those that somebody may count on: they would leave a file out, or change its content.
-COUNTED_ON = r"[[:space:]]((export-subst|export-ignore|ident|crlf|eol=crlf)([[:space:]]|$)|working-tree-encoding=)"
+# Those that somebody may count on: they would leave a file out, or change its content (`filter=lfs` fetches it).
+_WORDS = "export-subst|export-ignore|ident|crlf|eol=crlf"
+COUNTED_ON = rf"[[:space:]](({_WORDS})([[:space:]]|$)|(working-tree-encoding|filter)=)"
 LINK, SUBMODULE = "120000", "160000"
 FILES = ("100644", "100755", "100664")
 # A tree can repeat itself: some kilobytes of objects may be a billion names. These are some 300,000.

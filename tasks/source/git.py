@@ -271,8 +271,8 @@ def tell_left_out(submodules: Sequence[str], attributes: Sequence[str]) -> None:
         )
     if attributes:
         get_run_logger().warning(
-            "files are laid out as git stores them: export-subst, export-ignore, ident, working-tree-encoding and "
-            "eol=crlf change nothing, which stand in %s",
+            "files are laid out as git stores them: export-subst, export-ignore, ident, working-tree-encoding, "
+            "eol=crlf and filter (git-lfs stores pointers alone) change nothing, which stand in %s",
             ", ".join(attributes)[:600],
         )
 

@@ -91,6 +91,7 @@ ATTRIBUTES = {
     "another encoding": b"app.py working-tree-encoding=IBM037\n",
     "other line ends": b"app.py text eol=crlf\n",
     "other line ends, as they were set once": b"app.py crlf\n",
+    "a filter": b"app.py filter=lfs diff=lfs merge=lfs -text\n",
     "the object's name": b"app.py ident\n",
     "by a name of their own": b"[attr]odd export-subst ident eol=crlf text\n*.py odd\n",
 }

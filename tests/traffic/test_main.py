@@ -294,15 +294,38 @@ def test_a_machine_that_cannot_keep_up_leaves_no_arrival_out(blue: Backend, monk
     assert report["sent_late_ms"]["p99"] >= 50
 
 
-def test_a_request_under_way_at_the_end_is_abandoned_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traffic, "STOP_WAIT_S", 0.1)
+def test_what_is_under_way_at_the_end_is_abandoned_not_lost() -> None:
     with server(responder(b"", close=False)) as url:
-        with Traffic(profile(QUICK), url, 20).background() as sender:
+        with Traffic(profile(QUICK), url, 20, probes={"up": url}, last_answers_s=0.1).background() as sender:
             wait_for(lambda: sender.report()["totals"]["in_flight"] >= 3, "requests under way")
+            wait_for(lambda: sender.report()["probes"]["up"]["unanswered"] >= 3, "probes under way")
     report = sender.report()
+    assert report["probes"]["up"]["unanswered"] >= 3 and report["probes"]["up"]["asked"] == 0
     assert report["totals"]["abandoned"] == report["totals"]["sent"]
     assert report["totals"]["in_flight"] == 0
     assert report["clean"]
+
+
+def test_the_last_answers_are_waited_for() -> None:
+    stopped = threading.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        while not stopped.is_set():
+            await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    with server(handle) as url:
+        with Traffic(profile(QUICK), url, 20, probes={"up": url}, last_answers_s=120).background() as sender:
+            wait_for(lambda: sender.report()["totals"]["in_flight"] >= 3, "requests under way")
+            wait_for(lambda: sender.report()["probes"]["up"]["unanswered"] >= 3, "probes under way")
+            sender.stop()
+            stopped.set()
+    report = sender.report()
+    assert total(report) == {"sent": report["totals"]["sent"], "ok": report["totals"]["sent"]}
+    assert report["probes"]["up"]["unanswered"] == 0
+    assert report["probes"]["up"]["good"] == report["probes"]["up"]["asked"] >= 3
 
 
 def test_a_mistake_of_ours_fails_the_run(blue: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -374,7 +397,7 @@ def test_downtime_is_what_lies_between_good_answers(
 ) -> None:
     downtime = Downtime()
     for at, failure in answers:
-        downtime.add(at, failure)
+        downtime.add(at, failure, 0.1)
     assert downtime.report()["downtime_s"] == expected
 
 

@@ -136,9 +136,7 @@ def built_in_turn(
 
     for turn, one in enumerate(sources):
         with disable_run_logger():
-            made = run_build_step.fn(
-                STEP, Building(tmp_path / str(turn), one, environment or tmp_path / "environment")
-            )
+            made = run_build_step.fn(STEP, Building(tmp_path / str(turn), one, environment or tmp_path / "environment"))
         assert (made / "app" / "static" / "index.html").read_text() == "page"
     return built
 
@@ -256,7 +254,9 @@ def test_no_output_is_written_through_a_link_of_an_earlier_one(tmp_path: Path, a
     second.mkdir()
     (first / "x").symlink_to(victim if absolute else "../victim")
     (second / "x").write_text("theirs")
-    with pytest.raises(ToolError, match="cannot be laid over the commit: x -> .*victim: the link .*leads out of the tree"):
+    with pytest.raises(
+        ToolError, match="cannot be laid over the commit: x -> .*victim: the link .*leads out of the tree"
+    ):
         _archive(tree(tmp_path / "tree"), [first, second], tmp_path / "source.tar")
     assert victim.read_text() == "mine"
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from host.errors import ToolError
 from gates.release.migrations import Kind, Step
 from gates.scans.outcome import ReportError
+from host.errors import ToolError
 from tasks.build import migrations
 from tests.tasks.scans import test_policy as policy
 from tests.tasks.scans.commits import Files, commit, program, subject_of
