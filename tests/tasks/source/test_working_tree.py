@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from host.errors import SourceError
-from tasks.source import working_tree
 from tasks.source.git import Source
 from tasks.source.working_tree import read_working_tree
 
@@ -33,7 +32,8 @@ def run(top: Path, *argv: str) -> str:
 
 
 def read(top: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
-    monkeypatch.setattr(working_tree, "get_run_logger", lambda: logging.getLogger("test"))
+    for module in ("tasks.source.git", "tasks.source.working_tree"):
+        monkeypatch.setattr(f"{module}.get_run_logger", lambda: logging.getLogger("test"))
     directory = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
     directory.mkdir()
     return read_working_tree.fn(top, directory)

@@ -18,7 +18,7 @@ def client() -> Iterator[httpx.Client]:
         pytest.exit("BASE_URL is not set: these tests need a running service", 1)
     headers = json.loads(os.environ.get("SMOKE_HEADERS") or "{}")
     # Whoever starts these tests ends them; a busy host may take long for one answer.
-    with httpx.Client(base_url=base_url, headers=headers, timeout=600, trust_env=False) as client:
+    with httpx.Client(base_url=base_url, headers=headers, timeout=1800, trust_env=False) as client:
         yield client
 
 
