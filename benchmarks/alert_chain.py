@@ -161,8 +161,8 @@ class Bench:
         version, digest = self.installation.new_version(like=LIKE, run=run)
         say(f"releasing {version} to production; this bench answers its question as the demo's approver")
         started = _patiently(lambda: self.installation.release(version))
-        _patiently(lambda: self.installation.approve(started, LONGEST_S))
-        state, message = _patiently(lambda: self.installation.ended(started, LONGEST_S))
+        _patiently(lambda: self.installation.approve(started))
+        state, message = _patiently(lambda: self.installation.ended(started))
         if state != "Promoted":
             raise ToolError(f"the faulty version was not promoted: {state}: {message}")
         return version, digest

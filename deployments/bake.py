@@ -4,10 +4,11 @@ import time
 
 from deployments.environment import Environment
 from deployments.instance import Instance
-from gates.release.analysis import Limits, Probes, SlotCounters, judge_step, observe
+from gates.release.analysis import SILENT_TO_BLAME_S, Limits, Probes, SlotCounters, judge_step, observe
 from gates.verdict import Action, Verdict
 from host.errors import SlipwayError
-from host.probe import ask
+from host.probe import PATIENCE_S, ask
+from host.resources.patience import Patience
 
 LOOK_EVERY_S = 0.5
 PROBES_AT_ONCE = 10
@@ -19,7 +20,8 @@ def bake(
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
-    counted apart; one without an answer in time makes us wait for more, several in a row are as bad as a failed one.
+    counted apart; one without an answer in time makes us wait for more, and nothing but those for SILENT_TO_BLAME_S
+    is as bad as a failed one.
     Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. So is a slot that is not
     the one that was started any more, whatever the figures say; nothing is judged while its keeper cannot be asked.
     Returns the verdict, and how many of our own probes failed.
@@ -29,13 +31,11 @@ def bake(
     before = observe(*baseline) if baseline else None
     start = time.monotonic()
     first = place.router.counters().get(slot, SlotCounters())
-    probes = Probes()
+    probing = _Probing(place, probe_path)
     while True:
         elapsed = time.monotonic() - start
-        due = int(elapsed * settings.bake_probes_per_second) - probes.sent
-        for _ in range(min(due, PROBES_AT_ONCE)):  # a slow service is looked at less often, not judged later
-            asked = ask(place.url, probe_path, place.asking)
-            probes = probes.after(good=asked.good, late=asked.late)
+        probing.catch_up(int(elapsed * settings.bake_probes_per_second))
+        probes = probing.probes
         seen = observe(first, place.router.counters().get(slot, SlotCounters()), probes)
         verdict = _same(instance, judge_step(seen, limits, before))
         if verdict.action is Action.ROLL_BACK or (
@@ -46,6 +46,23 @@ def bake(
             reason = f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
             return Verdict(Action.ROLL_BACK, reason), probes.failed
         time.sleep(LOOK_EVERY_S)
+
+
+class _Probing:
+    """Our own requests, one after the other."""
+
+    def __init__(self, place: Environment, path: str) -> None:
+        self.place, self.path = place, path
+        self.probes = Probes()
+        self._silence: Patience | None = None
+
+    def catch_up(self, wanted: int) -> None:
+        """Send until so many were sent, at most PROBES_AT_ONCE: a slow service is asked less often, not later."""
+        for _ in range(min(wanted - self.probes.sent, PROBES_AT_ONCE)):
+            since = self._silence or Patience(SILENT_TO_BLAME_S)
+            asked = ask(self.place.url, self.path, self.place.asking, patience_s=PATIENCE_S)
+            self._silence = since if asked.late else None
+            self.probes = self.probes.after(good=asked.good, late=asked.late, silent=asked.late and since.over())
 
 
 def _same(instance: Instance, verdict: Verdict) -> Verdict:

@@ -60,10 +60,19 @@ def look(base_url: str, path: str, headers: Mapping[str, str] | None = None, thr
     return ask(base_url, path, headers, through).verdict
 
 
-def ask(base_url: str, path: str, headers: Mapping[str, str] | None = None, through: Path | None = None) -> Asked:
-    """Ask once, as `look` does, and tell an answer that was late from one that was refused or bad."""
+def ask(
+    base_url: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    through: Path | None = None,
+    patience_s: float | None = None,
+) -> Asked:
+    """Ask once, as `look` does, and tell an answer that was late from one that was refused or bad.
+
+    `patience_s` instead of `TIMEOUT_S`: for what serves already.
+    """
     try:
-        return Asked(judge_health(path, *_ask(base_url, path, headers, TIMEOUT_S, through)))
+        return Asked(judge_health(path, *_ask(base_url, path, headers, patience_s or TIMEOUT_S, through)))
     except _Silent as silent:
         return Asked(Verdict(Action.WAIT, str(silent)), isinstance(silent, _Late))
 
@@ -105,12 +114,12 @@ def _ask(
 
 
 def timed(base_url: str, path: str, headers: Mapping[str, str]) -> tuple[float, bool]:
-    """Ask, at most `MOST_TRIES` times while the answer is late; return the seconds from the first asking to the end of
-    the answer, and whether it was a good one.
+    """Ask, at most `MOST_TRIES` times while no answer comes within `PATIENCE_S`; return the seconds from the first
+    asking to the end of the answer, and whether it was a good one.
     """
     began = time.monotonic()
     for _ in range(MOST_TRIES):
-        asked = ask(base_url, path, headers)
+        asked = ask(base_url, path, headers, patience_s=PATIENCE_S)
         if not asked.late:
             break
     return time.monotonic() - began, asked.good

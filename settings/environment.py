@@ -184,8 +184,8 @@ class Settings(BaseModel):
     """Users' requests and probes that are needed to judge."""
     max_error_rate: float = Field(0.01, ge=0, le=1)
     """Share of users' requests answered 5xx. Below 10 users' requests (or `MIN_REQUESTS` if less) the release waits. A
-    failed probe always rolls back. A probe without an answer in time makes the release wait, and five of those in a row
-    roll back.
+    failed probe always rolls back. A probe without an answer in 10 s makes the release wait, and 15 s of nothing but
+    those roll back. Time in which the host had no processor to spare is not counted (up to ten times the 15 s).
     """
     max_p95_seconds: float = Field(2.0, gt=0)
     """Limit of the 95th percentile: of Slipway's own requests before the switch; of all requests afterwards, as the

@@ -101,7 +101,7 @@ def installation(pytestconfig: pytest.Config) -> Iterator[Installation]:
     before = dict(os.environ)
     allowed = {f"SLIPWAY_{name}_ALLOWED_BRANCHES": BRANCHES for name in ("STAGING", "PRODUCTION")}
     os.environ.update({**DEMO_SETTINGS, **allowed, **ports, **OPERATORS_SECRETS, "SLIPWAY_HOME": str(home / "state")})
-    os.environ["SLIPWAY_STAGING_APPROVAL_TIMEOUT_SECONDS"] = "30"
+    os.environ["SLIPWAY_STAGING_APPROVAL_TIMEOUT_SECONDS"] = "90"
     made = Installation(home / "state")
     try:
         if not (kept and made.demo_report.exists()):

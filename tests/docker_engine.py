@@ -26,6 +26,6 @@ def engine() -> Engine:
 @pytest.fixture(scope="session")
 def docker_client(engine: Engine) -> Iterator[docker.DockerClient]:
     """Return the SDK's client of that engine."""
-    client = docker.from_env(timeout=60)
+    client = docker.from_env(timeout=600)
     yield client
     client.close()

@@ -117,10 +117,10 @@ class Installation:
         parameters = {"version": version} if version else {}
         return runs.start(self.api, f"release/{target.short}", **parameters)
 
-    def approve(self, run: str, timeout_s: float = 300) -> None:
+    def approve(self, run: str) -> None:
         """Answer the run's question, once it is asked."""
-        wait_for(lambda: self.state(run) == "PAUSED", f"run {run} asks", timeout_s)
-        wait_for(lambda: runs.approval_code(self.api, run) is not None, "the approval page", timeout_s)
+        wait_for(lambda: self.state(run) == "PAUSED", f"run {run} asks")
+        wait_for(lambda: runs.approval_code(self.api, run) is not None, "the approval page")
         answer = self.answer(run, code=runs.approval_code(self.api, run))
         assert answer["status"] == "ACCEPT", answer
 
@@ -133,9 +133,9 @@ class Installation:
         """Return the type of the run's state."""
         return self.api.run_state(run)
 
-    def ended(self, run: str, timeout_s: float = 1800) -> tuple[str, str]:
+    def ended(self, run: str) -> tuple[str, str]:
         """Wait for the run's end; return the name of its state and the message."""
-        ended = runs.follow(self.api, run, run, timeout_s, approver=APPROVER)
+        ended = runs.follow(self.api, run, run, 1800, approver=APPROVER)
         return ended.state, ended.message
 
     def kinds(self, after: int, target: Target = Target("production")) -> list[str]:

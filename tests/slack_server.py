@@ -68,7 +68,7 @@ class SlackServer:
         who = {"user": {"id": user}, "team": {"id": "T1"}, "channel": {"id": CHANNEL}}
         before = len(self.whispers)
         self.send(str(uuid.uuid4()), {"type": "block_actions", **who, "actions": [pressed]})
-        wait_for(lambda: len(self.whispers) > before, "an answer to the press", 60)
+        wait_for(lambda: len(self.whispers) > before, "an answer to the press")
         return str(self.whispers[-1]["text"]).replace("\u200b", "")
 
     async def answer(self, request: Request) -> Response:

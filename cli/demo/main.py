@@ -46,15 +46,21 @@ LAST_ANSWERS_S = 130  # beyond the traffic's own limit for one, so that each com
 RATE = 25  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
 CI_TIMEOUT_S = 3600
 RELEASE_TIMEOUT_S = 1800
-# The demo's patience is shorter than a team's; everything else is as config/*.env says.
+# The demo's patience is shorter than a team's, and it judges no speed: it loads the host itself, with the ci and the
+# releases of other versions, on whatever machine. Everything else is as config/*.env says.
 DEMO_SETTINGS = {
     "SLIPWAY_STAGING_BAKE_SECONDS": "1",
     "SLIPWAY_PRODUCTION_BAKE_SECONDS": "4",
-    "SLIPWAY_PRODUCTION_BAKE_MAX_SECONDS": "60",
     "SLIPWAY_PRODUCTION_BAKE_PROBES_PER_SECOND": "20",
-    # Two windows of seconds on a machine that also runs a release beside: their p95 differ by themselves.
-    "SLIPWAY_PRODUCTION_MAX_P95_RATIO": "100",
+    "SLIPWAY_PRODUCTION_MAX_P95_RATIO": "1000",
     "SLIPWAY_PRODUCTION_DRAIN_SECONDS": "3",
+    "SLIPWAY_STAGING_MAX_DOWNTIME_SECONDS": "600",
+    "SLIPWAY_DEVELOPMENT_MAX_DOWNTIME_SECONDS": "600",
+    **{
+        f"SLIPWAY_{environment}_{key}": value
+        for environment in ("DEVELOPMENT", "STAGING", "PRODUCTION")
+        for key, value in {"BAKE_MAX_SECONDS": "600", "MAX_P95_SECONDS": "60", "MAX_QUERY_P95_SECONDS": "60"}.items()
+    },
 }
 
 
@@ -128,7 +134,7 @@ class Demo:
         deployment = f"rollback/{self.production.short}"
         argv = [prefect(), "deployment", "run", deployment]
         known = self._newest("rollback")
-        typed = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=60, check=False)
+        typed = subprocess.run(argv, cwd=CHECKOUT, env=env, capture_output=True, text=True, timeout=600, check=False)
         if typed.returncode:
             raise ToolError(f"prefect deployment run {deployment} failed: {(typed.stdout + typed.stderr)[-600:]}")
         _wait_until(lambda: self._newest("rollback") != known)
@@ -285,7 +291,7 @@ def _traffic(demo: Demo) -> Iterator[Path]:
     )
     supervisor.remove(TRAFFIC)
     supervisor.declare(program)
-    if not wait_for(report.exists, 120, every=0.1):
+    if not wait_for(report.exists, 600, every=0.1):
         raise ToolError(f"the traffic did not start:\n{supervisor.log_tail(TRAFFIC)}")
     try:
         yield report

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from gates.verdict import Action, Verdict
 
 FEWEST_TO_BLAME = 10  # below this, one unlucky request is not a rate yet; it keeps the version from being promoted
-LATE_TO_BLAME = 5  # probes in a row without an answer in time: fewer may be the host's doing
+SILENT_TO_BLAME_S = 15.0  # without an answer in time, by the time that the host could spare: less may be its doing
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,23 @@ class Probes:
     """Our own requests in the window, which the router counted too: how many, and how many of them failed (5xx).
 
     `late` got no answer in time, which a busy host does to a good version too; the newest `late_in_a_row` of them
-    stand at the end.
+    stand at the end. `silent`: those have lasted for SILENT_TO_BLAME_S.
     """
 
     sent: int = 0
     failed: int = 0
     late: int = 0
     late_in_a_row: int = 0
+    silent: bool = False
 
-    def after(self, *, good: bool, late: bool) -> "Probes":
+    def after(self, *, good: bool, late: bool, silent: bool = False) -> "Probes":
         """Return these and one more."""
         return Probes(
             sent=self.sent + 1,
             failed=self.failed + (not good and not late),
             late=self.late + late,
             late_in_a_row=self.late_in_a_row + 1 if late else 0,
+            silent=silent,
         )
 
 
@@ -110,7 +112,7 @@ def judge_step(seen: Observation, limits: Limits, baseline: Observation | None =
     """
     if seen.probes.failed:
         return Verdict(Action.ROLL_BACK, f"{seen.probes.failed} of {seen.probes.sent} probes failed")
-    if seen.probes.late_in_a_row >= LATE_TO_BLAME:
+    if seen.probes.silent:
         return Verdict(Action.ROLL_BACK, f"{seen.probes.late_in_a_row} probes in a row got no answer in time")
     if seen.errors and seen.error_rate > limits.max_error_rate:
         if seen.requests < min(FEWEST_TO_BLAME, limits.min_requests):

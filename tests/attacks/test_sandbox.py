@@ -89,7 +89,7 @@ def run_in(environment: Path, home: Path, code: str) -> str:
         cwd=Path("/"),
         env={"PATH": "/usr/bin:/bin", "PYTHONHOME": sys.base_prefix},
         sandbox=Sandbox(LEVEL, read_only=(environment,), writable=(home / "work" / "run" / "source",)),
-        timeout_s=60,
+        timeout_s=600,
     )
     return done.output
 
@@ -144,7 +144,7 @@ def test_a_record_in_the_apps_own_tree_is_not_believed(home: Path) -> None:
         cwd=source,
         env={},
         sandbox=Sandbox(LEVEL, read_only=(source / "tools",)),
-        timeout_s=60,
+        timeout_s=600,
     )
     assert CANARY not in done.output and "No such file" in done.output
 
@@ -155,7 +155,7 @@ def test_a_link_that_takes_the_place_of_a_bind_is_refused(lead: str, home: Path)
     laid = home / "work" / "run" / "source" / "report"
     laid.symlink_to(lead.format(home=home))
     with pytest.raises(ToolError, match=r"report: a symbolic link"):
-        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=Sandbox(LEVEL, read_only=(laid,)), timeout_s=60)
+        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=Sandbox(LEVEL, read_only=(laid,)), timeout_s=600)
     with pytest.raises(launcher.SetupError, match=r"symbolic link stands in its path: report"):
         launcher.asked_binds(launcher.Spec("namespaces", {}, "/", read_only=[[str(laid / "x")] * 2], exact=True))
 
@@ -184,7 +184,7 @@ def test_what_is_not_ours_to_give_is_refused(path: str, how: str, home: Path) ->
     asked = Path(path.format(home=home, checkout=CHECKOUT))
     box = Sandbox(LEVEL, **{how: (asked,)})  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="given to no sandbox"):
-        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
+        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=box, timeout_s=600)
 
 
 @pytest.mark.parametrize("path", ["/", "/proc", "/proc/self", "/sys/kernel", "/dev", "/run", "/tmp/../proc", "//proc"])
@@ -234,14 +234,14 @@ def test_no_app_reads_the_processes_of_another_environment(reader: str, home: Pa
             cwd=Path("/"),
             env={"DATABASE_URL": CANARY},
             sandbox=victim,
-            timeout_s=60,
+            timeout_s=600,
             on_output=lambda text: up.set(),
             cancelled=stop,
         )
         try:
             assert up.wait(120)
             box = Sandbox(Isolation.UID, uid=uid)
-            done = sandbox.run([system, "-c", READER, mark], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
+            done = sandbox.run([system, "-c", READER, mark], cwd=Path("/"), env={}, sandbox=box, timeout_s=600)
         finally:
             stop.set()
         serving.result(30)
@@ -326,7 +326,7 @@ def test_the_kernels_rarer_parts_are_refused(level: Isolation, tmp_path: Path) -
         cwd=Path("/"),
         env={"PATH": "/usr/bin:/bin"},
         sandbox=Sandbox(level),
-        timeout_s=60,
+        timeout_s=600,
     )
     seen = json.loads(done.output.splitlines()[-1])
     assert seen.pop("ordinary") == ["permitted"] * 5
@@ -379,7 +379,7 @@ def test_a_scanner_that_a_file_takes_over_reaches_nothing(
             workspace=workspace,
             out=output_folder(root / "scan"),
             reads=(tree,),
-            timeout_s=60,
+            timeout_s=600,
             exits=(0,),
             network=network,
         )
@@ -399,6 +399,6 @@ def test_no_scanner_is_given_what_is_no_commits(place: str, home: Path, tmp_path
             workspace=workspace,
             out=output_folder(root / "scan"),
             reads=(asked,),
-            timeout_s=60,
+            timeout_s=600,
             exits=(0,),
         )

@@ -30,7 +30,7 @@ def whole(installation: Installation) -> None:
         state = supervisor.state(program)
         if state is None or state.state != "RUNNING":
             supervisor.start(program, wait_s=60)
-    wait_for(lambda: _answers(installation), "the server answers", 90)
+    wait_for(lambda: _answers(installation), "the server answers")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def traffic(installation: Installation) -> Iterator[Traffic]:
     profile = load(CHECKOUT / "examples" / "story" / "traffic.toml")
     generator = Traffic(profile, installation.place().url, rate=20)
     with generator.background():
-        wait_for(lambda: generator.report()["totals"]["ok"] > 20, "traffic flows", 120)
+        wait_for(lambda: generator.report()["totals"]["ok"] > 20, "traffic flows")
         yield generator
 
 
@@ -55,7 +55,7 @@ def assert_settled(installation: Installation) -> None:
     assert ledger.unfinished is None
     assert ledger.live is not None and ledger.routing is not None
     assert place.router.version() == ledger.routing["version"]
-    assert httpx.get(place.url + "/health/overall", timeout=120).json()["status"] in ("healthy", "degraded")
+    assert httpx.get(place.url + "/health/overall", timeout=600).json()["status"] in ("healthy", "degraded")
 
 
 def kill_holder(installation: Installation) -> int:
@@ -88,9 +88,9 @@ def test_killed_release_is_restored_or_finished(
     installation.approve(run)
     # The first `routing` is the preview; the switch itself is the second one.
     count = 2 if moment in ("routing", "routed") else 1
-    wait_for(lambda: installation.kinds(mark).count(moment) >= count, f"{moment} is journaled", 90)
+    wait_for(lambda: installation.kinds(mark).count(moment) >= count, f"{moment} is journaled")
     kill_holder(installation)
-    wait_for(lambda: installation.place().ledger().unfinished is None, "watch has put it right", 60)
+    wait_for(lambda: installation.place().ledger().unfinished is None, "watch has put it right")
     wait_for(lambda: installation.place().holder() is None, "the lease is free")
     assert_settled(installation)
     operation = installation.place().ledger().operations[-1]
@@ -106,10 +106,10 @@ def test_server_stopped_in_the_middle_of_a_release(installation: Installation, t
     mark = installation.mark()
     run = installation.release(version)
     installation.approve(run)
-    wait_for(lambda: "migrated" in installation.kinds(mark), "the migration is done", 60)
+    wait_for(lambda: "migrated" in installation.kinds(mark), "the migration is done")
     installation.control.supervisor.stop(SERVER)
     try:
-        wait_for(lambda: "end" in installation.kinds(mark), "the release ended", 120)
+        wait_for(lambda: "end" in installation.kinds(mark), "the release ended")
         assert installation.place().ledger().operations[-1].outcome == "promoted"
         assert_settled(installation)
         said = installation.slipway("rollback", "production", "--reason", "a test, without Prefect")
@@ -117,11 +117,11 @@ def test_server_stopped_in_the_middle_of_a_release(installation: Installation, t
         assert_settled(installation)
     finally:
         installation.control.supervisor.start(SERVER, wait_s=60)
-        wait_for(lambda: _answers(installation), "the server is back", 90)
+        wait_for(lambda: _answers(installation), "the server is back")
     ledger = installation.place().ledger()
     assert digest in ledger.condemned
     assert_nothing_lost(traffic)
-    wait_for(lambda: installation.state(run) in ("COMPLETED", "CRASHED"), "the run's end is told", 180)
+    wait_for(lambda: installation.state(run) in ("COMPLETED", "CRASHED"), "the run's end is told")
 
 
 def test_database_of_prefect_lost_in_the_middle_of_a_release(installation: Installation, traffic: Traffic) -> None:
@@ -129,32 +129,32 @@ def test_database_of_prefect_lost_in_the_middle_of_a_release(installation: Insta
     mark = installation.mark()
     run = installation.release(version)
     installation.approve(run)
-    wait_for(lambda: "migrated" in installation.kinds(mark), "the migration is done", 60)
+    wait_for(lambda: "migrated" in installation.kinds(mark), "the migration is done")
     control = installation.control
     control.supervisor.stop("postgres", wait_s=60)
     try:
-        wait_for(lambda: "end" in installation.kinds(mark), "the release ended", 180)
+        wait_for(lambda: "end" in installation.kinds(mark), "the release ended")
         assert_settled(installation)
         assert installation.place().ledger().operations[-1].outcome in ("promoted", "restored")
     finally:
         control.supervisor.start("postgres", wait_s=30)
-        wait_for(lambda: _answers(installation), "the server is back", 120)
+        wait_for(lambda: _answers(installation), "the server is back")
     assert_nothing_lost(traffic)
 
 
 def test_question_of_a_dead_process_is_asked_again(installation: Installation) -> None:
     version, digest = installation.new_version()
     run = installation.release(version)
-    wait_for(lambda: installation.state(run) == "PAUSED", "the run asks", 60)
+    wait_for(lambda: installation.state(run) == "PAUSED", "the run asks")
     question = next(iter(installation.place().ledger().questions.values()))
     os.kill(question.pid, signal.SIGKILL)
-    wait_for(lambda: _successor(installation, question.id) is not None, "a successor asks", 60)
+    wait_for(lambda: _successor(installation, question.id) is not None, "a successor asks")
     successor = _successor(installation, question.id)
     assert successor and successor != run
     assert installation.ended(successor)[0] == "Promoted"
     live = installation.place().ledger().live
     assert live is not None and live.version.digest == digest
-    wait_for(lambda: installation.state(run) not in ("PAUSED", "RUNNING"), "the first run is not left hanging", 60)
+    wait_for(lambda: installation.state(run) not in ("PAUSED", "RUNNING"), "the first run is not left hanging")
 
 
 def _successor(installation: Installation, question: str) -> str | None:
@@ -169,7 +169,7 @@ def test_second_release_while_one_runs_says_who_holds_the_lease(installation: In
     second, _ = installation.new_version()
     one, two = installation.release(first), installation.release(second)
     installation.approve(one)
-    wait_for(lambda: installation.place().holder() is not None, "the first holds the lease", 60)
+    wait_for(lambda: installation.place().holder() is not None, "the first holds the lease")
     installation.approve(two)
     state, message = installation.ended(two)
     assert state == "Blocked"
@@ -205,7 +205,7 @@ def test_killed_slot_and_router_come_back(installation: Installation) -> None:
     assert live is not None
     for program in (f"slot-{live.slot}", "router", "postgres"):
         place.supervisor.signal(program, signal.SIGKILL)
-        wait_for(lambda: _healthy(place.url), f"{program} is back", 120)
+        wait_for(lambda: _healthy(place.url), f"{program} is back")
     assert_settled(installation)
 
 
@@ -222,7 +222,7 @@ def test_killed_supervisor_of_production_is_put_right_by_up(installation: Instal
     assert _healthy(installation.place().url)  # what served goes on serving
     said = installation.slipway("up")
     assert said.returncode == 0, said.stdout + said.stderr
-    wait_for(lambda: _healthy(installation.place().url), "production serves", 60)
+    wait_for(lambda: _healthy(installation.place().url), "production serves")
     now = installation.place().ledger().live
     assert now is not None and live is not None and now.version == live.version
     assert_settled(installation)
@@ -235,7 +235,7 @@ def test_down_leaves_no_process_and_up_serves_the_same(installation: Installatio
     assert left == []
     said = installation.slipway("up")
     assert said.returncode == 0, said.stdout + said.stderr
-    wait_for(lambda: _healthy(installation.place().url), "production serves", 60)
+    wait_for(lambda: _healthy(installation.place().url), "production serves")
     now = installation.place().ledger().live
     assert now is not None and live is not None and now.version == live.version
     assert installation.place(Target("staging")).ledger().live is not None

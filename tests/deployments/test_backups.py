@@ -50,7 +50,7 @@ def programs(place: Environment, name: str, *words: str) -> str:
     secret = (place.directory / "postgres" / "superuser").read_text()
     env = {"PGPASSWORD": secret, "PGHOST": str(place.sockets / "pg"), "PGUSER": "postgres", "PATH": "/usr/bin:/bin"}
     argv = [str(postgres._binaries() / name), *words]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -133,7 +133,7 @@ def test_the_shared_postgres_of_a_compose_project_is_dumped_and_restored(engine:
         one.compose.share(one.compose.install(one.read(digest)))
         (store,) = one.compose.projects.containers(one.compose.names.shared)
         inside = ("docker", "exec", "-i", store.id)
-        subprocess.run([*inside, "psql", "-U", "shop", "-c", FILL], check=True, capture_output=True, timeout=60)
+        subprocess.run([*inside, "psql", "-U", "shop", "-c", FILL], check=True, capture_output=True, timeout=600)
         assert back_up(one, digest).startswith("backup ")
         (file,) = Backups(one.place()).kept()
         restore = (
@@ -141,9 +141,9 @@ def test_the_shared_postgres_of_a_compose_project_is_dumped_and_restored(engine:
             'pg_restore --exit-on-error --single-transaction -d "$POSTGRES_DB"'
         )
         with open(file, "rb") as content:
-            subprocess.run([*inside, "sh", "-c", restore], stdin=content, check=True, capture_output=True, timeout=60)
+            subprocess.run([*inside, "sh", "-c", restore], stdin=content, check=True, capture_output=True, timeout=600)
         count = [*inside, "psql", "-U", "shop", "-Atc", "select count(*) from a"]
-        assert subprocess.run(count, check=True, capture_output=True, text=True, timeout=60).stdout.strip() == "1000"
+        assert subprocess.run(count, check=True, capture_output=True, text=True, timeout=600).stdout.strip() == "1000"
         without = one.artifact("good", image=NO_IMAGE)
         assert "looks like PostgreSQL" in str(one.compose.problems(one.read(without)))
 

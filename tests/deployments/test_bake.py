@@ -1,17 +1,21 @@
 """A version is promoted not before its time, rolled back as soon as it is bad, and when it cannot be judged."""
 
 import math
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from deployments import bake as module
 from deployments.bake import bake
-from gates.release.analysis import SlotCounters
+from gates.release.analysis import SILENT_TO_BLAME_S, SlotCounters
 from gates.verdict import Action, Verdict
-from host import probe
+from host.probe import Asked
+from host.resources.patience import Patience
 from tests.deployments.stage import Clock, Stage
 
 Make = Callable[..., Stage]
@@ -26,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def make(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Make:
-    monkeypatch.setattr(probe, "TIMEOUT_S", 60.0)  # a loaded machine answers late
+    monkeypatch.setattr(module, "PATIENCE_S", 60.0)  # a loaded machine answers late
 
     def made(**changed: object) -> Stage:
         settings: dict[str, object] = {"bake_seconds": 2.0, "bake_max_seconds": 5.0, "bake_probes_per_second": 0.0}
@@ -108,6 +112,68 @@ def test_failed_probes_roll_it_back_and_are_counted(make: Make, clock: Clock) ->
     stage.router.readings = [{}, {"blue": counted(50)}]
     assert bake(stage.place, stage.instance("blue"), "/sick") == (Verdict(Action.ROLL_BACK, "3 of 3 probes failed"), 3)
     assert clock.passed == 0.5
+
+
+@pytest.fixture
+def hung(make: Make, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage whose /hangs answers nothing until the test is over."""
+    monkeypatch.setattr(module, "PATIENCE_S", 0.2)
+    over = threading.Event()
+
+    def hang(request: Request) -> Response:
+        over.wait(300)
+        return Response("late")
+
+    stage = make(bake_probes_per_second=2.0, bake_max_seconds=1e9)
+    stage.server.expect_request("/hangs").respond_with_handler(hang)
+    stage.router.readings = [{}, {"blue": counted(50)}]
+    yield stage
+    over.set()
+
+
+def test_a_version_that_answers_no_probe_is_rolled_back(
+    hung: Stage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SILENT_TO_BLAME_S", 0.5)
+    verdict, failed = bake(hung.place, hung.instance("blue"), "/hangs")
+    assert verdict.action is Action.ROLL_BACK and verdict.reason.endswith("probes in a row got no answer in time")
+    assert int(verdict.reason.split()[0]) >= 3 and failed == 0
+
+
+def test_a_version_that_had_no_processor_is_not_blamed_for_its_silence(
+    hung: Stage, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[float] = []
+
+    def never_over(limit_s: float) -> SimpleNamespace:
+        limits.append(limit_s)
+        return SimpleNamespace(over=lambda: False)
+
+    monkeypatch.setattr(module, "Patience", never_over)
+    monkeypatch.setitem(
+        hung.place.__dict__, "settings", hung.place.settings.model_copy(update={"bake_max_seconds": 5.0})
+    )
+    verdict, _ = bake(hung.place, hung.instance("blue"), "/hangs")
+    assert limits == [SILENT_TO_BLAME_S]  # one limit for the whole silence
+    assert verdict.reason == "could not be judged within 5 s: 10 of 10 probes got no answer in time"
+
+
+def test_an_answer_ends_the_silence(make: Make, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    late = iter([True, True, False, True, *[False] * 50])
+    monkeypatch.setattr(module, "ask", lambda *_, patience_s: Asked(Verdict(Action.PROMOTE, "fine"), late=next(late)))
+    limits: list[Patience] = []
+
+    class Counted(Patience):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            limits.append(self)
+
+    monkeypatch.setattr(module, "Patience", Counted)
+    stage = make(bake_probes_per_second=2.0)
+    stage.router.readings = [{}, {"blue": counted(50)}]
+    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    assert verdict.action is Action.PROMOTE
+    assert len(limits) == 2  # one for each silence
 
 
 def test_a_version_much_slower_than_the_one_before_is_rolled_back(make: Make, clock: Clock) -> None:

@@ -23,7 +23,7 @@ CALM = Usage("web", 40, 100, 1.0, 1.0, 10.0)
 @pytest.fixture
 def stage(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(module, "time", Clock())
-    monkeypatch.setattr(probe, "TIMEOUT_S", 60.0)  # a loaded machine answers late
+    monkeypatch.setattr(probe, "PATIENCE_S", 60.0)  # a loaded machine answers late
     made = Stage(tmp_path, httpserver, verify_seconds=0.3, max_p95_seconds=60.0)
     made.runtime.used = (CALM,)
     return made
@@ -81,6 +81,19 @@ def test_one_bad_answer_makes_it_unfit(stage: Stage) -> None:
     with pytest.raises(HealthError) as unfit:
         measure(stage, health=("/health", "/health", "/sick")).judge(PREVIEW)
     assert str(unfit.value).startswith("not fit for traffic: 2 of 6 requests got no good answer")
+
+
+def test_a_version_that_hangs_is_not_asked_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    hung: list[str] = []
+
+    def timed(url: str, path: str, headers: object) -> tuple[float, bool]:
+        hung.append(path)
+        return (0.1, True) if len(hung) == 1 else (3 * probe.PATIENCE_S, False)
+
+    monkeypatch.setattr(module, "timed", timed)
+    with pytest.raises(HealthError, match="1 of 2 requests got no good answer"):
+        measure(stage).judge(PREVIEW)
+    assert len(hung) == 2
 
 
 def test_a_dead_slot_is_told_with_its_last_words(stage: Stage) -> None:

@@ -15,7 +15,7 @@ ARGS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-PATIENCE_MS = 30_000
+PATIENCE_MS = 300_000
 WINDOW = {"width": 1400, "height": 1000}
 CODE = re.compile(r"\b[0-9a-f]{4}-[0-9a-f]{4}\b")
 

@@ -48,13 +48,13 @@ def test_bad_answers_are_asked_again_and_a_rejection_ends_it(installation: Insta
 def test_nobody_answers_in_time(installation: Installation) -> None:
     version, _ = installation.new_version()
     run = installation.release(version, Target("staging"))
-    wait_for(lambda: installation.state(run) == "FAILED", "its time is over", 120)
+    wait_for(lambda: installation.state(run) == "FAILED", "its time is over")
 
     def name() -> str:
         return str(installation.api.call("GET", f"/flow_runs/{run}")["state"]["name"])
 
     # The server fails a paused run at its time by itself; the run then says what that was.
-    wait_for(lambda: name() == "Expired", "it says that it expired", 120)
+    wait_for(lambda: name() == "Expired", "it says that it expired")
     assert installation.place(Target("staging")).ledger().questions == {}
 
 

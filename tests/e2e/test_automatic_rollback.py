@@ -44,9 +44,9 @@ def rollbacks(installation: Installation, digest: str) -> list[dict[str, Any]]:
 
 def ended(installation: Installation, digest: str, before: int = 0) -> dict[str, Any]:
     """Wait for the one run that goes back from a digest, beside those from before; return it as it ended."""
-    wait_for(lambda: len(rollbacks(installation, digest)) == before + 1, "an automation starts a rollback", 150)
+    wait_for(lambda: len(rollbacks(installation, digest)) == before + 1, "an automation starts a rollback")
     run = rollbacks(installation, digest)[0]
-    wait_for(lambda: installation.state(run["id"]) in ("COMPLETED", "FAILED", "CRASHED"), "the rollback ends", 150)
+    wait_for(lambda: installation.state(run["id"]) in ("COMPLETED", "FAILED", "CRASHED"), "the rollback ends")
     return dict(rollbacks(installation, digest)[0]["state"])
 
 
@@ -55,8 +55,8 @@ def test_a_version_that_hangs_goes_back_by_itself_and_never_a_second_step(instal
     assert good is not None
     version, digest = installation.new_version()
     run = installation.release(version)
-    installation.approve(run, 300)
-    assert installation.ended(run, 240)[0] == "Promoted"
+    installation.approve(run)
+    assert installation.ended(run)[0] == "Promoted"
 
     with hanging(installation):
         state = ended(installation, digest)
@@ -80,5 +80,5 @@ def test_a_version_that_hangs_goes_back_by_itself_and_never_a_second_step(instal
     assert state["name"] == "Blocked" and "a person must look" in state["message"]
     assert set(installation.kinds(before)) <= {"reported"}  # which only says that Prefect was told
     variable = installation.api.call("GET", "/variables/name/live_production")
-    wait_for(lambda: installation.slipway("status").returncode == 0, "production is healthy again", 60)
+    wait_for(lambda: installation.slipway("status").returncode == 0, "production is healthy again")
     assert variable["value"]["version"] == good.version.version

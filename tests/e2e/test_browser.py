@@ -53,7 +53,7 @@ def type_release(installation: Installation) -> str:
         env={**os.environ, **installation.control.client_environment()},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     found = RUN.search(typed.stdout)

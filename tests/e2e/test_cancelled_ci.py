@@ -22,7 +22,7 @@ import time
 def test_hangs() -> None:
     subprocess.Popen(["sleep", "{MARK}"], start_new_session=True)
     subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep {MARK}; done"])
-    time.sleep(500)
+    time.sleep(5000)
 """
 
 
@@ -47,8 +47,8 @@ def test_a_cancelled_run_leaves_no_process(installation: Installation) -> None:
     git(repository, "-c", "user.name=Mal", "-c", "user.email=mal@example.com", "commit", "-q", "-m", "hangs")
     git(repository, "checkout", "-q", "main")
     run = runs.start(installation.api, "ci/push", commit="hangs")
-    wait_for(lambda: len(left()) >= 2, "the suite's children run", 240)
+    wait_for(lambda: len(left()) >= 2, "the suite's children run")
     cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
     installation.api.call("POST", f"/flow_runs/{run}/set_state", cancelling)
-    wait_for(lambda: installation.state(run) == "CANCELLED", "the run is cancelled", 90)
-    wait_for(lambda: not left(), f"nothing is left: {left()}", 120)
+    wait_for(lambda: installation.state(run) == "CANCELLED", "the run is cancelled")
+    wait_for(lambda: not left(), f"nothing is left: {left()}")

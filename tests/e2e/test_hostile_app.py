@@ -68,7 +68,7 @@ def attack(installation: Installation) -> str:
 
 def test_the_attack_works_outside_the_sandbox(installation: Installation) -> None:
     script = attack(installation) + "\nimport json\nprint(json.dumps(got))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=600, check=True)
     (installation.root / "store" / "blobs" / "evil").unlink()
     (installation.root / "cache" / "evil").unlink()
     got = json.loads(done.stdout)
@@ -108,6 +108,6 @@ def commit(repository: Path, branch: str, script: str) -> None:
 def git(repository: Path, *argv: str) -> str:
     env = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
     done = subprocess.run(
-        ["git", *argv], cwd=repository, env=env, capture_output=True, text=True, timeout=120, check=True
+        ["git", *argv], cwd=repository, env=env, capture_output=True, text=True, timeout=600, check=True
     )
     return done.stdout.strip()

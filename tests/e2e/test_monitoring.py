@@ -42,7 +42,7 @@ class Prometheus:
 
     def __init__(self, stack: MonitoringStack, installation: Installation) -> None:
         self.installation = installation
-        self.http = stack.http(timeout_s=20)
+        self.http = stack.http(timeout_s=600)
         self.http.base_url = httpx.URL(stack.url("prometheus"))
 
     def ask(self, query: str) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ class Prometheus:
     def use_the_app(self) -> None:
         """Do with production what people do, so that there is something to count."""
         url = self.installation.place().url
-        with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
+        with httpx.Client(base_url=url, trust_env=False, timeout=600) as client:
             account = {"email": f"p{time.monotonic_ns()}@example.com", "password": "correct horse battery"}
             client.post("/api/register", json=account).raise_for_status()
             token = client.post("/api/login", json=account).raise_for_status().json()["token"]
@@ -82,7 +82,7 @@ def prometheus(
     try:
         assert set(stack.up(int(os.environ["SLIPWAY_RECEIVER_PORT"])).ready) == {"prometheus", "alertmanager"}
         made = Prometheus(stack, installation)
-        wait_for(made.sees_the_app_used, "Prometheus has seen requests, at the router and at the app", 90)
+        wait_for(made.sees_the_app_used, "Prometheus has seen requests, at the router and at the app")
         yield made
     finally:
         stack.engine.remove(stack.containers())
@@ -133,7 +133,7 @@ def test_the_figures_agree_with_the_journal(prometheus: Prometheus) -> None:
     operations = prometheus.installation.place().ledger().operations
     promoted = sum(one.kind == "release" and one.outcome == "promoted" for one in operations)
     query = 'slipway_operations_total{environment="production", operation="release", outcome="promoted"}'
-    wait_for(lambda: [one["value"][1] for one in prometheus.ask(query)] == [str(promoted)], f"{promoted} promoted", 120)
+    wait_for(lambda: [one["value"][1] for one in prometheus.ask(query)] == [str(promoted)], f"{promoted} promoted")
 
 
 def test_loki_queries_name_labels_that_the_logs_have(prometheus: Prometheus) -> None:

@@ -67,23 +67,23 @@ def server(engine: Engine, tmp_path: Path) -> Iterator[Server]:
     }
     try:
         up = [*argv, "up", "-d", "--build", "--wait", "--wait-timeout", "180"]
-        done = subprocess.run(up, env=env, capture_output=True, text=True, timeout=290, check=False)
+        done = subprocess.run(up, env=env, capture_output=True, text=True, timeout=600, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
         trusted = ssl.create_default_context(cadata=issuer.root_pem.decode())
         yield Server(f"http://127.0.0.1:{port}/api", f"https://127.0.0.1:{tls_port}/api", trusted, project)
     finally:
-        subprocess.run([*argv, "down", "-v", "-t", "5"], env=env, capture_output=True, timeout=120, check=False)
+        subprocess.run([*argv, "down", "-v", "-t", "5"], env=env, capture_output=True, timeout=600, check=False)
         subprocess.run(["docker", "image", "rm", env["SLIPWAY_SERVER_IMAGE"]], capture_output=True, check=False)
 
 
 def docker(*argv: str) -> str:
-    return subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=60, check=True).stdout
+    return subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=600, check=True).stdout
 
 
 def test_the_server_answers_with_the_login_only_and_keeps_state_and_messages_outside(server: Server) -> None:
     url, project = server.plain, server.project
     assert httpx.post(f"{url}/flows/count", json={}, trust_env=False).status_code == 401
-    with httpx.Client(auth=AUTH, trust_env=False, timeout=120) as client:
+    with httpx.Client(auth=AUTH, trust_env=False, timeout=600) as client:
         made = client.post(f"{url}/flows/", json={"name": "made by a test"})
         assert made.status_code == 201
         assert client.post(f"{url}/flows/count", json={}).json() == 1
@@ -101,7 +101,7 @@ def test_the_server_answers_with_the_login_only_and_keeps_state_and_messages_out
 def _speaks_tls(server: Server) -> None:
     """By the name that the certificate is for, with the login, and with the WebSocket that workers hold."""
     as_named = {"extensions": {"sni_hostname": NAME}}
-    with httpx.Client(verify=server.trusted, trust_env=False, timeout=120) as client:
+    with httpx.Client(verify=server.trusted, trust_env=False, timeout=600) as client:
         refused = client.post(f"{server.tls}/flows/count", json={}, **as_named)  # type: ignore[arg-type]
         assert refused.status_code == 401 and "strict-transport-security" in refused.headers
         counted = client.post(f"{server.tls}/flows/count", json={}, auth=AUTH, **as_named)  # type: ignore[arg-type]
@@ -115,4 +115,4 @@ def _speaks_tls(server: Server) -> None:
         subprotocols=[Subprotocol("prefect")],
     ) as socket:
         socket.send(json.dumps({"type": "auth", "token": ":".join(AUTH)}))
-        assert json.loads(socket.recv(timeout=120))["type"] == "auth_success"
+        assert json.loads(socket.recv(timeout=600))["type"] == "auth_success"

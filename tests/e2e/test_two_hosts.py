@@ -54,7 +54,7 @@ class Host:
 
     def type(self, *argv: str) -> str:
         with self.on_it() as here:
-            done = here.slipway(*argv, timeout_s=300)
+            done = here.slipway(*argv, timeout_s=1800)
             assert done.returncode == 0, done.stdout + done.stderr
             return done.stdout
 
@@ -74,7 +74,7 @@ def slack(installation: Installation, tmp_path: Path) -> Iterator[SlackServer]:
         os.environ["SLIPWAY_NOTIFY"] = str(config)
         try:
             up(installation)
-            wait_for(lambda: bool(server.sockets), "Slack's listener connects", 60)
+            wait_for(lambda: bool(server.sockets), "Slack's listener connects")
             yield server
         finally:
             del os.environ["SLIPWAY_NOTIFY"]
@@ -105,13 +105,13 @@ def test_a_release_runs_on_the_host_of_its_environment(
     before = installation.place().ledger()
     version, digest = installation.new_version()
     run = installation.release(version)
-    wait_for(lambda: slack.newest(f"Release {version} to production?") is not None, "Slack asks", 120)
+    wait_for(lambda: slack.newest(f"Release {version} to production?") is not None, "Slack asks")
     question = slack.newest(f"Release {version} to production?")
     assert question is not None
     assert "are not named in config/approvers.toml" in slack.press(question, "U0STRANGER")
     assert "the run judges it" in slack.press(question, ROBIN)
-    assert installation.ended(run, 300)[0] == "Promoted"
-    wait_for(lambda: slack.newest(f"{version} serves production") is not None, "Slack knows", 60)
+    assert installation.ended(run)[0] == "Promoted"
+    wait_for(lambda: slack.newest(f"{version} serves production") is not None, "Slack knows")
     with second.on_it() as here:
         ledger = here.place().ledger()
         assert ledger.live is not None and ledger.live.version.digest == digest
@@ -122,12 +122,12 @@ def test_a_release_runs_on_the_host_of_its_environment(
 
     shown = second.type("status")
     assert version in shown and "answers" in shown and not re.search(r"^. staging\b", shown, re.MULTILINE)
-    wait_for(lambda: bool(page(installation)), "its cockpit is in the first one's UI", 60)
+    wait_for(lambda: bool(page(installation)), "its cockpit is in the first one's UI")
     assert version in page(installation)
 
     report = installation.api.start("report/weekly", {}, f"report-{digest}")
     assert report is not None
-    assert installation.ended(report, 120)[0] == "Completed"
+    assert installation.ended(report)[0] == "Completed"
     assert (second.installation.root / "reports" / "production.html").exists()
 
 

@@ -55,12 +55,12 @@ def states(installation: Installation) -> dict[str, str]:
 
 def works(installation: Installation) -> None:
     """A worker takes a run from the server, and what happens to it becomes an event."""
-    wait_for(lambda: answers(installation.control), "the server answers", 120)
+    wait_for(lambda: answers(installation.control), "the server answers")
     run = installation.api.start("reconcile/dev", {}, uuid.uuid4().hex)
     assert run is not None
-    assert installation.ended(run, 240)[0] == "Completed"
+    assert installation.ended(run)[0] == "Completed"
     wanted = {"filter": {"event": {"prefix": ["prefect.flow-run."]}}, "limit": 5}
-    wait_for(lambda: bool(installation.api.call("POST", "/events/filter", wanted)["events"]), "events arrive", 120)
+    wait_for(lambda: bool(installation.api.call("POST", "/events/filter", wanted)["events"]), "events arrive")
 
 
 def test_it_comes_up_works_survives_a_killed_server_and_stops(empty: Installation, engine: Engine) -> None:

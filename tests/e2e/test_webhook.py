@@ -35,7 +35,7 @@ def push(installation: Installation, branch: str, commit: str, before: str) -> h
         "x-hub-signature-256": "sha256=" + hmac.new(secret, raw, hashlib.sha256).hexdigest(),
     }
     url = f"http://127.0.0.1:{os.environ['SLIPWAY_RECEIVER_PORT']}/github"
-    return httpx.post(url, content=raw, headers=headers, timeout=120)
+    return httpx.post(url, content=raw, headers=headers, timeout=600)
 
 
 def runs_of(installation: Installation, flow: str, parameter: str, commit: str) -> list[dict[str, Any]]:
@@ -56,11 +56,11 @@ def test_a_green_push_to_develop_is_released_to_development(installation: Instal
     commit, before = git("rev-parse", "v2"), git("rev-parse", "v1")
     git("branch", "-f", "develop", commit)
     assert push(installation, "develop", commit, before).status_code == 202
-    wait_for(lambda: len(runs_of(installation, "ci", "commit", commit)) == 1, "ci starts", 60)
+    wait_for(lambda: len(runs_of(installation, "ci", "commit", commit)) == 1, "ci starts")
     (run,) = runs_of(installation, "ci", "commit", commit)
-    wait_for(lambda: installation.state(run["id"]) in ("COMPLETED", "FAILED", "CRASHED"), "ci ends", 600)
+    wait_for(lambda: installation.state(run["id"]) in ("COMPLETED", "FAILED", "CRASHED"), "ci ends")
     assert installation.state(run["id"]) == "COMPLETED"
-    wait_for(lambda: len(runs_of(installation, "release", "version", commit)) == 1, "the release starts", 60)
+    wait_for(lambda: len(runs_of(installation, "release", "version", commit)) == 1, "the release starts")
 
 
 def test_a_forged_push_starts_nothing(installation: Installation) -> None:
@@ -71,5 +71,5 @@ def test_a_forged_push_starts_nothing(installation: Installation) -> None:
         "x-github-event": "push",
         "x-github-delivery": "forged-delivery",
     }
-    assert httpx.post(url, json={"after": commit}, headers=headers, timeout=120).status_code == 401
+    assert httpx.post(url, json={"after": commit}, headers=headers, timeout=600).status_code == 401
     assert runs_of(installation, "ci", "commit", commit) == []

@@ -74,7 +74,7 @@ def guarded(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         _await_refusal(f"http://127.0.0.1:{port}/v2/")
         yield Guarded(f"127.0.0.1:{port}")
     finally:
-        subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=60, check=False)
+        subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=600, check=False)
 
 
 def _await_refusal(url: str) -> None:
@@ -107,7 +107,7 @@ def shop(home: Path, blocks: None, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     yield made
     found = subprocess.run(["docker", "image", "ls", "-q", "slipway/blockshop"], capture_output=True, text=True)
     if ids := found.stdout.split():
-        subprocess.run(["docker", "image", "rm", "-f", *ids], capture_output=True, timeout=60, check=False)
+        subprocess.run(["docker", "image", "rm", "-f", *ids], capture_output=True, timeout=600, check=False)
 
 
 def build(shop: App, rules: Pipeline) -> State[Image]:

@@ -99,7 +99,7 @@ def test_a_suite_that_waits_for_another_run_says_so_on_its_page(
     def other_run() -> None:
         with Cores(queue, 1).take(Claim(what="load test", run="another", alone=True)):
             held.set()
-            wait_for(lambda: "waits for a core: load test of another" in caplog.text, "the suite waits", timeout_s=250)
+            wait_for(lambda: "waits for a core: load test of another" in caplog.text, "the suite waits")
 
     other = threading.Thread(target=other_run, daemon=True)
     other.start()

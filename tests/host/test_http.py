@@ -26,7 +26,7 @@ def url() -> Iterator[str]:
 
 
 def read(url: str, most_bytes: int, most_s: float | None = None) -> bytes:
-    with httpx.stream("GET", url, timeout=60, trust_env=False) as opened:
+    with httpx.stream("GET", url, timeout=600, trust_env=False) as opened:
         return read_at_most(opened, most_bytes, most_s)
 
 

@@ -189,7 +189,7 @@ def test_a_late_answer_is_asked_for_again(
     app: Server, url: str, path: str, good: bool, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if path == "/hang":
-        monkeypatch.setattr(probe, "TIMEOUT_S", 0.2)
+        monkeypatch.setattr(probe, "PATIENCE_S", 0.2)
     assert timed(url, path, {})[1] is good
     assert len(app.RequestHandlerClass.asked) == times  # type: ignore[attr-defined]
 

@@ -50,7 +50,7 @@ class Stage:
 
     def heard(self) -> dict[str, Any]:
         """Return what the newest run said of itself, when it has."""
-        wait_for(self.told.exists, "the run has begun", 600)
+        wait_for(self.told.exists, "the run has begun")
         found: dict[str, Any] = json.loads(self.told.read_text(encoding="utf-8"))
         return found
 
@@ -62,7 +62,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     starter = subprocess.Popen([sys.executable, "-c", STARTER], cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL)
     stage = Stage(tmp_path, starter)
     try:
-        wait_for(lambda: _listens(socket_path) or starter.poll() is not None, "the starter listens", 120)
+        wait_for(lambda: _listens(socket_path) or starter.poll() is not None, "the starter listens")
         assert starter.poll() is None
         yield stage
     finally:
@@ -101,7 +101,7 @@ def test_a_signal_is_handed_on(stage: Stage) -> None:
 def test_many_run_at_once(stage: Stage) -> None:
     told = [stage.directory / f"told {number}" for number in range(5)]
     runs = [stage.run("until told", TOLD=str(file)) for file in told]
-    wait_for(lambda: all(file.exists() for file in told), "all run", 600)
+    wait_for(lambda: all(file.exists() for file in told), "all run")
     for run in runs:
         run.send_signal(signal.SIGTERM)
     assert [run.wait(600) for run in runs] == [7] * 5
@@ -111,7 +111,7 @@ def test_a_run_ends_with_who_stands_for_it(stage: Stage) -> None:
     run = stage.run("until told")
     flow = psutil.Process(stage.heard()["pid"])
     run.kill()
-    wait_for(lambda: not _lives(flow), "the flow has ended", 600)
+    wait_for(lambda: not _lives(flow), "the flow has ended")
     assert stage.run("0").wait(600) == 0  # and the starter serves on
 
 

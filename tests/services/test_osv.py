@@ -90,7 +90,7 @@ def test_a_directory_that_cannot_be_served_is_refused(tmp_path: Path, content: s
 
 def test_the_command_refuses_an_empty_directory_in_one_line(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "cli.main", "osv", str(tmp_path), "--port", "1"]
-    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"error: {tmp_path}: no OSV record")
     assert len(done.stderr.splitlines()) == 1

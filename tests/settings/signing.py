@@ -25,7 +25,13 @@ class Repository:
         who |= {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date, "GIT_CONFIG_GLOBAL": os.devnull}
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         done = subprocess.run(
-            ["git", *argv], cwd=self.path, env={**clean, **who}, capture_output=True, text=True, timeout=60, check=False
+            ["git", *argv],
+            cwd=self.path,
+            env={**clean, **who},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -49,6 +55,6 @@ def ssh_key(folder: Path, name: str, kind: str = "ed25519") -> tuple[Path, str]:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / name
     subprocess.run(
-        ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"{name} laptop", "-f", str(file)], check=True, timeout=60
+        ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", f"{name} laptop", "-f", str(file)], check=True, timeout=600
     )
     return file, file.with_suffix(".pub").read_text().strip()

@@ -5,7 +5,7 @@ import pytest
 
 from gates.release.analysis import (
     FEWEST_TO_BLAME,
-    LATE_TO_BLAME,
+    SILENT_TO_BLAME_S,
     Limits,
     Observation,
     Probes,
@@ -48,10 +48,10 @@ def counted(ok: int, bad: int = 0, buckets: tuple[tuple[float, int], ...] = ()) 
         # probes
         (replace(GOOD, probes=Probes(100, 1)), Action.ROLL_BACK),
         (replace(GOOD, requests=0, probes=Probes(1, 1)), Action.ROLL_BACK),
-        # probes without an answer in time: in a row (both sides), answered since, too few answered (both sides)
+        # probes without an answer in time: for long (both sides), answered since, too few answered (both sides)
         (replace(GOOD, probes=Probes(100, 0, 1, 1)), Action.WAIT),
-        (replace(GOOD, probes=Probes(100, 0, 4, LATE_TO_BLAME - 1)), Action.WAIT),
-        (replace(GOOD, probes=Probes(100, 0, 5, LATE_TO_BLAME)), Action.ROLL_BACK),
+        (replace(GOOD, probes=Probes(100, 0, 9, 9)), Action.WAIT),
+        (replace(GOOD, probes=Probes(100, 0, 2, 2, silent=True)), Action.ROLL_BACK),
         (replace(GOOD, probes=Probes(100, 0, 9, 0)), Action.PROMOTE),
         (replace(GOOD, probes=Probes(100, 1, 1, 1)), Action.ROLL_BACK),
         (replace(GOOD, requests=0, probes=Probes(51, 0, 1, 0)), Action.PROMOTE),
@@ -74,6 +74,9 @@ def test_probes_are_counted_one_by_one() -> None:
     assert probes == Probes(sent=3, failed=0, late=2, late_in_a_row=2)
     assert probes.after(good=False, late=False) == Probes(sent=4, failed=1, late=2, late_in_a_row=0)
     assert probes.after(good=True, late=False) == Probes(sent=4, failed=0, late=2, late_in_a_row=0)
+    silent = probes.after(good=False, late=True, silent=True)
+    assert silent == Probes(sent=4, failed=0, late=3, late_in_a_row=3, silent=True)
+    assert not silent.after(good=True, late=False).silent
 
 
 def test_few_required_requests_lower_what_is_enough_to_blame() -> None:
@@ -168,8 +171,8 @@ def test_after_a_restart_of_the_router_the_histogram_starts_at_zero_too() -> Non
     assert seen.p95_s == INF
 
 
-def test_what_is_enough_to_blame_is_ten_requests_or_five_late_probes() -> None:
-    assert (FEWEST_TO_BLAME, LATE_TO_BLAME) == (10, 5)
+def test_what_is_enough_to_blame_is_ten_requests_or_15_s_of_silence() -> None:
+    assert (FEWEST_TO_BLAME, SILENT_TO_BLAME_S) == (10, 15.0)
     assert Limits(min_requests=50, max_error_rate=0.02, max_p95_s=2.0, max_p95_ratio=3.0).noise_floor_s == 0.25
 
 
@@ -197,7 +200,7 @@ def test_a_new_bucket_counts_from_zero_exactly() -> None:
         (replace(GOOD, requests=9), None, "9 requests, need 50 to judge"),
         (replace(GOOD, probes=Probes(100, 1)), None, "1 of 100 probes failed"),
         (replace(GOOD, probes=Probes(100, 0, 2, 1)), None, "2 of 100 probes got no answer in time"),
-        (replace(GOOD, probes=Probes(100, 0, 7, 5)), None, "5 probes in a row got no answer in time"),
+        (replace(GOOD, probes=Probes(100, 0, 7, 5, silent=True)), None, "5 probes in a row got no answer in time"),
         (replace(GOOD, requests=9, errors=1), None, "1 of only 9 requests failed"),
         (replace(GOOD, errors=25), None, "error rate 25.00% (25 of 100 requests) exceeds 2.00%"),
         (replace(GOOD, p95_s=2.5), None, "p95 2.5 s exceeds 2 s"),

@@ -152,7 +152,7 @@ def test_sandboxed_app_reaches_the_bound_socket_and_no_other_does(site: Site, tm
             cwd=Path("/tmp"),
             env={},
             sandbox=Sandbox(Isolation.NAMESPACES, writable=writable),
-            timeout_s=60,
+            timeout_s=600,
         ).returncode
         for writable in ((where,), ())
     ]

@@ -49,12 +49,12 @@ class Taker:
 
     def end(self) -> None:
         """Let it give the core back."""
-        self.process.communicate("\n", timeout=60)
+        self.process.communicate("\n", timeout=600)
 
     def kill(self) -> None:
         """Kill it, whatever it does."""
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=600)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def serving(tmp_path: Path) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=60) as answer:
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=600) as answer:
         return bool(answer.status == 200)
     return False
 

@@ -48,7 +48,7 @@ def inside(network: AnyNetwork, code: str, *arguments: object) -> str:
         cwd=Path("/"),
         env={},
         sandbox=Sandbox(Isolation.NAMESPACES, network=network),
-        timeout_s=60,
+        timeout_s=600,
     ).output.strip()
 
 
@@ -102,7 +102,7 @@ def test_what_a_supervisor_starts_cannot_join_one_and_does_not_get_the_hosts(tmp
     with shared_loopback() as network:
         box = Sandbox(Isolation.NAMESPACES, network=network)
         words = sandbox.command(["echo", "ran"], cwd=Path("/"), env={}, sandbox=box, spec_directory=tmp_path / "spec")
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
     assert (done.stdout, done.returncode) == ("", launcher.SETUP_FAILED) and "a shared network" in done.stderr
 
 
@@ -110,7 +110,7 @@ def test_what_a_supervisor_starts_cannot_join_one_and_does_not_get_the_hosts(tmp
 def test_below_namespaces_a_shared_network_is_refused(level: Isolation) -> None:
     box = Sandbox(level, network=SharedLoopback((0,)))
     with pytest.raises(ToolError, match="a network of its own needs isolation 'namespaces'"):
-        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=box, timeout_s=60)
+        sandbox.run(["true"], cwd=Path("/"), env={}, sandbox=box, timeout_s=600)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv to become another")
@@ -128,7 +128,7 @@ def test_without_root_the_same_holds() -> None:
 
     def inside(network, *words):
         box = Sandbox(available(), network=network)
-        return run([sys.executable, "-c", *words], cwd=Path("/"), env={}, sandbox=box, timeout_s=60).output.strip()
+        return run([sys.executable, "-c", *words], cwd=Path("/"), env={}, sandbox=box, timeout_s=600).output.strip()
 
     with shared_loopback() as network, shared_loopback() as other:
         serving = threading.Thread(target=inside, args=(network, sys.argv[2], sys.argv[4]))

@@ -362,7 +362,7 @@ def test_virtual_environment_works_read_only(ground: Path) -> None:
         cwd=ground / "app",
         env={},
         sandbox=Sandbox(Isolation.NAMESPACES, read_only=(Path(sys.prefix),), writable=(ground / "app",)),
-        timeout_s=60,
+        timeout_s=600,
     )
     assert str(Path(sys.prefix) / "lib") in done.output
     assert "Read-only file system" in done.output
@@ -567,7 +567,7 @@ def test_without_root_the_same_holds(ground: Path) -> None:
     app = Path(sys.argv[2])
     level = available()
     done = run([sys.executable, "-c", *sys.argv[3:]], cwd=app, env={"PATH": "/usr/bin:/bin"},
-               sandbox=Sandbox(level, writable=(app,)), timeout_s=60)
+               sandbox=Sandbox(level, writable=(app,)), timeout_s=600)
     print(level, done.output)
     """
     with hostile_surroundings(ground) as arguments:
@@ -579,7 +579,7 @@ def test_without_root_the_same_holds(ground: Path) -> None:
             [*inner, system, "-c", textwrap.dedent(driver), str(CHECKOUT), str(ground / "app"), HOSTILE, *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             cwd="/",
             env={"SECRET": arguments[-1], "PATH": "/usr/bin:/bin"},
         )

@@ -50,7 +50,7 @@ def shop(home: Path, engine: Engine, tmp_path: Path) -> Iterator[App]:
     yield made
     found = subprocess.run(["docker", "image", "ls", "-q", "slipway/imageshop"], capture_output=True, text=True)
     if ids := found.stdout.split():
-        subprocess.run(["docker", "image", "rm", "-f", *ids], capture_output=True, timeout=60, check=False)
+        subprocess.run(["docker", "image", "rm", "-f", *ids], capture_output=True, timeout=600, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def registry(engine: Engine) -> Iterator[str]:
                 time.sleep(0.1)
         yield f"127.0.0.1:{port}"
     finally:
-        subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=60, check=False)
+        subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=600, check=False)
 
 
 def rules(**image: Any) -> Pipeline:
@@ -165,4 +165,4 @@ def test_the_examples_image_holds_nothing_to_build_with(engine: Engine) -> None:
         info = engine.image(name)
         assert info and info["Config"]["Healthcheck"]
     finally:
-        subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True, timeout=60, check=False)
+        subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True, timeout=600, check=False)

@@ -153,7 +153,7 @@ def test_no_shell_reads_a_command(tmp_path: Path) -> None:
 def bare(tmp_path: Path) -> Path:
     """An app's environment with one typed package and no tools."""
     directory = tmp_path / "bare"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(directory)], check=True, timeout=600)
     [packages] = directory.glob("lib/python3*/site-packages")
     (packages / "till").mkdir()
     (packages / "till" / "py.typed").touch()

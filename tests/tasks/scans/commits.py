@@ -32,7 +32,7 @@ def commit(repository: Path, files: Files, message: str = "change", remove: tupl
 
 
 def run(*argv: str) -> None:
-    subprocess.run(["git", *argv], check=True, env={**os.environ, **AUTHOR}, timeout=60, capture_output=True)
+    subprocess.run(["git", *argv], check=True, env={**os.environ, **AUTHOR}, timeout=600, capture_output=True)
 
 
 def subject_of(

@@ -22,7 +22,7 @@ def made(length: int, letters: str = LETTERS) -> str:
 
 def key() -> str:
     argv = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
-    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(argv, capture_output=True, text=True, check=True, timeout=600).stdout
 
 
 def kinds() -> dict[str, str]:
@@ -148,7 +148,7 @@ def test_a_message_is_read_beyond_a_nul(tmp_path: Path, planted: dict[str, str])
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     ).stdout.strip()
     raw = (
         f"tree {tree}\nparent {first}\nauthor A <a@x> 1 +0000\ncommitter A <a@x> 1 +0000\n\nfine\0{planted['github']}\n"
@@ -158,7 +158,7 @@ def test_a_message_is_read_beyond_a_nul(tmp_path: Path, planted: dict[str, str])
         input=raw.encode(),
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=600,
     ).stdout.decode()
     run("-C", str(repository), "reset", "-q", "--soft", hidden.strip())
     check = scan_secrets(subject_of(repository, tmp_path / "work"))

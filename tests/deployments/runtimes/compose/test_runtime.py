@@ -45,7 +45,7 @@ def serves_on(made: Shop) -> Iterator[None]:
 
 
 def docker(*argv: str) -> str:
-    return subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    return subprocess.run(["docker", *argv], capture_output=True, text=True, timeout=600, check=True).stdout.strip()
 
 
 def test_containers_are_limited_and_hardened_and_nothing_secret_is_in_their_labels(made: Shop) -> None:
