@@ -1,6 +1,8 @@
 """Open-loop traffic that counts what is lost: `python -m traffic.main --target URL --profile FILE --rate 40`.
 
 Requests arrive at the stated rate, whatever became of those before, and their latency counts from when they were due.
+With --hold-back N arrivals pause while N are under way, and the report says for how long: a host that cannot carry the
+rate is not drowned in it.
 The report is rewritten every second. Ends after --seconds, or at SIGTERM or SIGINT; exits with 0 when nothing was lost
 and everything was sent, 1 when not, 2 when it could not start.
 """
@@ -35,6 +37,7 @@ from traffic.tally import StreamCounts, Tally, write_report
 REQUEST_TIMEOUT_S = 120.0
 IN_FLIGHT_LIMIT = 2_000
 REPORT_INTERVAL_S = 1.0
+SHORTEST_PAUSE_S = 0.005
 # How long after `stop` answers are waited for; below the 10 s after which a supervisor kills.
 LAST_ANSWERS_S = 8.0
 PRIORITY = -10
@@ -56,17 +59,21 @@ class Traffic:
         in_flight_limit: int = IN_FLIGHT_LIMIT,
         request_timeout_s: float = REQUEST_TIMEOUT_S,
         last_answers_s: float = LAST_ANSWERS_S,
+        hold_back: int | None = None,
     ) -> None:
         if urlsplit(target).scheme not in ("http", "https") or not urlsplit(target).hostname:
             raise ConfigError(f"traffic: target: got {target!r}, expected http://HOST:PORT")
         if not 0 < rate <= 10_000:
             raise ConfigError(f"traffic: rate: got {rate:g}, expected requests per second in (0, 10000]")
+        if hold_back is not None and not 0 < hold_back <= in_flight_limit:
+            raise ConfigError(f"traffic: hold back: got {hold_back}, expected requests in [1, {in_flight_limit}]")
         self.profile = profile
         self.target = target.rstrip("/")
         self.rate = rate
         self.started = threading.Event()
         self._report_path = report
         self._in_flight_limit = in_flight_limit
+        self._hold_back = hold_back or math.inf
         self._timeout_s = request_timeout_s
         self._last_answers_s = last_answers_s
         self._probes = {name: Probe(url, request_timeout_s) for name, url in (probes or {}).items()}
@@ -155,7 +162,10 @@ class Traffic:
             raise failures[0]
 
     async def _arrivals(self, clients: Clients, requests: list[Request], seconds: float | None) -> None:
-        """Start a request whenever one is due by the clock; none that is due before the end is left out."""
+        """Start a request whenever one is due by the clock; none that is due before the end is left out.
+
+        While as many are under way as are held back for, the clock of arrivals stands.
+        """
         loop = asyncio.get_running_loop()
         start, number = loop.time(), 0
         end = math.inf if seconds is None else start + seconds
@@ -164,13 +174,16 @@ class Traffic:
         weights = [entry.weight for entry in requests]
         while True:
             stopping, now = self._stopping, loop.time()
-            while (due := start + number / self.rate) <= now and due < end:
+            while (due := start + number / self.rate) <= now and due < end and len(self._in_flight) < self._hold_back:
                 number += 1
                 if requests:
                     self._arrive(clients, draw.choices(requests, weights)[0], due)
             if stopping or due >= end:
                 return
-            await asyncio.sleep(min(due - now, 0.1))
+            if due <= now:
+                self._tally.held_back_s += now - due
+                start += now - due
+            await asyncio.sleep(min(max(due - now, SHORTEST_PAUSE_S), 0.1))
 
     def _arrive(self, clients: Clients, request: Request, due: float) -> None:
         if len(self._in_flight) >= self._in_flight_limit:
@@ -265,6 +278,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--last-answers", type=float, default=LAST_ANSWERS_S, metavar="SECONDS", help="waited for them after SIGTERM"
     )
+    parser.add_argument("--hold-back", type=int, metavar="N", help="no arrivals while N requests are under way")
     parser.add_argument("--probe", action="append", default=[], metavar="NAME=URL", help="asked every 100 ms")
     return parser.parse_args(arguments)
 
@@ -295,6 +309,7 @@ async def _main(options: argparse.Namespace) -> int:
         options.report,
         _probes(options.probe),
         last_answers_s=options.last_answers,
+        hold_back=options.hold_back,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

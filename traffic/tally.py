@@ -113,6 +113,8 @@ class Tally:
         self.names: dict[str, Counts] = {}
         # How long after they were due requests were really sent: large when this machine cannot keep up with the rate.
         self.lateness = Latencies()
+        # How long no request was due because enough were under way.
+        self.held_back_s = 0.0
         self.streams: dict[str, StreamCounts] = {}
         self._lost: list[dict[str, Any]] = []
         self._stream_ends: list[dict[str, Any]] = []
@@ -172,6 +174,7 @@ class Tally:
             "clean": self.clean,
             "totals": self.totals.report(),
             "sent_late_ms": self.lateness.report(),
+            "held_back_s": round(self.held_back_s, 1),
             "requests": {name: counts.report() for name, counts in self.names.items()},
             "streams": {name: vars(counts) for name, counts in self.streams.items()},
             "stream_ends": self._stream_ends,

@@ -17,7 +17,7 @@ import typer
 
 from cli import runs
 from cli.demo.story import Story, make_repository, read_story
-from cli.demo.table import Row, expectations, print_table
+from cli.demo.table import MOST_UNDER_WAY, Row, expectations, print_table
 from cli.demo.warm import needed, warming
 from cli.down import stop, stop_environments
 from cli.progress import Board
@@ -277,7 +277,7 @@ def _traffic(demo: Demo) -> Iterator[Path]:
     probes = [f"{target.value}={place.url}{health}" for target, place in places.items()]
     argv = [sys.executable, "-m", "traffic.main", "--target", places[demo.production].url]
     argv += ["--profile", str(demo.story.traffic), "--rate", str(RATE), "--report", str(report)]
-    argv += ["--last-answers", str(LAST_ANSWERS_S)]
+    argv += ["--last-answers", str(LAST_ANSWERS_S), "--hold-back", str(MOST_UNDER_WAY)]
     argv += [word for probe in probes for word in ("--probe", probe)]
     supervisor = Control(demo.home).supervisor
     program = Program(

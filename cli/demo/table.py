@@ -11,6 +11,9 @@ from cli.screen import console, escape
 from deployments.environment import Environment
 from gates.release.operation import Operation
 
+# More only make everybody's answer later. An unhurried host has a handful under way.
+MOST_UNDER_WAY = 100
+
 
 @dataclass(frozen=True)
 class Row:
@@ -55,6 +58,11 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
         f"{totals['lost']} lost[/bold], {totals['app_error']} app errors (the app's own 5xx), "
         f"{totals['not_sent']} not sent; p50 {totals['latency_ms']['p50']} ms, p99 {totals['latency_ms']['p99']} ms"
     )
+    if traffic["held_back_s"]:
+        console.print(
+            f"  held back for {traffic['held_back_s']:.1f} s, while {MOST_UNDER_WAY} requests were under way: "
+            "this host did not carry the rate"
+        )
     for name, stream in traffic["streams"].items():
         console.print(
             f"  stream {escape(name)}: {stream['opened']} opened, {stream['ended_cleanly']} ended by the server, "

@@ -294,6 +294,39 @@ def test_a_machine_that_cannot_keep_up_leaves_no_arrival_out(blue: Backend, monk
     assert report["sent_late_ms"]["p99"] >= 50
 
 
+def test_arrivals_are_held_back_while_enough_are_under_way() -> None:
+    under_way, most = 0, 0
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal under_way, most
+        await reader.readuntil(b"\r\n\r\n")
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.05)
+        under_way -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    with server(handle) as url:
+        sender = Traffic(profile(QUICK), url, 1000, hold_back=3)
+        report = asyncio.run(sender.run(seconds=0.5))
+    sent = report["totals"]["sent"]
+    assert total(report) == {"sent": sent, "ok": sent} and report["clean"]
+    assert most == 3 and 3 <= sent <= 100
+    assert 0 < report["held_back_s"] <= report["seconds"]
+
+
+def test_a_rate_that_is_carried_is_not_held_back(blue: Backend) -> None:
+    report = asyncio.run(Traffic(profile(QUICK), blue.url, 100, hold_back=1000).run(seconds=0.5))
+    assert report["totals"]["sent"] == 50 and report["held_back_s"] == 0
+
+
+@pytest.mark.parametrize("hold_back", [0, -1, 2001])
+def test_a_number_that_holds_nothing_back_is_refused(hold_back: int) -> None:
+    with pytest.raises(ConfigError, match="hold back: got .*, expected requests in .1, 2000."):
+        Traffic(profile(QUICK), "http://127.0.0.1:1", 1, hold_back=hold_back)
+
+
 def test_what_is_under_way_at_the_end_is_abandoned_not_lost() -> None:
     with server(responder(b"", close=False)) as url:
         with Traffic(profile(QUICK), url, 20, probes={"up": url}, last_answers_s=0.1).background() as sender:

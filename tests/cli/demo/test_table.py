@@ -16,7 +16,13 @@ def traffic(**changed: Any) -> dict[str, Any]:
     probe |= {"downtime_s": {"longest": 0.0, "total": 0.0}} | changed.pop("probe", {})
     totals = {"sent": 100, "lost": 0, "not_sent": 0, "abandoned": 0, "app_error": 3} | changed
     latency = {"latency_ms": {"p50": 10, "p99": 20}}
-    figures = {"totals": totals | latency, "probes": {"production": probe}, "seconds": 5.0, "streams": {}}
+    figures = {
+        "totals": totals | latency,
+        "probes": {"production": probe},
+        "seconds": 5.0,
+        "streams": {},
+        "held_back_s": 0.0,
+    }
     return figures | {"finished": totals.pop("finished", True)}
 
 
@@ -40,6 +46,14 @@ def test_late_answers_are_shown_and_are_not_wrong() -> None:
     with console.capture() as shown:
         table._print_traffic(late)
     assert "(50 probes, 7 late, the slowest 19.3 s)" in " ".join(shown.get().split())
+
+
+def test_what_was_held_back_is_shown_and_is_not_wrong() -> None:
+    held = traffic() | {"held_back_s": 12.34}
+    assert wrong(held) == []
+    with console.capture() as shown:
+        table._print_traffic(held)
+    assert "held back for 12.3 s, while 100 requests were under way" in " ".join(shown.get().split())
 
 
 @pytest.mark.parametrize(
