@@ -20,8 +20,8 @@ def bake(
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
-    counted apart; one without an answer in time makes us wait for more, and nothing but those for SILENT_TO_BLAME_S
-    is as bad as a failed one.
+    counted apart. One without an answer in time makes us wait for more; SILENT_TO_BLAME_S of nothing but those, by the
+    time that the host could spare, are as bad as a failed one.
     Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. So is a slot that is not
     the one that was started any more, whatever the figures say; nothing is judged while its keeper cannot be asked.
     Returns the verdict, and how many of our own probes failed.

@@ -46,8 +46,8 @@ LAST_ANSWERS_S = 130  # beyond the traffic's own limit for one, so that each com
 RATE = 25  # requests a second: 2 cores also run Prefect, four workers, three databases and three routers
 CI_TIMEOUT_S = 3600
 RELEASE_TIMEOUT_S = 1800
-# The demo's patience is shorter than a team's, and it judges no speed: it loads the host itself, with the ci and the
-# releases of other versions, on whatever machine. Everything else is as config/*.env says.
+# The demo's patience is shorter than a team's, and it judges no speed: it loads the host itself, with its traffic and
+# the releases of other versions, on whatever machine. Everything else is as config/*.env says.
 DEMO_SETTINGS = {
     "SLIPWAY_STAGING_BAKE_SECONDS": "1",
     "SLIPWAY_PRODUCTION_BAKE_SECONDS": "4",

@@ -61,7 +61,7 @@ def _print_traffic(traffic: Mapping[str, Any]) -> None:
     if traffic["held_back_s"]:
         console.print(
             f"  held back for {traffic['held_back_s']:.1f} s, while {MOST_UNDER_WAY} requests were under way: "
-            "this host did not carry the rate"
+            "answers did not keep up with the rate"
         )
     for name, stream in traffic["streams"].items():
         console.print(

@@ -226,7 +226,7 @@ def test_too_many_whole_requests_at_once_are_refused_and_say_why() -> None:
         working = [threading.Thread(target=ask, args=(port, method)) for method in ("GET", "POST")]
         for thread in working:
             thread.start()
-        assert inside.acquire(timeout=600) and inside.acquire(timeout=60)
+        assert inside.acquire(timeout=600) and inside.acquire(timeout=600)
         for method, body in (("GET", b""), ("POST", b"x"), ("POST", b"x" * 100_000)):
             refused = httpx.request(method, f"http://127.0.0.1:{port}/", content=body, timeout=600)
             assert refused.status_code == 503 and "too many requests are in work" in refused.text

