@@ -3,21 +3,13 @@
 A statement that is not known to be safe counts as one that takes away: what we cannot judge is not called safe.
 """
 
-import re
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 from gates.findings import Finding
-
-
-class Kind(StrEnum):
-    """EXPAND: old code keeps working. LOCKING: so it does, but waits. CONTRACT: old code breaks, no way back."""
-
-    EXPAND = "expand"
-    LOCKING = "locking"
-    CONTRACT = "contract"
+from gates.release.sql import UnreadableSql, statements
+from gates.release.statements import ORDER, UNKNOWN, Judged, Kind, changes_search_path, created_table, judge
 
 
 class Step(BaseModel):
@@ -30,32 +22,6 @@ class Step(BaseModel):
     reason: str
 
 
-_NAME = r'(?:IF\s+(?:NOT\s+)?EXISTS\s+)?(?:ONLY\s+)?(?P<table>[\w."]+)'
-_CREATED = re.compile(rf"CREATE\s+(?:UNLOGGED\s+|TEMP\w*\s+)?TABLE\s+{_NAME}", re.IGNORECASE)
-_ON_TABLE = re.compile(rf"(?:ALTER\s+TABLE|CREATE\s+(?:UNIQUE\s+)?INDEX\b.*?\bON)\s+{_NAME}", re.IGNORECASE | re.DOTALL)
-_ADDS_REQUIRED = r"(?!.*\b(DEFAULT|GENERATED)\b)ALTER TABLE .*\bADD (COLUMN )?.*\bNOT NULL\b"
-# In order; the first that matches decides. Statements are on one line, upper case, single spaces.
-_RULES: Sequence[tuple[str, Kind]] = (
-    (r"ALTER TABLE .*\bDROP (COLUMN|CONSTRAINT .*\bCASCADE\b)", Kind.CONTRACT),
-    (r"ALTER TABLE .*\bRENAME\b", Kind.CONTRACT),
-    (r"ALTER TABLE .*\bALTER (COLUMN )?\S+ (SET DATA )?TYPE\b", Kind.CONTRACT),
-    (r"ALTER TABLE .*\bALTER (COLUMN )?\S+ (SET NOT NULL|DROP DEFAULT)\b", Kind.CONTRACT),
-    (_ADDS_REQUIRED, Kind.CONTRACT),
-    (r"ALTER TABLE .*\bADD CONSTRAINT .*\b(UNIQUE|CHECK|EXCLUDE|PRIMARY KEY)\b", Kind.CONTRACT),
-    (r"ALTER TABLE .*\bADD CONSTRAINT .*\bFOREIGN KEY\b.*\bNOT VALID", Kind.EXPAND),
-    (r"ALTER TABLE .*\bADD CONSTRAINT\b", Kind.LOCKING),
-    (r"ALTER TABLE .*\bADD (COLUMN )?.*\bDEFAULT (RANDOM|CLOCK_TIMESTAMP|GEN_RANDOM_UUID|UUID_)", Kind.LOCKING),
-    (r"ALTER TABLE .*\bADD (COLUMN )?", Kind.EXPAND),
-    (r"ALTER TABLE .*\bALTER (COLUMN )?\S+ (SET DEFAULT|DROP NOT NULL|SET STATISTICS)\b", Kind.EXPAND),
-    (r"ALTER TABLE .*\b(VALIDATE CONSTRAINT|OWNER TO)\b", Kind.EXPAND),
-    (r"ALTER TABLE .*\bDROP CONSTRAINT\b", Kind.LOCKING),
-    (r"CREATE UNIQUE INDEX\b", Kind.CONTRACT),
-    (r"CREATE INDEX CONCURRENTLY\b", Kind.EXPAND),
-    (r"(CREATE INDEX|DROP INDEX|REINDEX|LOCK|VACUUM FULL|CLUSTER|REFRESH MATERIALIZED VIEW)\b", Kind.LOCKING),
-    (r"CREATE (OR REPLACE )?(UNLOGGED |TEMP\w* )?(TABLE|SEQUENCE|TYPE|EXTENSION|SCHEMA|VIEW|FUNCTION)\b", Kind.EXPAND),
-    (r"ALTER TYPE .*\bADD VALUE\b", Kind.EXPAND),
-    (r"(COMMENT ON|INSERT INTO|UPDATE|GRANT|SET|RESET|SELECT|ANALYZE|BEGIN|COMMIT)\b", Kind.EXPAND),
-)
 # What squawk sees and the rules above may not. Its other rules are about style.
 _SQUAWK: Mapping[str, Kind] = {
     "adding-foreign-key-constraint": Kind.LOCKING,
@@ -72,7 +38,6 @@ _SQUAWK: Mapping[str, Kind] = {
     "renaming-table": Kind.CONTRACT,
     "adding-not-nullable-field": Kind.CONTRACT,
 }
-_ORDER = (Kind.EXPAND, Kind.LOCKING, Kind.CONTRACT)
 
 
 def judge_migration(revision: str, sql: str, findings: Sequence[Finding] = ()) -> Step:
@@ -80,36 +45,30 @@ def judge_migration(revision: str, sql: str, findings: Sequence[Finding] = ()) -
 
     A table that the revision itself creates may be done anything to: nobody uses it yet.
     """
-    statements = _statements(sql)
-    created = {_bare(found["table"]) for one in statements if (found := _CREATED.match(one))}
-    judged = [_judge(one, created) for one in statements]
-    judged += [(_SQUAWK[one.rule], f"squawk {one.rule}: {one.message}") for one in findings if one.rule in _SQUAWK]
-    kind, reason = max(judged, key=lambda one: _ORDER.index(one[0]), default=(Kind.EXPAND, "no statements"))
-    return Step(revision=revision, kind=kind, reason=reason[:200])
+    judged = _statements(sql)
+    judged += [
+        (Judged(_SQUAWK[one.rule]), f"squawk {one.rule}: {one.message}") for one in findings if one.rule in _SQUAWK
+    ]
+    kind, reason = max(judged, key=lambda one: ORDER.index(one[0].kind), default=(Judged(Kind.EXPAND), "no statements"))
+    return Step(revision=revision, kind=kind.kind, reason=reason[:200])
 
 
-def _judge(statement: str, created: set[str]) -> tuple[Kind, str]:
-    on = _ON_TABLE.match(statement)
-    if on and _bare(on["table"]) in created:
-        return Kind.EXPAND, statement
-    for pattern, kind in _RULES:
-        if re.match(pattern, statement.upper()):
-            return kind, statement
-    return Kind.CONTRACT, f"not known to be safe: {statement}"
-
-
-def _statements(sql: str) -> list[str]:
-    """Split at semicolons outside quotes; comments go, white space becomes one space."""
-    found = re.finditer(r"(?:'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|[^;'$]|\$)+", _without_comments(sql), re.DOTALL)
-    return [text for one in found if (text := " ".join(one[0].split()))]
-
-
-def _without_comments(sql: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?(?:\*/|\Z)", " ", sql, flags=re.DOTALL)
-
-
-def _bare(table: str) -> str:
-    return table.replace('"', "").lower().removeprefix("public.")
+def _statements(sql: str) -> list[tuple[Judged, str]]:
+    """Judge each statement, with its text. Those before it say which tables are new."""
+    try:
+        found = statements(sql)
+    except UnreadableSql as error:
+        return [(UNKNOWN, str(error))]
+    judged: list[tuple[Judged, str]] = []
+    created: frozenset[str] = frozenset()
+    for one in found:
+        result = judge(one, created)
+        judged.append((result, one.text if result.known else f"not known to be safe: {one.text}"))
+        if changes_search_path(one):
+            created = frozenset(name for name in created if "." in name)
+        if table := created_table(one):
+            created |= {table}
+    return judged
 
 
 def pending(steps: Sequence[Step], live: Sequence[Step]) -> list[Step]:
