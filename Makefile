@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test attack gauntlet lint docs bench mutants lock
+.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test fuzz attack gauntlet lint docs bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -91,6 +91,9 @@ prune: .venv/.base ## remove images and old scans that no environment can need; 
 
 test: .venv/.dev ## run all tests but the gauntlet
 	@$(BIN)/python -m pytest -m "not gauntlet" -n logical --maxprocesses 4 --no-loadscope-reorder
+
+fuzz: .venv/.dev ## draw 20 times as many documents for each reader of outside data as `make test` does, and new ones
+	@$(BIN)/python -m pytest -m fuzz --hypothesis-profile fuzz -n logical --maxprocesses 4 --no-loadscope-reorder
 
 gauntlet: .venv/.dev ## run whole stories on the whole installation, minutes each
 	@$(BIN)/python -m pytest -m gauntlet

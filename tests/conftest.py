@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cli.demo.main import DEMO_SETTINGS
 from host.ports import free_port
@@ -22,6 +23,18 @@ from tests.not_run import pytest_runtest_setup as pytest_runtest_setup  # noqa: 
 
 # The order in which tests run: quick ones first, so that a broken build is told early; the ones that break things last.
 LATE = ("stack", "browser", "chaos")
+
+# How many documents a fuzz test draws. The same ones each time, but for `make fuzz`. A busy machine is no failure.
+settings.register_profile(
+    "ci",
+    max_examples=100,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("fuzz", settings.get_profile("ci"), max_examples=2000, derandomize=False, print_blob=True)
+settings.load_profile("ci")
 
 
 def pytest_configure() -> None:
