@@ -26,6 +26,8 @@ BUSY_S = 2.0
 INCOMING = "incoming"
 ALERTS = "alerts"
 GITHUB = "github"
+# The names of what is counted: genuine webhooks from which nothing followed.
+IGNORED = "ignored:"
 _schema = sa.MetaData()
 _ITEMS = sa.Table(
     "items",
@@ -52,7 +54,7 @@ _WRITTEN = sa.Table(
     "written", _schema, sa.Column("name", sa.String, primary_key=True), sa.Column("at", sa.Float, nullable=False)
 )
 # What the outside names, and with it how much there is: remembered for this long after it was written last.
-FORGOTTEN_AFTER = {"alert:": timedelta(days=60)}
+FORGOTTEN_AFTER = {"alert:": timedelta(days=60), "line:queue/": timedelta(days=60)}
 
 
 @dataclass(frozen=True)
@@ -216,6 +218,20 @@ class Outbox:
         """Keep a small JSON value under a name."""
         with self._transaction() as connection:
             _keep(connection, name, value)
+
+    def count(self, name: str) -> None:
+        """Add one to a number that is remembered under a name."""
+        with self._transaction() as connection:
+            row = connection.execute(sa.select(_MEMORY.c.value).where(_MEMORY.c.name == name)).first()
+            _keep(connection, name, (json.loads(row.value) if row else 0) + 1)
+
+    def counts(self, prefix: str) -> dict[str, int]:
+        """Return what was counted under the names that begin so, by the rest of the name."""
+        with self._transaction() as connection:
+            found = (
+                sa.select(_MEMORY).where(_MEMORY.c.name.startswith(prefix, autoescape=True)).order_by(_MEMORY.c.name)
+            )
+            return {row.name.removeprefix(prefix): int(json.loads(row.value)) for row in connection.execute(found)}
 
     def prune(self, now: datetime | None = None) -> None:
         """Forget the names whose time is over, and the values of FORGOTTEN_AFTER that are old."""

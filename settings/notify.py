@@ -47,7 +47,7 @@ class GitHub(Section):
     webhook_secret: Reference = "file:{home}/keys/github-webhook"
     """Reference of the webhooks' secret."""
     branches: tuple[Branch, ...] = ("main", "develop")
-    """Pushes to these branches, and pull requests that target them, are checked."""
+    """Pushes to these branches, pull requests that target them, and what a merge queue has for them are checked."""
     release_on_green: tuple[Branch, ...] = ("develop",)
     """Green pushes to these branches are released to development."""
     forks: bool = False

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import ValidationError
 
-Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
-Text = Annotated[str, StringConstraints(max_length=1000)]
-# git check-ref-format(1), and no white space or control characters at all.
-# git check-ref-format(1); a branch may not begin with a dash either (git branch), nor be "@".
-REF = re.compile(r"(?![/.-]|@$|.*(?://|\.\.|@\{|/\.|\.lock(?:/|$)))[^\x00-\x20\x7f~^:?*\[\\]{1,240}(?<![/.])")
+from gates.branch_names import branch_problem
+from gates.notify.github_events import FOLLOWED, counted_as
+from gates.notify.github_payloads import Action, MergeGroup, Person, PullRequest, Push, QueuedCommit
+
 # Times of events beside these are nobody's: they only take sums of times out of what a clock can hold.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
 DELIVERY = re.compile(r"[0-9A-Za-z-]{8,64}")
@@ -27,6 +25,7 @@ class Kind(StrEnum):
 
     PUSH = "push"
     PULL_REQUEST = "pull-request"
+    MERGE_GROUP = "merge-group"
 
 
 class Refused(Exception):
@@ -35,7 +34,8 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """A commit that somebody pushed or proposed. `branch` is where it is, `target` where it is to go ("" for a push).
+    """A commit that somebody pushed or proposed, or that a merge queue made of what waits in it. `branch` is where it
+    is, `target` where it is to go ("" for a push).
 
     `fork`: the commit comes from another repository; nobody who may write here has looked at it. `at` is GitHub's time.
     """
@@ -55,9 +55,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Ignored:
-    """Genuine, and nothing follows from it; the reason says why."""
+    """Genuine, and nothing follows from it; the reason says why. `counted_as` is of gates/notify/github_events.py, ""
+    for an event that is known and was passed over by our own settings.
+    """
 
     reason: str
+    counted_as: str = ""
 
 
 def is_genuine(secret: str, body: bytes, signature: str) -> bool:
@@ -66,76 +69,38 @@ def is_genuine(secret: str, body: bytes, signature: str) -> bool:
     return hmac.compare_digest(wanted.encode(), signature.encode(errors="replace"))
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Repository(_Part):
-    full_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}/[A-Za-z0-9_.-]{1,100}$")]
-    pushed_at: int | datetime | None = None
-
-
-class _Person(_Part):
-    name: Text | None = None
-    email: Text | None = None
-
-
-class _Push(_Part):
-    ref: Annotated[str, StringConstraints(max_length=260)]
-    before: Hash
-    after: Hash
-    deleted: bool = False
-    repository: _Repository
-    pusher: _Person = _Person()
-
-
-class _HeadRepository(_Part):
-    full_name: Text
-
-
-class _Head(_Part):
-    ref: Annotated[str, StringConstraints(max_length=250)]
-    sha: Hash
-    repo: _HeadRepository | None = None  # null when the fork was deleted
-
-
-class _User(_Part):
-    login: Text = ""
-
-
-class _Proposal(_Part):
-    number: int = Field(ge=1)
-    head: _Head
-    base: _Head
-    updated_at: datetime
-    user: _User | None = None
-
-
-class _PullRequest(_Part):
-    action: Annotated[str, StringConstraints(max_length=40)]
-    pull_request: _Proposal
-    repository: _Repository
-
-
 def read_event(event: str, body: bytes, now: datetime) -> Change | Ignored:
-    """Return what a webhook's body says. Raises Refused when it is not what GitHub would send."""
+    """Return what a webhook's body says. Raises Refused when it is not what GitHub would send.
+
+    An event or action that is not known is Ignored, whatever else its body holds.
+    """
     try:
         if event == "push":
-            return _read_push(_Push.model_validate_json(body), now)
-        if event == "pull_request":
-            return _read_pull_request(_PullRequest.model_validate_json(body))
+            return _read_push(Push.model_validate_json(body), now)
+        if event in FOLLOWED:
+            action = Action.model_validate_json(body).action
+            if action not in FOLLOWED[event]:
+                return Ignored(f"nothing follows from {event} {_shown(action)}", counted_as(event, action))
+            if event == "pull_request":
+                return _read_pull_request(PullRequest.model_validate_json(body))
+            return _read_merge_group(MergeGroup.model_validate_json(body), now)
     except ValidationError as error:
         first = error.errors()[0]
         raise Refused(f"{event}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from error
-    return Ignored(f"nothing follows from {event[:40]}")
+    return Ignored(f"nothing follows from {_shown(event)}", counted_as(event))
 
 
-def _read_push(push: _Push, now: datetime) -> Change | Ignored:
+def _shown(name: str) -> str:
+    """Return a name of the sender's choice for a line of text."""
+    return repr(name[:40])[1:-1]
+
+
+def _read_push(push: Push, now: datetime) -> Change | Ignored:
     branch = push.ref.removeprefix("refs/heads/")
     if branch == push.ref:
-        return Ignored("not a branch")
+        return Ignored("not a branch", counted_as("push", "tag" if push.ref.startswith("refs/tags/") else "note"))
     if push.deleted or push.after == ZERO:
-        return Ignored("the branch was deleted")
+        return Ignored("the branch was deleted", counted_as("push", "deleted"))
     _check_branch(branch)
     pushed = push.repository.pushed_at
     at = _moment(now if pushed is None else pushed)
@@ -144,9 +109,9 @@ def _read_push(push: _Push, now: datetime) -> Change | Ignored:
     return Change(Kind.PUSH, name, branch, push.after, push.before, at, person.name or "", person.email or "")
 
 
-def _read_pull_request(event: _PullRequest) -> Change | Ignored:
-    if event.action not in ("opened", "synchronize", "reopened", "ready_for_review"):
-        return Ignored(f"nothing follows from a pull request that is {event.action}")
+def _read_pull_request(event: PullRequest) -> Change | Ignored:
+    if event.action == "edited" and event.changes.base is None:
+        return Ignored("only the text of the pull request was edited", counted_as("pull_request", "edited"))
     asked = event.pull_request
     _check_branch(asked.head.ref)
     _check_branch(asked.base.ref)
@@ -165,12 +130,31 @@ def _read_pull_request(event: _PullRequest) -> Change | Ignored:
     )
 
 
+def _read_merge_group(event: MergeGroup, now: datetime) -> Change:
+    """Return the commit that a merge queue waits for: whoever put the pull requests there may write here."""
+    group = event.merge_group
+    branch, target = (ref.removeprefix("refs/heads/") for ref in (group.head_ref, group.base_ref))
+    _check_branch(branch)
+    _check_branch(target)
+    made = group.head_commit or QueuedCommit()
+    author = made.author or Person()
+    return Change(
+        kind=Kind.MERGE_GROUP,
+        repository=event.repository.full_name,
+        branch=branch,
+        commit=group.head_sha,
+        before=group.base_sha,
+        at=_moment(made.timestamp or now),
+        author=author.name or "",
+        email=author.email or "",
+        target=target,
+    )
+
+
 def _check_branch(name: str) -> None:
     """Raise Refused for a name that git refuses, and for characters that are not seen where the name is shown."""
-    if not REF.fullmatch(name):
-        raise Refused("not a branch name that git accepts")
-    if not name.isprintable():
-        raise Refused("a branch name with characters that cannot be shown")
+    if problem := branch_problem(name):
+        raise Refused(problem)
 
 
 def _moment(at: datetime | int) -> datetime:
@@ -188,8 +172,12 @@ def _moment(at: datetime | int) -> datetime:
 
 
 def line_of(change: Change) -> str:
-    """Return the name under which newer and older commits replace each other: a branch, or a pull request."""
-    return f"pull/{change.number}" if change.kind is Kind.PULL_REQUEST else f"branch/{change.branch}"
+    """Return the name under which newer and older commits replace each other: a branch, a pull request, or what waits
+    in a merge queue, which GitHub makes anew under another name.
+    """
+    if change.kind is Kind.PULL_REQUEST:
+        return f"pull/{change.number}"
+    return f"{'queue' if change.kind is Kind.MERGE_GROUP else 'branch'}/{change.branch}"
 
 
 def wanted(change: Change, repository: str, branches: Sequence[str], forks: bool) -> Ignored | None:

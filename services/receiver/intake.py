@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,7 +33,7 @@ class Intake:
         now = now or datetime.now(UTC)
         window = timedelta(hours=self.notify.receiver.replay_hours)
         if ignored := wanted(change, github.repository, github.branches, github.forks):
-            return 202, ignored.reason
+            return 200, f"ignored: {ignored.reason}"
         if too_old(change, now, window):
             return 409, f"it happened more than {window} ago"
         with self._lock:
@@ -42,7 +42,7 @@ class Intake:
                 return 409, "out of order: a later change of the same branch is known"
             names = [f"delivery:{delivery}", f"body:{hashlib.sha256(body).hexdigest()}"]
             until = max(now, change.at) + 2 * window
-            if newest and newest["commit"] == change.commit:
+            if newest and is_known(newest, change.commit, change.target):
                 new = self.outbox.first(names, until)
                 return (202, "the newest commit already: nothing new") if new else (409, "it was received before")
             if not self.outbox.accept(names, until, INCOMING, "change", encode(change, delivery)):
@@ -52,7 +52,9 @@ class Intake:
         return 202, f"{change.kind} of {change.commit[:12]} is kept"
 
     def newest(self, line: str) -> dict[str, Any] | None:
-        """Return what is known of a line: its newest change's `at`, `commit`, `before`, and the `older` commits."""
+        """Return what is known of a line: its newest change's `at`, `commit`, `before` and `target`, and the `older`
+        commits.
+        """
         known: dict[str, Any] | None = self.outbox.recall(f"line:{line}")
         return known
 
@@ -60,7 +62,13 @@ class Intake:
         older = [*newest["older"], newest["commit"]] if newest else []
         older = [commit for commit in older if commit != change.commit][-OLDER_KEPT:]
         known = {"at": change.at.isoformat(), "commit": change.commit, "before": change.before, "older": older}
+        known["target"] = change.target
         self.outbox.remember(f"line:{line_of(change)}", known)
+
+
+def is_known(newest: Mapping[str, Any], commit: str, target: str) -> bool:
+    """Say whether the newest change of a line is of this commit, and on its way to the same branch."""
+    return bool(newest["commit"] == commit and newest.get("target", target) == target)
 
 
 def encode(change: Change, delivery: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gates.notify.webhooks import DELIVERY, Ignored, Refused, is_genuine, read_e
 from host.errors import OutboxError, SlipwayError
 from host.home import Home
 from notify.channels import configured
-from notify.outbox import INCOMING, Outbox
+from notify.outbox import IGNORED, INCOMING, Outbox
 from services.logs import configure_logs
 from services.notify.follow_journals import Follower
 from services.notify.github import GitHubTeller
@@ -69,7 +69,7 @@ class Receiver:
         return JSONResponse({"ok": True, "waiting": backlog.waiting})
 
     async def github(self, request: Request) -> JSONResponse:
-        """Take one delivery: 202 when it is kept or nothing follows from it, else why it is refused."""
+        """Take one delivery: 202 when it is kept, 200 when nothing follows from it, else why it is refused."""
         try:
             status, said = await self._take(request)
         except Answered as refused:
@@ -94,12 +94,20 @@ class Receiver:
         except Refused as error:
             raise Answered(400, str(error)) from error
         if isinstance(change, Ignored):
-            return 202, change.reason
+            await run_in_threadpool(self._count, change)
+            return 200, f"ignored: {change.reason}"
         try:
             return await run_in_threadpool(self.intake.take, change, delivery, body)
         except OutboxError as error:
             log.error("cannot keep a delivery", error=str(error))
             raise Answered(503, "cannot be kept now; deliver it again later") from error
+
+    def _count(self, ignored: Ignored) -> None:
+        """Count what nothing follows from, for the exporter; that it cannot be counted is no reason to refuse it."""
+        try:
+            self.intake.outbox.count(f"{IGNORED}{ignored.counted_as}")
+        except OutboxError as error:
+            log.warning("cannot count an ignored delivery", error=str(error))
 
 
 def keep_small(outbox: Outbox, stop: threading.Event, every_s: float = PRUNE_EVERY_S) -> None:

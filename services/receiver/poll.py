@@ -18,7 +18,7 @@ from host.errors import ConfigError, OutboxError, ToolError
 from host.home import Home
 from notify.github_api import GitHubApi, GitHubTrouble
 from notify.outbox import Outbox
-from services.receiver.intake import Intake
+from services.receiver.intake import Intake, is_known
 from settings.notify import Notify
 
 TIMEOUT_S = 15.0
@@ -104,7 +104,7 @@ class Poller:
     def _pulls(self, branch: str, found: list[Mapping[str, Any]]) -> None:
         for one in found:
             newest = self.intake.newest(f"pull/{one['number']}")
-            if not (newest and newest["commit"] == one["head"]["sha"]):
+            if not (newest and is_known(newest, one["head"]["sha"], branch)):
                 event = {
                     "action": "synchronize",
                     "pull_request": one,

@@ -114,6 +114,13 @@ def test_what_alerts_left_is_forgotten_in_time_and_nothing_else(outbox: Outbox) 
     assert outbox.first(["delivery:x"], now)  # its time was over
 
 
+def test_what_is_counted_is_found_by_the_beginning_of_its_name(outbox: Outbox) -> None:
+    assert outbox.counts("ignored:") == {}
+    for name in ("ignored:ping", "ignored:issues", "ignored:ping", "ignoredxping", "other:ping"):
+        outbox.count(name)
+    assert Outbox(outbox.file).counts("ignored:") == {"issues": 1, "ping": 2}
+
+
 def test_what_an_earlier_version_remembered_of_alerts_is_forgotten_in_time_too(outbox: Outbox) -> None:
     outbox.remember("alert:ours", 1)
     with sqlite3.connect(outbox.file) as file:

@@ -1,11 +1,11 @@
-"""Since when this installation exists, its version, and what waits to be told to the outside."""
+"""Since when this installation exists, what waits to be told to the outside, and what came from there for nothing."""
 
 from collections.abc import Iterator
 
-from prometheus_client.core import Metric
+from prometheus_client.core import CounterMetricFamily, Metric
 
 from host.home import Home
-from notify.outbox import GITHUB, INCOMING, Outbox
+from notify.outbox import GITHUB, IGNORED, INCOMING, Outbox
 from services.exporter.measures import gauge
 from settings.notify import read_notify
 
@@ -32,3 +32,12 @@ class InstallationMeasure:
             for queue in (INCOMING, GITHUB, *read_notify().channels):
                 waiting.add_metric([queue], outbox.backlog(queue).waiting)
         yield waiting
+        ignored = CounterMetricFamily(
+            "slipway_webhooks_ignored",
+            "Genuine webhooks of GitHub from which nothing followed",
+            labels=["event", "action"],
+        )
+        for name, times in (outbox.counts(IGNORED) if outbox.file.exists() else {}).items():
+            event, _, action = name.partition(".")
+            ignored.add_metric([event, action], times)
+        yield ignored

@@ -201,8 +201,27 @@ def test_out_of_order_is_refused(world: World) -> None:
     ],
 )
 def test_nothing_follows_from_what_is_not_configured(world: World, event: str, change: dict[str, Any]) -> None:
-    assert world.deliver(world.push(**change), event).status_code == 202
+    answer = world.deliver(world.push(**change), event)
+    assert (answer.status_code, answer.json()["said"][:9]) == (200, "ignored: ")
     assert world.waiting() == 0
+
+
+def test_what_is_ignored_is_counted_by_a_name_of_ours_and_only_when_signed(world: World) -> None:
+    assert world.deliver({"action": "labeled"}, "pull_request").status_code == 200
+    for number in range(3):
+        assert world.deliver({}, f"made-up-{number}").status_code == 200
+        assert world.deliver({"action": f"made-up-{number}"}, "pull_request").status_code == 200
+        assert world.deliver({}, f"made-up-{number}", secret="guessed").status_code == 401
+        assert world.deliver({}, "issues", secret="guessed").status_code == 401
+    assert world.outbox.counts("ignored:") == {"other": 3, "pull_request.labeled": 1, "pull_request.other": 3}
+
+
+def test_what_cannot_be_counted_is_ignored_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str) -> None:
+        raise OutboxError("the disk is full")
+
+    monkeypatch.setattr(world.outbox, "count", full)
+    assert world.deliver({}, "issues").status_code == 200
 
 
 def pull_request(head: str = B, source: str | None = "team/app", action: str = "opened", base: str = "main") -> Any:
@@ -268,7 +287,7 @@ def test_forks_start_nothing_unless_configured(world: World) -> None:
     config = {"github": {"repository": "team/app"}}
     world.intake.notify = Notify.model_validate(config)
     answer = world.deliver(pull_request(source="stranger/app"), "pull_request")
-    assert (answer.status_code, world.waiting()) == (202, 0)
+    assert (answer.status_code, world.waiting()) == (200, 0)
     assert "forks" in answer.json()["said"]
 
 
@@ -361,6 +380,56 @@ def test_a_pull_request_of_a_pushed_commit_starts_nothing_twice(
     world.deliver(asked, "pull_request")
     forwarder.work()
     assert [event["event"] for event in server.events] == ["slipway.github.push"]
+
+
+def merge_group(action: str = "checks_requested", head: str = B) -> Any:
+    made = {"timestamp": "2999-01-01T00:00:00Z", "author": {"name": "Ann", "email": "ann@example.com"}}
+    head_ref = f"refs/heads/gh-readonly-queue/main/pr-7-{C}"
+    queued = {"head_sha": head, "head_ref": head_ref, "base_sha": C, "base_ref": "refs/heads/main", "head_commit": made}
+    return {"action": action, "merge_group": queued, "repository": {"full_name": "team/app"}}
+
+
+def test_a_merge_queue_has_its_commit_checked_and_told(world: World, prefect: tuple[PrefectServer, Forwarder]) -> None:
+    server, forwarder = prefect
+    assert world.deliver(merge_group("destroyed"), "merge_group").status_code == 200
+    assert world.deliver(merge_group(), "merge_group").status_code == 202
+    forwarder.work()
+    (event,) = server.events
+    assert (event["event"], event["resource"]["slipway.fork"]) == ("slipway.github.merge-group", "false")
+    assert (event["payload"]["commit"], event["payload"]["target"]) == (B, "main")
+    server.add_run(B, "COMPLETED")
+    pass_time(world)
+    forwarder.work()
+    assert len(server.events) == 1 and world.waiting() == 0  # what waits in a queue is not released
+
+
+def test_a_pull_request_that_is_retargeted_is_checked(world: World, prefect: tuple[PrefectServer, Forwarder]) -> None:
+    server, forwarder = prefect
+    assert world.deliver(pull_request(base="topic"), "pull_request").status_code == 200
+    moved = pull_request(action="edited") | {"changes": {"base": {"ref": {"from": "topic"}}}}
+    assert world.deliver(moved, "pull_request").status_code == 202
+    forwarder.work()
+    again = pull_request(action="edited", base="develop") | {"changes": {"base": {"ref": {"from": "main"}}}}
+    assert world.deliver(again, "pull_request").status_code == 202
+    forwarder.work()
+    assert [event["payload"]["target"] for event in server.events] == ["main", "develop"]
+    reopened = pull_request(action="reopened", base="develop")
+    assert "nothing new" in world.deliver(reopened, "pull_request").json()["said"]
+    retitled = pull_request(action="edited", base="develop") | {"changes": {"title": {"from": "old"}}}
+    assert world.deliver(retitled, "pull_request").status_code == 200
+    assert len(server.events) == 2
+
+
+@pytest.mark.parametrize(
+    "when", [10**12, 2**63, -(2**63), 1e300, "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"]
+)
+def test_a_signed_webhook_of_no_time_is_refused(world: World, when: Any) -> None:
+    repository = {"full_name": "team/app", "pushed_at": when}
+    answer = world.deliver(world.push(repository=repository))
+    assert answer.status_code == 400 and "pushed_at" in answer.text or "a time that no clock shows" in answer.text
+    asked = pull_request()
+    asked["pull_request"]["updated_at"] = when
+    assert world.deliver(asked, "pull_request").status_code in (400, 409)  # a number is read as one of milliseconds too
 
 
 def test_the_outbox_is_kept_small_again_and_again(tmp_path: Path) -> None:

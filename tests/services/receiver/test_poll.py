@@ -72,6 +72,14 @@ def test_pull_requests_are_found_with_their_forks(world: World) -> None:
     assert found.body["fork"] is True and found.body["number"] == 7
 
 
+def test_a_pull_request_that_is_retargeted_is_found_again(world: World) -> None:
+    for base in ("main", "develop", "develop"):
+        world.server.open_pulls = [pull(B) | {"base": {"ref": base, "sha": A, "repo": {"full_name": "team/app"}}}]
+        world.poller.look()
+    found = [item for item in world.outbox.due(INCOMING) if item.body["kind"] == "pull-request"]
+    assert [item.body["target"] for item in found] == ["main", "develop"]
+
+
 def test_rate_limits_are_honoured(world: World) -> None:
     world.server.failures = [rate_limited("33")]
     assert world.poller.look() == 33

@@ -11,6 +11,7 @@ from prometheus_client.core import Metric
 from deployments.environment import Environment
 from gates.release.operation import Live, Version
 from host.errors import ToolError
+from notify.outbox import IGNORED, Outbox
 from services.exporter.measures import Kept, Measure, Measures
 from services.exporter.measures.delivery import DeliveryMeasure
 from services.exporter.measures.health import HealthMeasure
@@ -109,3 +110,13 @@ def test_the_installation_is_as_old_as_its_key(place: Environment) -> None:
     key = place.home.keys / "evidence.key"
     key.write_bytes(b"k")
     assert made.get_sample_value("slipway_installed_timestamp_seconds") == pytest.approx(key.stat().st_mtime)
+
+
+def test_ignored_webhooks_are_counted_by_event_and_action(place: Environment) -> None:
+    made = registry(InstallationMeasure(place.home))
+    outbox = Outbox.of(place.home)
+    for name in ("ping", "pull_request.labeled", "pull_request.labeled"):
+        outbox.count(f"{IGNORED}{name}")
+    name = "slipway_webhooks_ignored_total"
+    assert made.get_sample_value(name, {"event": "pull_request", "action": "labeled"}) == 2
+    assert made.get_sample_value(name, {"event": "ping", "action": ""}) == 1
