@@ -274,7 +274,7 @@ class Control:
 
 def _listeners() -> tuple[str, ...]:
     """Return which of them run here. Each host sends messages about its own environments."""
-    return LISTENERS if read_notify().channels else LISTENERS[:-1]
+    return LISTENERS if any(read_notify().channels.values()) else LISTENERS[:-1]
 
 
 def _path() -> str:

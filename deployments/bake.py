@@ -4,6 +4,7 @@ import time
 
 from deployments.environment import Environment
 from deployments.instance import Instance
+from evidence.bundle import Run
 from gates.release.analysis import SILENT_TO_BLAME_S, Limits, Probes, SlotCounters, judge_step, observe
 from gates.verdict import Action, Verdict
 from host.errors import SlipwayError
@@ -15,7 +16,7 @@ PROBES_AT_ONCE = 10
 
 
 def bake(
-    place: Environment, instance: Instance, probe_path: str, baseline: tuple[SlotCounters, SlotCounters] | None = None
+    place: Environment, instance: Instance, run: Run, baseline: tuple[SlotCounters, SlotCounters] | None = None
 ) -> tuple[Verdict, int]:
     """Judge the slot on the router's figures: ROLL_BACK as soon as it is bad, PROMOTE not before BAKE_SECONDS.
 
@@ -31,7 +32,7 @@ def bake(
     before = observe(*baseline) if baseline else None
     start = time.monotonic()
     first = place.router.counters().get(slot, SlotCounters())
-    probing = _Probing(place, probe_path)
+    probing = _Probing(place, run)
     while True:
         elapsed = time.monotonic() - start
         probing.catch_up(int(elapsed * settings.bake_probes_per_second))
@@ -51,8 +52,8 @@ def bake(
 class _Probing:
     """Our own requests, one after the other."""
 
-    def __init__(self, place: Environment, path: str) -> None:
-        self.place, self.path = place, path
+    def __init__(self, place: Environment, run: Run) -> None:
+        self.place, self.path, self.rules = place, run.health[0], place.health_rules(run)
         self.probes = Probes()
         self._silence: Patience | None = None
 
@@ -60,7 +61,7 @@ class _Probing:
         """Send until so many were sent, at most PROBES_AT_ONCE: a slow service is asked less often, not later."""
         for _ in range(min(wanted - self.probes.sent, PROBES_AT_ONCE)):
             since = self._silence or Patience(SILENT_TO_BLAME_S)
-            asked = ask(self.place.url, self.path, self.place.asking, patience_s=PATIENCE_S)
+            asked = ask(self.place.url, self.path, patience_s=PATIENCE_S, rules=self.rules)
             self._silence = since if asked.late else None
             self.probes = self.probes.after(good=asked.good, late=asked.late, silent=asked.late and since.over())
 

@@ -19,6 +19,7 @@ class Fitness:
 
     def __init__(self, place: Environment, slot: str, bundle: Bundle) -> None:
         self.place, self.slot, self.bundle = place, slot, bundle
+        self._rules = place.health_rules(bundle.run)
         self._queries = self._read()
 
     def _read(self) -> Mapping[float, float] | None:
@@ -30,7 +31,8 @@ class Fitness:
             return None
         counts: dict[float, float] = {}
         for endpoint in self.place.ledger().slots[self.slot].endpoints:
-            for bound, count in read_histogram(endpoint.url, metrics.path, metrics.query).items():
+            found = read_histogram(endpoint.url, metrics.path, metrics.query, headers=self._rules.headers)
+            for bound, count in found.items():
                 counts[bound] = counts.get(bound, 0.0) + count
         return counts
 
@@ -70,7 +72,7 @@ class Fitness:
         start = time.monotonic()
         for number in range(max(5, int(settings.verify_seconds * ASKED_PER_SECOND))):
             time.sleep(max(0.0, start + number / ASKED_PER_SECOND - time.monotonic()))
-            taken, good = timed(self.place.url, paths[number % len(paths)], headers)
+            taken, good = timed(self.place.url, paths[number % len(paths)], headers, self._rules)
             failed += not good
             times += [taken] if good else []
             if not good and taken > PATIENCE_S:  # it hangs, and each of the others would take as long

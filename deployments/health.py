@@ -37,13 +37,14 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Probe, 
     if live is None:
         return ()
     try:
-        paths = read_artifact(place.store, live.version.digest).bundle.run.health
+        run = read_artifact(place.store, live.version.digest).bundle.run
     except SlipwayError as error:
         return (Probe("artifact", Look(Condition.DEGRADED, str(error)), 0.0),)
-    paths = paths if full else paths[:1]
+    paths = run.health if full else run.health[:1]
+    rules = place.health_rules(run)
     # Side by side: an app that hangs costs one time-out, not one for each path.
     with ThreadPoolExecutor(max_workers=len(paths)) as pool:
-        asked = [pool.submit(_timed, path, partial(examine, place.url, path, place.asking)) for path in paths]
+        asked = [pool.submit(_timed, path, partial(examine, place.url, path, rules)) for path in paths]
         seen = [one.result() for one in asked]
     if full:
         seen.append(_timed("router", lambda: _router(place, ledger)))

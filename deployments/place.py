@@ -17,8 +17,10 @@ from deployments.journal.journal import Journal
 from deployments.journal.ledger import Ledger, read_ledger
 from deployments.router.bootstrap import Edge
 from deployments.router.router import Envoy
+from evidence.bundle import Run
 from evidence.signing import Keys
 from evidence.store import Store
+from gates.release.health_rules import HealthRules
 from host.errors import ConfigError
 from host.files import read_or_create, write_atomically
 from host.home import Home
@@ -71,10 +73,13 @@ class Place:
             host = "127.0.0.1"
         return f"{'https' if self._tls else 'http'}://{host}:{self.settings.port}"
 
-    @property
-    def asking(self) -> dict[str, str]:
-        """Return the headers of our own requests to `url`: an app behind TLS would send others away to it."""
-        return {"x-forwarded-proto": "https"} if self._tls else {}
+    def health_rules(self, run: Run) -> HealthRules:
+        """Return how a version's health is asked for here: by HEALTH_HOST, and as over TLS where the router speaks it,
+        for an app behind TLS sends others away to it.
+        """
+        rules = run.rules
+        host, proto = self.settings.health_host or rules.host, "https" if self._tls else rules.forwarded_proto
+        return rules.model_copy(update={"host": host, "forwarded_proto": proto})
 
     @property
     def _tls(self) -> bool:

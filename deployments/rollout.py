@@ -187,7 +187,7 @@ class Rollout:
         """Watch the router's figures for the new version until they allow a judgement, and journal it."""
         with self.step("bake"):
             began = datetime.now(UTC)
-            verdict, failed = bake(self.place, self.instance, self.artifact.bundle.run.health[0], self.baseline)
+            verdict, failed = bake(self.place, self.instance, self.artifact.bundle.run, self.baseline)
             if verdict.action is Action.ROLL_BACK and (death := self._death(failed > 0)):
                 known = death in verdict.reason
                 verdict = Verdict(verdict.action, verdict.reason if known else f"{verdict.reason}; {death}")
@@ -261,11 +261,14 @@ class Rollout:
         return unsafe(news, {digest: _migrations(self.place, digest) for digest in others})
 
     def _check(self, headers: Mapping[str, str], *, preview: bool) -> str:
-        headers = {**self.place.asking, **headers}
         run = self.artifact.bundle.run
+        rules = self.place.health_rules(run)
+        headers = {**rules.headers, **headers}
         timeout_s = self.place.settings.health_timeout_seconds
         instance = self.instance
-        health = await_healthy(self.place.url, run.health, timeout_s, headers, instance.gone, holds=instance.holds)
+        health = await_healthy(
+            self.place.url, run.health, timeout_s, headers, instance.gone, holds=instance.holds, rules=rules
+        )
         fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
         secrets = app_secrets(self.place, self.runtime.database.variables())
         said = smoke(self.place, self.installed, headers, self.lease, secrets)

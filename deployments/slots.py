@@ -136,8 +136,8 @@ def _await_slot(instance: Instance, artifact: Artifact) -> str:
             endpoint.url,
             artifact.bundle.run.health,
             place.settings.health_timeout_seconds,
-            place.asking,
             gone=instance.gone,
             holds=instance.holds,
+            rules=place.health_rules(artifact.bundle.run),
         )
     return said

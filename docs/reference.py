@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any, get_origin
 
 import typer
 from pydantic import BaseModel
@@ -21,6 +21,7 @@ from settings.environment import Settings
 from settings.monitoring import Monitoring
 from settings.notify import Notify
 from settings.pipeline import Pipeline
+from settings.toml_files import models_in
 from settings.waivers import Entry
 
 DOCS = Path(__file__).parent
@@ -53,19 +54,17 @@ def _own_texts(model: type[BaseModel]) -> dict[str, str]:
 
 
 def models(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
-    """Return a model and those of its fields, each with the name of its TOML table; `name` is the model's own."""
+    """Return a model and those of its fields, each with the name of its TOML table; `name` is the model's own. A field
+    that is `hidden` in its JSON schema is none of the file's.
+    """
     yield name, model
     for field, info in model.model_fields.items():
+        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("hidden"):
+            continue
         path = f"{name}.{field}" if name else field
-        for section in _models_in(info.annotation):
+        for section in models_in(info.annotation):
             origin = get_origin(info.annotation)
             yield from models(section, f"[{path}]" if origin is tuple else f"{path}.NAME" if origin is dict else path)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in get_args(annotation) for model in _models_in(part)]
 
 
 def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
@@ -81,7 +80,7 @@ def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
             _range([_resolved(part, schema) for part in facts[name].get("anyOf", [facts[name]])]),
         )
         for name, info in model.model_fields.items()
-        if not _models_in(info.annotation) and not info.exclude
+        if not models_in(info.annotation) and not info.exclude
     ]
     return table(("Key", "Meaning", "Default", "Range"), rows)
 

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evidence.store import DIGEST, Store
+from gates.release.health_rules import PLAIN, HealthRules
 from gates.release.migrations import Step
 from host.errors import ArtifactError
 
@@ -33,8 +34,8 @@ class Run(BaseModel):
     migrate: Command | None = None
     """Brings the database's schema up to date. It may be repeated."""
     health: tuple[Annotated[str, Field(pattern="^/")], ...] = Field(("/health",), min_length=1)
-    """Paths that must answer 2xx. When the JSON body has a `status`, it must be a good one (`healthy`, `ok`, `pass`,
-    `up`, `degraded`, `warn`).
+    """Paths that must answer 2xx, and whose JSON body must not say that the app is ill. `[health]` has the same as
+    `paths`, beside how they are asked and read.
     """
     smoke: Command | None = None
     """Tests of a running version."""
@@ -44,6 +45,9 @@ class Run(BaseModel):
     """
     stop_seconds: float = Field(30, gt=0)
     """Time between SIGTERM and SIGKILL."""
+    # Of the section [health], no key of [run]. Not dumped when it says nothing: such a bundle keeps its digest.
+    rules: HealthRules = Field(PLAIN, exclude_if=lambda rules: rules == PLAIN, json_schema_extra={"hidden": True})
+    """How the health paths are asked, and what is read in their answers."""
 
 
 class Image(BaseModel):

@@ -1,6 +1,7 @@
 """The app's own Prometheus metrics: one histogram of it, read from outside."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -13,12 +14,14 @@ TIMEOUT_S = 5.0
 LONGEST_PAGE = 8_000_000
 
 
-def read_histogram(base_url: str, path: str, name: str, through: Path | None = None) -> dict[float, float]:
+def read_histogram(
+    base_url: str, path: str, name: str, through: Path | None = None, headers: Mapping[str, str] | None = None
+) -> dict[float, float]:
     """Return a histogram's cumulative counts by upper bound, over all its labels. Empty when the page has no such
     histogram. Raises ToolError if the page cannot be had or is not Prometheus' text format. `through` is a unix socket
     that leads to where the app listens.
     """
-    page = _page(base_url + path, through)
+    page = _page(base_url + path, through, headers or {})
     found: dict[float, float] = {}
     try:
         for family in text_string_to_metric_families(page):
@@ -35,9 +38,9 @@ def read_histogram(base_url: str, path: str, name: str, through: Path | None = N
     return found
 
 
-def _page(url: str, through: Path | None) -> str:
+def _page(url: str, through: Path | None, headers: Mapping[str, str]) -> str:
     try:
-        with local_client(TIMEOUT_S, through) as client, client.stream("GET", url) as answer:
+        with local_client(TIMEOUT_S, through) as client, client.stream("GET", url, headers=dict(headers)) as answer:
             if answer.status_code != 200:
                 raise ToolError(f"{url} answered {answer.status_code}")
             return read_at_most(answer, LONGEST_PAGE).decode(errors="replace")

@@ -15,6 +15,9 @@ def read_env_file(file: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
     values: dict[str, str] = {}
+    if (at := text.find("\0")) >= 0:
+        number = text.count("\n", 0, at) + 1
+        raise ConfigError(f"{file}: line {number}: holds a NUL character, which no program can be given")
     for line in parse_stream(io.StringIO(text)):
         # The line itself may be a secret: it is not repeated here.
         if line.error or (line.key is not None and line.value is None):

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gates.release.health_rules import HOST
 from host.errors import ConfigError
 from host.sandbox.run import Isolation
 from settings import targets
@@ -126,6 +127,10 @@ class Settings(BaseModel):
     """Weakest isolation of app code that is accepted, in the evidence and on the host."""
     max_scan_age_hours: float = Field(24, gt=0)
     """Security scans older than this block a release."""
+    health_host: Annotated[str, Field(pattern=HOST)] = ""
+    """The name in the Host header of Slipway's own requests, such as `shop.example.com`, for an app that answers to its
+    own names only. Empty: `[health]` `host` of `config/pipeline.toml`.
+    """
     health_timeout_seconds: float = Field(30, gt=0)
     """How long a version may take to become healthy. Time in which the host had no processor to spare is not counted
     (up to ten times the limit).

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
-from settings.toml_files import key_of, read_toml
+from settings.toml_files import key_of, near_key, read_toml
 
 FILE = CHECKOUT / "config" / "notify.toml"
 REFERENCE = r"file:.+|env:[A-Za-z_][A-Za-z0-9_]*|block:[a-z0-9-]+/[A-Za-z0-9_. -]+"
@@ -85,12 +85,12 @@ class Notify(Section):
             return raw
         channels = {key: table for key, table in raw.items() if key not in cls.model_fields and isinstance(table, dict)}
         rest = {key: value for key, value in raw.items() if key not in channels}
-        return rest | {"channels": {key: table for key, table in channels.items() if table}}
+        return rest | {"channels": channels}
 
     @property
     def environment_names(self) -> tuple[str, ...]:
         """Return the environment variables that its secrets stand in."""
-        values = [
+        values: list[Any] = [
             self.github.token,
             self.github.webhook_secret,
             *(v for t in self.channels.values() for v in t.values()),
@@ -106,6 +106,8 @@ def read_notify(file: Path | None = None) -> Notify:
     """
     file = file or Path(os.environ.get("SLIPWAY_NOTIFY") or FILE)
     raw = read_toml(file) if file.exists() else {}
+    if "channels" in raw:
+        raise ConfigError(f"{file}: channels: no such table; a channel's table has its own name, such as [slack]")
     for key in ("host", "port"):
         name = f"SLIPWAY_RECEIVER_{key.upper()}"
         if name in os.environ and isinstance(raw.setdefault("receiver", {}), dict):
@@ -113,7 +115,7 @@ def read_notify(file: Path | None = None) -> Notify:
     try:
         return Notify.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{file}: {first_mistake(error)}") from error
+        raise ConfigError(f"{file}: {first_mistake(error)}{near_key(Notify, error)}") from error
 
 
 def first_mistake(error: ValidationError, table: str = "") -> str:

@@ -3,12 +3,13 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from evidence.bundle import Command, Run
+from gates.branch_names import branch_problem
 from gates.checks.benchmarks import NAME as BENCHMARKS
 from gates.checks.performance import NAME as LOAD
 from gates.checks.reports import Reads
@@ -17,6 +18,7 @@ from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.health import Health, with_health
 from settings.repository_address import holds_password
 from settings.targets import Target
 from settings.toml_files import SECRET, checked, read_toml
@@ -26,6 +28,15 @@ INSTALL = ("npm", "ci")
 INSTALL_OPTIONS = ("--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline", "--no-progress", "--silent")
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,30}$")]
 Address = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+[^\s?#]*$")]
+
+
+def _branch(name: str) -> str:
+    if problem := branch_problem(name):
+        raise ValueError(problem)
+    return name
+
+
+BranchName = Annotated[str, AfterValidator(_branch)]
 OVERRIDES = {
     "SLIPWAY_REPOSITORY": ("app", "repository"),
     "SLIPWAY_OSV_URL": ("scans", "osv_url"),
@@ -61,9 +72,9 @@ class App(_Section):
             )
         return address
 
-    branch: str = "main"
+    branch: BranchName = "main"
     """Branch that `ci` takes when no commit is named."""
-    protected: tuple[str, ...] = ("main", "develop")
+    protected: tuple[BranchName, ...] = ("main", "develop")
     """Branches whose results every other run may reuse. Results of other branches count for the same branch only."""
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
     """Minor version of Python that builds and runs the app."""
@@ -338,6 +349,7 @@ class Pipeline(_Section):
 
     app: App
     locks: Locks
+    health: Health = Field(Health(), exclude=True)  # `run` holds what it says, as the artifact does
     run: Run
     build: tuple[BuildStep, ...] = ()
     quality: dict[Name, Tool] = Field(default_factory=dict)
@@ -360,6 +372,11 @@ class Pipeline(_Section):
         names += [LOAD] if self.performance else []
         compared = self.performance and any(suite.benchmarks for suite in self.suites.values())
         return (*names, BENCHMARKS) if compared else tuple(names)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _health_is_run(cls, raw: Any) -> Any:
+        return with_health(raw)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

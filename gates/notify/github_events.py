@@ -17,7 +17,8 @@ FOLLOWED: Mapping[str, frozenset[str]] = {
 _PASSED_OVER: Mapping[str, frozenset[str]] = {
     "pull_request": frozenset(
         "assigned auto_merge_disabled auto_merge_enabled closed converted_to_draft demilestoned dequeued edited"
-        " enqueued labeled locked milestoned review_request_removed review_requested unassigned unlabeled unlocked".split()
+        " enqueued labeled locked milestoned review_request_removed review_requested unassigned unlabeled"
+        " unlocked".split()
     ),
     "merge_group": frozenset({"destroyed"}),
     "push": frozenset({"deleted", "tag", "note"}),  # GitHub gives a push no action: these are ours

@@ -1,54 +1,193 @@
-"""Is what a health endpoint answered good? A lying body is believed over a 200."""
+"""Is what a health endpoint answered good? A lying body is believed over a 200, and what is not understood is named."""
 
 import json
+import math
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
 
 from gates.release.condition import Condition, Look
+from gates.release.health_rules import PLAIN, HealthRules
 from gates.verdict import Action, Verdict
 
-WARNING = {"degraded", "warn"}
-GOOD = {"healthy", "ok", "pass", "up"} | WARNING
 LONGEST_BODY = 64 * 1024
+KEYS = "config/pipeline.toml: [health]"
+HOST_KEY = f"{KEYS} host, or HEALTH_HOST of the environment"
+# How frameworks say that they do not answer to the name in the Host header (Django with DEBUG, Starlette, Werkzeug, and
+# proxies), in lower case.
+HOST_REFUSED = (
+    *("invalid http_host", "disallowedhost", "invalid host header", "invalid host name", "is not trusted"),
+    *("host not allowed", "unknown host", "blocked host", "untrusted host", "misdirected request"),
+)
+REDIRECTS = (301, 302, 303, 307, 308)
+# Keys of an object without a `status`: those whose `false` means ill, and those that hold what went wrong.
+YES_OR_NO = ("healthy", "ok", "alive", "up", "ready", "success", "available")
+WRONG = ("error", "errors")
 
 
-def judge_health(path: str, status: int, body: bytes) -> Verdict:
-    """PROMOTE for a 2xx whose JSON body, when it has a `status`, names a good one; else WAIT (a slot may be
-    starting).
+class _Twice:
+    """Stands for what an object says twice under one key: nobody knows which of them counts."""
 
-    `true` and a 2xx number are good ones too. A body nested too deeply to be read is WAIT.
+
+class _Unreadable(Exception):
+    """A body that cannot be judged; the message says why, as the end of a sentence about the answer."""
+
+
+def judge_health(path: str, status: int, body: bytes, rules: HealthRules = PLAIN, location: str = "") -> Verdict:
+    """PROMOTE for a 2xx whose JSON body does not say that it is ill; else WAIT (a slot may be starting).
+
+    `location` is the address to which a redirect leads. Each reason names the key that helps, where one can.
+    """
+    look = condition_of(path, status, body, rules, location)
+    return Verdict(Action.WAIT if look.condition is Condition.UNHEALTHY else Action.PROMOTE, look.reason)
+
+
+def condition_of(path: str, status: int, body: bytes, rules: HealthRules = PLAIN, location: str = "") -> Look:
+    """Return what an answer says of a version that serves: what `judge_health` would not promote is UNHEALTHY.
+
+    Of a JSON object the `status` counts, of a list that of each part; `rules.pointer` names another part. Without any
+    the code is all there is.
     """
     if len(body) > LONGEST_BODY:
-        return Verdict(Action.WAIT, f"{path} answered more than {LONGEST_BODY} bytes")
+        return Look(Condition.UNHEALTHY, f"{path} answered more than {LONGEST_BODY} bytes")
+    if status in REDIRECTS and location:
+        return Look(Condition.UNHEALTHY, _redirected(path, status, location, rules))
     if not 200 <= status < 300:
-        return Verdict(Action.WAIT, f"{path} answered {status}: {_shown(body)}")
+        return Look(Condition.UNHEALTHY, f"{path} answered {status}: {_shown(body)}{_host_hint(status, body, rules)}")
     try:
-        said = json.loads(body)
-    except ValueError:
-        return Verdict(Action.PROMOTE, f"{path} answered {status}")
+        condition, said = _judge(_part(_read(body), rules.pointer), rules)
     except RecursionError:
-        return Verdict(Action.WAIT, f"{path} answered {status} with JSON nested too deeply to be read")
-    if not isinstance(said, dict) or "status" not in said:
-        return Verdict(Action.PROMOTE, f"{path} answered {status}")
-    word = said["status"]
-    if not _is_good(word):
-        return Verdict(Action.WAIT, f'{path} answered {status} but its body says "{str(word)[:40]}"')
-    return Verdict(Action.PROMOTE, f"{path} answered {status}, {word}")
+        return Look(Condition.UNHEALTHY, f"{path} answered {status} with JSON nested too deeply to be read")
+    except _Unreadable as error:
+        return Look(Condition.UNHEALTHY, f"{path} answered {status} {error}")
+    if condition is Condition.UNHEALTHY:
+        return Look(condition, f"{path} answered {status} but its body says {said}")
+    return Look(condition, f"{path} answered {status}" + (f", {said}" if said else ""))
 
 
-def condition_of(path: str, status: int, body: bytes) -> Look:
-    """Return what an answer says of a version that serves: what `judge_health` would not promote is UNHEALTHY."""
-    verdict = judge_health(path, status, body)
-    if verdict.action is not Action.PROMOTE:
-        return Look(Condition.UNHEALTHY, verdict.reason)
-    if verdict.reason.rpartition(", ")[2].lower() in WARNING:
-        return Look(Condition.DEGRADED, verdict.reason)
-    return Look(Condition.HEALTHY, verdict.reason)
+def _read(body: bytes) -> Any:
+    """Return what JSON says, None for anything else. Raises RecursionError."""
+    text = body.decode(json.detect_encoding(body), errors="replace").removeprefix("\ufeff")
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_int=_number)
+    except ValueError:
+        return None
 
 
-def _is_good(word: object) -> bool:
-    if isinstance(word, str):
-        return word.lower() in GOOD
-    return word is True or word in range(200, 300)
+def _number(digits: str) -> float:
+    return int(digits) if len(digits) < 20 else math.inf  # no code that anybody means has twenty digits
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        made[key] = _Twice() if key in made else value
+    return made
+
+
+def _part(said: Any, pointer: str) -> Any:
+    """Return the part to which a JSON pointer leads (RFC 6901). Raises _Unreadable if there is none."""
+    for token in pointer.split("/")[1:]:
+        name = token.replace("~1", "/").replace("~0", "~")
+        if isinstance(said, dict) and name in said:
+            said = said[name]
+        elif isinstance(said, list) and name.isascii() and name.isdigit() and int(name[:9]) < len(said):
+            said = said[int(name[:9])]
+        else:
+            raise _Unreadable(f"and has nothing at {pointer!r}, which {KEYS} pointer names")
+    if pointer and (said is None or isinstance(said, dict | list) and not _speaks(said)):
+        raise _Unreadable(f"and nothing at {pointer!r}, which {KEYS} pointer names, says whether that is good")
+    return [said] if pointer and not isinstance(said, dict | list) else said
+
+
+def _speaks(said: dict[str, Any] | list[Any]) -> bool:
+    parts = said if isinstance(said, list) else [said]
+    return any(isinstance(part, dict) and {*part} & {"status", *YES_OR_NO, *WRONG} for part in parts)
+
+
+def _judge(said: Any, rules: HealthRules) -> tuple[Condition, str]:
+    """Return the worst of what the parts say, and the words of it."""
+    if isinstance(said, dict):
+        return _judge_object(said, rules)
+    parts = said if isinstance(said, list) else []
+    judged = [
+        _judge_object(part, rules) if isinstance(part, dict) else _judge_word(part, rules)
+        for part in parts
+        if isinstance(part, dict) or rules.pointer
+    ]
+    for condition in (Condition.UNHEALTHY, Condition.DEGRADED):
+        if found := [one for one in judged if one[0] is condition]:
+            return found[0]
+    return judged[0] if judged else (Condition.HEALTHY, "")
+
+
+def _judge_object(said: dict[str, Any], rules: HealthRules) -> tuple[Condition, str]:
+    if "status" in said:
+        return _judge_word(said["status"], rules)
+    for key in YES_OR_NO:
+        if said.get(key) is False or isinstance(said.get(key), _Twice):
+            return Condition.UNHEALTHY, f'"{key}": {"two things" if said[key] else "false"}'
+    for key in WRONG:
+        if said.get(key) and isinstance(said[key], str | list | dict | _Twice):
+            return Condition.UNHEALTHY, f'"{key}": {_word(said[key])}'
+    return Condition.HEALTHY, ""
+
+
+def _judge_word(word: Any, rules: HealthRules) -> tuple[Condition, str]:
+    if word is True or not isinstance(word, bool) and isinstance(word, int | float) and word in range(200, 300):
+        return Condition.HEALTHY, str(word)
+    if isinstance(word, dict | list):
+        return Condition.UNHEALTHY, f"{_word(word)}; name the part of it that counts: {KEYS} pointer"
+    if word is None or isinstance(word, bool | _Twice):
+        return Condition.UNHEALTHY, _word(word)
+    condition = rules.meaning(str(word))
+    if condition is None:
+        return Condition.UNHEALTHY, f"{_word(word)}, a word that nobody explained; if it means well: {KEYS} good"
+    return condition, _word(word) if condition is Condition.UNHEALTHY else _word(word)[1:-1]
+
+
+def _word(value: Any) -> str:
+    """Return what a body says in a few words, on one line."""
+    if isinstance(value, _Twice):
+        return '"status" twice, and nobody knows which counts'
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "a list"
+    return f'"{_plain(str(value)[:40])}"'
+
+
+def _plain(text: str) -> str:
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def _shown(body: bytes) -> str:
     return body[:120].decode(errors="replace").replace("\n", " ")
+
+
+def _host_hint(status: int, body: bytes, rules: HealthRules) -> str:
+    """Say which key to set, when the app refused the name in the Host header or may have."""
+    said = body.decode(errors="replace").lower()
+    if any(sign in said for sign in HOST_REFUSED) or status == 421:
+        refused = f"the Host {rules.host!r}" if rules.host else "the Host of this request"
+        return f"; it refuses {refused}; name one of its own: {HOST_KEY}"
+    if status == 400 and not rules.host:
+        return f"; if it answers to its own names only, give one: {HOST_KEY}"
+    return ""
+
+
+def _redirected(path: str, status: int, location: str, rules: HealthRules) -> str:
+    """Say where a redirect leads, without what may be a secret in it, and which key to set."""
+    try:
+        to = urlsplit(location)
+        host, scheme, there = to.hostname or "", to.scheme, to.path or "/"
+    except ValueError:
+        return f"{path} answered {status}, a redirect to no address"
+    shown = _plain(f"{scheme}://{host}{there}" if host else there)[:120]
+    said = f"{path} answered {status}, a redirect to {shown}"
+    asked = path.partition("?")[0]
+    if there == asked and scheme == "https" and rules.forwarded_proto != "https":
+        return f'{said}; if the app wants HTTPS: {KEYS} forwarded_proto = "https"'
+    if there == asked and scheme == "https":
+        return f"{said}; the router tells the app https from a proxy that it trusts only: XFF_TRUSTED_HOPS"
+    if there == asked and host and host != rules.host.partition(":")[0]:
+        return f"{said}; if the app wants that name: {HOST_KEY}"
+    return f"{said}; name a path that answers itself, without a login: {KEYS} paths"

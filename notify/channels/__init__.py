@@ -1,5 +1,6 @@
 """Channels: a file for each. Its name is the name of its table in config/notify.toml and of its queue in the outbox."""
 
+import difflib
 import importlib
 import pkgutil
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from host.home import Home
 from notify.channel import Channel, ChannelSettings
 from notify.outbox import Outbox
 from settings.notify import Notify, first_mistake
+from settings.toml_files import near_key
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,12 @@ class Configured:
 
 
 def configured(notify: Notify) -> list[Configured]:
-    """Return the channels that are on. Raises ConfigError for a table without a channel, and for a bad key."""
-    channels = [_configured(name, table) for name, table in notify.channels.items()]
+    """Return the channels that are on. Raises ConfigError for a table without a channel, empty or not, and for a bad
+    key.
+    """
+    for name in notify.channels:
+        channel_kind(name)  # an empty table is off; one of an unknown name is a mistake
+    channels = [_configured(name, table) for name, table in notify.channels.items() if table]
     return [channel for channel in channels if channel.settings.on]
 
 
@@ -41,7 +47,11 @@ def channel_names() -> list[str]:
 def channel_kind(name: str) -> type[Channel[Any]]:
     """Return the class of a channel. Raises ConfigError for an unknown name."""
     if name not in channel_names():
-        raise ConfigError(f"config/notify.toml: {name}: no such channel; there are: {', '.join(channel_names())}")
+        known = [*channel_names(), *(field for field in Notify.model_fields if field != "channels")]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'; did you mean "{near[0]}"?' if near else ""
+        there = ", ".join(channel_names())
+        raise ConfigError(f"config/notify.toml: {name[:60]}: no such channel; there are: {there}{hint}")
     kind: type[Channel[Any]] = importlib.import_module(f"{__name__}.{name}").CHANNEL
     return kind
 
@@ -51,4 +61,5 @@ def _configured(name: str, table: Any) -> Configured:
     try:
         return Configured(name, kind, kind.settings_type.model_validate(table))
     except ValidationError as error:
-        raise ConfigError(f"config/notify.toml: {first_mistake(error, name)}") from error
+        near = near_key(kind.settings_type, error)
+        raise ConfigError(f"config/notify.toml: {first_mistake(error, name)}{near}") from error

@@ -156,9 +156,9 @@ class _Trial:
             running(argv, cwd=self.installed.source, env=env, box=self._box(), timeout_s=total_s, log=log) as app,
             entrance(self.workspace, NAME, self.network, port) as way,
         ):
-            health = self.installed.bundle.run.health
+            run = self.installed.bundle.run
             try:
-                await_healthy(url, health, START_S, gone=lambda: _ended(app.ended), through=way)
+                await_healthy(url, run.health, START_S, gone=lambda: _ended(app.ended), through=way, rules=run.rules)
             except SlipwayError as error:
                 said = masked(last_line(log.read_text(errors="replace") if log.exists() else ""), secret_values(env))
                 raise _Bad(f"{error}; it said: {said[-300:] or 'nothing'}") from error

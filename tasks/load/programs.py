@@ -123,7 +123,8 @@ class LoadTest:
     def await_healthy(self, app: Background, base_url: str, through: Path | None) -> None:
         """Wait for the app. Raises HealthError if it ends or stays unhealthy, ToolError when the run is cancelled."""
         wait_s = self.performance.startup_seconds
-        await_healthy(base_url, self.run.health, wait_s, gone=lambda: self.gone(app), through=through)
+        run = self.run
+        await_healthy(base_url, run.health, wait_s, gone=lambda: self.gone(app), through=through, rules=run.rules)
 
     def follow(self, app: Background, load: Background) -> bool:
         """Wait half a second, or less when app or locust end. Return whether both still run.

@@ -164,7 +164,7 @@ def _histogram(test: LoadTest, base_url: str, through: Path | None) -> Reading:
     if not name:
         return Reading({})
     try:
-        return Reading(read_histogram(base_url, test.performance.metrics_path, name, through))
+        return Reading(read_histogram(base_url, test.performance.metrics_path, name, through, test.run.rules.headers))
     except ToolError as error:
         return Reading({}, str(error))
 

@@ -12,6 +12,7 @@ from werkzeug import Request, Response
 
 from deployments import bake as module
 from deployments.bake import bake
+from evidence.bundle import Run
 from gates.release.analysis import SILENT_TO_BLAME_S, SlotCounters
 from gates.verdict import Action, Verdict
 from host.probe import Asked
@@ -44,10 +45,14 @@ def counted(good: int, bad: int = 0, slowest_ms: float = 100) -> SlotCounters:
     return SlotCounters({"2xx": good, "5xx": bad}, time_buckets_ms=((slowest_ms, total), (math.inf, total)))
 
 
+def probed(path: str) -> Run:
+    return Run(command=("serve",), health=(path,))
+
+
 def test_a_good_version_is_promoted_not_before_its_time(make: Make, clock: Clock) -> None:
     stage = make()
     stage.router.readings = [{"blue": counted(50)}, {"blue": counted(60)}]
-    verdict, failed = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, failed = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict.action is Action.PROMOTE and failed == 0
     assert "of 10 requests (and 0 probes)" in verdict.reason  # what was counted before is not this version's
     assert clock.passed == 2.0
@@ -56,7 +61,7 @@ def test_a_good_version_is_promoted_not_before_its_time(make: Make, clock: Clock
 def test_a_bad_version_is_rolled_back_at_once(make: Make, clock: Clock) -> None:
     stage = make()
     stage.router.readings = [{}, {"blue": counted(10, 10)}]
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict.action is Action.ROLL_BACK
     assert verdict.reason == "error rate 50.00% (10 of 20 requests) exceeds 1.00%"
     assert clock.passed == 0
@@ -65,14 +70,14 @@ def test_a_bad_version_is_rolled_back_at_once(make: Make, clock: Clock) -> None:
 def test_another_slots_figures_count_for_nothing(make: Make, clock: Clock) -> None:
     stage = make()
     stage.router.readings = [{}, {"green": counted(0, 50), "blue": counted(10)}]
-    assert bake(stage.place, stage.instance("blue"), "/health")[0].action is Action.PROMOTE
+    assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
 
 
 def test_too_little_to_judge_is_rolled_back_when_the_time_is_over(make: Make, clock: Clock) -> None:
     stage = make()
     stage.router.readings = [{}, {"blue": counted(2)}]
     reason = "could not be judged within 5 s: 2 requests, need 3 to judge"
-    assert bake(stage.place, stage.instance("blue"), "/health") == (Verdict(Action.ROLL_BACK, reason), 0)
+    assert bake(stage.place, stage.instance("blue"), probed("/health")) == (Verdict(Action.ROLL_BACK, reason), 0)
     assert clock.passed == 5.0
 
 
@@ -80,21 +85,21 @@ def test_what_can_be_judged_late_is_promoted_then(make: Make, clock: Clock) -> N
     stage = make()
     looks: list[dict[str, SlotCounters]] = [{}, *[{"blue": counted(2)}] * 8, {"blue": counted(3)}]
     stage.router.readings = looks
-    assert bake(stage.place, stage.instance("blue"), "/health")[0].action is Action.PROMOTE
+    assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
     assert clock.passed == 4.0
 
 
 def test_what_can_be_judged_at_the_last_look_is_promoted(make: Make, clock: Clock) -> None:
     stage = make(bake_seconds=5.0)
     stage.router.readings = [{}, {"blue": counted(3)}]
-    assert bake(stage.place, stage.instance("blue"), "/health")[0].action is Action.PROMOTE
+    assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
     assert clock.passed == 5.0
 
 
 def test_our_own_probes_make_up_the_number(make: Make, clock: Clock) -> None:
     stage = make(bake_probes_per_second=4.0)
     stage.router.readings = [{}, {"blue": counted(8)}]
-    verdict, failed = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, failed = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert "of 0 requests (and 8 probes)" in verdict.reason and failed == 0
     assert [request.path for request, _ in stage.server.log] == ["/health"] * 8
 
@@ -102,7 +107,7 @@ def test_our_own_probes_make_up_the_number(make: Make, clock: Clock) -> None:
 def test_only_so_many_probes_are_sent_at_once(make: Make, clock: Clock) -> None:
     stage = make(bake_probes_per_second=100.0)
     stage.router.readings = [{}, {"blue": counted(90)}]
-    bake(stage.place, stage.instance("blue"), "/health")
+    bake(stage.place, stage.instance("blue"), probed("/health"))
     assert len(stage.server.log) == 4 * module.PROBES_AT_ONCE  # at each look but the first
 
 
@@ -110,7 +115,10 @@ def test_failed_probes_roll_it_back_and_are_counted(make: Make, clock: Clock) ->
     stage = make(bake_probes_per_second=6.0)
     stage.server.expect_request("/sick").respond_with_data("no", status=500)
     stage.router.readings = [{}, {"blue": counted(50)}]
-    assert bake(stage.place, stage.instance("blue"), "/sick") == (Verdict(Action.ROLL_BACK, "3 of 3 probes failed"), 3)
+    assert bake(stage.place, stage.instance("blue"), probed("/sick")) == (
+        Verdict(Action.ROLL_BACK, "3 of 3 probes failed"),
+        3,
+    )
     assert clock.passed == 0.5
 
 
@@ -135,7 +143,7 @@ def test_a_version_that_answers_no_probe_is_rolled_back(
     hung: Stage, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SILENT_TO_BLAME_S", 0.5)
-    verdict, failed = bake(hung.place, hung.instance("blue"), "/hangs")
+    verdict, failed = bake(hung.place, hung.instance("blue"), probed("/hangs"))
     assert verdict.action is Action.ROLL_BACK and verdict.reason.endswith("probes in a row got no answer in time")
     assert failed == 0
 
@@ -153,14 +161,14 @@ def test_a_version_that_had_no_processor_is_not_blamed_for_its_silence(
     monkeypatch.setitem(
         hung.place.__dict__, "settings", hung.place.settings.model_copy(update={"bake_max_seconds": 5.0})
     )
-    verdict, _ = bake(hung.place, hung.instance("blue"), "/hangs")
+    verdict, _ = bake(hung.place, hung.instance("blue"), probed("/hangs"))
     assert limits == [SILENT_TO_BLAME_S]  # one limit for the whole silence
     assert verdict.reason == "could not be judged within 5 s: 10 of 10 probes got no answer in time"
 
 
 def test_an_answer_ends_the_silence(make: Make, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     late = iter([True, True, False, True, *[False] * 50])
-    monkeypatch.setattr(module, "ask", lambda *_, patience_s: Asked(Verdict(Action.PROMOTE, "fine"), late=next(late)))
+    monkeypatch.setattr(module, "ask", lambda *_, **__: Asked(Verdict(Action.PROMOTE, "fine"), late=next(late)))
     limits: list[Patience] = []
 
     class Counted(Patience):
@@ -171,7 +179,7 @@ def test_an_answer_ends_the_silence(make: Make, clock: Clock, monkeypatch: pytes
     monkeypatch.setattr(module, "Patience", Counted)
     stage = make(bake_probes_per_second=2.0)
     stage.router.readings = [{}, {"blue": counted(50)}]
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict.action is Action.PROMOTE
     assert len(limits) == 2  # one for each silence
 
@@ -181,10 +189,10 @@ def test_a_version_much_slower_than_the_one_before_is_rolled_back(make: Make, cl
     slower = {"blue": counted(10, slowest_ms=1000)}
     stage.router.readings = [{}, slower]
     before = (SlotCounters(), counted(10))
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health", before)
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"), before)
     assert verdict == Verdict(Action.ROLL_BACK, "p95 1 s is 10.0 times that before the switch, limit 3")
     stage.router.readings = [{}, slower]
-    assert bake(stage.place, stage.instance("blue"), "/health")[0].action is Action.PROMOTE
+    assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
 
 
 @pytest.mark.parametrize(
@@ -201,7 +209,7 @@ def test_the_limits_are_the_environments(
 ) -> None:
     stage = make(**{limit: value})
     stage.router.readings = [{}, {"blue": counters}]
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert (verdict.action is Action.ROLL_BACK) is bool(reason)
     assert verdict.reason == reason or not reason
 
@@ -213,7 +221,7 @@ def test_a_slot_that_was_started_again_is_rolled_back_at_once_however_good_its_f
     stage.router.readings = [{"blue": counted(50)}, {"blue": counted(60)}]
     instance = stage.instance("blue")
     stage.runtime.generations["blue"] = "2"
-    assert bake(stage.place, instance, "/health") == (Verdict(Action.ROLL_BACK, "exit 1, and started again"), 0)
+    assert bake(stage.place, instance, probed("/health")) == (Verdict(Action.ROLL_BACK, "exit 1, and started again"), 0)
     assert clock.passed == 0
 
 
@@ -221,7 +229,7 @@ def test_a_stranger_at_the_slots_port_is_rolled_back_from_at_once(make: Make, cl
     stage = make()
     stage.router.readings = [{}, {"blue": counted(60)}]
     stage.runtime.strangers = ["pid 7 (evil) listens on 127.0.0.1:80"]
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict == Verdict(Action.ROLL_BACK, "slot blue: pid 7 (evil) listens on 127.0.0.1:80")
 
 
@@ -229,7 +237,7 @@ def test_a_slot_that_does_not_listen_is_rolled_back(make: Make, clock: Clock) ->
     stage = make()
     stage.router.readings = [{}, {"blue": counted(60)}]
     stage.runtime.sockets = frozenset()
-    verdict, _ = bake(stage.place, stage.instance("blue"), "/health")
+    verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict.action is Action.ROLL_BACK and "does not listen on 127.0.0.1" in verdict.reason
 
 
@@ -238,6 +246,6 @@ def test_a_keeper_that_cannot_be_asked_is_waited_for_and_then_nothing_is_promote
     stage.router.readings = [{}, {"blue": counted(60)}]
     instance = stage.instance("blue")
     stage.runtime.silent = "no answer"
-    verdict, _ = bake(stage.place, instance, "/health")
+    verdict, _ = bake(stage.place, instance, probed("/health"))
     assert verdict.action is Action.ROLL_BACK
     assert verdict.reason == "could not be judged within 5 s: the slot cannot be asked for: no answer"

@@ -86,7 +86,7 @@ def test_one_bad_answer_makes_it_unfit(stage: Stage) -> None:
 def test_a_version_that_hangs_is_not_asked_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     hung: list[str] = []
 
-    def timed(url: str, path: str, headers: object) -> tuple[float, bool]:
+    def timed(url: str, path: str, headers: object, rules: object) -> tuple[float, bool]:
         hung.append(path)
         return (0.1, True) if len(hung) == 1 else (3 * probe.PATIENCE_S, False)
 

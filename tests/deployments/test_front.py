@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from deployments.environment import Environment
+from evidence.bundle import Run
 from host import ports
 from host.docker.engine import Engine
 from host.errors import ConfigError
@@ -74,10 +75,8 @@ def test_it_speaks_tls_in_public_and_plain_http_to_us_alone(world: World) -> Non
         with httpx.Client(verify=False, trust_env=False, http2=False) as client:
             seen = client.get(place.public_url, headers={"x-forwarded-proto": "http"}).json()["headers"]
         assert seen["x-forwarded-proto"] == "https"
-        assert (
-            httpx.get(place.url, headers=place.asking, trust_env=False).json()["headers"]["x-forwarded-proto"]
-            == "https"
-        )
+        headers = place.health_rules(Run(command=("serve",))).headers
+        assert httpx.get(place.url, headers=headers, trust_env=False).json()["headers"]["x-forwarded-proto"] == "https"
         redirect = f"http://127.0.0.1:{place.settings.redirect_port}/a?b=c"
         answer = httpx.post(redirect, trust_env=False)
         assert (answer.status_code, answer.headers["location"]) == (308, f"{place.public_url}/a?b=c")

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from gates.release.condition import Condition
+from gates.release.health_rules import HealthRules
 from gates.verdict import Action
 from host import probe
 from host.errors import HealthError
@@ -48,6 +49,12 @@ class App(BaseHTTPRequestHandler):
 
     def answer_moved(self) -> None:
         self.say(b"", 302, location="/good")
+
+    def answer_strict(self) -> None:
+        if self.headers["host"] == "shop.example.com":
+            self.say(b'{"state": "rosy"}')
+        else:
+            self.say(b"Invalid host header", 400)
 
     def answer_third_time(self) -> None:
         self.say(GOOD, 200 if len(self.asked) > 2 else 503)
@@ -210,6 +217,25 @@ def test_a_late_answer_is_asked_for_again(
 )
 def test_what_serves_is_examined(url: str, path: str, condition: Condition) -> None:
     assert examine(url, path, patience_s=0.5).condition is condition
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/moved", "/moved answered 302, a redirect to /good; name a path"),
+        ("/strict", "it refuses the Host of this request"),
+    ],
+)
+def test_a_refusal_is_told_with_the_key_that_helps(url: str, path: str, said: str) -> None:
+    assert said in look(url, path).reason and said in examine(url, path).reason
+
+
+def test_it_is_asked_by_the_name_and_read_in_the_words_of_its_rules(url: str) -> None:
+    rules = HealthRules(host="shop.example.com", pointer="/state", good=("rosy",))
+    assert look(url, "/strict", rules=rules).reason == "/strict answered 200, rosy"
+    assert ask(url, "/strict", {"x-preview": "s"}, rules=rules).good and timed(url, "/strict", {}, rules)[1]
+    assert examine(url, "/strict", rules).condition is Condition.HEALTHY
+    assert await_healthy(url, ["/strict"], 5, rules=rules) == "/strict answered 200, rosy"
 
 
 def test_what_serves_slowly_is_degraded_not_bad(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

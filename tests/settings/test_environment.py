@@ -1,7 +1,12 @@
+import math
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from host.errors import ConfigError
 from host.home import CHECKOUT
@@ -37,6 +42,49 @@ def refusal(folder: Path) -> str:
     with pytest.raises(ConfigError) as told:
         read(folder)
     return str(told.value)
+
+
+@pytest.mark.parametrize("host", ["", "shop.example.com", "shop.example.com:8443", "127.0.0.1", "localhost"])
+def test_health_is_asked_by_a_name(tmp_path: Path, host: str) -> None:
+    assert read(write(tmp_path, HEALTH_HOST=host)).health_host == host
+
+
+@pytest.mark.parametrize("host", ["http://a", "a/b", "a b", "-a", "a:", "a,b", "a:x"])
+def test_what_is_no_name_of_a_host_is_refused(tmp_path: Path, host: str) -> None:
+    assert f'HEALTH_HOST: got "{host}"' in refusal(write(tmp_path, HEALTH_HOST=host))
+
+
+@pytest.mark.parametrize("line", ["APP_X=a\0b", "APP_\0X=a", "\0", "# \0", 'SECRET_X="env:A\0"'])
+def test_a_nul_is_refused_with_its_line(tmp_path: Path, line: str) -> None:
+    assert refusal(write(tmp_path, line)).endswith("line 4: holds a NUL character, which no program can be given")
+
+
+def test_a_near_miss_is_asked_about(tmp_path: Path) -> None:
+    assert 'HELTH_HOST: unknown key; did you mean "HEALTH_HOST"?' in refusal(write(tmp_path, HELTH_HOST="a"))
+
+
+LINES = st.lists(
+    st.tuples(
+        st.sampled_from([*(name.upper() for name in Settings.model_fields), "APP_X", "SECRET_X", "export PORT", "#"])
+        | st.text(max_size=9),
+        st.text(max_size=20)
+        | st.sampled_from(["inf", "nan", "1e999", "-1", "'", '"a\\', "${PORT}", "true", "9" * 5000]),
+    ).map("=".join)
+    | st.text(max_size=30),
+    max_size=5,
+)
+
+
+@pytest.mark.fuzz
+@given(LINES)
+def test_whatever_the_file_holds_it_is_read_or_refused(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
+        (Path(folder) / "production.env").write_bytes(
+            "\n".join([*(f"{key}={value}" for key, value in SOUND.items()), *lines]).encode(errors="surrogatepass")
+        )
+        settings = read(Path(folder))
+        assert "\\x00" not in repr(settings)
+        assert all(math.isfinite(value) for value in settings.model_dump().values() if isinstance(value, float))
 
 
 @pytest.mark.parametrize("target", Target.all())

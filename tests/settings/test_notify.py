@@ -1,14 +1,19 @@
 """Whom to tell: the file and its references. Bad ones are named, secrets never."""
 
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from control.plane import Control
 from control.secret_references import create_webhook_secrets, resolve, secret_of
 from host.errors import ConfigError, ServerAway
+from notify.channels import configured
 from settings.notify import FILE, read_notify
 from tests.prefect_server import a_home, prefect_server
+from tests.settings.documents import tables
 
 
 def read(folder: Path, text: str):  # type: ignore[no-untyped-def]
@@ -18,7 +23,9 @@ def read(folder: Path, text: str):  # type: ignore[no-untyped-def]
 
 
 def test_the_file_of_this_repository_and_no_file_are_the_defaults(tmp_path: Path) -> None:
-    assert read_notify(FILE) == read_notify(tmp_path / "absent.toml") == read(tmp_path, "")
+    ours = read_notify(FILE)
+    assert not configured(ours)  # its tables of channels are empty
+    assert ours.model_copy(update={"channels": {}}) == read_notify(tmp_path / "absent.toml") == read(tmp_path, "")
 
 
 def test_one_host_may_have_its_own_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +48,16 @@ def test_one_host_may_have_its_own_port(tmp_path: Path, monkeypatch: pytest.Monk
         ('[receiver]\nsecret = "x"', "receiver.secret"),
         ("[github]\npoll_seconds = nan", "github.poll_seconds"),
         ("[", "not valid TOML"),
+        (
+            "[receiver]\nprot = 1",
+            "receiver.prot: Extra inputs are not permitted; secrets are references: file:, env: or "
+            'block:; did you mean "port"?',
+        ),
+        ("githup = 5", 'did you mean "github"?'),
+        ("[[slack]]", "slack"),
+        ("[channels.slack]", "channels: no such table"),
+        ("[channels]", "channels: no such table"),
+        ('ui_url = "http://a\\u0000b"', "ui_url: holds a NUL"),
     ],
 )
 def test_bad_keys_are_named_and_secrets_are_not_shown(tmp_path: Path, text: str, said: str) -> None:
@@ -48,6 +65,36 @@ def test_bad_keys_are_named_and_secrets_are_not_shown(tmp_path: Path, text: str,
         read(tmp_path, text)
     assert said in str(told.value)
     assert "itself" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[slak]", 'slak: no such channel; there are: email, log, slack, teams, webhook; did you mean "slack"?'),
+        ("[githup]", 'githup: no such channel; there are: email, log, slack, teams, webhook; did you mean "github"?'),
+        ("[slak]\ntoken = 'env:X'", "slak: no such channel"),
+        ("[pager]", "pager: no such channel; there are: email, log, slack, teams, webhook"),
+        ("['']", ": no such channel; there are: "),
+        ("[Slack]", 'Slack: no such channel; there are: email, log, slack, teams, webhook; did you mean "slack"?'),
+        ("[slack]\n[slack.inner]\n", "slack.inner: Extra inputs are not permitted"),
+        ("[slack]\nchanel = 'C1'\n", 'did you mean "channel"?'),
+    ],
+)
+def test_a_table_of_an_unknown_name_is_refused_empty_or_not(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        configured(read(tmp_path, text))
+    assert said in str(told.value)
+
+
+def test_an_empty_table_of_a_channel_is_off(tmp_path: Path) -> None:
+    assert configured(read(tmp_path, "[slack]\n[email]\n[webhook]\n")) == []
+
+
+@pytest.mark.fuzz
+@given(tables())
+def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
+        configured(read(Path(folder), text))
 
 
 def test_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

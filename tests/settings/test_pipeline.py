@@ -1,12 +1,18 @@
 import re
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
+from gates.branch_names import branch_problem
+from gates.release.health_rules import HealthRules
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.resources.shares import Shares
 from settings.pipeline import App, Pipeline, read_pipeline
+from tests.settings.documents import tables
 
 SOUND = """
 [app]
@@ -59,6 +65,49 @@ def test_ten_lines_are_enough(tmp_path: Path) -> None:
     assert pipeline.locks.shipped == ("requirements.lock",)
 
 
+def test_health_is_asked_and_read_as_its_section_says(tmp_path: Path) -> None:
+    text = 'paths = ["/ready", "/db"]\nhost = "shop.example.com"\nforwarded_proto = "https"\ngood = ["rosy"]\n'
+    pipeline = read_pipeline(write(tmp_path, SOUND + "[health]\n" + text + 'pointer = "/data/status"\n'))
+    rules = HealthRules(host="shop.example.com", forwarded_proto="https", good=("rosy",), pointer="/data/status")
+    assert (pipeline.run.health, pipeline.run.rules) == (("/ready", "/db"), rules)
+    only = read_pipeline(write(tmp_path, SOUND + '[health]\nhost = "shop.example.com"\n'))
+    assert (only.run.health, only.run.rules.host) == (("/health",), "shop.example.com")
+
+
+def test_the_paths_of_either_place_are_the_same_rules_and_a_file_without_keeps_its_digest(tmp_path: Path) -> None:
+    old = read_pipeline(write(tmp_path, SOUND.replace("[run]", '[run]\nhealth = ["/ready"]')))
+    new = read_pipeline(write(tmp_path, SOUND + '[health]\npaths = ["/ready"]\n'))
+    assert (old.run, old.digest) == (new.run, new.digest)
+    assert '"rules"' not in old.model_dump_json() and not old.run.rules.headers
+    asked = read_pipeline(write(tmp_path, SOUND + '[health]\npaths = ["/ready"]\nhost = "a.example"\n'))
+    assert asked.digest != old.digest
+
+
+@pytest.mark.fuzz
+@given(tables(SOUND))
+def test_whatever_the_file_holds_it_is_read_or_refused(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, suppress(ConfigError):
+        pipeline = read_pipeline(write(Path(folder), text))
+        assert "\0" not in repr(pipeline) and not branch_problem(pipeline.app.branch)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 5000,
+        "a = " + "9" * 5000,
+        "a = 9999-99-99",
+        "a." * 5000 + "b = 1",
+        "[a" + ".a" * 5000 + "]",
+        "\ufeff",
+    ],
+    ids=["nested", "number", "date", "dotted", "table", "mark"],
+)
+def test_what_python_cannot_hold_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError):
+        read_pipeline(write(tmp_path, text))
+
+
 def test_what_speed_is_held_against_has_defaults(tmp_path: Path) -> None:
     limits = read_pipeline(write(tmp_path, SOUND + '[performance]\nlocustfile = "l.py"\n')).performance
     assert limits and (limits.max_benchmark_regression_percent, limits.compare_seconds) == (25, 60)
@@ -92,6 +141,39 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ('["python", "-m", "shop", "{port}"]', '["python", 7]', "run.command.1: got '7'"),
         ("[run]", "[run]\nhealth = []", "run.health: got"),
         ("[run]", '[run]\nhealth = ["health"]', "run.health.0: got 'health'"),
+        ("[run]", '[run]\nhelth = ["/h"]', 'run.helth: Extra inputs are not permitted; did you mean "health"?'),
+        ("[run]", "[healht]\n[run]", 'healht: Extra inputs are not permitted; did you mean "health"?'),
+        (
+            "[run]",
+            '[health]\npath = ["/h"]\n[run]',
+            'health.path: Extra inputs are not permitted; did you mean "paths"?',
+        ),
+        ("[run]", '[health]\npaths = ["h"]\n[run]', "health.paths.0: got 'h'"),
+        ("[run]", "[health]\npaths = []\n[run]", "health.paths: got '[]'"),
+        ("[run]", '[health]\nhost = "a b"\n[run]', "health.host: got 'a b'"),
+        ("[run]", '[health]\nforwarded_proto = "tls"\n[run]', "health.forwarded_proto: got 'tls'"),
+        ("[run]", '[health]\npointer = "status"\n[run]', "health.pointer: got 'status'"),
+        ("[run]", '[health]\ngood = "fine"\n[run]', "health.good: got 'fine'"),
+        ("[run]", '[health]\ngood = [""]\n[run]', "health.good.0: got ''"),
+        ("[run]", '[health]\ngood = ["x"]\nbad = ["X"]\n[run]', "health: got"),
+        ("[run]", "[[health]]\n[run]", "health: got"),
+        (
+            "[run]",
+            '[run]\nhealth = ["/a"]\n[health]\npaths = ["/b"]\n[suites]',
+            "the health paths stand in run.health and",
+        ),
+        ("[run]", "[run.rules]\n[run]", "run.rules is no key"),
+        ("[run]", '[quality.mypy]\ncomand = ["p"]\n[run]', 'command: Field required; was it meant by "comand"?'),
+        ("[run]", '[[build]]\nnmae = "f"\n[run]', "build.0"),
+        ('name = "shop"', 'name = "shop"\nbranch = "a\\u0000b"', "app.branch: holds a NUL character"),
+        (
+            'name = "shop"',
+            'name = "shop"\nbranch = "-x"',
+            "app.branch: got '-x', Value error, not a branch name that git",
+        ),
+        ('name = "shop"', 'name = "shop"\nbranch = "a\u202eb"', "app.branch: got"),
+        ('name = "shop"', 'name = "shop"\nprotected = ["main", "a..b"]', "app.protected.1: got 'a..b'"),
+        ("[run]", '[suites.unit]\ncommand = ["p", "\\u0000"]\n[run]', "suites.unit.command.1: holds a NUL character"),
         ("[run]", "[run]\nstop_seconds = -1", "run.stop_seconds: got '-1'"),
         ("[run]", "[run]\nstop_seconds = nan", "run.stop_seconds: got 'nan'"),
         ("[run]", '[suites.unit]\ncommand = ["p"]\ntimeout_seconds = inf\n[run]', "suites.unit.timeout_seconds: got"),

@@ -10,6 +10,7 @@ from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from evidence.bundle import read_bundle
 from gates.release.condition import Condition
+from gates.release.health_rules import PLAIN, HealthRules
 from host.errors import ArtifactError
 from host.probe import examine
 from services.exporter.measures import Kept, gauge
@@ -54,15 +55,16 @@ def _look(place: Environment, ledger: Ledger) -> Seen:
     assert ledger.live is not None  # nosec B101  # the caller asks for no other
     expected = ledger.routing["version"] if ledger.routing else None
     try:
-        paths = read_bundle(place.store, ledger.live.version.digest).run.health
+        run = read_bundle(place.store, ledger.live.version.digest).run
+        paths, rules = run.health, place.health_rules(run)
     except ArtifactError:  # nobody can say where its health is asked: no figure
-        paths = ()
+        paths, rules = (), PLAIN
     confirmed = expected is not None and place.router.version() == expected
-    return Seen(place.name, confirmed, tuple(_ask(place, path) for path in paths))
+    return Seen(place.name, confirmed, tuple(_ask(place, path, rules) for path in paths))
 
 
-def _ask(place: Environment, path: str) -> tuple[str, bool, float]:
+def _ask(place: Environment, path: str, rules: HealthRules) -> tuple[str, bool, float]:
     began = time.monotonic()
     # Slow is not bad here: LatencyHigh tells of that, from what users saw.
-    seen = examine(place.url, path, place.asking)
+    seen = examine(place.url, path, rules)
     return path, seen.condition is not Condition.UNHEALTHY, time.monotonic() - began

@@ -29,7 +29,8 @@ class InstallationMeasure:
         outbox = Outbox.of(self.home)
         waiting = gauge("outbox_waiting", "Messages that wait to be told", "queue")
         if outbox.file.exists():
-            for queue in (INCOMING, GITHUB, *read_notify().channels):
+            channels = [name for name, table in read_notify().channels.items() if table]
+            for queue in (INCOMING, GITHUB, *channels):
                 waiting.add_metric([queue], outbox.backlog(queue).waiting)
         yield waiting
         ignored = CounterMetricFamily(
