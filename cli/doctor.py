@@ -14,10 +14,11 @@ from cli.screen import console, escape
 from control.monitoring_stack import SERVICES, MonitoringStack
 from control.plane import Control, in_containers, port
 from deployments.environment import runs_images
+from deployments.journal.journal import Journal
 from deployments.router.router import envoy_binary
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
-from host.errors import ConfigError, SlipwayError
+from host.errors import ConfigError, JournalError, SlipwayError
 from host.home import Home
 from host.ports import LOCAL, is_free, loopback_twin, who_listens
 from host.resources import control_groups, shares
@@ -57,7 +58,7 @@ def doctor() -> None:
     """Check what this machine has and lacks, and print the next move. Exits 1 when something necessary is missing."""
     home = Home.find()
     findings = [_python(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row(), _disk(home), _keys(home)]
-    findings += [*_ports(home), *_docker(), _monitoring(home), *channel_rows(home)]
+    findings += [*_ports(home), *_docker(), _monitoring(home), *channel_rows(home), *journal_rows(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
@@ -80,6 +81,21 @@ def channel_rows(home: Home) -> list[Finding]:
         except SlipwayError as error:
             rows.append(Finding(f"messages by {channel.name}", str(error), None, "docs/notify.md", warns=True))
     return rows or [Finding("messages", "pages and logs of the runs only", None, "docs/notify.md")]
+
+
+def journal_rows(home: Home) -> list[Finding]:
+    """Return a row for each journal of this host that is damaged, and for each end that was lost or torn."""
+    rows = []
+    for target in targets():
+        journal, what = Journal(home.place(target.value)), f"journal of {target.value}"
+        try:
+            losses = journal.losses()
+        except JournalError as error:
+            rows.append(Finding(what, "damaged", False, str(error)))
+            continue
+        move = "docs/operations.md, 'A lost end of the journal'"
+        rows += [Finding(what, str(one), not one.lost, move, warns=not one.lost) for one in losses]
+    return rows
 
 
 def _version(*argv: str) -> str | None:

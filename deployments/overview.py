@@ -94,6 +94,7 @@ def standing(place: Environment, ledger: Ledger) -> Standing:
 def overview(place: Environment) -> Overview:
     """Look at journal, supervisor, router and health. Raises JournalError when the journal cannot be trusted."""
     ledger = place.ledger()
+    losses = place.journal.losses()
     looked: tuple[Probe, ...] = ()
     problems: list[str] = []
     if not place.supervisor.answers():
@@ -106,6 +107,7 @@ def overview(place: Environment) -> Overview:
         problems += [one.look.reason for one in looked if _is_problem(one)]
     if ledger.unfinished and place.holder() is None:
         problems.append(f"the {ledger.unfinished.kind} {ledger.unfinished.id} was interrupted; watch will tidy up")
+    problems += [f"{one}; see docs/operations.md, 'A lost end of the journal'" for one in losses if one.lost]
     return Overview(standing(place, ledger), health, looked, tuple(problems))
 
 

@@ -268,6 +268,7 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
     if orchestrator := place.runtime.orchestrator:
         notes += orchestrator.notes()
     notes += place.front.notes()
+    notes += [f"{one}." for one in place.journal.losses()]
     idle = ledger.slots.get(ledger.idle_slot)
     if idle and idle.running:
         old = ledger.versions.get(idle.digest)

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from deployments.journal.endpoints import Written, read_endpoints
@@ -26,6 +26,16 @@ def _readable(written: Written) -> Written:
 
 # Where a slot is reached, as it is written; refused when `read_endpoints` could not read it.
 Reachable = Annotated[Written, AfterValidator(_readable)]
+
+
+def _named(routing: dict[str, Any]) -> dict[str, Any]:
+    if routing and not isinstance(routing.get("version"), str):
+        raise ValueError("a routing without its version")
+    return routing
+
+
+# What the router was told, of deployments/router/router.py; its version is what is compared.
+Routed = Annotated[dict[str, Any], AfterValidator(_named)]
 
 
 class EventKind(StrEnum):
@@ -157,9 +167,9 @@ class VersionCondemned(Event):
 
 @dataclass(frozen=True, slots=True)
 class RoutingIntended(Event):
-    """The router is going to be told this; `routing` is of deployments/router/router.py."""
+    """The router is going to be told this."""
 
-    routing: Any
+    routing: Routed
     live: LiveData | None
 
 
@@ -167,7 +177,7 @@ class RoutingIntended(Event):
 class RoutingConfirmed(Event):
     """The router does this, `seconds` after it was written."""
 
-    routing: Any
+    routing: Routed
     live: LiveData | None
     seconds: float = 0.0
 
@@ -206,7 +216,7 @@ class QuestionAsked(Event):
     run: str
     deployment: str
     parameters: dict[str, Any]
-    expires: datetime
+    expires: AwareDatetime
     pid: int
     started: float
     digest: str = ""

@@ -8,9 +8,10 @@ Intent is written before each effect.
 import errno
 import hashlib
 import json
+import logging
 import os
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import orjson
 
 from deployments.journal.entries import Entry, Event
+from deployments.journal.head import Head, Loss, find_loss, note_loss, read_head, read_losses, unnoted, write_head
 from host.errors import JournalError
 from host.files import locked, sync_directory
 
@@ -27,6 +29,7 @@ GENESIS = "0" * 64
 HASH, KIND, PREV = b'"hash":"', b'","kind":"', b'","prev":"'
 END = b',"v":%d}' % FORMAT
 FIELDS = (int, str, int, str, dict, str, str)  # the types of an entry's
+log = logging.getLogger(__name__)
 RESERVE_BYTES = 256 * 1024  # room for some 500 entries when the disk is full: enough to finish or restore
 
 
@@ -40,13 +43,45 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self.file = directory / "journal.jsonl"
         self.reserve = directory / "journal.reserve"
+        self.head = directory / "journal.head"
+        self.lost = directory / "journal.losses"
+        self._lock = self.file.with_suffix(".lock")
+        self._said: Loss | None = None
 
     def entries(self) -> list[Entry]:
-        """Return all entries, verified. A torn last line (a crash while it was written) never happened and is left out.
+        """Return all entries, verified. A torn last line (a crash while it was written) never happened and is left out;
+        that, and an end that was lost, are logged (see `losses`).
 
         Raises JournalError when any other line is damaged or the chain is broken.
         """
-        return self.parse(self.read())[0]
+        entries, loss = self._look()
+        if loss and loss != self._said:
+            log.warning("%s: %s", self.file, loss)
+        self._said = loss
+        return entries
+
+    def losses(self) -> tuple[Loss, ...]:
+        """Return what was ever lost of the end, oldest first, also what nobody noted yet. Raises JournalError."""
+        loss = self._look()[1]
+        return (*read_losses(self.lost), *([loss] if loss else []))
+
+    def _look(self) -> tuple[list[Entry], Loss | None]:
+        """Return the entries, and what lacks after them and was not noted yet.
+
+        The head is read first: what is appended meanwhile is no loss. Nor is a line that is just being written.
+        """
+        head = read_head(self.head)
+        raw = self.read()
+        entries, length = self.parse(raw)
+        if length < len(raw) and self._lock.exists():
+            with suppress(OSError), locked(self._lock):
+                head, raw = read_head(self.head), self.read()
+                entries, length = self.parse(raw)
+        return entries, self._unnoted(head, entries, len(raw) - length)
+
+    def _unnoted(self, head: Head | None, entries: Sequence[Entry], torn: int) -> Loss | None:
+        loss = find_loss(head, entries, torn)
+        return unnoted(loss, read_losses(self.lost)) if loss else None
 
     def append(self, event: Event, epoch: int = 0) -> Entry:
         """Write one event and return when it is on the disk. Not repeatable: each call is an entry.
@@ -58,7 +93,10 @@ class Journal:
     def write(self, kind: str, data: Mapping[str, Any], epoch: int = 0) -> Entry:
         """Write one line, whatever its kind and data: for `append`, which knows what they may be."""
         with self._locked():
-            entries, length = self.parse(self.read())
+            raw = self.read()
+            entries, length = self.parse(raw)
+            loss = self._unnoted(read_head(self.head), entries, len(raw) - length)
+            noted = loss is None or note_loss(self.lost, loss)
             last = entries[-1] if entries else None
             body = {
                 "v": FORMAT,
@@ -78,6 +116,8 @@ class Journal:
                     raise JournalError(f"{self.file}: cannot write: {error}") from error
                 self.reserve.unlink(missing_ok=True)
                 self._write_last_resort(line, length)
+            if noted:  # else the head stays the proof of what was lost
+                write_head(self.head, Head(body["seq"], body["hash"]))
             return _entry(body)
 
     def _write_last_resort(self, line: bytes, length: int) -> None:
@@ -150,7 +190,7 @@ class Journal:
     def _locked(self) -> Iterator[None]:
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with locked(self.file.with_suffix(".lock")):
+            with locked(self._lock):
                 self._keep_reserve()
                 yield
         except OSError as error:
@@ -213,5 +253,6 @@ def _entry(body: Mapping[str, Any]) -> Entry:
     entry = Entry(body["seq"], body["at"], body["epoch"], body["kind"], body["data"], body["prev"], body["hash"])
     if tuple(map(type, entry)) != FIELDS:
         raise TypeError("a field of another type")
-    datetime.fromisoformat(entry.at)
+    if datetime.fromisoformat(entry.at).tzinfo is None:
+        raise ValueError("a time without a zone")
     return entry

@@ -63,14 +63,15 @@ def collect(home: Home, days: float, environment: Target, until: datetime | None
     if environment not in targets():
         raise ConfigError(f"{environment.value} is another host's, and so is its journal; make the report there")
     pipeline = read_pipeline()
-    pasts = [read_past(Environment.open(target, pipeline.app.name, home)) for target in targets()]
+    places = [Environment.open(target, pipeline.app.name, home) for target in targets()]
+    pasts = [read_past(place) for place in places]
     past = next(one for one in pasts if one.environment == environment)
     since, until = window(days, until)
     deployments = deployments_of(past.operations)
     arrivals, odd = first_arrivals(past.operations, commit_graph(home))
     runs = ci_runs(PrefectApi(Control(home)), since)
     looked = tested(home, list(pipeline.suites), since)
-    notes = []
+    notes = [f"{place.name}: {loss}" for place in places for loss in place.journal.losses()]
     if odd:
         notes.append(f"{odd} commits are dated after their release and have no lead time")
     if runs is None:

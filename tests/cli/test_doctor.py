@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor import _shares, channel_rows, cores_row, engine_rows, python_row
+from cli.doctor import _shares, channel_rows, cores_row, engine_rows, journal_rows, python_row
+from deployments.journal.journal import Journal
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.home import Home
@@ -25,6 +26,29 @@ def test_a_python_whose_tarfile_follows_links_out_is_warned_of(
 ) -> None:
     row = python_row(version)
     assert (row.good, row.warns, row.move) == (good, warns, move)
+
+
+def test_each_journal_that_lost_its_end_has_a_row(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert journal_rows(home) == []
+    lost, torn, damaged, sound = (
+        Journal(home.place(name)) for name in ("development", "staging", "production", "other")
+    )
+    for journal in (lost, torn, damaged, sound):
+        for number in range(2):
+            journal.write("step", {"name": str(number), "seconds": 1.0})
+    first = lost.file.read_bytes().splitlines(keepends=True)[0]
+    lost.file.write_bytes(first)
+    torn.file.write_bytes(torn.file.read_bytes() + b"half")
+    damaged.file.write_bytes(b"x" + damaged.file.read_bytes())
+    rows = {row.what: row for row in journal_rows(home)}
+    assert {what: (row.good, row.warns) for what, row in rows.items()} == {
+        "journal of development": (False, False),
+        "journal of staging": (True, True),
+        "journal of production": (False, False),
+    }
+    assert "at least 1 entries that were on the disk are lost" in rows["journal of development"].found
+    assert "4 bytes is torn" in rows["journal of staging"].found
 
 
 def test_an_engine_that_is_away_is_missing_only_where_it_is_needed() -> None:

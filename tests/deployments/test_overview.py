@@ -44,6 +44,20 @@ def up(stage: Stage) -> Iterator[Stage]:
         stage.place.supervisor.down()
 
 
+def test_a_lost_end_of_the_journal_is_a_problem_and_a_torn_line_is_none(stage: Stage) -> None:
+    version = stage.version("old")
+    stage.serve(version, "blue")
+    file = stage.place.journal.file
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"half")
+    assert not any("journal" in problem for problem in overview(stage.place).problems)
+    file.write_bytes(whole[: whole.rindex(b"\n", 0, -1) + 1])
+    (problem,) = [problem for problem in overview(stage.place).problems if "journal" in problem]
+    assert problem.startswith(
+        "the journal's end after entry 1: at least 1 entries that were on the disk are lost; see docs/"
+    )
+
+
 def test_one_line_says_what_is_live_how_it_is_and_what_happens() -> None:
     assert Overview(EMPTY, "up", (), ()).line() == "staging: nothing is live, up"
     assert Overview(BUSY, "healthy", (), ()).line() == (

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.journal import journal as journals
 from deployments.journal.journal import GENESIS, RESERVE_BYTES, Journal
@@ -341,6 +343,41 @@ def sealed(**fields: Any) -> bytes:
 
 def canonical(body: dict[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@pytest.mark.fuzz
+@given(st.dictionaries(st.sampled_from(["v", "seq", "at", "epoch", "kind", "data", "prev"]), JSON, max_size=3))
+def test_whatever_a_well_hashed_line_holds_it_is_an_entry_or_damage(fields: dict[str, Any]) -> None:
+    journal = Journal(Path("nowhere"))
+    for line in (sealed(**fields), spaced(sealed(**fields))):
+        for kinds in (None, [b"begin"]):
+            try:
+                ((entry, _),) = journal.walk(line, kinds=kinds)
+            except JournalError as error:
+                assert "damaged or was changed" in str(error)
+            else:
+                assert type(entry.seq) is int and entry.time.tzinfo is not None and type(entry.data) is dict
+
+
+def test_a_time_without_a_zone_is_damage(journal: Journal) -> None:
+    with pytest.raises(JournalError, match="line 1 is damaged"):
+        journal.parse(sealed(at="2026-03-01T12:00:00"))
+
+
+@pytest.mark.fuzz
+@given(st.binary(max_size=300))
+def test_any_bytes_are_entries_or_damage(content: bytes) -> None:
+    try:
+        assert Journal(Path("nowhere")).parse(content)[0] == []
+    except JournalError as error:
+        assert "damaged or was changed" in str(error)
 
 
 def spaced(line: bytes) -> bytes:

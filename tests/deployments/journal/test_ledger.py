@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from deployments.journal.entries import Entry
+from deployments.journal.entries import EVENTS, Entry
 from deployments.journal.ledger import Ledger, read_ledger
 from gates.release.operation import Operation, Remark, Version
 from host.errors import JournalError
@@ -351,3 +353,91 @@ def test_a_word_of_a_newer_slipway_ends_an_operation_and_promotes_nothing() -> N
 
 def test_what_was_reported_is_remembered() -> None:
     assert Story().add("reported", id="op1", state=None).ledger.reported == {"op1"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "why"),
+    [
+        ("routed", {"routing": {"version": 5}, "live": None}, "routing: "),
+        ("routed", {"routing": {"weights": {}}, "live": None}, "routing: "),
+        ("routed", {"routing": "e1-2", "live": None}, "routing: "),
+        ("slot.starting", {"slot": "blue", "digest": "1", "port": {}}, "port."),
+        ("slot.starting", {"slot": "blue", "digest": "1", "port": ["nowhere"]}, "port: "),
+        (
+            "question",
+            {**dict.fromkeys(("id", "run", "deployment", "digest"), "q"), "parameters": {}, "pid": 1, "started": 1.0}
+            | {"expires": "2026-03-01T13:00:00"},
+            "expires: ",
+        ),
+    ],
+)
+def test_what_would_fail_later_is_refused_when_it_is_read(kind: str, data: dict[str, Any], why: str) -> None:
+    with pytest.raises(JournalError) as told:
+        read_ledger(Story().begin(ONE, "blue").add(kind, **data).entries)
+    assert f"cannot be read ({why}" in str(told.value)
+
+
+NAMES = (
+    *(
+        "id",
+        "operation",
+        "slot",
+        "run",
+        "digest",
+        "version",
+        "commit",
+        "before",
+        "outcome",
+        "reason",
+        "name",
+        "seconds",
+    ),
+    *(
+        "routing",
+        "live",
+        "port",
+        "parameters",
+        "expires",
+        "pid",
+        "started",
+        "ruling",
+        "unsafe",
+        "safe",
+        "seed",
+        "state",
+    ),
+)
+DATA = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["blue", START.isoformat()]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=5,
+)
+
+
+@pytest.mark.fuzz
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*map(str, EVENTS), "of a newer version"]),
+            st.dictionaries(st.sampled_from(NAMES), DATA, max_size=8),
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_sound_entries_hold_they_are_folded_or_refused(entries: list[tuple[str, dict[str, Any]]]) -> None:
+    story = Story().begin(ONE, "blue").start(ONE, "blue", 9001).route(ONE, "blue")
+    for kind, data in entries:
+        story.add(kind, **data)
+    try:
+        ledger = read_ledger(story.entries)
+    except JournalError as error:
+        assert "cannot be read" in str(error)
+        return
+    ledger.warm(HOUR)
+    assert ledger.idle_slot and (ledger.promotion is None or ledger.live)
+    assert ledger.routing is None or isinstance(ledger.routing.get("version", ""), str)
