@@ -165,8 +165,9 @@ class Tool(_Section):
     command: Command
     """Command of the tool itself, not of `npx`. `{report}` in it is a file that Slipway reads."""
     reads: Reads | None = None
-    """How the report is read. `lines` is `path:line: message`, exit code 0 when clean, 1 with findings. Without this
-    key: the tool's name if it is in the list, else `lines`.
+    """How the report is read. Slipway adds the options that the report needs. `lines` is `path:line: message`, exit
+    code 0 when clean, 1 with findings. Without this key: the program that the command calls, else the tool's name, if
+    it is in the list, else `lines`.
     """
     runtime: Literal["python", "node"] = "python"
     """`python`: the app's version of the tool when the lock `ci` has it, else Slipway's. `node`: packages of the

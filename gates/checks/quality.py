@@ -1,14 +1,18 @@
 """What a tool's or a suite's result comes to. An exit code alone is never a verdict."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from gates.check import Check, Outcome
 from gates.checks.reports import KIND, Found, Reader, Reads, Report, ToolRun, last_words
-from gates.checks.reports_frontend import read_eslint, read_tsc, read_vitest
-from gates.checks.reports_generic import read_lines, read_sarif
+from gates.checks.reports_frontend import read_eslint, read_tsc
+from gates.checks.reports_generic import read_lines
+from gates.checks.reports_linters import read_codespell, read_pylint, read_ruff, read_ruff_format, read_vulture
 from gates.checks.reports_python import read_black, read_flake8, read_isort, read_mypy
+from gates.checks.reports_sarif import read_sarif
+from gates.checks.reports_types import read_pyright, read_ty
+from gates.checks.reports_vitest import read_vitest
 from gates.findings import Finding
 
 READERS: Mapping[Reads, Reader] = {
@@ -19,11 +23,25 @@ READERS: Mapping[Reads, Reader] = {
     Reads.ESLINT: read_eslint,
     Reads.TSC: read_tsc,
     Reads.VITEST: read_vitest,
+    Reads.RUFF: read_ruff,
+    Reads.RUFF_FORMAT: read_ruff_format,
+    Reads.PYLINT: read_pylint,
+    Reads.PYRIGHT: read_pyright,
+    Reads.BASEDPYRIGHT: read_pyright,
+    Reads.TY: read_ty,
+    Reads.CODESPELL: read_codespell,
+    Reads.VULTURE: read_vulture,
     Reads.SARIF: read_sarif,
     Reads.LINES: read_lines,
 }
 # The exit codes that mean "I looked", clean or not. After any other the tool could not look.
-LOOKED: Mapping[Reads, tuple[int, ...]] = {Reads.TSC: (0, 1, 2)}
+LOOKED: Mapping[Reads, Container[int]] = {
+    Reads.TSC: (0, 1, 2),
+    Reads.PYLINT: range(32),  # a bit for each kind of message; 32: it was called wrongly
+    Reads.CODESPELL: (0, 1, 65),
+    Reads.VULTURE: (0, 1, 3),
+    Reads.LINES: (0, 1, 65),
+}
 SIGNALLED = 128  # an exit code from here on: the tool was killed, by signal `code - 128`
 MOST_FINDINGS = 500
 LEAST_SHARE = 0.5  # of the files of its kind that a tool must have looked at

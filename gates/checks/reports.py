@@ -9,13 +9,23 @@ from enum import StrEnum
 from gates.findings import Severity
 
 LONGEST_MESSAGE = 300
+LARGEST = 2**31  # no file has a line of a greater number
 LONGEST_LINE = 4_000  # of a report in text; what is longer is cut before any pattern sees it
 PYTHON = re.compile(r"\.pyi?$")
+MODULE = re.compile(r"\.py$")
 SCRIPT = re.compile(r"\.[cm]?[jt]sx?$")
 TYPESCRIPT = re.compile(r"\.[cm]?tsx?$")
 BROWSER_TEST = re.compile(r"\.(test|spec)\.[cm]?[jt]sx?$")
 ANYTHING = re.compile("")
 ERROR = re.compile(r"\b(?:[A-Z]\w*)?[Ee]rror: ")
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# What tools say when no file was there for them.
+NO_FILES = re.compile(
+    r"\bno (?:\w+ )?(?:source |input )?files?\b[\w ]{0,20} (?:found|present|given|matched|to check)\b"
+    r"|\b(?:checked|linted|scanned|analy[sz]ed|inspected|processed) 0 (?:\w+ )?files?\b"
+    r"|\b0 (?:\w+ )?files? (?:were )?(?:checked|linted|scanned|analy[sz]ed|inspected|processed)\b",
+    re.I,
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -29,6 +39,14 @@ class Reads(StrEnum):
     ESLINT = "eslint"
     TSC = "tsc"
     VITEST = "vitest"
+    RUFF = "ruff"
+    RUFF_FORMAT = "ruff-format"
+    PYLINT = "pylint"
+    PYRIGHT = "pyright"
+    BASEDPYRIGHT = "basedpyright"
+    TY = "ty"
+    CODESPELL = "codespell"
+    VULTURE = "vulture"
     SARIF = "sarif"
     LINES = "lines"
 
@@ -37,11 +55,19 @@ class Reads(StrEnum):
 KIND: Mapping[Reads, re.Pattern[str]] = {
     Reads.BLACK: PYTHON,
     Reads.ISORT: PYTHON,
-    Reads.FLAKE8: re.compile(r"\.py$"),
+    Reads.FLAKE8: MODULE,
     Reads.MYPY: PYTHON,
     Reads.ESLINT: SCRIPT,
     Reads.TSC: TYPESCRIPT,
     Reads.VITEST: BROWSER_TEST,
+    Reads.RUFF: PYTHON,
+    Reads.RUFF_FORMAT: PYTHON,
+    Reads.PYLINT: MODULE,
+    Reads.PYRIGHT: PYTHON,
+    Reads.BASEDPYRIGHT: PYTHON,
+    Reads.TY: PYTHON,
+    Reads.CODESPELL: ANYTHING,
+    Reads.VULTURE: MODULE,
     Reads.SARIF: ANYTHING,
     Reads.LINES: ANYTHING,
 }
@@ -138,6 +164,11 @@ def last_words(run: ToolRun) -> str:
     text = run.stderr if run.stderr.strip() else run.stdout
     errors = [line for line in lines(text[-20_000:]) if ERROR.search(line)]
     return one_line(errors[-1], 200) if errors else last_line(text)
+
+
+def looked_at_none(text: str) -> bool:
+    """Return whether a tool says that it found no file to look at."""
+    return any(NO_FILES.search(line) for line in lines(text[-20_000:]))
 
 
 def diff_starts(diff: str, run: ToolRun, suffix: str = "") -> dict[str, int]:

@@ -1,32 +1,53 @@
-"""Read the reports of eslint, tsc and vitest, as Slipway calls them (tasks/checks/tool_commands.py)."""
+"""Read the reports of eslint and tsc, as Slipway calls them (tasks/checks/tool_commands.py)."""
 
-import posixpath
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
-from gates.checks.reports import Found, Report, ToolRun, last_words, lines, one_line, unread
+from gates.checks.reports import LARGEST, Found, Report, ToolRun, last_words, lines, one_line, unread
 from gates.findings import Severity
+from gates.strict_json import JsonError, Part, read
 
 TSC_LINE = re.compile(r"^(.+)\((\d+),\d+\): error (TS\d+): (.*)$")
 TSC_GLOBAL = re.compile(r"^error (TS\d+): (.*)$")
 TSC_SETTINGS = re.compile(r"^TS5\d{3}$")
 TSC_GRAMMAR = re.compile(r"^TS1\d{3}$")
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-class _Message(BaseModel):
-    rule: str | None = Field(None, alias="ruleId")
+class _Message(Part):
+    MEANS_NOTHING: ClassVar = frozenset(
+        {"column", "endLine", "endColumn", "nodeType", "messageId", "fix", "suggestions", "source"}
+    )
+    rule: str = Field("", alias="ruleId")
     severity: Literal[1, 2]
     message: str
-    line: int = 0
+    line: int = Field(0, le=LARGEST)
     fatal: bool = False
 
 
-class _File(BaseModel):
+class _File(Part):
+    MEANS_NOTHING: ClassVar = frozenset(
+        "suppressedMessages fixableErrorCount fixableWarningCount usedDeprecatedRules source stats".split()
+    )
     path: str = Field(alias="filePath")
     messages: list[_Message]
+    errors: int = Field(0, alias="errorCount")
+    fatal: int = Field(0, alias="fatalErrorCount")
+    warnings: int = Field(0, alias="warningCount")
+    mended: str | None = Field(None, alias="output")
+
+    @property
+    def doubt(self) -> str:
+        """Return why the messages cannot be all: the counters tell more, or the file was mended; "" for no doubt."""
+        if self.mended is not None:
+            return "tells changes (take out `--fix`) instead of what is wrong"
+        held = (
+            (self.errors, sum(one.severity == 2 for one in self.messages), "errors"),
+            (self.fatal, sum(one.fatal for one in self.messages), "fatal errors"),
+            (self.warnings, sum(one.severity == 1 for one in self.messages), "warnings"),
+        )
+        return next((f"counts {told} {what} and holds {count}" for told, count, what in held if told > count), "")
 
 
 ESLINT = TypeAdapter(list[_File])
@@ -40,13 +61,15 @@ def read_eslint(run: ToolRun) -> Report:
     if run.report is None:
         return unread(f"eslint left no report: {last_words(run)}")
     try:
-        files = ESLINT.validate_json(run.report)
-    except ValidationError as error:
-        return unread(f"eslint's report is not its JSON: {one_line(str(error.errors()[0]['msg']), 100)}")
+        files = read(ESLINT, run.report)
+    except JsonError as error:
+        return unread(f"eslint's report is not its JSON: {one_line(str(error))}")
     errors, warnings, blind, looked = list[Found](), list[Found](), "", set[str]()
     for file in files:
         path = run.local(file.path)
-        if any(one.rule is None and one.message.startswith("File ignored") for one in file.messages):
+        if file.doubt:
+            return unread(f"eslint's report {file.doubt} for {one_line(path, 100)}")
+        if any(not one.rule and one.message.startswith("File ignored") for one in file.messages):
             continue
         looked.add(path)
         for one in file.messages:
@@ -80,68 +103,3 @@ def read_tsc(run: ToolRun) -> Report:
     if run.returncode and not found and not blind:
         return unread(f"exit code {run.returncode} without an error that can be read: {last_words(run)}")
     return Report(tuple(found), files=frozenset(looked), blind=blind, notes=notes)
-
-
-class _Test(BaseModel):
-    name: str = Field(alias="fullName")
-    status: str
-    messages: list[str] = Field(default_factory=list, alias="failureMessages")
-
-
-class _TestFile(BaseModel):
-    path: str = Field(alias="name")
-    status: str
-    message: str = ""
-    tests: list[_Test] = Field(alias="assertionResults")
-
-
-class _Tests(BaseModel):
-    success: bool
-    total: int = Field(alias="numTotalTests", ge=0)
-    files: list[_TestFile] = Field(alias="testResults")
-
-
-def read_vitest(run: ToolRun) -> Report:
-    """Read vitest's JSON file: every failed test is a finding, and so is a test file that could not be loaded."""
-    if run.report is None:
-        return unread(f"vitest left no report: {last_words(run)}")
-    try:
-        report = _Tests.model_validate_json(run.report)
-    except ValidationError as error:
-        return unread(f"vitest's report is not its JSON: {one_line(str(error.errors()[0]['msg']), 100)}")
-    tests = [test for file in report.files for test in file.tests]
-    if len(tests) != report.total:
-        return unread(f"vitest's report counts {report.total} tests and holds {len(tests)}")
-    found = tuple(one for file in report.files for one in _failures(file, run))
-    ran = sum(test.status in ("passed", "failed") for test in tests)
-    if not ran and not found:
-        return unread(f"ran no test (exit code {run.returncode}): {last_words(run)}")
-    if not report.success and not found:
-        return unread("vitest's report says that it failed, and names no failure")
-    left = len(tests) - ran
-    notes = (f"{left} of {len(tests)} tests were skipped",) if left else ()
-    return Report(found, files=frozenset(run.local(file.path) for file in report.files), tests=ran, notes=notes)
-
-
-def _failures(file: _TestFile, run: ToolRun) -> list[Found]:
-    path = run.local(file.path)
-    if file.status == "failed" and not any(test.status == "failed" for test in file.tests):
-        message = one_line(ANSI.sub("", file.message)) or "it failed without a test"
-        return [Found(path, _stack_line(file.message, path), "test file", message, Severity.HIGH)]
-    failed = [test for test in file.tests if test.status == "failed"]
-    return [
-        Found(path, _stack_line(said, path), "test", one_line(f"{test.name}: {_first(said)}"), Severity.HIGH)
-        for test in failed
-        for said in ["\n".join(test.messages)]
-    ]
-
-
-def _first(message: str) -> str:
-    lines = ANSI.sub("", message[:10_000]).strip().splitlines()
-    return lines[0] if lines else "failed"
-
-
-def _stack_line(stack: str, path: str) -> int:
-    """Return the line of the test file in a stack trace, 0 when it does not stand in it."""
-    match = re.search(rf"{re.escape(posixpath.basename(path))}:(\d+)", stack[:50_000])
-    return int(match[1]) if match else 0

@@ -1,120 +1,66 @@
-"""Read the reports of any other tool: SARIF, or lines that name a file."""
+"""Read the report of any other tool: lines that name a file."""
 
 import re
-from typing import Literal
+from collections.abc import Iterator, Mapping
 
-from pydantic import BaseModel, Field, ValidationError
+from gates.checks.reports import ANSI, Found, Report, ToolRun, last_words, lines, looked_at_none, one_line, unread
 
-from gates.checks.reports import Found, Report, ToolRun, last_words, lines, one_line, unread
-from gates.findings import Severity
-
-LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.LOW}
-LINE = re.compile(r"^([^:\n]+):(\d+)(?::\d+)?(?::|\s-)?\s+(.+)$")
+LINE = re.compile(r"^([^:\n]+):(\d{1,9})(?::\d+)?(?::|\s-)?\s+(.+)$")
 # In this order: `E501 ...`, `[E501] ...`, `error[no-any]: ...`, `... [no-any]`, `... (no-any)`.
 RULE = (
     re.compile(r"^\[?([A-Z]+[0-9]+)\]?[:\s]"),
     re.compile(r"^(?:error|warning)\[([\w-]+)\]"),
     re.compile(r"[\[(]([\w-]+)[\])]$"),
 )
-
-
-class _Text(BaseModel):
-    text: str = ""
-
-
-class _Artifact(BaseModel):
-    uri: str = ""
-
-
-class _Region(BaseModel):
-    line: int = Field(0, alias="startLine", ge=0)
-
-
-class _Physical(BaseModel):
-    artifact: _Artifact = Field(default_factory=_Artifact, alias="artifactLocation")
-    region: _Region = Field(default_factory=_Region)
-
-
-class _Location(BaseModel):
-    physical: _Physical = Field(default_factory=_Physical, alias="physicalLocation")
-
-
-class _Result(BaseModel):
-    rule: str = Field("", alias="ruleId")
-    level: Literal["error", "warning", "note", "none"] = "warning"
-    message: _Text = Field(default_factory=_Text)
-    locations: list[_Location] = Field(default_factory=list)
-    suppressions: list[object] = Field(default_factory=list)
-
-
-class _Notification(BaseModel):
-    message: _Text = Field(default_factory=_Text)
-
-
-class _Invocation(BaseModel):
-    successful: bool = Field(alias="executionSuccessful")
-    notifications: list[_Notification] = Field(default_factory=list, alias="toolExecutionNotifications")
-
-
-class _Examined(BaseModel):
-    location: _Artifact = Field(default_factory=_Artifact)
-
-
-class _Run(BaseModel):
-    results: list[_Result]
-    invocations: list[_Invocation] = Field(default_factory=list)
-    artifacts: list[_Examined] | None = None
-
-
-class _Sarif(BaseModel):
-    version: Literal["2.1.0"]
-    runs: list[_Run] = Field(min_length=1)
-
-
-def read_sarif(run: ToolRun) -> Report:
-    """Read SARIF 2.1.0 from `{report}`, else from standard output. A note alone does not fail; suppressed results do
-    not count.
-    """
-    text = run.stdout if run.report is None else run.report
-    try:
-        sarif = _Sarif.model_validate_json(text)
-    except ValidationError as error:
-        return unread(f"the report is not SARIF 2.1.0: {one_line(str(error.errors()[0]['msg']), 100)}")
-    found, notes, blind, looked = list[Found](), list[Found](), "", set[str]()
-    for one in sarif.runs:
-        for result in one.results:
-            if not result.suppressions:
-                (found if result.level in ("error", "warning") else notes).append(_found(result, run))
-        looked |= {run.local(file.location.uri) for file in one.artifacts or [] if file.location.uri}
-        for invocation in one.invocations:
-            if not invocation.successful:
-                said = [note.message.text for note in invocation.notifications]
-                blind = blind or one_line(said[0] if said else "the tool says that it did not succeed")
-    told = all(one.artifacts is not None for one in sarif.runs)
-    return Report(tuple(found), tuple(notes), files=frozenset(looked) if told else None, blind=blind)
-
-
-def _found(result: _Result, run: ToolRun) -> Found:
-    place = result.locations[0].physical if result.locations else _Physical()
-    file = run.local(place.artifact.uri) if place.artifact.uri else ""
-    rule = one_line(result.rule, 100) or "finding"
-    return Found(file, place.region.line, rule, one_line(result.message.text), LEVELS[result.level])
+# `--> path:line:column` below its message, as Rust's tools draw it.
+ARROW = re.compile(r"^\s*--> (.+?):(\d{1,9})(?::\d+)?$")
+# A line that is a file's name, and below it what is wrong there: `H014 3:0 message` or `3:0  error  message`.
+BELOW = re.compile(r"^\s*(?:([A-Z]+\d+)\s+)?(\d{1,9}):\d+:?\s+(\S.*)$")
+CHANGED = re.compile(r"^(?:would reformat|reformatted|rewriting|fixing|fixed|reordering imports in):? (.+)$", re.I)
+# The option by which a tool writes one line for each finding, where it does not by itself.
+OPTIONS: Mapping[str, str] = {
+    "djlint": '--linter-output-format "{filename}:{line} {code} {message}"',
+    "shellcheck": "--format gcc",
+    "yamllint": "--format parsable",
+    "bandit": '--format sarif --output {report}, with reads = "sarif"',
+    "semgrep": '--sarif --output {report}, with reads = "sarif"',
+}
 
 
 def read_lines(run: ToolRun) -> Report:
     """Read lines `path:line[:column]: message` that name a file which the commit tracks; others say nothing.
 
-    Exit code 0 is clean and 1 means findings, when both the exit and the lines say so.
+    Also understood: a message with `--> path:line` below it, a file's name with `line:column message` below it, and
+    `would reformat path`. Exit code 0 is clean and 1 means findings, when both the exit and the lines say so.
     """
-    text = run.report if run.report is not None else f"{run.stdout}\n{run.stderr}"
-    found = []
-    for line in lines(text):
-        match = LINE.match(line)
-        if match and (path := run.local(match[1].strip())) in run.tracked:
-            found.append(Found(path, int(match[2]), _rule(match[3]), one_line(match[3])))
+    text = ANSI.sub("", run.report if run.report is not None else f"{run.stdout}\n{run.stderr}")
+    found = tuple(_named(lines(text), run))
     if run.returncode == 1 and not found:
-        return unread(f"exit code 1 without a line that names a file: {last_words(run)}")
-    return Report(tuple(found))
+        return unread(f"exit code 1 without a line that names a file: {last_words(run)}; {_cure(run)}")
+    return Report(found, files=frozenset() if not found and looked_at_none(text) else None)
+
+
+def _named(texts: list[str], run: ToolRun) -> Iterator[Found]:
+    above, message = "", ""
+    for text in texts:
+        if (match := LINE.match(text)) and (path := run.local(match[1].strip())) in run.tracked:
+            yield Found(path, int(match[2]), _rule(match[3]), one_line(match[3]))
+        elif (match := ARROW.match(text)) and (path := run.local(match[1])) in run.tracked:
+            yield Found(path, int(match[2]), _rule(message), one_line(message))
+        elif above and (match := BELOW.match(text)):
+            yield Found(above, int(match[2]), match[1] or _rule(match[3]), one_line(match[3]))
+        elif (match := CHANGED.match(text)) and (path := run.local(match[1].strip())) in run.tracked:
+            yield Found(path, 0, "changed", one_line(text))
+        elif text.strip(" \t:") and (path := run.local(text.strip(" \t:"))) in run.tracked:
+            above = path
+        message = text if text.strip() else message
+
+
+def _cure(run: ToolRun) -> str:
+    """Return what to do for a tool whose lines cannot be read."""
+    program = run.tool.split(" ")[0]
+    option = OPTIONS.get(program, "its option for one line `path:line: message` a finding")
+    return f'give its command {option}, or SARIF in {{report}} with reads = "sarif"'[:200]
 
 
 def _rule(message: str) -> str:

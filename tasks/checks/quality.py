@@ -151,6 +151,8 @@ def _extra(
     if how is Reads.MYPY and setting.program.borrowed:
         # Slipway's mypy, which must still see what the app imports.
         return ("--python-executable", str(workspace.environment / "bin" / "python")), "", ()
+    if how is Reads.TY and not any(word.partition("=")[0] in ("--python", "--venv") for word in tool.command):
+        return ("--python", str(workspace.environment)), "", ()
     return (), "", ()
 
 

@@ -26,12 +26,28 @@ ADDED: Mapping[Reads, tuple[str, ...]] = {
     Reads.FLAKE8: ("--benchmark", "--no-show-source", f"--format={FLAKE8_FORMAT}", "--output-file={report}"),
     Reads.MYPY: ("--show-column-numbers", "--show-error-codes", "--no-pretty", "--hide-error-context")
     + ("--no-color-output", "--error-summary"),
+    # No cache: the commit could bring one. No fixes: what is mended on the way would not be told.
+    Reads.RUFF: ("--no-cache", "--no-fix", "--no-fix-only", "--output-format=json", "-v"),
+    Reads.RUFF_FORMAT: ("--no-cache", "--diff", "-v"),
+    Reads.PYLINT: ("--output-format=json2:{report},text", "--score=y", "--verbose"),
+    Reads.PYRIGHT: ("--outputjson",),
+    Reads.BASEDPYRIGHT: ("--outputjson",),
+    Reads.TY: ("--output-format=gitlab", "-v"),
+    Reads.CODESPELL: ("--quiet-level=34", "--count"),
+    Reads.VULTURE: ("--verbose",),
     Reads.ESLINT: ("--format", "json", "--output-file", "{report}"),
     Reads.TSC: ("--pretty", "false", "--listFiles"),
     Reads.VITEST: ("--reporter=default", "--reporter=json", "--outputFile.json={report}"),
 }
+# What cannot be said to a tool beside that.
+SILENT = frozenset({"-q", "-qq", "--quiet", "-s", "--silent"})
+TAKEN_OUT: Mapping[Reads, frozenset[str]] = {Reads.RUFF: SILENT, Reads.RUFF_FORMAT: SILENT, Reads.TY: SILENT}
 # Those whose report is what they print; it goes to files, apart from each other and not into the run's log.
-PRINTED = (Reads.BLACK, Reads.ISORT, Reads.MYPY, Reads.TSC, Reads.SARIF)
+PRINTED = (
+    *(Reads.BLACK, Reads.ISORT, Reads.MYPY, Reads.TSC, Reads.SARIF),
+    *(Reads.RUFF, Reads.RUFF_FORMAT, Reads.PYLINT, Reads.PYRIGHT, Reads.BASEDPYRIGHT, Reads.TY),
+    *(Reads.CODESPELL, Reads.VULTURE),
+)
 
 
 @dataclass(frozen=True)
@@ -49,10 +65,22 @@ class Program:
 
 
 def reads(name: str, tool: Tool) -> Reads:
-    """Return how a tool's report is read: as configured, else by its name, else as lines."""
-    if tool.reads is not None:
-        return tool.reads
-    return Reads(name) if name in list(Reads) else Reads.LINES
+    """Return how a tool's report is read: as configured, else as the program's that its command calls, else by the
+    tool's name, else as lines. `ruff format` has another report than `ruff check`.
+    """
+    program, words = called(tool.command)
+    own = [one for one in Reads if one not in (Reads.SARIF, Reads.LINES)]
+    how = tool.reads or next((Reads(word) for word in (program, name) if word in own), None)
+    if how is Reads.RUFF and next((word for word in words if not word.startswith("-")), "") == "format":
+        return Reads.RUFF_FORMAT
+    return how or (Reads.SARIF if name == Reads.SARIF else Reads.LINES)
+
+
+def called(command: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the program that a command calls, a module behind `python -m` too, and the words that it gets."""
+    if tuple(command[:2]) == ("python", "-m") and len(command) > 2:
+        return command[2], command[3:]
+    return command[0].rpartition("/")[2], command[1:]
 
 
 def python_program(tool: Tool, environment: Path, source: Path) -> Program:
@@ -148,8 +176,10 @@ def _node_version(package: Path) -> str:
 
 
 def full_command(how: Reads, program: Program, report: Path, extra: Sequence[str] = ()) -> list[str]:
-    """Return the whole command: the configured one and what Slipway adds, before a `--` if there is one."""
-    words = [word.replace("{report}", str(report)) for word in program.argv]
+    """Return the whole command: the configured one and what Slipway adds, before a `--` if there is one. An option that
+    would keep a tool from telling what it looked at is taken out.
+    """
+    words = [word.replace("{report}", str(report)) for word in program.argv if word not in TAKEN_OUT.get(how, ())]
     added = [*(word.replace("{report}", str(report)) for word in ADDED.get(how, ())), *extra]
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *added, *words[end:]]

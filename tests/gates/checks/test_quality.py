@@ -156,7 +156,7 @@ def test_lines_examined_are_read_back(examined: str, lines: int | None) -> None:
 
 
 def test_the_exit_codes_of_one_tool_are_not_those_of_another() -> None:
-    assert set(LOOKED) == {Reads.TSC}
+    assert set(LOOKED) == {Reads.TSC, Reads.PYLINT, Reads.CODESPELL, Reads.VULTURE, Reads.LINES}
     text = "a.ts(1,2): error TS2322: no\n/source/a.ts\n"
     run = ToolRun("tsc", 2, text, tracked={"a.ts": 1})
     assert judge_tool(Reads.TSC, run).check.outcome is FAILED

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from gates.checks.reports import Report, ToolRun
-from gates.checks.reports_frontend import read_eslint, read_tsc, read_vitest
+from gates.checks.reports_frontend import read_eslint, read_tsc
 from gates.findings import Severity
 
 SOURCE = "/source/frontend"
@@ -20,6 +20,8 @@ def linted(*messages: dict[str, Any], path: str = f"{SOURCE}/src/a.ts") -> dict[
 
 
 ERROR = {"ruleId": "no-var", "severity": 2, "message": "Unexpected var.", "line": 2, "column": 3}
+
+
 WARNING = {**ERROR, "severity": 1}
 
 
@@ -88,68 +90,44 @@ def test_an_error_of_its_configuration_is_not_one_of_the_code() -> None:
     assert tsc("Out of memory\n").unread == "exit code 2 without an error that can be read: last words"
 
 
-def outcome_of(*states: str, success: bool = True, **file: Any) -> dict[str, Any]:
-    tests = [
-        {
-            "fullName": f"test {number}",
-            "status": state,
-            "failureMessages": [f"\x1b[31mError: no\n at {SOURCE}/src/a.test.ts:{number + 7}:3"] * (state == "failed"),
-        }
-        for number, state in enumerate(states)
-    ]
-    name = {"name": f"{SOURCE}/src/a.test.ts", "status": "passed", "message": "", "assertionResults": tests}
-    return {"success": success, "numTotalTests": len(states), "testResults": [{**name, **file}]}
-
-
-def test_vitest_gives_each_failure_and_where_it_is() -> None:
-    report = read_vitest(ran(1, outcome_of("passed", "failed", "skipped", success=False)))
-    assert report.tests == 2 and report.files == {"frontend/src/a.test.ts"} and not report.unread
-    [one] = report.found
-    assert (one.file, one.line, one.rule, one.severity) == ("frontend/src/a.test.ts", 8, "test", Severity.HIGH)
-    assert one.message == "test 1: Error: no"
-    assert report.notes == ("1 of 3 tests were skipped",)
-    assert not read_vitest(ran(0, outcome_of("passed"))).found
-
-
-def test_a_test_file_that_cannot_be_loaded_is_a_finding() -> None:
-    report = read_vitest(ran(1, outcome_of(success=False, status="failed", message="SyntaxError: x")))
-    assert [(one.rule, one.message) for one in report.found] == [("test file", "SyntaxError: x")]
+def test_a_report_that_is_not_there_is_told_with_the_tools_last_words() -> None:
+    assert read_eslint(ran(2)).unread == "eslint left no report: last words"
 
 
 @pytest.mark.parametrize(
-    "report",
+    ("given", "why"),
     [
-        None,
-        "",
-        "{}",
-        "[]",
-        "{" * 9000,
-        outcome_of(),  # no test at all
-        outcome_of("skipped", "todo", "pending"),
-        {**outcome_of("passed"), "numTotalTests": 2},
-        {**outcome_of("passed"), "numTotalTests": -1},
-        outcome_of("passed", success=False),  # it failed and names no failure
+        ([{"filePath": 1, "messages": [{"severity": 3}]}], "0.filePath: Input should be a valid string"),
+        (
+            [{**linted(ERROR), "messages": [{**ERROR, "severity": "2"}]}],
+            "0.messages.0.severity: Input should be 1 or 2",
+        ),
+        ([{**linted(), "verdict": "ignore me"}], "0.verdict: a key that Slipway does not know"),
+        ("é" * 300, "Invalid JSON: Expecting value at line 1 column 1"),
+        ('[{"filePath": "a.js", "messages": [], "messages": []}]', "the key messages stands twice in one object"),
+        ("[" * 100_000, "Invalid JSON: nested too deeply"),
+        ('[{"filePath": "a.js", "messages": [{"severity": NaN}]}]', "Invalid JSON: NaN is no number of it"),
     ],
 )
-def test_a_vitest_report_that_is_none_is_not_believed(report: Any) -> None:
-    assert read_vitest(ran(1, report)).unread
+def test_why_a_report_is_none_is_told_with_its_first_fault_in_short(given: Any, why: str) -> None:
+    assert read_eslint(ran(0, given)).unread == f"eslint's report is not its JSON: {why}"
 
 
-def test_a_report_that_is_not_there_is_told_with_the_tools_last_words() -> None:
-    assert read_eslint(ran(2)).unread == "eslint left no report: last words"
-    assert read_vitest(ran(2)).unread == "vitest left no report: last words"
-
-
-def test_why_a_report_is_none_is_told_with_its_first_fault_in_short() -> None:
-    wrong = [{"filePath": 1, "messages": [{"severity": 3}]}]
-    assert read_eslint(ran(0, wrong)).unread == "eslint's report is not its JSON: Input should be a valid string"
-    assert read_vitest(ran(0, {"success": "perhaps"})).unread == (
-        "vitest's report is not its JSON: Input should be a valid boolean, unable to interpret input"
-    )
-    broken = "é" * 300
-    for read in (read_eslint, read_vitest):
-        told = read(ran(0, broken)).unread.partition("is not its JSON: ")[2]
-        assert told.startswith("Invalid JSON: expected value at line 1 column 1")
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"errorCount": 2}, "eslint's report counts 2 errors and holds 1 for frontend/src/a.ts"),
+        ({"fatalErrorCount": 1}, "eslint's report counts 1 fatal errors and holds 0 for frontend/src/a.ts"),
+        ({"warningCount": 1}, "eslint's report counts 1 warnings and holds 0 for frontend/src/a.ts"),
+        (
+            {"output": "let x;"},
+            "eslint's report tells changes (take out `--fix`) instead of what is wrong for frontend/src/a.ts",
+        ),
+        ({"errorCount": 1, "fixableErrorCount": 1, "source": "var x", "suppressedMessages": [], "stats": {}}, ""),
+    ],
+)
+def test_eslint_tells_all_that_it_counts_and_changes_nothing(more: dict[str, Any], why: str) -> None:
+    assert read_eslint(ran(1, [{**linted(ERROR), **more}])).unread == why
 
 
 def test_what_eslint_says_without_a_rule_or_a_line_is_a_finding_of_its_own() -> None:
@@ -201,70 +179,3 @@ def test_of_several_errors_of_tscs_configuration_the_first_is_told() -> None:
 @pytest.mark.parametrize("code", [0, 1, 2])
 def test_tsc_that_fails_without_an_error_is_not_believed(code: int) -> None:
     assert bool(tsc(FILES, code).unread) is (code > 0)
-
-
-def test_a_test_file_that_failed_beside_its_tests_is_told_once() -> None:
-    report = read_vitest(ran(1, outcome_of("passed", "failed", success=False, status="failed", message="Error: late")))
-    assert [(one.rule, one.message) for one in report.found] == [("test", "test 1: Error: no")]
-    late = read_vitest(ran(1, outcome_of("passed", success=False, status="failed", message="Error: late")))
-    assert [(one.rule, one.message, one.severity) for one in late.found] == [
-        ("test file", "Error: late", Severity.HIGH)
-    ]
-
-
-def test_a_failure_without_a_word_is_told_too() -> None:
-    silent = outcome_of("failed", success=False)
-    silent["testResults"][0]["assertionResults"][0]["failureMessages"] = []
-    assert [(one.message, one.line) for one in read_vitest(ran(1, silent)).found] == [("test 0: failed", 0)]
-    file = outcome_of(success=False, status="failed", message="\x1b[31m\x1b[0m")
-    assert [(one.message, one.line) for one in read_vitest(ran(1, file)).found] == [("it failed without a test", 0)]
-
-
-def test_the_line_of_a_test_file_is_read_from_its_stack_even_without_a_test() -> None:
-    stack = f"Error: no\n at {SOURCE}/src/b.ts:9:1\n at {SOURCE}/src/a.test.ts:21:3\n at {SOURCE}/src/a.test.ts:30:3"
-    report = read_vitest(ran(1, outcome_of(success=False, status="failed", message=stack)))
-    assert [one.line for one in report.found] == [21]
-
-
-def test_a_stack_is_searched_for_50000_characters() -> None:
-    place = "a.test.ts:7"
-    for before, line in ((50_000 - len(place), 7), (50_000 - len(place) + 1, 0)):
-        message = "x" * before + place
-        report = read_vitest(ran(1, outcome_of(success=False, status="failed", message=message)))
-        assert [one.line for one in report.found] == [line]
-
-
-def test_a_failures_first_line_is_looked_for_in_10000_characters() -> None:
-    for before, said in ((9_999, "w"), (10_000, "failed")):
-        failure = outcome_of("failed", success=False)
-        failure["testResults"][0]["assertionResults"][0]["failureMessages"] = ["\n" * before + "word"]
-        assert [one.message for one in read_vitest(ran(1, failure)).found] == [f"test 0: {said}"]
-
-
-@pytest.mark.parametrize(
-    ("states", "notes"),
-    [
-        (("passed",), ()),
-        (("passed", "failed"), ()),
-        (("passed", "todo"), ("1 of 2 tests were skipped",)),
-        (("failed", "skipped", "pending"), ("2 of 3 tests were skipped",)),
-    ],
-)
-def test_tests_that_did_not_run_are_told(states: tuple[str, ...], notes: tuple[str, ...]) -> None:
-    report = read_vitest(ran(1, outcome_of(*states, success="failed" not in states)))
-    assert (report.notes, report.unread) == (notes, "")
-
-
-def test_why_a_vitest_report_is_not_believed_is_told() -> None:
-    assert read_vitest(ran(1, outcome_of())).unread == "ran no test (exit code 1): last words"
-    assert read_vitest(ran(1, {**outcome_of("passed"), "numTotalTests": 2})).unread == (
-        "vitest's report counts 2 tests and holds 1"
-    )
-    assert read_vitest(ran(1, outcome_of("passed", success=False))).unread == (
-        "vitest's report says that it failed, and names no failure"
-    )
-
-
-def test_no_test_at_all_beside_a_file_that_could_not_be_loaded_is_a_finding() -> None:
-    report = read_vitest(ran(1, outcome_of("skipped", success=False, status="failed", message="SyntaxError: x")))
-    assert (report.unread, len(report.found), report.tests) == ("", 1, 0)

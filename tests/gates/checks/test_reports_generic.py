@@ -1,64 +1,7 @@
-import json
-from typing import Any
-
 import pytest
 
 from gates.checks.reports import Report, ToolRun
-from gates.checks.reports_generic import read_lines, read_sarif
-from gates.findings import Severity
-
-
-def result(level: str = "warning", **more: Any) -> dict[str, Any]:
-    place = {"artifactLocation": {"uri": "src/a.py"}, "region": {"startLine": 3}}
-    return {
-        "ruleId": "X1",
-        "level": level,
-        "message": {"text": "bad"},
-        "locations": [{"physicalLocation": place}],
-        **more,
-    }
-
-
-def sarif(*results: dict[str, Any], **run: Any) -> Report:
-    text = json.dumps({"version": "2.1.0", "runs": [{"tool": {"driver": {}}, "results": list(results), **run}]})
-    return read_sarif(ToolRun("x", 0, text))
-
-
-def test_sarif_gives_rule_place_and_severity() -> None:
-    report = sarif(result("error"), result(), result("note"), result("none"))
-    told = [(one.file, one.line, one.rule, one.message, one.severity) for one in report.found]
-    assert told == [("src/a.py", 3, "X1", "bad", Severity.HIGH), ("src/a.py", 3, "X1", "bad", Severity.MEDIUM)]
-    assert [one.severity for one in report.tolerated] == [Severity.LOW] * 2
-    assert report.files is None
-
-
-def test_sarif_says_what_it_looked_at_when_it_can() -> None:
-    artifacts = [{"location": {"uri": "file:///source/a.py"}}, {"location": {"uri": "b.py"}}]
-    assert sarif(artifacts=artifacts).files == {"a.py", "b.py"}
-    assert sarif(artifacts=[]).files == frozenset()
-
-
-def test_suppressed_results_do_not_count_and_a_result_may_have_no_place() -> None:
-    assert not sarif(result(suppressions=[{"kind": "inSource"}])).found
-    [one] = sarif({"message": {"text": "x"}}).found
-    assert (one.file, one.line, one.rule, one.severity) == ("", 0, "finding", Severity.MEDIUM)
-
-
-def test_a_tool_that_says_it_did_not_succeed_has_not_looked() -> None:
-    told = [{"message": {"text": "no rules"}}]
-    assert sarif(invocations=[{"executionSuccessful": False, "toolExecutionNotifications": told}]).blind == "no rules"
-    assert sarif(invocations=[{"executionSuccessful": False}]).blind
-    assert not sarif(invocations=[{"executionSuccessful": True}]).blind
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "{}", "[]", '{"version": "2.1.0"}', '{"version": "2.1.0", "runs": []}', '{"version": "2.1.0", "runs": [{}]}']
-    + ['{"version": "2.0.0", "runs": [{"results": []}]}', '{"version": "2.1.0", "runs": [{"results": [], ', "{" * 9000],
-)
-def test_what_is_not_sarif_is_not_believed(text: str) -> None:
-    assert read_sarif(ToolRun("x", 0, text)).unread
-    assert read_sarif(ToolRun("x", 0, '{"version": "2.1.0", "runs": [{"results": []}]}', report=text)).unread
+from gates.checks.reports_generic import read_lines
 
 
 def lines(text: str, returncode: int = 1) -> Report:
@@ -90,58 +33,6 @@ def test_other_lines_say_nothing_and_exit_one_alone_is_no_verdict(text: str) -> 
     assert "exit code 1 without a line that names a file" in lines(text, 1).unread
 
 
-def test_a_result_without_a_place_or_a_line_and_files_without_a_name_are_told_as_far_as_they_go() -> None:
-    place = {"artifactLocation": {"uri": "src/a.py"}}
-    report = sarif(result(locations=[{"physicalLocation": place}]), result(locations=[{"physicalLocation": {}}]))
-    assert [(one.file, one.line) for one in report.found] == [("src/a.py", 0), ("", 0)]
-    assert sarif(artifacts=[{"location": {}}, {}, {"location": {"uri": "a.py"}}]).files == {"a.py"}
-
-
-def test_of_several_places_the_first_is_told() -> None:
-    places = [
-        {"physicalLocation": {"artifactLocation": {"uri": file}, "region": {"startLine": line}}}
-        for file, line in (("a.py", 1), ("b.py", 2))
-    ]
-    assert [(one.file, one.line) for one in sarif(result(locations=places)).found] == [("a.py", 1)]
-
-
-@pytest.mark.parametrize("line", [0, -1])
-def test_a_line_before_the_first_is_no_sarif_of_ours(line: int) -> None:
-    place = {"artifactLocation": {"uri": "src/a.py"}, "region": {"startLine": line}}
-    assert bool(sarif(result(locations=[{"physicalLocation": place}])).unread) is (line < 0)
-
-
-@pytest.mark.parametrize(("length", "kept"), [(100, 100), (101, 100)])
-def test_a_rules_name_is_cut_at_100_characters(length: int, kept: int) -> None:
-    assert [one.rule for one in sarif(result(ruleId="r" * length)).found] == ["r" * kept]
-
-
-def test_the_first_reason_of_the_first_invocation_that_did_not_succeed_is_told() -> None:
-    told = [{"message": {"text": text}} for text in ("first", "second")]
-    failures = [
-        {"executionSuccessful": False, "toolExecutionNotifications": told},
-        {"executionSuccessful": False},
-    ]
-    assert sarif(invocations=failures).blind == "first"
-    assert sarif(invocations=failures[1:]).blind == "the tool says that it did not succeed"
-
-
-def test_files_are_told_only_when_every_run_tells_them() -> None:
-    runs: list[dict[str, Any]] = [{"results": [], "artifacts": [{"location": {"uri": "a.py"}}]}, {"results": []}]
-    for given, files in ((runs, None), (runs[:1], {"a.py"})):
-        assert read_sarif(ToolRun("x", 0, json.dumps({"version": "2.1.0", "runs": given}))).files == files
-
-
-def test_why_it_is_no_sarif_is_told_in_short() -> None:
-    long = json.dumps({"version": "2.1.0", "runs": [{"results": [result("l" * 300)]}]})
-    assert read_sarif(ToolRun("x", 0, "{}")).unread == "the report is not SARIF 2.1.0: Field required"
-    assert read_sarif(ToolRun("x", 0, long)).unread == (
-        "the report is not SARIF 2.1.0: Input should be 'error', 'warning', 'note' or 'none'"
-    )
-    broken = read_sarif(ToolRun("x", 0, '{"version": "' + "2" * 9 + '", "runs": ')).unread
-    assert len(broken) <= len("the report is not SARIF 2.1.0: ") + 100
-
-
 def test_lines_are_read_from_the_report_file_when_there_is_one() -> None:
     run = ToolRun(
         "x", 1, "src/a.py:1: printed", "src/a.py:2: told", "src/a.py:3: E501 reported", tracked={"src/a.py": 9}
@@ -155,3 +46,61 @@ def test_lines_are_read_from_the_report_file_when_there_is_one() -> None:
 @pytest.mark.parametrize(("code", "doubted"), [(0, False), (1, True), (2, False), (-9, False)])
 def test_only_exit_code_1_promises_findings(code: int, doubted: bool) -> None:
     assert bool(lines("nothing to see", code).unread) is doubted
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("F401 [*] `os` imported but unused\n --> src/a.py:1:8\n  |\n1 | import os\n", ("src/a.py", 1, "F401")),
+        ("error[no-any]: bad\n   --> src/a.py:3:1\n", ("src/a.py", 3, "no-any")),
+        ("Would reformat: src/a.py\n1 file would be reformatted\n", ("src/a.py", 0, "changed")),
+        ("would reformat /source/src/a.py\n", ("src/a.py", 0, "changed")),
+        ("Rewriting src/a.py\n", ("src/a.py", 0, "changed")),
+        ("Fixing a b.sh\n", ("a b.sh", 0, "changed")),
+        ("\nsrc/a.py\n──────\nH014 3:0 Found extra blank lines.\n", ("src/a.py", 3, "H014")),
+        ("src/a.py:\n  4:8 F401 unused\n", ("src/a.py", 4, "F401")),
+        ("/source/src/a.py\n  4:8  error  bad  [no-any]\n", ("src/a.py", 4, "no-any")),
+        ("\x1b[1msrc/a.py\x1b[0m\x1b[36m:\x1b[0m1\x1b[36m:\x1b[0m8: \x1b[31mF401\x1b[0m no\n", ("src/a.py", 1, "F401")),
+    ],
+)
+def test_other_forms_in_which_a_finding_names_its_file(text: str, expected: tuple[str, int, str]) -> None:
+    [one] = lines(text).found
+    assert (one.file, one.line, one.rule) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "warning: No Python files found under the given path(s)\nAll checks passed!\n",
+        "No source files found.\n",
+        "no files to check\n",
+        "No files were found\n",
+        "Linted 0 files, found 0 errors.\n",
+        "Checked 0 source files\n",
+        "0 files scanned\n",
+    ],
+)
+def test_a_tool_that_found_no_file_has_not_looked(text: str) -> None:
+    assert lines(text, 0).files == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text", ["Success: no issues found in 3 source files", "0 files reformatted, 3 unchanged", "ok"]
+)
+def test_other_words_of_a_clean_tool_are_none_about_files(text: str) -> None:
+    assert lines(text, 0).files is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "cure"),
+    [
+        ("yamllint 1.3 (the app's)", "--format parsable"),
+        ("shellcheck (the host's)", "--format gcc"),
+        ("oddlint 1 (the app's)", 'one line `path:line: message` a finding, or SARIF in {report} with reads = "sarif"'),
+    ],
+)
+def test_a_tool_whose_lines_cannot_be_read_is_told_which_option_it_needs(tool: str, cure: str) -> None:
+    told = read_lines(ToolRun("x", 1, "", "all is bad", tool=tool)).unread
+    assert (
+        told.startswith("exit code 1 without a line that names a file: all is bad; give its command") and cure in told
+    )
