@@ -11,9 +11,10 @@ from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
 from evidence.scan_report import ScanReport, read_scans_of
 from gates.check import Outcome
+from gates.folded import fold
 from gates.scans.merge import merge
 from gates.scans.sarif import to_sarif
-from gates.scans.security import headline
+from gates.scans.security import headline_of
 from host.errors import ConfigError
 from host.files import write_atomically
 from host.home import Home
@@ -88,12 +89,14 @@ def print_scans(report: ScanReport) -> None:
         table.add_row(*words, escape(check.reason), f"{check.seconds:.1f}")
     console.print(table)
     found = merge([finding for check in scanned.checks for finding in check.findings])
-    for one in found[:SHOWN]:
-        waiver = scanned.waived.get(one.fingerprint)
-        mark = "new, " if one.fingerprint in report.new else ""
-        say(f"  {one.severity}: {headline(one)}: {one.message} ({mark}{waiver or one.fingerprint})")
-    if len(found) > SHOWN:
-        say(f"  and {len(found) - SHOWN} more, less severe; all of them: --sarif FILE")
+    folded = fold(found, lambda one: (str(scanned.waived.get(one.fingerprint)), one.fingerprint in report.new))
+    for one in folded[:SHOWN]:
+        waiver = scanned.waived.get(one.first.fingerprint)
+        mark = "new, " if one.first.fingerprint in report.new else ""
+        said = f"{one.first.severity}: {headline_of(one)}: {one.message}"
+        say(f"  {said} ({mark}{waiver or one.fingerprints})")
+    if more := sum(one.count for one in folded[SHOWN:]):
+        say(f"  and {more} more, less severe; all of them: --sarif FILE")
     for refused in scanned.refused:
         console.print(f"  [red]{escape(str(refused))}[/red]")
     for unneeded in scanned.unneeded:

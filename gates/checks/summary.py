@@ -19,6 +19,15 @@ class Row:
     good: bool
 
 
+# What a scan's own outcome says before its findings are held against the rules and the waivers.
+SAW = {
+    Outcome.PASSED: "looked, to be judged",
+    Outcome.FAILED: "looked, to be judged",
+    Outcome.SKIPPED: "did not look",
+    Outcome.NO_VERDICT: "could not look at everything",
+    Outcome.NOT_APPLICABLE: "nothing to look at",
+    Outcome.ACCEPTED_UNRUN: "did not look",
+}
 BLOCKING = (Outcome.FAILED, Outcome.NO_VERDICT, Outcome.SKIPPED)
 
 
@@ -26,11 +35,25 @@ def summary_rows(checks: Sequence[Check]) -> list[Row]:
     """Return the rows, blocking checks first, in the order given otherwise."""
     rows: list[Row] = []
     for check in sorted(checks, key=lambda check: check.outcome not in BLOCKING):
-        reason = check.reason + (f" (remembered from run {check.source_run})" if check.source_run else "")
-        good = check.outcome not in BLOCKING
-        rows.append(Row(check.name, str(check.outcome), check.examined, "", "", reason, good))
-        rows += [_measured(check, measure) for measure in check.measures]
+        rows += [_row(check), *(_measured(check, measure) for measure in check.measures)]
     return rows
+
+
+def _row(check: Check) -> Row:
+    reason = check.reason + (f" (remembered from run {check.source_run})" if check.source_run else "")
+    return Row(check.name, str(check.outcome), check.examined, "", "", reason, check.outcome not in BLOCKING)
+
+
+def in_a_line(check: Check) -> str:
+    """Return a check in one line, for logs and progress: what its row in the summary says."""
+    row = _row(check)
+    return f"{row.gate}: {row.outcome}: {row.reason}"
+
+
+def saw_in_a_line(check: Check) -> str:
+    """Return in one line what a scan saw that nobody has judged yet: no outcome, which its row may not have."""
+    row = _row(check)
+    return f"{row.gate}: {SAW[check.outcome]}: {row.reason}"
 
 
 def _measured(check: Check, measure: Measure) -> Row:

@@ -5,12 +5,13 @@ could not look (`no verdict`); whether what it found blocks is decided here.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
+from gates.folded import Folded, fold, in_short, place
 from gates.scans.merge import group
 from gates.scans.waivers import Waiver, Waivers
 
@@ -77,12 +78,11 @@ def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
         for finding in check.findings
         if finding.severity in rule.waivable and finding.fingerprint in context.waived
     ]
-    notes = [f"{headline(finding)}: {context.waived[finding.fingerprint]}" for finding in waived]
-    notes += [
-        f"{headline(finding)}: medium, {_age(finding, context)}"
-        for finding in check.findings
-        if finding.severity is MEDIUM
-    ]
+    by_waiver = fold(waived, lambda finding: str(context.waived[finding.fingerprint]))
+    notes = [f"{headline_of(one)}: {context.waived[one.first.fingerprint]}" for one in by_waiver]
+    medium = [finding for finding in check.findings if finding.severity is MEDIUM]
+    by_age = fold(medium, lambda finding: _age(finding, context))
+    notes += [f"{headline_of(one)}: medium, {_age(one.first, context)}" for one in by_age]
     outcome, reason = _outcome(check, _blocking(check, rule, context), waived, context)
     return check.model_copy(update={"outcome": outcome, "reason": reason, "notes": (*check.notes, *notes)})
 
@@ -104,11 +104,12 @@ def _outcome(check: Check, blocking: Sequence[str], waived: Sequence[Finding], c
 
 def headline(finding: Finding) -> str:
     """Return a finding in a few words: rule and place, or rule, package and the version that mends it."""
-    if finding.package:
-        mended = f", fixed in {finding.fixed}" if finding.fixed else ""
-        return f"{finding.rule} in {finding.package} {finding.installed}".rstrip() + mended
-    place = f"{finding.file}:{finding.line}" if finding.line else finding.file
-    return f"{finding.rule} in {place}" if place else finding.rule
+    return headline_of(Folded((finding,)))
+
+
+def headline_of(folded: Folded) -> str:
+    """Return equal findings in a few words, with their number."""
+    return f"{folded.rule} in {folded.where}" if folded.where else folded.rule
 
 
 def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
@@ -121,13 +122,12 @@ def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
     ]
     parts = []
     if never:
-        names = [headline(finding) for finding in never[:SHOWN]]
-        parts.append(f"{len(never)} {rule.noun}: {_more(names, len(never))}")
+        parts.append(f"{len(never)} {rule.noun}: {_named(fold(never))}")
     if unwaived:
         by_severity = Counter(finding.severity for finding in unwaived)
         counts = ", ".join(f"{by_severity[severity]} {severity}" for severity in Severity if by_severity[severity])
-        names = [f"{headline(finding)} [{finding.fingerprint}]" for finding in unwaived[:SHOWN]]
-        parts.append(f"{counts} without a waiver: {_more(names, len(unwaived))}")
+        named = _named(fold(unwaived), lambda one: f" [{one.fingerprint}]")
+        parts.append(f"{counts} without a waiver: {named}")
     refused = [
         f"waiver {finding.fingerprint} refused: {context.refused[finding.fingerprint]}"
         for finding in (*never, *unwaived)
@@ -157,6 +157,12 @@ def _age(finding: Finding, context: Context) -> str:
     return f"known for {days} d" if finding.fingerprint in context.first_seen and days else "new today"
 
 
-def _more(shown: Sequence[str], total: int) -> str:
-    more = total - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+def _named(folded: Sequence[Folded], after: Callable[[Finding], str] = lambda finding: "") -> str:
+    """Return equal findings by rule, each with its first places; `after` each place stands what to name it by."""
+    shown = folded[:SHOWN]
+    names = []
+    for one in shown:
+        places = in_short((f"{place(member)}{after(member)}" for member in one.members), SHOWN)
+        names.append(f"{one.rule} in {places}" if one.where else f"{one.rule}{places}")
+    more = sum(one.count for one in folded[SHOWN:])
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "")

@@ -17,6 +17,7 @@ from deployments.runtimes.layout import Installed, Layout
 from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
 from gates.checks.reports import last_line
+from gates.checks.summary import in_a_line
 from gates.release.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
 from gates.release.migrations import Step, pending
 from host.errors import SlipwayError, ToolError
@@ -68,7 +69,7 @@ def run_compatibility(
     Not repeated: a check that fails and then passes has failed. What keeps it from looking is `no verdict`.
     """
     looked = on_a_core(NAME, workspace, partial(_look, pipeline, workspace, find, steps))
-    get_run_logger().info("%s: %s: %s", NAME, looked.check.outcome, looked.check.reason)
+    get_run_logger().info("%s", in_a_line(looked.check))
     return looked
 
 

@@ -12,16 +12,18 @@ from prefect.logging import get_run_logger
 from gates.check import Check, Outcome
 from gates.checks.quality import Judged, judge_tool, no_verdict, with_findings
 from gates.checks.reports import Reads, ToolRun
+from gates.checks.summary import in_a_line
+from gates.folded import fold
 from host.errors import SlipwayError
 from host.sandbox.run import Completed
 from settings.pipeline import Tool
 from tasks.artifacts import cell, show
+from tasks.checks.complexity import complexity_limit
 from tasks.checks.cores import on_a_core
 from tasks.checks.tool_caches import ToolCache
 from tasks.checks.tool_commands import (
     PRINTED,
     Program,
-    complexity_limit,
     full_command,
     node_program,
     python_program,
@@ -60,7 +62,7 @@ def run_quality(name: str, tool: Tool, workspace: Workspace) -> Looked:
     looked = on_a_core(name, workspace, partial(look, name, tool, workspace))
     check = looked.check
     log = get_run_logger()
-    log.info("%s: %s: %s (%s; %s)", name, check.outcome, check.reason, check.examined or "nothing", check.tool)
+    log.info("%s (%s; %s)", in_a_line(check), check.examined or "nothing", check.tool)
     for note in check.notes:
         log.info("%s: %s", name, note)
     if check.findings:
@@ -105,7 +107,7 @@ def _attempt(name: str, attempt: int, tool: Tool, workspace: Workspace, tracked:
     how = reads(name, tool)
     setting = _set_up(f"{name}.{attempt + 1}" if attempt else name, tool, workspace)
     folder = setting.source / tool.directory
-    extra, problem, notes = _extra(how, tool, setting, folder, workspace)
+    extra, problem, notes = _extra(name, how, tool, setting, folder, workspace)
     argv = full_command(how, setting.program, setting.report, extra)
     printed = how in PRINTED and not any("{report}" in word for word in tool.command)
     if printed:
@@ -142,11 +144,11 @@ def _set_up(name: str, tool: Tool, workspace: Workspace) -> _Setting:
 
 
 def _extra(
-    how: Reads, tool: Tool, setting: _Setting, folder: Path, workspace: Workspace
+    name: str, how: Reads, tool: Tool, setting: _Setting, folder: Path, workspace: Workspace
 ) -> tuple[Sequence[str], str, tuple[str, ...]]:
     """Return what a tool is told beyond the usual, why its verdict could not count, and what to note."""
     if how is Reads.FLAKE8:
-        limit = complexity_limit(tool.command, folder, setting.source)
+        limit = complexity_limit(name, tool.command, folder, setting.source)
         return limit.options, limit.off, (limit.note,) if limit.note else ()
     if how is Reads.MYPY and setting.program.borrowed:
         # Slipway's mypy, which must still see what the app imports.
@@ -214,12 +216,12 @@ def read_text(file: Path) -> str | None:
 
 
 def findings_page(check: Check) -> str:
-    """Return a check's findings as a table, at most 100 of them."""
+    """Return a check's findings as a table, equal ones in one row, at most 100 rows."""
     rows = ["| where | rule | severity | message |", "|---|---|---|---|"]
-    for one in check.findings[:SHOWN]:
-        where = f"{one.file}:{one.line}" if one.line else one.file
-        rows.append(f"| {cell(where)} | {cell(one.rule)} | {one.severity} | {cell(one.message)} |")
-    more = len(check.findings) - SHOWN
+    folded = fold(check.findings)
+    for one in folded[:SHOWN]:
+        rows.append(f"| {cell(one.where)} | {cell(one.rule)} | {one.first.severity} | {cell(one.message)} |")
+    more = sum(one.count for one in folded[SHOWN:])
     notes = [f"- {cell(note)}" for note in (*([f"{more} more are not shown"] if more > 0 else []), *check.notes)]
     head = f"# {cell(check.name)}: {cell(check.reason)}\n\n{cell(check.tool)} looked at {cell(check.examined)}\n\n"
     return head + "\n".join(rows) + ("\n\n" + "\n".join(notes) if notes else "") + "\n"

@@ -11,6 +11,7 @@ from prefect.logging import get_run_logger
 
 from gates.check import GOOD, Check, Outcome
 from gates.checks.quality import no_verdict
+from gates.checks.summary import in_a_line
 from host.errors import ConfigError, SlipwayError
 from host.resources.cores import host_cores
 from tasks.checks.cores import with_wait_noted
@@ -24,7 +25,7 @@ progress = logging.getLogger("slipway.progress")
 @dataclass(frozen=True)
 class Job:
     """One check to be. `key` names its result in the result store, "" for one that is never remembered; without the
-    files that it `must_leave` a result is not kept.
+    files that it `must_leave` a result is not kept. `told` is its line for a person who watches.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Job:
     key: str = ""
     alone: bool = False
     must_leave: tuple[str, ...] = ()
+    told: Callable[[Check], str] = in_a_line
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class _Running:
             self.order.append(job.name)
             recalled = self.memory.recall(job.key) if job.key else None
             if recalled:
-                self._found(job.name, recalled)
+                self._found(job, recalled)
             else:
                 self.waiting.append(job)
         self._make_what_is_due()
@@ -108,7 +110,7 @@ class _Running:
         while self.stopped_by and self.waiting:
             skipped, self.waiting = self.waiting, []
             for job in skipped:
-                self._found(job.name, _skipped(job.name, self.stopped_by))
+                self._found(job, _skipped(job.name, self.stopped_by))
             self._make_what_is_due()
         together = [job for job in self.waiting if not job.alone]
         chosen = sorted(together, key=lambda job: -self.expected.get(job.name, math.inf))
@@ -127,12 +129,12 @@ class _Running:
             self.workspace.cancelled.set()
         if job.key and set(job.must_leave) <= set(looked.files):
             self.memory.keep(job.key, looked)
-        self._found(job.name, with_wait_noted(looked))
+        self._found(job, with_wait_noted(looked))
         self._make_what_is_due()
 
-    def _found(self, name: str, looked: Looked) -> None:
-        self.found[name] = looked
-        _tell(looked.check)
+    def _found(self, job: Job, looked: Looked) -> None:
+        self.found[job.name] = looked
+        progress.info("%s (%.1f s)", job.told(looked.check), looked.check.seconds)
 
 
 def _result(name: str, future: PrefectFuture[Looked]) -> Looked:
@@ -148,8 +150,3 @@ def _result(name: str, future: PrefectFuture[Looked]) -> Looked:
 
 def _skipped(name: str, stopped_by: str) -> Looked:
     return Looked(Check(name=name, outcome=Outcome.SKIPPED, reason=f"not finished: {stopped_by} did not pass"))
-
-
-def _tell(check: Check) -> None:
-    known = f", remembered from run {check.source_run}" if check.source_run else ""
-    progress.info("%s: %s: %s (%.1f s%s)", check.name, check.outcome, check.reason, check.seconds, known)

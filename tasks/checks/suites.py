@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 
 from gates.checks.quality import no_verdict
 from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
+from gates.checks.summary import in_a_line
 from host.errors import SlipwayError
 from host.files import remove_tree
 from host.masking import masked, secret_values
@@ -51,7 +52,7 @@ def run_suite(
     log = get_run_logger()
     for note in looked.check.notes:
         log.warning("%s: %s", name, note)
-    log.info("%s: %s: %s", name, looked.check.outcome, looked.check.reason)
+    log.info("%s", in_a_line(looked.check))
     return looked
 
 

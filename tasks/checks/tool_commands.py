@@ -1,6 +1,5 @@
 """The command by which a code-quality tool is run: the configured one, with what Slipway needs to read its report."""
 
-import configparser
 import importlib.metadata
 import json
 import os
@@ -16,8 +15,6 @@ from settings.pipeline import Tool
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import node_directory, tool_path
 
-COMPLEXITY = 10  # where the app's own settings have no limit
-LARGEST_SETTINGS_BYTES = 1_000_000
 # What each tool is told in addition, at the end of its command. {report}: a file of Slipway's.
 ADDED: Mapping[Reads, tuple[str, ...]] = {
     Reads.BLACK: ("--check", "--diff", "--no-color", "-v"),
@@ -183,69 +180,3 @@ def full_command(how: Reads, program: Program, report: Path, extra: Sequence[str
     added = [*(word.replace("{report}", str(report)) for word in ADDED.get(how, ())), *extra]
     end = words.index("--") if "--" in words else len(words)
     return [*words[:end], *added, *words[end:]]
-
-
-@dataclass(frozen=True)
-class Complexity:
-    """What keeps flake8's complexity limit on: options to add, what to tell, and why it is off if it is."""
-
-    options: tuple[str, ...] = ()
-    note: str = ""
-    off: str = ""
-
-
-def complexity_limit(command: Sequence[str], directory: Path, top: Path) -> Complexity:
-    """Return how the complexity limit (C901) is kept on for a flake8 that runs in `directory` of the source `top`.
-
-    A limit of the app's own settings holds; without one it is 10. Settings that ignore C901 turn it off.
-    """
-    if any(word.startswith("--max-complexity") for word in command):
-        return Complexity()
-    file, settings = _flake8_settings(command, directory, top)
-    if _ignores(settings):
-        return Complexity(off=f"the complexity limit is off: {file} ignores C901; take that out of it")
-    limit = settings.get("max-complexity", "").strip()
-    if limit.isdigit():
-        return Complexity(note=f"complexity limit {limit}, the app's own")
-    return Complexity((f"--max-complexity={COMPLEXITY}",), f"complexity limit {COMPLEXITY}, Slipway's")
-
-
-def _flake8_settings(command: Sequence[str], directory: Path, top: Path) -> tuple[str, dict[str, str]]:
-    """Return the settings file that flake8 uses and its settings: the first found, from `directory` upwards."""
-    named = [word.partition("=")[2] for word in command if word.startswith("--config=")]
-    named += [after for word, after in zip(command, command[1:], strict=False) if word == "--config"]
-    folders = [directory, *(folder for folder in directory.parents if folder.is_relative_to(top))]
-    files = (
-        [directory / named[-1]] if named else [f / one for f in folders for one in ("setup.cfg", "tox.ini", ".flake8")]
-    )
-    for file in files:
-        settings = _section(file, top)
-        if settings is not None:
-            return str(file.relative_to(top)), settings
-    return "", {}
-
-
-def _section(file: Path, top: Path) -> dict[str, str] | None:
-    parser = configparser.RawConfigParser()
-    try:
-        real = file.resolve()
-        if not real.is_file() or not real.is_relative_to(top.resolve()) or real.stat().st_size > LARGEST_SETTINGS_BYTES:
-            return None
-        parser.read_string(real.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error):
-        return None
-    if not parser.has_section("flake8"):
-        return {} if parser.has_section("flake8:local-plugins") else None
-    return {key.replace("_", "-"): value for key, value in parser.items("flake8")}
-
-
-def _ignores(settings: Mapping[str, str]) -> bool:
-    def codes(key: str) -> list[str]:
-        return [word for word in settings.get(key, "").replace(",", " ").split() if word]
-
-    def names_it(listed: Sequence[str]) -> bool:
-        return any("C901".startswith(code) for code in listed)
-
-    selected = codes("select")
-    left_out = bool(selected) and not names_it([*selected, *codes("extend-select")])
-    return left_out or names_it([*codes("ignore"), *codes("extend-ignore")])

@@ -13,6 +13,7 @@ from evidence.statements import Scanned
 from evidence.store import Store
 from gates.check import Check
 from gates.checks.quality import no_verdict
+from gates.checks.summary import in_a_line, saw_in_a_line
 from gates.scans.security import Context, covered, judge_scan, waivable
 from gates.scans.security_score import score_check, security_score
 from gates.scans.waivers import judge_waivers
@@ -20,6 +21,7 @@ from host.home import Home
 from settings.approvers import read_approvers
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
+from tasks.checks.run_jobs import progress
 from tasks.retries import once, repeatable
 from tasks.scans import Scan, Subject, all_scans
 from tasks.source.workspace import Looked
@@ -41,7 +43,7 @@ def run_scan(scan: Scan, subject: Subject) -> Looked:
     check = looked.check
     if check.name != name:
         return Looked(no_verdict(name, f"the scan answered for {check.name!r}"))
-    log.info("%s: %s: %s (%s)", name, check.outcome, check.reason, check.examined)
+    log.info("%s (%s)", saw_in_a_line(check), check.examined)
     return looked
 
 
@@ -72,6 +74,8 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
     accepted = pipeline.scans.accepted
     context = Context(waived, refused, accepted, first_seen, now)
     judged = [judge_scan(check, rules[check.name], context) for check in checks]
+    for check in judged:
+        progress.info("%s", in_a_line(check))
     score = security_score(list(rules), judged, waived)
     return Scanned(
         commit=source.commit,

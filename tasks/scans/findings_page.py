@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from evidence.statements import Scanned
 from gates.check import Check, Outcome
 from gates.findings import Finding
+from gates.folded import Folded, fold
 from gates.scans.merge import merge
 from gates.verdict import Action, Verdict
 from tasks.artifacts import cell, checks_table
@@ -35,28 +36,26 @@ def security_section(scanned: Scanned | None, new: Collection[str] = ()) -> str:
 
 
 def findings_table(scanned: Scanned, findings: Sequence[Finding], new: Collection[str] = ()) -> str:
-    """Return the merged findings as a table, worst first, at most 50."""
-    merged = merge(findings)
-    if not merged:
+    """Return the merged findings as a table, worst first, equal ones in one row, at most 50 rows."""
+    folded = fold(merge(findings), lambda one: (str(scanned.waived.get(one.fingerprint)), one.fingerprint in new))
+    if not folded:
         return "No finding."
     rows = ["| severity | found | where | by | known for | waiver or fingerprint |", "|---|---|---|---|---:|---|"]
-    rows += [_row(finding, scanned, new) for finding in merged[:SHOWN]]
-    more = len(merged) - SHOWN
+    rows += [_row(one, scanned, new) for one in folded[:SHOWN]]
+    more = sum(one.count for one in folded[SHOWN:])
     return "\n".join(rows) + (f"\n\nand {more} more, less severe" if more > 0 else "")
 
 
-def _row(finding: Finding, scanned: Scanned, new: Collection[str]) -> str:
-    where = f"{finding.package} {finding.installed}".strip() if finding.package else finding.file
-    where += f":{finding.line}" if finding.line and not finding.package else ""
-    mended = f", fixed in {finding.fixed}" if finding.fixed else ""
+def _row(folded: Folded, scanned: Scanned, new: Collection[str]) -> str:
+    finding = folded.first
     waiver = scanned.waived.get(finding.fingerprint)
     cells = (
         str(finding.severity),
-        f"{finding.rule}: {finding.message[:200]}",
-        where + mended,
+        f"{folded.rule}: {folded.message[:200]}",
+        folded.where,
         ", ".join((finding.tool, *finding.also_by)),
-        "**new**" if finding.fingerprint in new else f"{_days(finding, scanned)} d",
-        str(waiver) if waiver else finding.fingerprint,
+        "**new**" if finding.fingerprint in new else f"{max(_days(one, scanned) for one in folded.members)} d",
+        str(waiver) if waiver else folded.fingerprints,
     )
     return "| " + " | ".join(text if text == "**new**" else cell(text) for text in cells) + " |"
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
+from gates.checks.summary import saw_in_a_line
 from tasks.checks.memory import Memory
 from tasks.checks.run_jobs import Job
 from tasks.scans import Subject, all_scans
@@ -15,7 +16,7 @@ from tasks.source.workspace import Looked
 def scan_jobs(subject: Subject, now: datetime) -> list[Job]:
     """Return a job for each scan. Unchanged inputs on the same day (UTC) are remembered; `now` is aware."""
     return [
-        Job(scan.name, partial(run_scan.submit, scan, subject), scan_key(scan, subject, now.date()))
+        Job(scan.name, partial(run_scan.submit, scan, subject), scan_key(scan, subject, now.date()), told=saw_in_a_line)
         for scan in all_scans().values()
     ]
 

@@ -1,6 +1,8 @@
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from evidence.results import Results
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Check, Outcome
+from gates.checks.summary import in_a_line
 from host.errors import ConfigError, ToolError
 from host.home import Home
 from host.resources.cores import Claim, Cores
@@ -89,6 +92,16 @@ def test_each_job_comes_to_its_own_verdict_whatever_happens_to_the_others(memory
     ]
     assert found["absent"].reason == "it is not there"
     assert "a file that crashes a parser" in found["ours"].reason
+
+
+def test_each_job_that_ended_is_told_in_its_own_words(
+    memory: Memory, workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "slipway.progress")
+    scan = replace(job("secrets", lambda: passed("secrets")), told=lambda check: f"{check.name}: to be judged")
+    outcomes([job("unit", lambda: failed("unit")), scan], memory, workspace)
+    lines = {record.getMessage().rpartition(" (")[0] for record in caplog.records if record.name == "slipway.progress"}
+    assert in_a_line(failed("unit").check) in lines and "secrets: to be judged" in lines
 
 
 def test_what_must_be_alone_runs_when_all_others_have_ended(memory: Memory, workspace: Workspace) -> None:

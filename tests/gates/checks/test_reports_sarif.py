@@ -34,7 +34,7 @@ def test_sarif_gives_rule_place_and_severity() -> None:
 
 def test_sarif_says_what_it_looked_at_when_it_can() -> None:
     artifacts = [{"location": {"uri": "file:///source/a.py"}}, {"location": {"uri": "b.py"}}]
-    assert sarif(artifacts=artifacts).files == {"a.py", "b.py"}
+    assert sarif(artifacts=artifacts).files == frozenset({"a.py", "b.py"})
     assert sarif(artifacts=[]).files == frozenset()
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from gates.check import Bound, Check, Measure, Outcome
-from gates.checks.summary import Row, shown, summary_rows
+from gates.checks.summary import Row, in_a_line, saw_in_a_line, shown, summary_rows
 
 
 def check(name: str, outcome: Outcome, *measures: Measure, **more: str) -> Check:
@@ -55,3 +55,17 @@ def test_what_is_only_remembered_says_of_which_run() -> None:
 )
 def test_figures_with_their_units(value: float, unit: str, text: str) -> None:
     assert shown(value, unit) == text
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_line_of_progress_says_what_the_row_says(outcome: Outcome) -> None:
+    for one in (check("secrets", outcome), check("secrets", outcome, source_run="r12")):
+        [row] = summary_rows([one])
+        assert in_a_line(one) == f"{row.gate}: {row.outcome}: {row.reason}"
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_a_scan_that_nobody_has_judged_has_no_outcome_in_its_line(outcome: Outcome) -> None:
+    name, said, reason = saw_in_a_line(check("secrets", outcome)).split(": ")
+    assert (name, reason) == ("secrets", "why secrets")
+    assert said and said not in [str(each) for each in Outcome]

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -6,10 +5,7 @@ from pydantic import ValidationError
 
 from gates.checks.reports import Reads
 from settings.pipeline import Tool
-from tasks.checks.tool_commands import ADDED, PRINTED, Complexity, Program, complexity_limit, full_command, reads
-
-FLAKE8 = ("python", "-m", "flake8", ".")
-OWN = Complexity(("--max-complexity=10",), "complexity limit 10, Slipway's")
+from tasks.checks.tool_commands import ADDED, PRINTED, Program, full_command, reads
 
 
 @pytest.mark.parametrize(
@@ -70,69 +66,3 @@ def test_what_keeps_a_tool_from_telling_what_it_looked_at_is_taken_out() -> None
     words = full_command(Reads.RUFF, Program(("ruff", "check", "-q", "."), "", ""), report)
     assert words[:3] == ["ruff", "check", "."] and words[-1] == "-v"
     assert "-q" in full_command(Reads.CODESPELL, Program(("codespell", "-q"), "", ""), report)
-
-
-def limit(files: Mapping[str, str], top: Path, *more: str, directory: str = ".") -> Complexity:
-    for name, text in files.items():
-        (top / name).parent.mkdir(parents=True, exist_ok=True)
-        (top / name).write_text(text)
-    (top / directory).mkdir(exist_ok=True)
-    return complexity_limit((*FLAKE8, *more), top / directory, top)
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, OWN),
-        ({".flake8": "[flake8]\nmax-line-length = 99\n"}, OWN),
-        ({".flake8": "[flake8]\nmax-complexity = -1\n"}, OWN),
-        ({".flake8": "[flake8]\nmax-complexity = x\n"}, OWN),
-        ({".flake8": "[flake8]\nmax_complexity = 11\n"}, Complexity(note="complexity limit 11, the app's own")),
-        ({"setup.cfg": "[flake8]\nmax-complexity = 0\n"}, Complexity(note="complexity limit 0, the app's own")),
-        # setup.cfg comes before tox.ini and that before .flake8, but only if it has a section for flake8
-        (
-            {"tox.ini": "[flake8]\nmax-complexity = 11\n", ".flake8": "[flake8]\nignore = C\n"},
-            Complexity(note="complexity limit 11, the app's own"),
-        ),
-        ({"setup.cfg": "[metadata]\nname = x\n", "tox.ini": "garbage", ".flake8": "[flake8]\n"}, OWN),
-        ({"setup.cfg": "[flake8:local-plugins]\n", ".flake8": "[flake8]\nmax-complexity = 5\n"}, OWN),
-        ({".flake8": "[flake8]\nselect = E,F,C9\n"}, OWN),
-        ({".flake8": "[flake8]\nselect = E,F\nextend-select = C901\n"}, OWN),
-        ({".flake8": "[flake8]\nignore = E203, C902\n"}, OWN),
-    ],
-)
-def test_the_apps_complexity_limit_holds_and_without_one_slipways(
-    files: Mapping[str, str], expected: Complexity, tmp_path: Path
-) -> None:
-    assert limit(files, tmp_path) == expected
-
-
-@pytest.mark.parametrize(
-    "setting",
-    [
-        "ignore = E203, C901",
-        "ignore = E203 C9",
-        "extend-ignore = C",
-        "extend_ignore =\n  E203,\n  C901",
-        "select = E,F",
-    ],
-)
-def test_settings_that_turn_it_off_are_told(setting: str, tmp_path: Path) -> None:
-    off = limit({".flake8": f"[flake8]\n{setting}\n"}, tmp_path).off
-    assert off == "the complexity limit is off: .flake8 ignores C901; take that out of it"
-
-
-def test_settings_are_looked_for_as_flake8_does_and_never_outside(tmp_path: Path) -> None:
-    settings = "[flake8]\nmax-complexity = 7\n"
-    (tmp_path / ".flake8").write_text("[flake8]\nignore = C\n")  # above the source
-    top = tmp_path / "source"
-    top.mkdir()
-    assert limit({}, top) == OWN
-    assert limit({}, top, "--max-complexity", "5") == Complexity()
-    assert "7" in limit({"tox.ini": settings}, top, directory="below").note
-    assert "7" in limit({"conf/own.ini": settings}, top, "--config=conf/own.ini").note
-    assert "7" in limit({}, top, "--config", "conf/own.ini").note
-    (top / "tox.ini").unlink()
-    (top / ".flake8").symlink_to(tmp_path / ".flake8")
-    assert limit({}, top) == OWN
-    assert limit({}, top, "--config=../.flake8") == OWN

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gates.check import Check, Outcome
+from gates.checks.summary import in_a_line
 from gates.findings import Severity
 from gates.scans.security import Context, covered, judge_scan, waivable
 from gates.scans.security_score import security_score
@@ -73,6 +74,15 @@ def test_an_added_module_is_judged_waived_and_counted_by_its_own_rule(novel: Sca
     others = [Check(name=name, outcome=Outcome.PASSED, reason="looked") for name in all_scans() if name != NAME]
     assert security_score(list(all_scans()), [*others, blocked]).value == pytest.approx(99.9)
     assert security_score(list(all_scans()), others).reason == "no verdict of novel"
+
+
+def test_no_scan_tells_an_outcome_before_it_is_judged_and_then_it_tells_that_of_the_table(
+    novel: Scan, subject: Subject
+) -> None:
+    check = novel.run(subject)
+    [job] = [job for job in scan_jobs(subject, NOW) if job.name == NAME]
+    assert job.told(check) == f"{NAME}: looked, to be judged: 1 low"
+    assert in_a_line(judge_scan(check, novel.rule, NOTHING)).startswith(f"{NAME}: failed: 1 low without a waiver")
 
 
 def test_two_scans_of_one_name_are_refused(tmp_path: Path) -> None:
