@@ -9,7 +9,8 @@ from deployments.runtimes import Runtime
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from deployments.runtimes.process import ProcessRuntime
 from host.errors import ConfigError
-from settings.environment import Settings
+from settings.environment import Settings, read_settings
+from settings.targets import Target
 
 # By the value of RUNTIME.
 RUNTIMES: Mapping[str, type[ProcessRuntime] | type[ComposeRuntime]] = {
@@ -21,6 +22,11 @@ RUNTIMES: Mapping[str, type[ProcessRuntime] | type[ComposeRuntime]] = {
 def runs_images(settings: Settings) -> bool:
     """Say whether an environment that is set so runs the images of artifacts, on an engine."""
     return RUNTIMES[settings.runtime].runs_images
+
+
+def images_run() -> bool:
+    """Say whether any environment runs images. Raises ConfigError if one's file cannot be read."""
+    return any(runs_images(read_settings(target)) for target in Target.all())
 
 
 class Environment(Place):

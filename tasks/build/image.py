@@ -7,16 +7,14 @@ from pathlib import Path, PurePosixPath
 
 from prefect.logging import get_run_logger
 
-from deployments.environment import runs_images
+from deployments.environment import images_run
 from evidence.bundle import Image
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.files import remove_tree
 from host.home import CHECKOUT
 from host.locks import read_lock_file, write_lock_file
-from settings.environment import read_settings
 from settings.pipeline import ImageBuild, Pipeline
-from settings.targets import Target
 from tasks.build.bundle import ImageBuilt, lay_over
 from tasks.build.docker_blocks import engine_address, registry_login
 from tasks.checks.cores import core
@@ -72,7 +70,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
 
 def image_wanted(pipeline: Pipeline) -> bool:
     """Say whether artifacts need an image: config/pipeline.toml has [image] and some environment RUNTIME=compose."""
-    return pipeline.image is not None and any(runs_images(read_settings(target)) for target in Target.all())
+    return pipeline.image is not None and images_run()
 
 
 def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployments.environment import images_run
 from gates.check import Check, Outcome
 from gates.scans.container import FileSystem, judge_image, read_trivy
 from gates.scans.debian import Package, pending, read_packages
@@ -42,12 +43,12 @@ def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
     Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
     each answer of the network has its own time limit; connections to the archive are tried three times.
     """
-    files = dockerfiles(subject)
     image = subject.image
-    if not files and image is None:
-        reason = "the commit has no Dockerfile and its artifact is a bundle, not an image"
-        return Check(name="container", outcome=Outcome.NOT_APPLICABLE, reason=reason)
     try:
+        files, unused = dockerfiles(subject)
+        if not files and image is None:
+            reason = "its artifact is a bundle, not an image, and " + (unused or ("the commit has no Dockerfile",))[0]
+            return Check(name="container", outcome=Outcome.NOT_APPLICABLE, reason=reason)
         rules = policy or read_rules(Policy, "policy")
     except ConfigError as error:
         return Check(name="container", outcome=Outcome.NO_VERDICT, reason=str(error))
@@ -178,7 +179,7 @@ def _reads(subject: Subject) -> Reads:
     except ToolError:
         archive = "none"
     rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
-    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs)
+    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs, images_run())
     return Reads(named(list(subject.workspace.source.files), DOCKERFILES), parts)
 
 

@@ -58,7 +58,7 @@ def read_text(path: Path, name: str) -> str:
     if size > LARGEST_TEXT_BYTES:
         raise SourceError(f"{name} has {size / 1_000_000:.0f} MB, too large to be parsed")
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")  # as it is: a carriage return ends no line of a Dockerfile
     except UnicodeDecodeError as error:
         raise SourceError(f"{name} is not UTF-8 text") from error
 

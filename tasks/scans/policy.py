@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from deployments.environment import images_run
 from gates.check import Check, Outcome
 from gates.scans.compose import judge_compose
 from gates.scans.dockerfile import judge_dockerfile
@@ -19,6 +20,7 @@ from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import look_at_each_file, output_folder, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
+NAMED = 5
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
 COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-compose.*.y*ml", "docker-compose-*.y*ml")
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
@@ -55,19 +57,27 @@ def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> ScanOut
     return ScanOutcome(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
 
 
-def dockerfiles(subject: Subject) -> dict[str, Path]:
-    """Return the commit's Dockerfiles and the one that pipeline.toml names, by name."""
+def dockerfiles(subject: Subject) -> tuple[dict[str, Path], tuple[str, ...]]:
+    """Return the commit's Dockerfiles and the one that pipeline.toml names, by name, and what was left out.
+
+    Where no environment runs images none of them is ever built. Raises ConfigError as `images_run` does.
+    """
     image = subject.pipeline.image
-    return chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
+    found = chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
+    if not found or subject.image is not None or images_run():
+        return found, ()
+    names = ", ".join(list(found)[:NAMED]) + f" and {len(found) - NAMED} more" * (len(found) > NAMED)
+    return {}, (f"left out: {names}: no environment has RUNTIME=compose, so that nothing is built of them",)
 
 
 def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:
-    paths = dockerfiles(subject)
+    paths, unused = dockerfiles(subject)
 
     def judge(name: str) -> ScanOutcome:
         return ScanOutcome(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
 
-    return ScanOutcome(examined=(f"{len(paths)} Dockerfiles",)) + look_at_each_file(list(paths), judge)
+    examined = f"{len(paths)} Dockerfiles" + " (others left out, see the notes)" * bool(unused)
+    return ScanOutcome(examined=(examined,), notes=unused) + look_at_each_file(list(paths), judge)
 
 
 def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
@@ -114,7 +124,7 @@ def _reads(subject: Subject) -> Reads:
     image, programs = subject.pipeline.image, (our_program("zizmor"), our_program("squawk"))
     files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
     allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
-    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs)
+    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs, images_run())
     return Reads(list(subject.workspace.source.files), parts)
 
 

@@ -9,6 +9,7 @@ import pytest
 import docker
 from gates.check import Check, Outcome
 from gates.scans.policy import Images, Policy
+from settings.targets import Target
 from tasks.scans import container
 from tasks.scans.container import scan_container
 from tests.corpus import Corpus
@@ -16,6 +17,11 @@ from tests.tasks.scans.commits import FAILURES, commit, program, subject_of
 
 GOOD = 'FROM debian:12.5-slim\nHEALTHCHECK CMD ["true"]\nUSER 10001\n'
 RULES = Policy(images=Images(max_mb=500, setuid=()))
+
+
+@pytest.fixture(autouse=True)
+def _images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_PRODUCTION_RUNTIME", "compose")
 
 
 def scanned(tmp_path: Path, files: dict[str, str], image: str | None = None, **more: object) -> Check:
@@ -28,6 +34,16 @@ def scanned(tmp_path: Path, files: dict[str, str], image: str | None = None, **m
 def test_without_dockerfile_and_image_it_is_not_applicable(tmp_path: Path) -> None:
     check = scanned(tmp_path, {})
     assert (check.outcome, check.findings) == (Outcome.NOT_APPLICABLE, ())
+
+
+def test_a_dockerfile_that_nothing_is_built_of_is_left_out_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Target.all():
+        monkeypatch.setenv(f"SLIPWAY_{name.value.upper()}_RUNTIME", "process")
+    check = scanned(tmp_path, {"Dockerfile": "FROM debian:latest\n", "docs/Dockerfile": "FRM x\n"})
+    assert (check.outcome, check.findings) == (Outcome.NOT_APPLICABLE, ())
+    assert "left out: Dockerfile, docs/Dockerfile: no environment has RUNTIME=compose" in check.reason
 
 
 PLANTED = {

@@ -6,6 +6,7 @@ import pytest
 
 from gates.check import Check, Outcome
 from gates.scans.policy import Allowed, Files, Policy
+from settings.targets import Target
 from tasks.scans import policy
 from tasks.scans.policy import scan_policy
 from tests.corpus import Corpus
@@ -47,6 +48,11 @@ print("this is no SQL")
 with context.begin_transaction():
     context.run_migrations()
 """
+
+
+@pytest.fixture(autouse=True)
+def _images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_PRODUCTION_RUNTIME", "compose")
 
 
 def migrations(*bodies: str) -> Content:
@@ -236,3 +242,21 @@ def test_files_of_the_release_repository_are_judged(tmp_path: Path) -> None:
     check = scan_policy(subject_of(repository, tmp_path / "work", image_section=named), RULES)
     assert "{release}/docker/Dockerfile" in {one.file for one in check.findings}
     assert "{release}/README.md" in check.reason
+
+
+def test_a_dockerfile_that_nothing_is_built_of_is_left_out_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Target.all():
+        monkeypatch.setenv(f"SLIPWAY_{name.value.upper()}_RUNTIME", "process")
+    files = {f"{letter}.Dockerfile": "FROM a:latest\n" for letter in "abcdefg"}
+    check = scanned(tmp_path, files)
+    assert not {one.file for one in check.findings} & set(files)
+    assert "0 Dockerfiles (others left out, see the notes)" in check.examined
+    (note,) = (note for note in check.notes if note.startswith("left out"))
+    assert "a.Dockerfile, b.Dockerfile, c.Dockerfile, d.Dockerfile, e.Dockerfile and 2 more" in note
+
+
+def test_what_ends_a_line_elsewhere_ends_none_of_a_dockerfile(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"Dockerfile": f"FROM a:1.2.3-slim{SHA}\nRUN x\rUSER app\n"})
+    assert "container-root" in {one.rule for one in check.findings}
