@@ -105,13 +105,25 @@ def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
             return Origin.OVERRIDE, override.expression
     if package.expression:
         return (Origin.NPM if package.ecosystem == "npm" else Origin.EXPRESSION), package.expression
-    known = [rules.classifiers.get(name, "") for name in package.classifiers if name.startswith("License ::")]
+    names = [name for name in package.classifiers if name.startswith("License ::")]
+    known = list(dict.fromkeys(rules.classifiers.get(name, "") for name in names))
     if known and all(known):
-        return Origin.CLASSIFIER, " AND ".join(f"({expression})" for expression in dict.fromkeys(known))
+        return Origin.CLASSIFIER, _together(known)
     text = " ".join(package.text.split())
     if text and len(text) <= 200:
-        return Origin.TEXT, rules.texts.get(text.lower(), text)
+        return Origin.TEXT, rules.texts.get(text.lower()) or rules.texts.get(_plain(text), text)
+    if any(known) and all(name in rules.classifiers for name in names):
+        return Origin.CLASSIFIER, _together([expression for expression in known if expression])
     return Origin.NOWHERE, ""
+
+
+def _together(expressions: Sequence[str]) -> str:
+    return " AND ".join(f"({expression})" for expression in expressions)
+
+
+def _plain(text: str) -> str:
+    """Return a text by hand as config/licences.toml writes it: the American spelling, no article, no full stop."""
+    return text.lower().replace("licence", "license").removeprefix("the ").strip(" .,;")
 
 
 def not_allowed(expression: Expression, allowed: frozenset[str]) -> list[str]:

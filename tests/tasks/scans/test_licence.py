@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from gates.check import Check, Outcome
-from gates.scans.licences import Licences
+from gates.scans.licences import Licences, Package, licence_text, not_allowed
 from host.virtual_environments import COMPLETE
+from settings.toml_files import read_rules
 from tasks.scans.licence import scan_licence
 from tasks.scans.packages.spdx import parse_expression
 from tasks.source.locked_environments import lock_digest
@@ -154,3 +155,84 @@ def test_damaged_metadata_is_no_verdict(tmp_path: Path) -> None:
 )
 def test_only_spdx_expressions_parse(text: str, parses: bool) -> None:
     assert (parse_expression(text) is not None) is parses
+
+
+OSI = "License :: OSI Approved :: "
+LGPL = OSI + "GNU Library or Lesser General Public License (LGPL)"
+CC0 = "License :: CC0 1.0 Universal (CC0 1.0) Public Domain Dedication"
+# What packages that many projects have say of themselves: License-Expression, classifiers, License; and what it means.
+STATED = {
+    "psycopg2-binary 2.9.9": ("", [LGPL], "LGPL with exceptions", "LGPL-2.1-or-later LGPL-3.0-or-later"),
+    "psycopg2 without a classifier": ("", [], "LGPL with exceptions", "LGPL-3.0-or-later"),
+    "psycopg 3.1": ("", [OSI + "GNU Lesser General Public License v3 (LGPLv3)"], "", "LGPL-3.0-only"),
+    "email-validator 1.3": ("", [CC0], "CC0 (copyright waived)", "CC0-1.0"),
+    "email-validator 1.0": ("", [], "CC0 (copyright waived)", "CC0-1.0"),
+    "email-validator 2.1": ("", [OSI + "The Unlicense (Unlicense)"], "Unlicense", "Unlicense"),
+    "pillow 10": ("", [OSI + "Historical Permission Notice and Disclaimer (HPND)"], "HPND", "HPND"),
+    "pillow 11": ("MIT-CMU", [], "", "MIT-CMU"),
+    "aiohttp 3.9": ("", [OSI + "Apache Software License"], "Apache 2", "Apache-2.0"),
+    "asyncpg 0.29": ("", [], "Apache License, Version 2.0", "Apache-2.0"),
+    "boto3": ("", [], "Apache License 2.0", "Apache-2.0"),
+    "tenacity": ("", [], "Apache 2.0", "Apache-2.0"),
+    "tqdm": ("", [], "MPLv2.0, MIT Licences", "MPL-2.0 MIT"),
+    "tqdm 4.66": ("", [], "MPL-2.0 AND MIT", "MPL-2.0 MIT"),
+    "cryptography 38": ("", [], "BSD or Apache License, Version 2.0", "BSD-3-Clause"),
+    "orjson": ("Apache-2.0 OR MIT", [], "", "Apache-2.0"),
+    "python-dateutil": ("", [OSI + "BSD License", OSI + "Apache Software License"], "Dual License", "BSD Apache-2.0"),
+    "pycryptodome": ("", [OSI + "BSD License", "License :: Public Domain"], "BSD, Public Domain", "BSD Unlicense"),
+    "uvloop": ("", [], "MIT License", "MIT"),
+    "hyperframe": ("", [OSI + "MIT License"], "The MIT License (MIT)\n\nCopyright " + "x" * 900, "MIT"),
+    "a British one": ("", [], "The MIT Licence.", "MIT"),
+    "pytest-timeout": ("", ["License :: DFSG approved", OSI + "MIT License"], "MIT", "MIT"),
+    "one that says little twice": ("", ["License :: OSI Approved", OSI + "MIT License"], "", "MIT"),
+    "with its whole text": ("", ["License :: OSI Approved", OSI + "MIT License"], "word " * 90, "MIT"),
+    "mccabe": ("", [], "Expat license", "MIT"),
+    "defusedxml": ("", [], "PSFL", "PSF-2.0"),
+    "zope.interface": ("", [], "ZPL 2.1", "ZPL-2.1"),
+    "ldap3": ("", [], "LGPL v3", "LGPL-3.0-only"),
+    "paramiko": ("", [], "LGPL-2.1", "LGPL-2.1-only"),
+    "greenlet": ("MIT AND PSF-2.0", [], "", "MIT PSF-2.0"),
+}
+REFUSED = {
+    "Unidecode": ("", [], "GPL", "GPL-2.0-or-later"),
+    "mysqlclient": ("", [OSI + "GNU General Public License (GPL)"], "GPL", "GPL-2.0-or-later"),
+    "uWSGI": ("", [], "GPLv2+", "GPL-2.0-or-later"),
+    "mysql-connector-python": (
+        "",
+        [],
+        "GNU GPLv2 (with FOSS License Exception)",
+        "GPL-2.0-only WITH Universal-FOSS-exception-1.0",
+    ),
+    "pymupdf": ("", [OSI + "GNU Affero General Public License v3 or later (AGPLv3+)"], "", "AGPL-3.0-or-later"),
+    "docutils": (
+        "",
+        [OSI + "BSD License", OSI + "GNU General Public License (GPL)"],
+        "see COPYING",
+        "GPL-2.0-or-later",
+    ),
+    "somebody's": ("", ["License :: Other/Proprietary License"], "", "proprietary"),
+    "nobody's": ("", ["License :: OSI Approved"], "", ""),
+    "an own one": ("LicenseRef-Own", [], "", ""),
+    "MIT and more": ("", [], "MIT License with Commons Clause", ""),
+    "LGPL without exceptions of a kind": ("", [], "LGPL with restrictions", ""),
+    "new words": ("", [OSI + "MIT License", "License :: Something new"], "", ""),
+}
+
+
+@pytest.mark.parametrize("name", [*STATED, *REFUSED])
+def test_what_packages_say_of_themselves_is_resolved(name: str) -> None:
+    rules = read_rules(Licences, "licences")
+    expression, classifiers, text, means = (STATED | REFUSED)[name]
+    package = Package("a", "1", "python", True, expression, tuple(classifiers), text)
+    _, found = licence_text(package, rules)
+    parsed = parse_expression(found) if found else None
+    assert all(word in str(parsed) for word in means.split()), found
+    good = parsed is not None and not not_allowed(parsed, frozenset(rules.allowed))
+    assert good is (name in STATED), found
+
+
+def test_every_meaning_that_is_configured_is_a_licence() -> None:
+    rules = read_rules(Licences, "licences")
+    meant = [expression for expression in (*rules.classifiers.values(), *rules.texts.values()) if expression]
+    assert [expression for expression in meant if parse_expression(expression) is None] == []
+    assert all(text == text.lower() for text in rules.texts)
