@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from host.home import Home
-from host.masking import SHORTEST_SECRET, masked, secret_values
+from host.masking import masked, secret_texts, secret_values
 
 LONGEST_LINE = 16_000
 LARGEST_FILE = 10_000_000
 OLD_FILES = 3
-LARGEST_SECRET = 4096
+LARGEST_SECRET = 16_384
+PUBLIC = (".pub", ".toml", ".crt", ".lock")
 # In an address, and in what a request carries.
 IN_ADDRESS = re.compile(r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)")
 BEARER = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")
@@ -33,17 +34,17 @@ RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "f
 def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets of this process's environment and of this host's files, longest first."""
     secrets = set(secret_values(environment))
+    # What of `keys` everybody may know has no secret in it.
     files = [
-        *home.keys.glob("*"),
+        *(file for file in home.keys.glob("*") if file.suffix not in PUBLIC),
         *home.root.glob("environments/*/secrets/*"),
         *home.root.glob("environments/*/*.secret"),
     ]
     for file in files:
-        with contextlib.suppress(OSError, UnicodeDecodeError):
+        with contextlib.suppress(OSError):
             if file.is_file() and file.stat().st_size <= LARGEST_SECRET:
-                text = file.read_text(encoding="utf-8").strip()
-                secrets |= {text, text.partition(":")[2]}
-    return tuple(sorted((text for text in secrets if len(text) >= SHORTEST_SECRET), key=len, reverse=True))
+                secrets.update(secret_texts(file.read_bytes()))
+    return tuple(sorted(secrets, key=len, reverse=True))
 
 
 @lru_cache(maxsize=1)
