@@ -23,11 +23,11 @@ MASK = "***"
 # Words that stand in ordinary texts, some of them as a password. A part of a secret that lies in one of them is none.
 ORDINARY = frozenset(
     "password passwords passwd secrets changeme changeit postgres postgresql postgresql:// postgresql+ mysql:// "
-    "mongodb:// rabbitmq localhost 127.0.0.1 username database databases production development staging disabled enabled required "
-    "generated authorization authentication credential credentials placeholder https:// http://localhost example "
-    "example.com default administrator secret_key secret-key access_token access-token token_urlsafe api_key api-key "
-    "private_key private-key database_url environment settings version string 12345678 123456789 1234567890 00000000 "
-    "slipway: -----begin-----end-----".split()
+    "mongodb:// rabbitmq localhost 127.0.0.1 username database databases production development staging disabled "
+    "enabled required generated authorization authentication credential credentials placeholder https:// "
+    "http://localhost example example.com default administrator secret_key secret-key access_token access-token "
+    "token_urlsafe api_key api-key private_key private-key database_url environment settings version string "
+    "12345678 123456789 1234567890 00000000 slipway: -----begin-----end-----".split()
 ) | {
     f"-----{edge} {kind}{half} key-----"
     for edge in ("begin", "end")

@@ -1,13 +1,42 @@
 """What Kingfisher and TruffleHog found, without a character of any secret; and whether they looked at everything."""
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError, read_report
+
+# Rules of config/kingfisher. What they find is named like a secret, and has no form of its own.
+OURS = "slipway."
+TESTS = {
+    "test",
+    "tests",
+    "testing",
+    "testdata",
+    "test_data",
+    "fixtures",
+    "__tests__",
+    "__mocks__",
+    "spec",
+    "e2e",
+    "cypress",
+}
+TEST_FILE = re.compile(r"^(?:test_.*|.*_test|conftest|.*[._](?:test|spec))\.[a-z]+$")
+DOCUMENTS = {"doc", "docs", "documentation"}
+DOCUMENT_SUFFIXES = {".md", ".mdx", ".rst", ".adoc"}
+# Locks, translations and styles name no secrets.
+NO_SETTINGS = {".lock", ".po", ".pot", ".css", ".svg"}
+# In a program a value without quotes is a name.
+UNQUOTED = {f"{OURS}line", f"{OURS}image", f"{OURS}variable"}
+PROGRAMS = {
+    *(".py", ".pyi", ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".vue", ".svelte", ".go", ".rs", ".java", ".rb"),
+    *(".c", ".h", ".html", ".jinja", ".j2", ".sql"),
+}
 
 
 class _Model(BaseModel):
@@ -127,7 +156,7 @@ def check_coverage(report: Report, commit: str, commits: int, blobs: int) -> Non
 def leaks(report: Report, order: Mapping[str, int]) -> list[Leak]:
     """Return one leak for each rule, secret and file: the oldest by `order`, a commit's place in the history."""
     oldest: dict[tuple[str, str, str], Leak] = {}
-    for entry in report.findings:
+    for entry in _once_each(report.findings):
         where = entry.finding
         commit = where.git_metadata.commit.id if where.git_metadata else ""
         leak = Leak(entry.rule.id, where.path, where.line, commit, where.snippet)
@@ -135,6 +164,44 @@ def leaks(report: Report, order: Mapping[str, int]) -> list[Leak]:
         if key not in oldest or _age(leak, order) < _age(oldest[key], order):
             oldest[key] = leak
     return sorted(oldest.values(), key=lambda leak: (_age(leak, order), leak.file, leak.rule))
+
+
+def _once_each(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Leave out what a rule of ours found where another rule found something, or the same secret before."""
+    known: set[tuple[object, ...]] = set()
+    kept = []
+    # What a file's language may make something else comes last.
+    for entry in sorted(entries, key=lambda one: (one.rule.id.startswith(OURS), one.rule.id in UNQUOTED, one.rule.id)):
+        where = entry.finding
+        commit = where.git_metadata.commit.id if where.git_metadata else ""
+        line, secret = (where.path, commit, where.line), (where.path, commit, where.line, where.snippet)
+        if not entry.rule.id.startswith(OURS):
+            known |= {line, secret}
+        elif line in known or secret in known:
+            continue
+        known.add(secret)
+        kept.append(entry)
+    return kept
+
+
+def without_samples(leaked: Iterable[Leak]) -> tuple[list[Leak], int]:
+    """Return the leaks that count, and how many do not: values that are only named like a secret, in tests, in
+    documents, and where the language of a file makes them something else. What has a service's form always counts.
+    """
+    everything = list(leaked)
+    kept = [leak for leak in everything if not (leak.rule.startswith(OURS) and _is_sample(leak))]
+    return kept, len(everything) - len(kept)
+
+
+def _is_sample(leak: Leak) -> bool:
+    path = PurePosixPath(leak.file.lower())
+    if TESTS.intersection(path.parts[:-1]) or TEST_FILE.search(path.name) or DOCUMENTS.intersection(path.parts[:-1]):
+        return True
+    if path.suffix in DOCUMENT_SUFFIXES:
+        return True
+    if leak.rule == f"{OURS}address":
+        return False
+    return path.suffix in NO_SETTINGS or (leak.rule in UNQUOTED and path.suffix in PROGRAMS)
 
 
 def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -8,11 +9,21 @@ from pathlib import Path
 from gates.check import Check
 from gates.findings import Severity
 from gates.scans.outcome import ReportError, ScanOutcome
-from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
+from gates.scans.placeholders import PLACEHOLDERS
+from gates.scans.secrets import (
+    Leak,
+    Report,
+    check_coverage,
+    leaks,
+    read_kingfisher,
+    read_trufflehog,
+    secret_findings,
+    without_samples,
+)
 from gates.scans.security import Rule
 from host.errors import ToolError
 from host.files import give
-from host.home import Home
+from host.home import CHECKOUT, Home
 from host.sandbox.run import check_owner
 from host.virtual_environments import once
 from tasks.scans import Reads, Scan, Subject
@@ -22,12 +33,15 @@ from tasks.scans.keys import host_program, our_program, program_state
 from tasks.scans.tools import installed, output_folder, read_output, run_tool, scan_parts, scanner, scratch
 from tasks.source.workspace import Workspace
 
+RULES = CHECKOUT / "config" / "kingfisher"
 TOOL_TIMEOUT_S = 300
 LARGEST_FILE_MB = 512
 # Comments by which scanners are told to look away. They have no effect here, and are counted.
 IGNORES = (b"kingfisher:ignore", b"betterleaks:allow", b"gitleaks:allow", b"trufflehog:ignore")
-# A token of a service that must be found on every run, in parts so that no scan finds it here.
+# A token of a service, and a key that our own rules know, which must be found on every run; in parts so that no scan
+# finds them here.
 CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
+NAMED_CANARY = ("SECRET" + "_KEY", "Zq4vTn81LmXw3KdR")
 
 
 def scan_secrets(subject: Subject) -> Check:
@@ -56,13 +70,14 @@ def _with_kingfisher(subject: Subject) -> ScanOutcome:
     in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
     known = {(leak.rule, leak.file) for leak in in_history}
     others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
+    counted, samples = without_samples([*in_history, *others])
     return ScanOutcome(
         examined=(f"{len(history.commits)} commits with their messages, {history.blobs} file contents",),
-        findings=secret_findings("kingfisher", [*in_history, *others], subject.workspace.source.files),
+        findings=secret_findings("kingfisher", counted, subject.workspace.source.files),
         problems=tuple(
             f"a content of {size // 1_000_000} MB was not looked at" for size in history.sizes_above(LARGEST_FILE_MB)
         ),
-        notes=tuple(_ignores(subject.tree)),
+        notes=(*_ignores(subject.tree), *_of_samples(samples)),
     )
 
 
@@ -82,7 +97,8 @@ class Kingfisher:
         """Return its compiled rules, which take it half a minute: made once, by a run that sees nothing of an app, and
         only read by those that do. It believes files of its own user only.
         """
-        key = sha256(repr(program_state(self.program)).encode()).hexdigest()[:32]
+        rules = sorted((file.name, sha256(file.read_bytes()).hexdigest()) for file in RULES.iterdir())
+        key = sha256(repr((program_state(self.program), rules)).encode()).hexdigest()[:32]
         folder = Home.find().cache / "kingfisher" / f"{key}-{check_owner()}"
         once(folder, lambda: self._compile(folder))
         return folder
@@ -99,15 +115,17 @@ class Kingfisher:
         self, inputs: Sequence[Path], options: Sequence[str], rules: Path, writable: tuple[Path, ...] = ()
     ) -> bytes:
         out = output_folder(self.work)
+        ours = Path(shutil.copytree(RULES, self.work / "rules", dirs_exist_ok=True))
         report = out / "report.json"
         argv = [str(self.program), "scan", *map(str, inputs), *options, "--quiet", "--no-dedup", "--no-validate"]
         argv += ["--redact", "--no-update-check", "--no-ignore", "--commit-metadata", "false"]
         argv += ["--max-file-size", str(LARGEST_FILE_MB), "--format", "json", "--output", str(report)]
+        argv += ["--rules-path", str(ours), *(f"--skip-regex={pattern}" for pattern in PLACEHOLDERS)]
         run_tool(
             argv,
             workspace=self.workspace,
             out=out,
-            reads=(*inputs, *({rules} - set(writable))),
+            reads=(*inputs, ours, *({rules} - set(writable))),
             writable=writable,
             timeout_s=TOOL_TIMEOUT_S,
             exits=(0, 200),
@@ -132,10 +150,11 @@ def _text_report(kingfisher: Kingfisher, tree: Path, history: History) -> list[L
     texts.mkdir(exist_ok=True)
     lines = history.write_messages(texts / "messages.txt")
     (texts / "canary.txt").write_text(f'token = "{"".join(CANARY)}"\n', encoding="utf-8")
+    (texts / "named.txt").write_text(f'{NAMED_CANARY[0]} = "{NAMED_CANARY[1]}"\n', encoding="utf-8")
     report = read_kingfisher(kingfisher.scan([texts, tree], "--git-history", "none"), 2)
     by_file = [(Path(leak.file), leak) for leak in leaks(report, {})]
-    if not any(path == texts / "canary.txt" for path, _ in by_file):
-        raise ReportError("kingfisher did not find the canary, a token that must be found")
+    if not {texts / "canary.txt", texts / "named.txt"} <= {path for path, _ in by_file}:
+        raise ReportError("kingfisher did not find the canaries, a token and a named key that must be found")
     in_messages = [
         replace(leak, file="", line=0, commit=lines.commit_at(leak.line))
         for path, leak in by_file
@@ -180,6 +199,14 @@ def _ignores(tree: Path) -> Iterator[str]:
             count += sum(content.count(mark) for mark in IGNORES)
     if count:
         yield f"{count} comments ask a secret scanner to look away; they had no effect"
+
+
+def _of_samples(count: int) -> Iterator[str]:
+    if count:
+        yield (
+            f"{count} values that are named like a secret were not counted: they stand in tests, in documents, or are "
+            "names in a program; a secret of a service's form counts anywhere"
+        )
 
 
 def _reads(subject: Subject) -> Reads:
