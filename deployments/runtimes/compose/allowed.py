@@ -3,7 +3,6 @@
 A key that only some role may have, or that reaches out of the containers, is judged in judge.py besides.
 """
 
-import copy
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -39,6 +38,7 @@ SYSCTLS = re.compile(
 ULIMITS = re.compile("core|cpu|data|fsize|locks|memlock|msgqueue|nofile|nproc|sigpending|stack")
 TMPFS = re.compile(r"(size|mode|uid|gid|nr_inodes)=[0-9]+[kmg%]?b?|rw|ro|exec|noexec|nosuid|nodev", re.IGNORECASE)
 LOG_OPTIONS = re.compile(r"max-size|max-file|compress|mode|max-buffer-size|(labels|env)(-regex)?|tag")
+DEEPEST = 60
 LABELS = re.compile(r"(?!com\.docker\.|slipway\.).*|slipway\.(role|port|writable|migrates|database)", re.DOTALL)
 SECURITY_OPTIONS = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
 
@@ -105,7 +105,9 @@ Ignored = Any
 
 
 class Part(BaseModel):
-    """A part of the model. Extensions (`x-...`) are dropped: compose does nothing with them."""
+    """A part of the model. Extensions (`x-...`) are dropped: compose does nothing with them. A key without a value is
+    none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -114,7 +116,7 @@ class Part(BaseModel):
     def _without_extensions(cls, given: Any) -> Any:
         if not isinstance(given, Mapping):
             return given
-        return {key: value for key, value in given.items() if not str(key).startswith("x-")}
+        return {key: value for key, value in given.items() if value is not None and not str(key).startswith("x-")}
 
 
 class Dependency(Part):
@@ -367,8 +369,11 @@ def way_out(key: str) -> str:
 
 
 def checked(model: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return what of a model is allowed, and what is wrong with the rest, one line each."""
-    rest: Any = copy.deepcopy(dict(model))
+    """Return what of a model is allowed, and what is wrong with the rest, one line each.
+
+    Raises ValueError if it is not of mappings with text as keys, lists and plain values.
+    """
+    rest: Any = _with_text_keys(model)
     problems: list[str] = []
     while True:
         try:
@@ -379,6 +384,19 @@ def checked(model: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             problems += [_line(one["loc"], one["type"], one["msg"], one["input"]) for one in seen]
             for holder, key in [_innermost(rest, one["loc"]) for one in error.errors()]:
                 holder.pop(key, None)
+
+
+def _with_text_keys(value: Any, depth: int = 0) -> Any:
+    """Return a copy of a value. Raises ValueError for what compose prints nowhere."""
+    if depth > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} levels")
+    if isinstance(value, Mapping):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"the key {str(wrong[0])[:60]} is no text")
+        return {key: _with_text_keys(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_text_keys(one, depth + 1) for one in value]
+    return value
 
 
 def _innermost(model: Any, where: tuple[int | str, ...]) -> tuple[dict[str, Any], str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, way_out
 from deployments.runtimes.compose.judge import real_path
+from deployments.runtimes.compose.limits import unlimited
 from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
@@ -182,6 +183,8 @@ class _File:
     def _service(self, given: Any, where: Place) -> Any:
         kept = self._known(self._mapping(given, where), where, SERVICE)
         kept.pop("develop", None)
+        for why in unlimited(kept, zero_alone=True):
+            self.refuse(where, why)
         readers: dict[str, Callable[[Any, Place], Any]] = {
             "build": self._build,
             "extends": self._extends,

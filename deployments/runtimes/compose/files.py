@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from deployments.runtimes.compose.judge import SENTINEL, SHARED_CAPABILITIES, VEILED, Role, capability
+from deployments.runtimes.compose.limits import missing
 from deployments.runtimes.compose.model import Stack
 
 # What names a service, fixes it to one place or makes it start others: the file itself says where a service runs.
@@ -23,9 +24,6 @@ DROPPED = (
 )
 # What docker swarm alone obeys.
 OF_SWARM = ("endpoint_mode", "placement", "rollback_config", "update_config")
-MEMORY = "512m"
-CPUS = 1.0
-PROCESSES = 512
 TMP = "/tmp"  # nosec B108  # the container's own
 
 
@@ -151,7 +149,7 @@ def _hardened(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[
     """Return a service of the app: limited, read-only, without capabilities, with its settings from outside."""
     service = _common(stack, settled, name)
     given = stack.service(name)
-    service |= _limits(given)
+    service |= missing(service)
     service["cap_drop"] = ["ALL"]
     service.setdefault("init", True)
     service.setdefault("stop_grace_period", f"{stop_s:g}s")
@@ -180,18 +178,6 @@ def _mount(given: Mapping[str, Any], settled: Settled) -> dict[str, Any]:
     ):
         return dict(given)
     return {**given, "read_only": True, "bind": {**(given.get("bind") or {}), "create_host_path": False}}
-
-
-def _limits(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits that a service lacks, in the form in which it has others: compose refuses both forms in one."""
-    deploy = {key: value for key, value in (given.get("deploy") or {}).items() if key not in OF_SWARM}
-    limits = (deploy.get("resources") or {}).get("limits") or {}
-    forms = (("mem_limit", "memory", MEMORY), ("cpus", "cpus", CPUS), ("pids_limit", "pids", PROCESSES))
-    missing = [(plain, nested, value) for plain, nested, value in forms if plain not in given and nested not in limits]
-    if not limits:
-        return {plain: value for plain, _, value in missing}
-    whole = {**limits, **{nested: value for _, nested, value in missing}}
-    return {"deploy": {**deploy, "resources": {**deploy["resources"], "limits": whole}}}
 
 
 def _as_list(value: object) -> list[str]:

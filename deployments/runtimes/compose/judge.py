@@ -10,6 +10,8 @@ from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from deployments.runtimes.compose.limits import unfit, unlimited
+
 SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 # A service of the app has no capability, but for a port below 1024. Images of databases start as root, take their
 # directory, and drop to a user of their own: that much of the engine's default set is left to shared services.
@@ -70,6 +72,7 @@ def reach_problems(model: Mapping[str, Any], roles: Mapping[str, Role], reach: R
         service = model["services"][name]
         rows = [*_rights(service, role), *_namespaces(service, role, roles), *_ports(service, role, reach)]
         rows += [*_mounts(service, reach)]
+        rows += [] if role is Role.SHARED else [*unlimited(service), *unfit(service)]
         found += [f"service {name}: {why}" for why in rows]
     for kind in ("network", "volume"):
         for key, part in model.get(f"{kind}s", {}).items():

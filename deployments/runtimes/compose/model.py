@@ -1,5 +1,6 @@
 """What a team's compose file says, and what in it cannot be released."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from host.errors import ConfigError
 
 ROLE = "slipway.role"
 PORT = "slipway.port"
+MOST_TOLD = 200
+PORT_NUMBER = re.compile("[1-9][0-9]{0,4}")
 Parts = Mapping[str, Any]
 
 
@@ -37,18 +40,28 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
-    model, wrong = allowed.checked(model)
+    try:
+        model, wrong = allowed.checked(model)
+    except ValueError as error:
+        raise ConfigError(f"{file}: {error}; expected what docker compose config prints") from error
     found = [*problems, *wrong]
     services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
-        raise ConfigError(f"{file}: " + "; ".join([*found, "no services"]))
+        raise ConfigError(f"{file}: " + _told([*found, "no services"]))
     roles = {name: role for name, one in services.items() if (role := _role(name, one, found))}
     found += _misplaced(services, roles)
+    found += [] if wrong else _undefined(model, services)
     found += reach_problems(model, roles, reach)
     public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
     if found:
-        raise ConfigError(f"{file}: " + "; ".join(dict.fromkeys(found)))
+        raise ConfigError(f"{file}: " + _told(found))
     return Stack(model, roles, public, port)
+
+
+def _told(problems: Sequence[str]) -> str:
+    lines = list(dict.fromkeys(problems))
+    more = [f"and {len(lines) - MOST_TOLD} more"] if len(lines) > MOST_TOLD else []
+    return "; ".join([*lines[:MOST_TOLD], *more])
 
 
 def _role(name: str, service: Mapping[str, Any], problems: list[str]) -> Role | None:
@@ -58,6 +71,19 @@ def _role(name: str, service: Mapping[str, Any], problems: list[str]) -> Role | 
     got = f'got "{label}"' if label else "no label"
     problems.append(f"service {name}: {got}, expected {ROLE}: slot, singleton or shared")
     return None
+
+
+def _undefined(model: Parts, services: Mapping[str, Parts]) -> list[str]:
+    """Return what a service uses that the file does not define: compose would have refused it."""
+    found = []
+    for name, one in services.items():
+        volumes = [mount.get("source") for mount in one.get("volumes") or () if mount["type"] == "volume"]
+        used = {"network": list(one.get("networks") or ()), "volume": [each for each in volumes if each is not None]}
+        used |= {kind: [each["source"] for each in one.get(f"{kind}s") or ()] for kind in ("secret", "config")}
+        for kind, wanted in used.items():
+            known = model.get(f"{kind}s") or {}
+            found += [f"service {name}: the {kind} {each} is not in the file" for each in wanted if each not in known]
+    return found
 
 
 def _misplaced(services: Mapping[str, Parts], roles: Mapping[str, Role]) -> list[str]:
@@ -79,8 +105,8 @@ def _public(slots: Mapping[str, Mapping[str, Any]], problems: list[str]) -> tupl
         )
         return "", 0
     name, port = next(iter(found.items()))
-    if not port.isdecimal() or not 0 < int(port) < 65536:
-        problems.append(f'service {name}: {PORT}: got "{port}", expected 1 to 65535')
+    if not PORT_NUMBER.fullmatch(port) or int(port) > 65535:
+        problems.append(f'service {name}: {PORT}: got "{port[:60]}", expected 1 to 65535')
         return name, 0
     if _replicas(slots[name]) != 1:
         problems.append(
@@ -90,7 +116,7 @@ def _public(slots: Mapping[str, Mapping[str, Any]], problems: list[str]) -> tupl
 
 
 def _only_port(service: Mapping[str, Any]) -> str | None:
-    ports = {str(one["target"]) for one in service.get("ports") or ()}
+    ports = {str(one["target"]) for one in service.get("ports") or () if one.get("target") is not None}
     ports |= {str(one).split("/", maxsplit=1)[0] for one in service.get("expose") or ()}
     return ports.pop() if len(ports) == 1 else None
 
