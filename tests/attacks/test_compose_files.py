@@ -15,6 +15,7 @@ from deployments.runtimes.compose import files
 from deployments.runtimes.compose.files import veil
 from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.runtime import ComposeRuntime
+from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Bundle, Image, Run
 from host.errors import ConfigError
@@ -672,3 +673,44 @@ def test_a_file_of_the_repository_may_be_included(stranger: Stranger) -> None:
     assert ".env: IMAGE: this file is not read" in stranger.refused(
         {"include": ["extra/mail.yml"], "services": {"web": WEB}}
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "key"),
+    [
+        ("PASSWORD=pa$word-of-ours", "a.env:1", "PASSWORD"),
+        ("# ours\nA=1\nPASSWORD='x'\nOTHER=\"pa${word-of-ours\"", "a.env:4", "OTHER"),
+        ("DSN=db://u:pa$WORD1@db", "a.env:1", "DSN"),
+    ],
+)
+def test_a_sign_in_a_file_of_variables_names_file_and_key(stranger: Stranger, text: str, place: str, key: str) -> None:
+    stranger.write("a.env", f"{text}\n")
+    said = stranger.with_web(env_file="a.env")
+    assert f"service web: env_file: {place}: {key}: " in said and "single quotes" in said and "$$" in said
+    assert "APP_word" not in said and "word-of-ours" not in said and "set nowhere" not in said
+
+
+def test_a_sign_in_the_file_itself_names_its_place(stranger: Stranger) -> None:
+    said = stranger.with_web(environment={"PASSWORD": "pa$word"}, hostname="x${REGIO}", domainname="$lower")
+    assert 'environment.PASSWORD: a "$" begins a variable that is set nowhere; write $$' in said and "word;" not in said
+    assert "compose.yml:10: service web: hostname: REGIO: set nowhere; set APP_REGIO" in said
+    assert 'service web: domainname: a "$" begins a variable' in said and "APP_lower" not in said
+
+
+def test_what_compose_says_of_a_file_shows_no_value(stranger: Stranger) -> None:
+    stranger.write("a.env", "PASSWORD=my-plain-secret\nA='it'$my-plain-secret\n")
+    said = stranger.with_web(env_file="a.env")
+    assert "compose refuses it" in said and "my-plain" not in said and "secret" not in said
+    said = stranger.with_web(environment={"DB_PASSWORD": "my-plain-secret"}, cpus="my-plain-secret")
+    assert "compose refuses it" in said and "my-plain" not in said
+
+
+def test_what_is_printed_to_be_read_shows_no_value(stranger: Stranger) -> None:
+    stranger.write("settings.env", "POSTGRES_PASSWORD=plain-secret-value\nLEVEL=info\n")
+    stranger.write("compose.yml", {"services": {"web": {**WEB, "env_file": ["settings.env"]}}})
+    runtime, installed = stranger.runtime(), stranger.installed
+    stack = runtime.stack(installed)
+    file = files.slot_file(stack, runtime.settled(installed, stack), "blue", 4711, 30)
+    assert "plain-secret-value" in runtime.projects.text(file)
+    shown = runtime.projects.text(without_secrets(file))
+    assert "plain-secret-value" not in shown and "LEVEL: info" in shown and "POSTGRES_PASSWORD: '***'" in shown

@@ -14,6 +14,7 @@ from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, w
 from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.limits import unlimited
 from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
+from deployments.runtimes.compose.variables import dangling, entries, may_be_shown, mentions
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
 
@@ -54,11 +55,18 @@ Place = tuple[str | int, ...]
 
 @dataclass
 class Contained:
-    """The copies of one file and of all that it reaches, by name. `copy` is the one that compose is given."""
+    """The copies of one file and of all that it reaches, by name. `copy` is the one that compose is given.
+
+    `places`: where each variable stands first, and whether its name may be told; `dangling`: those of files of
+    variables that are refused already. `told`: variables of containers with their values, not to be repeated.
+    """
 
     problems: list[str] = field(default_factory=list)
     variables: set[str] = field(default_factory=set)
     names: dict[Path, str] = field(default_factory=dict)
+    dangling: set[str] = field(default_factory=set)
+    places: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
     copy: Path | None = None
 
 
@@ -227,12 +235,28 @@ class _File:
 
     def _env_files(self, given: Any, where: Place) -> Any:
         found = []
+        known = set(self.reader.known)
         for one in given if isinstance(given, list) else [given]:
             entry = self._known(one if isinstance(one, dict) else {"path": one}, where, ENV_FILE)
             if file := self._inside(entry.get("path"), where, optional=entry.get("required") is False):
                 self._host_variables(text_of(file, file.name), where, file)
+                known |= self._dangling(file, where, known) if entry.get("format") != "raw" else set()
                 found.append({**entry, "path": str(file)} if isinstance(one, dict) else str(file))
         return found
+
+    def _dangling(self, file: Path, where: Place, known: Collection[str]) -> set[str]:
+        """Refuse a `$` that begins a variable of no value: the value would lose a part. Returns what the file sets."""
+        given = entries(text_of(file, file.name))
+        self.reader.found.told |= {one.key: one.value for one in given}
+        for entry, mention in dangling(given, known):
+            self.reader.found.dangling.add(mention.name)
+            shown = may_be_shown(mention, entry.key)
+            why = 'a "${" is not closed' if not mention.name else f'a "$" begins a variable{" " * shown}'
+            why += f"{mention.name * shown} that nothing sets" if mention.name else ""
+            cure = "write $$ for a plain $, or the value in single quotes"
+            cure += f", or set APP_{mention.name}" if shown else ""
+            self.refuse(where, f"{file.name}:{entry.line}: {entry.key}: {why}; {cure}")
+        return {one.key for one in given}
 
     def _label_files(self, given: Any, where: Place) -> Any:
         files = [self._inside(one, where) for one in (given if isinstance(given, list) else [given])]
@@ -252,6 +276,9 @@ class _File:
     def _environment(self, given: Any, where: Place) -> Any:
         """A variable without a value is one of the environment's, never one of the docker command's own."""
         names = given if isinstance(given, list) else [name for name, value in _items(given) if value is None]
+        for name, value in _items(given) if isinstance(given, dict) else _pairs(given):
+            if isinstance(value, str):
+                self.reader.found.told[name] = value
         for name in names:
             if isinstance(name, str) and name in OF_THE_HOST and name not in self.reader.known:
                 self.refuse(where, f"{name} is the host's; give it a value, or set APP_{name}")
@@ -342,6 +369,13 @@ class _File:
         """Note the variables of a text, and refuse those that the docker command has of the host's."""
         names = set(filter(None, VARIABLE.findall(text)))
         self.reader.found.variables |= names
+        for mention in mentions(text) if file is None else ():
+            if not mention.name:
+                self.refuse(where, 'a "${" is not closed; write $$ for a plain $')
+            elif mention.alone:
+                key = str(where[-1]) if isinstance(where[-1], str) else text.partition("=")[0]
+                place = f"{self.document.at(where)}: {_shown(where)}", may_be_shown(mention, key)
+                self.reader.found.places.setdefault(mention.name, place)
         if file:
             # Of a file of variables there are readers with other escapes and line ends: each mention counts.
             plain = text.replace("\ufeff", "").replace("\r", "\n")

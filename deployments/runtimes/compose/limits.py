@@ -1,4 +1,4 @@
-"""How much of its host a container may use: what a file says of it, and what a service of the app gets that says less."""
+"""How much of its host a container may use: what a file says of it, and what a service of the app gets else."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -61,11 +61,10 @@ def unfit(service: Mapping[str, Any]) -> Iterator[str]:
     }
     for key, given in reserved.items():
         if limit is not None and (number := amount(given)) is not None and number > limit:
-            yield f"{key} {given}: more than its limit, {limit:f} bytes; give it a memory limit above that, or remove it"
+            yield f"{key} {given}: more than its limit, {limit:f} bytes; give it a memory limit above that"
     swap = amount(service.get("memswap_limit"))
-    if any(service.get(key) is not None for key in QUOTA) and (
-        service.get("cpus") or _part(resources, "limits").get("cpus")
-    ):
+    cpus = service.get("cpus") or _part(resources, "limits").get("cpus")
+    if cpus and any(service.get(key) is not None for key in QUOTA):
         yield "cpus beside cpu_quota or cpu_period: the engine takes one of them; keep cpus"
     if limit is not None and swap is not None and 0 < swap < limit:
         yield f"memswap_limit {service['memswap_limit']}: less than its memory limit, {limit:f} bytes; it counts both"

@@ -3,17 +3,20 @@
 import json
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployments.runtimes.compose.contain import NOTHING, contain
+from deployments.runtimes.compose.contain import NOTHING, Contained, contain
 from deployments.runtimes.compose.files import veil
+from deployments.runtimes.compose.variables import SETTING
 from host.docker.engine import Engine
 from host.errors import ConfigError
+from host.masking import masked, secret_values
 
 READ_TIMEOUT_S = 30
 UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+VARIABLE_NAME = re.compile(r'in variable name \\?".*', re.DOTALL)
 LARGEST = 2_000_000
 
 
@@ -38,24 +41,37 @@ def read_model(
         code, output, errors = engine.run(words, env, READ_TIMEOUT_S)
     for copy, name in found.names.items():
         errors = errors.replace(str(copy), name)
-    problems = list(found.problems)
-    if unset := sorted(set(UNSET.findall(errors))):
-        problems.append(
-            f"{', '.join(unset)}: set nowhere; set APP_{unset[0]} or SECRET_{unset[0]} in config/<environment>.env, or "
-            "give it a default: ${NAME:-default}"
-        )
+    problems = [*found.problems, *_set_nowhere(found, set(UNSET.findall(errors)))]
     if code and not problems:
-        problems.append(f"compose refuses it: {errors.strip()[-600:]}")
+        # The last words are a part of a value.
+        said = VARIABLE_NAME.sub("in a file of variables", masked(errors.strip(), secret_values(found.told)))
+        problems.append(f"compose refuses it: {said[-600:]}")
     if code:
         raise ConfigError(f"{file.name}: " + "; ".join(problems))
     model = _model(file, output)
     return model, [*problems, *_unset(model, known)]
 
 
+def _set_nowhere(found: Contained, unset: Collection[str]) -> Iterator[str]:
+    """Tell of the variables that compose takes for empty ones, where each stands and the way out."""
+    for name in sorted(set(unset) - (found.dangling - set(found.places))):
+        place, shown = found.places.get(name, ("", bool(SETTING.fullmatch(name))))
+        if shown:
+            yield (
+                f"{place}{': ' * bool(place)}{name}: set nowhere; set APP_{name} or SECRET_{name} in "
+                "config/<environment>.env, give it a default: ${NAME:-default}, or write $$ for a plain $"
+            )
+        else:
+            yield (
+                f'{place or "the file"}: a "$" begins a variable that is set nowhere; write $$ for a plain $, or '
+                "${NAME} in capitals with APP_NAME or SECRET_NAME in config/<environment>.env"
+            )
+
+
 def _model(file: Path, output: str) -> Mapping[str, Any]:
     try:
         model = json.loads(output) if len(output) <= LARGEST else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{file.name}: compose printed no JSON: {error}") from error
     if not isinstance(model, dict):
         raise ConfigError(f"{file.name}: compose printed no model of at most {LARGEST} bytes")

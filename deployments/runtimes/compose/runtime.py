@@ -38,6 +38,7 @@ from deployments.runtimes.compose.preconditions import (
 from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.secrets import Secrets
+from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.layout import Installed, Layout, app_secrets
 from evidence.bundle import Image
 from gates.release.verification import Usage
@@ -218,13 +219,16 @@ class ComposeRuntime:
     def files(self, artifact: Artifact) -> dict[str, str]:
         """Return the compose files that this environment would run, by project, as a person reads them.
 
-        Nothing is started or written. The slot's port is chosen anew at each start.
+        Nothing is started or written, and no value is shown that looks like a secret. The slot's port is chosen anew at
+        each start.
         """
         installed = self._layout.unpack(artifact)
         stack = self.stack(installed)
         if wrong := self_migrating(self.engine, stack, image_of(artifact).id):
             raise ConfigError("; ".join(wrong))
-        return {file["name"]: self.projects.text(file) for file in self._made(artifact, installed, stack)}
+        return {
+            file["name"]: self.projects.text(without_secrets(file)) for file in self._made(artifact, installed, stack)
+        }
 
     def _made(self, artifact: Artifact, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
         settled, stop_s = self.settled(installed, stack), artifact.bundle.run.stop_seconds

@@ -1,0 +1,89 @@
+"""What `$` begins in a compose file and in its files of variables, as compose reads them."""
+
+import io
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from dotenv.parser import parse_stream
+
+from host.masking import SECRET_NAME
+
+# A closing brace counts where one is open. Of `${NAME:-default}` the default may hold variables of its own.
+_SIGN = re.compile(
+    r"\$(?:(?P<escaped>\$)|(?P<named>[A-Za-z_][A-Za-z0-9_]*)"
+    r"|\{(?:(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<then>:?[-?+]|\})?)?)|(?P<end>\})"
+)
+SETTING = re.compile("[A-Z][A-Z0-9_]*")  # what may follow APP_ and SECRET_
+_ESCAPES = re.compile(r"\\.", re.DOTALL)
+_COMMENT = re.compile(r"\s#.*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A variable of a text. `alone`: it has no default. No `name`: the text is broken."""
+
+    name: str
+    alone: bool = True
+    braced: bool = False
+
+
+def mentions(text: str) -> Iterator[Mention]:
+    """Yield the variables of a text in the order in which they stand there."""
+    open_ = 0
+    for sign in _SIGN.finditer(text):
+        if sign["end"]:
+            open_ -= open_ > 0
+        elif sign["named"]:
+            yield Mention(sign["named"])
+        elif sign[0] == "$" or sign["escaped"]:
+            continue
+        elif not sign["then"]:
+            yield Mention("")
+        else:
+            open_ += sign["then"] != "}"
+            yield Mention(sign["braced"], sign["then"] == "}", True)
+    if open_:
+        yield Mention("")
+
+
+def may_be_shown(mention: Mention, key: str) -> bool:
+    """Say whether a variable's name may be told: one in a password is a part of it that somebody did not escape."""
+    return bool(SETTING.fullmatch(mention.name)) and (mention.braced or not SECRET_NAME.search(key))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a file of variables. `line` counts from 1; `value` is without quotes; `read` is what compose looks
+    for variables in: nothing where the value stands in single quotes.
+    """
+
+    key: str
+    value: str
+    read: str
+    line: int
+
+
+def entries(text: str) -> list[Entry]:
+    """Return the entries of a file of variables; what is none is left to compose, which refuses it."""
+    found = []
+    for one in parse_stream(io.StringIO(text)):
+        if one.key is None or one.value is None:
+            continue
+        said = one.original.string
+        before = said[: len(said) - len(said.lstrip())].count("\n")
+        raw = said.partition("=")[2].strip()
+        read = "" if raw.startswith("'") else _ESCAPES.sub("", raw) if raw.startswith('"') else _COMMENT.sub("", raw)
+        found.append(Entry(one.key, one.value, read, one.original.line + before))
+    return found
+
+
+def dangling(given: Collection[Entry], known: Collection[str]) -> Iterator[tuple[Entry, Mention]]:
+    """Yield the entries with a variable that neither `known` nor an earlier entry sets; each entry once."""
+    earlier: set[str] = set()
+    for entry in given:
+        for mention in mentions(entry.read):
+            if not mention.name or (mention.alone and mention.name not in known and mention.name not in earlier):
+                yield entry, mention
+                break
+        earlier.add(entry.key)
