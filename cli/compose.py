@@ -21,9 +21,14 @@ def compose(
 ) -> None:
     """Print the compose files of a slot, of singletons and of shared services, made from the team's own file.
 
-    Starts nothing and writes nothing. Secrets appear as ${NAME}. Exits 1 with the reason when the file is unusable.
+    Starts nothing and writes nothing. Secrets appear as ${NAME}, and values that look like one as ***. What of the
+    team's file means nothing here is listed first. Exits 1 with the reason when the file is unusable.
     """
     place = Environment.open(Target.parse(environment), read_pipeline().app.name, Home.find())
     live = place.ledger().live
     digest = live.version.digest if live and not version else choose_version(place, version)
-    typer.echo("\n---\n".join(ComposeRuntime(place).files(verify_artifact(place.store, digest)).values()))
+    runtime, artifact = ComposeRuntime(place), verify_artifact(place.store, digest)
+    files = runtime.files(artifact)
+    for line in runtime.left_out(artifact):
+        typer.echo(f"# Left out: {line}")
+    typer.echo("\n---\n".join(files.values()))

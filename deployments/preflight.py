@@ -266,7 +266,7 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
     scanned = candidate.evidence.scanned
     notes = _migration_notes(candidate, migrations)
     if orchestrator := place.runtime.orchestrator:
-        notes += orchestrator.notes()
+        notes += orchestrator.notes(candidate)
     notes += place.front.notes()
     notes += [f"{one}." for one in place.journal.losses()]
     idle = ledger.slots.get(ledger.idle_slot)

@@ -39,8 +39,10 @@ class Orchestrator(Protocol):
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Return what is in the way of releasing here (and of starting `artifact`), found without changing anything."""
 
-    def notes(self) -> list[str]:
-        """Return what a person who approves should know of this host, and what stands in nobody's way."""
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what a person who approves should know of this host (and of `artifact` on it), and what stands in
+        nobody's way.
+        """
 
     def wait_ready(self) -> None:
         """Wait until slots can be started and stopped: one that restarts is away for seconds. Raises ToolError if it

@@ -12,6 +12,7 @@ from typing import Any
 from gates.release.verification import Usage
 from host.ports import Endpoint
 
+NEVER = "0001-01-01"  # Go's time of nothing
 GO_DIRECTORY = 1 << 31  # Go's os.ModeDir, in which the engine tells modes
 
 
@@ -43,6 +44,11 @@ class Container:
     def started_at(self) -> datetime:
         """Return when it was last started."""
         return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*", r"\1", self.started))
+
+    @property
+    def never_ran(self) -> bool:
+        """Say whether it was made and could not be started: it holds no data."""
+        return self.state == "created" and self.started.startswith(NEVER)
 
     @classmethod
     def read(cls, info: Mapping[str, Any]) -> "Container":

@@ -101,7 +101,7 @@ class StandInRuntime(ProcessRuntime):
     def registry_login(self) -> Path:
         return self.place.directory / "registry"
 
-    def notes(self) -> list[str]:
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
         return []
 
     def problems(self, artifact: Artifact | None = None) -> list[str]:

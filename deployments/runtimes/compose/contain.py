@@ -12,6 +12,7 @@ from typing import Any
 
 from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, way_out
 from deployments.runtimes.compose.judge import real_path
+from deployments.runtimes.compose.left_out import WHY
 from deployments.runtimes.compose.limits import unlimited
 from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
 from deployments.runtimes.compose.variables import dangling, entries, may_be_shown, mentions
@@ -59,6 +60,7 @@ class Contained:
 
     `places`: where each variable stands first, and whether its name may be told; `dangling`: those of files of
     variables that are refused already. `told`: variables of containers with their values, not to be repeated.
+    `left_out`: what compose is not given, or drops, since it means nothing here.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -67,6 +69,7 @@ class Contained:
     dangling: set[str] = field(default_factory=set)
     places: dict[str, tuple[str, bool]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
     copy: Path | None = None
 
 
@@ -151,6 +154,9 @@ class _File:
             # Of a file that is extended compose takes this service alone.
             value = {"services": _chain(services or {}, only)}
         kept = self._known(value, (), TOP)
+        for key in ("name", "version"):
+            if kept.get(key) is not None:
+                self.leave_out((key,), WHY[key])
         for key, read in self._parts().items():
             if key in kept:
                 kept[key] = read(kept[key], (key,))
@@ -168,6 +174,10 @@ class _File:
     def refuse(self, where: Place, why: str) -> None:
         """Note that a place in the file is refused."""
         self.reader.found.problems.append(f"{self.document.at(where)}: {_shown(where)}: {why}")
+
+    def leave_out(self, where: Place, why: str) -> None:
+        """Note that a place in the file means nothing."""
+        self.reader.found.left_out.append(f"{self.document.at(where)}: {_shown(where)}: {why}")
 
     def _known(self, given: Mapping[str, Any], where: Place, allowed: Collection[str]) -> dict[str, Any]:
         """Return a mapping without extensions and without keys that are not allowed, which are refused."""
@@ -190,7 +200,16 @@ class _File:
 
     def _service(self, given: Any, where: Place) -> Any:
         kept = self._known(self._mapping(given, where), where, SERVICE)
-        kept.pop("develop", None)
+        if kept.pop("develop", None) is not None:
+            self.leave_out((*where, "develop"), WHY["develop"])
+        # Compose does not print it.
+        said = str(kept.get("labels"))
+        if kept.get("read_only") is False and "shared" not in said and "slipway.writable" not in said:
+            self.leave_out((*where, "read_only"), WHY["read_only"])
+        if kept.get("profiles"):
+            self.leave_out(
+                (*where, "profiles"), "compose starts it only where somebody names a profile; remove the key"
+            )
         for why in unlimited(kept, zero_alone=True):
             self.refuse(where, why)
         readers: dict[str, Callable[[Any, Place], Any]] = {
@@ -328,6 +347,8 @@ class _File:
             self._path(kept["file"], (*where, "file"), self.base, instead)
         if (name := kept.get("environment")) is not None and str(name) not in self.reader.known:
             self.refuse((*where, "environment"), f"{name} is not of this environment; {instead}: remove it")
+        for key in kept:
+            self.leave_out((*where, key), instead)
         return {"file": NOTHING}
 
     def _inside(self, given: Any, where: Place, optional: bool = False) -> Path | None:

@@ -16,7 +16,6 @@ DROPPED = (
     "profiles",
     "ports",
     "depends_on",
-    "scale",
     "mac_address",
     "pull_policy",
     "develop",

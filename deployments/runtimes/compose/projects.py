@@ -84,13 +84,14 @@ class Projects:
         found = [one for name in wanted if (one := self.engine.container(name))]
         found += self.engine.containers({PROJECT: project})
         for one in found:
-            if not self._ours(one):
+            if not self.is_ours(one):
                 raise ConfigError(
                     f"the container {one.name} (image {one.image[:19]}, {one.state}) has a name that {project} needs "
                     "and is not Slipway's; it was left alone. Rename it, remove it, or set PROJECT to another name"
                 )
 
-    def _ours(self, container: Container) -> bool:
+    def is_ours(self, container: Container) -> bool:
+        """Say whether a container is this environment's."""
         return all(container.labels.get(key) == value for key, value in self.names.owner.items())
 
     def containers(self, project: str) -> list[Container]:

@@ -22,9 +22,9 @@ LARGEST = 2_000_000
 
 def read_model(
     engine: Engine, file: Path, top: Path, project: str, settings: Mapping[str, str], secrets: Collection[str]
-) -> tuple[Mapping[str, Any], list[str]]:
-    """Return the file's model: includes and extensions resolved, paths absolute, variables from `settings`; and what
-    of the file was kept from compose, each with the way out.
+) -> tuple[Mapping[str, Any], list[str], list[str]]:
+    """Return the file's model: includes and extensions resolved, paths absolute, variables from `settings`; what of the
+    file was kept from compose, each with the way out; and what compose was not given since it means nothing here.
 
     `top` is the directory of the artifact's files: nothing else is read. A secret's value never comes near: ${NAME} of
     one stays a reference. ConfigError: the file is no plain YAML, compose refuses it, or it names a variable that is
@@ -49,7 +49,7 @@ def read_model(
     if code:
         raise ConfigError(f"{file.name}: " + "; ".join(problems))
     model = _model(file, output)
-    return model, [*problems, *_unset(model, known)]
+    return model, [*problems, *_unset(model, known)], found.left_out
 
 
 def _set_nowhere(found: Contained, unset: Collection[str]) -> Iterator[str]:

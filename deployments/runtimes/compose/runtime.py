@@ -10,6 +10,7 @@ PROJECT is the setting of that name, else <app>-<environment>. Containers are ou
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,7 +27,9 @@ from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
 from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.left_out import left_out, untaken
 from deployments.runtimes.compose.model import Stack, read_stack
+from deployments.runtimes.compose.obstacles import obstacles, refused, taken_ports
 from deployments.runtimes.compose.preconditions import (
     disk_problems,
     fetch_image,
@@ -72,6 +75,7 @@ class ComposeRuntime:
         self.database = SharedDatabase(self.engine, self._postgres)
         self._layout = Layout(place, runs_here=False)
         self._stacks: dict[str, Stack] = {}
+        self._left_out: dict[str, list[str]] = {}
 
     @property
     def orchestrator(self) -> "ComposeRuntime":
@@ -104,9 +108,11 @@ class ComposeRuntime:
             if artifact:
                 image = image_of(artifact)
                 found += image_problems(self.engine, image)
-                stack = self.stack(self._layout.unpack(artifact))
-                for file in self._made(artifact, self._layout.unpack(artifact), stack):
-                    self.projects.refuse_foreign(file)
+                installed = self._layout.unpack(artifact)
+                stack = self.stack(installed)
+                for file in self._made(artifact, installed, stack):
+                    found += obstacles(self.projects, file, self.place.settings.secrets)
+                    found += taken_ports(self.projects, file) if file["name"] == self.names.shared else []
                 found += self_migrating(self.engine, stack, image.id)
                 if self.place.settings.backup_before_migration:
                     postgres_service(stack)
@@ -121,12 +127,19 @@ class ComposeRuntime:
         )
         return [] if known else orphan_problems(self.engine.volumes(self.names.owner))
 
-    def notes(self) -> list[str]:
-        """Say what a restart of the engine would do."""
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        """Say what a restart of the engine would do, which secrets nobody takes, and what environments share."""
         try:
-            return live_restore_problems(self.engine.info())
+            found = live_restore_problems(self.engine.info())
         except ToolError as error:
-            return [str(error)]
+            found = [str(error)]
+        if artifact:
+            # What is wrong with the file is one of the problems.
+            with suppress(ConfigError, ArtifactError):
+                stack = self.stack(self._layout.unpack(artifact))
+                secrets = untaken(stack, self.place.settings.secrets)
+                found += [f"No container gets SECRET_{name}: the compose file does not name it." for name in secrets]
+        return found
 
     def wait_ready(self) -> None:
         self.engine.wait(ENGINE_WAIT_S)
@@ -181,7 +194,7 @@ class ComposeRuntime:
             )
         file = installed.source / name
         secrets = self.place.settings.secrets
-        model, kept_out = read_model(
+        model, kept_out, self._left_out[installed.digest] = read_model(
             self.engine, file, installed.source, self.names.project, self._settings(image), secrets
         )
         stack = read_stack(model, name, self._reach(installed), kept_out)
@@ -216,6 +229,12 @@ class ComposeRuntime:
         settings, source = self.place.settings, str(installed.source.resolve())
         return Settled(self.names, image.id, installed.digest, settings.app, used, source, settings.external)
 
+    def left_out(self, artifact: Artifact) -> list[str]:
+        """Return what the files that would run do not have of the team's file, one line each with why."""
+        installed = self._layout.unpack(artifact)
+        stack = self.stack(installed)
+        return [*self._left_out[installed.digest], *left_out(stack, self._reach(installed))]
+
     def files(self, artifact: Artifact) -> dict[str, str]:
         """Return the compose files that this environment would run, by project, as a person reads them.
 
@@ -224,11 +243,12 @@ class ComposeRuntime:
         """
         installed = self._layout.unpack(artifact)
         stack = self.stack(installed)
-        if wrong := self_migrating(self.engine, stack, image_of(artifact).id):
+        made = self._made(artifact, installed, stack)
+        wrong = self_migrating(self.engine, stack, image_of(artifact).id)
+        wrong += [why for file in made for why in refused(self.projects, file, self.place.settings.secrets)]
+        if wrong:
             raise ConfigError("; ".join(wrong))
-        return {
-            file["name"]: self.projects.text(without_secrets(file)) for file in self._made(artifact, installed, stack)
-        }
+        return {file["name"]: self.projects.text(without_secrets(file)) for file in made}
 
     def _made(self, artifact: Artifact, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
         settled, stop_s = self.settled(installed, stack), artifact.bundle.run.stop_seconds
@@ -251,9 +271,27 @@ class ComposeRuntime:
         there = {one.service for one in self.projects.containers(self.names.shared) if one.state == "running"}
         if set(names) <= there:
             return
+        # As they were made they could not start, and what was mended in the file would not reach them.
+        self.engine.remove([one for one in self.projects.containers(self.names.shared) if one.never_ran])
         file = files.shared_file(stack, self.settled(installed, stack))
         options = ("--no-recreate", "--wait", "--wait-timeout", str(SHARED_WAIT_S))
-        self._up(file, *options, timeout_s=SHARED_WAIT_S + 60)
+        try:
+            self._up(file, *options, timeout_s=SHARED_WAIT_S + 60)
+        except ToolError as error:
+            raise ToolError(f"{error}{self._kept_as_they_are()}") from error
+
+    def _kept_as_they_are(self) -> str:
+        """Return the way out for shared containers that ran and do not work: they may hold data."""
+        kept = [
+            f"{one.name} ({one.health or one.state})"
+            for one in self.projects.containers(self.names.shared)
+            if not one.never_ran and (one.state != "running" or one.health not in ("", "healthy"))
+        ]
+        names = " ".join(one.partition(" ")[0] for one in kept)
+        return (
+            f"; no release makes a shared container anew: what is mended in the file reaches {', '.join(kept)} after "
+            f"docker rm -f {names} (named volumes stay)" * bool(kept)
+        )
 
     def migrate(self, installed: Installed, lease: Lease) -> str:
         """Run the artifact's migration in a one-off container of its image, after the shared services are up."""

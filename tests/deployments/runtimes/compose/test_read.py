@@ -20,6 +20,6 @@ def test_the_example_is_accepted(tmp_path: Path, stage: str) -> None:
     file = tmp_path / "release" / "docker" / f"docker-compose.{stage}.yml"
     file.parent.mkdir(parents=True)
     shutil.copy(CHECKOUT / "docker" / file.name, file)
-    model, problems = read_model(Engine(), file, tmp_path, "shop", {"SLIPWAY_IMAGE": "sha256:1"}, SECRETS)
+    model, problems, _ = read_model(Engine(), file, tmp_path, "shop", {"SLIPWAY_IMAGE": "sha256:1"}, SECRETS)
     stack = read_stack(model, file.name, Reach("shop", str(tmp_path)), problems)
     assert (stack.public, stack.port, stack.services(Role.SHARED)) == ("web", 8000, ["database"])

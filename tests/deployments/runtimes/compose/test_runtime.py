@@ -264,3 +264,51 @@ def test_a_bad_key_in_the_environment_file_is_named_before_anything_is_done(
     key = line.split("=")[0]
     with made.set(key, line.split("=")[1]), pytest.raises(ConfigError, match=key):
         Environment.open(Target("production"), "shop", Home(tmp_path), made.settings.parent)
+
+
+BROKEN = COMPOSE.replace("    command: [sleep, infinity]\n", "    command: {command}\n    restart: 'no'\n")
+
+
+def test_a_shared_container_that_never_ran_is_made_anew(engine: Engine, tmp_path: Path) -> None:
+    with shop(tmp_path, "compose", engine) as made:
+        image = read_bundle(made.place().store, made.artifact("good")).image
+        never = made.artifact(
+            "good", compose=BROKEN.replace("{command}", "[sleep, '9']\n    user: no-such-user"), image=image
+        )
+        assert "no-such-user" in made.release(never)
+        (store,) = [one for one in made.compose.projects.all() if one.service == "store"]
+        assert store.never_ran
+        assert made.release(made.artifact("good", image=image)) == ""
+        assert store.id not in [one.id for one in made.compose.projects.all()]
+
+
+def test_a_shared_container_that_ran_is_left_and_named_with_the_way_out(engine: Engine, tmp_path: Path) -> None:
+    with shop(tmp_path, "compose", engine) as made:
+        image = read_bundle(made.place().store, made.artifact("good")).image
+        ends = made.artifact("good", compose=BROKEN.replace("{command}", "[sh, -c, 'exit 3']"), image=image)
+        name = f"{made.project}-shared-store-1"
+        assert f"reaches {name} (exited) after docker rm -f {name}" in made.release(ends)
+        assert f"docker rm -f {name}" in made.release(made.artifact("good", image=image))
+        docker("rm", "-f", name)
+        assert made.release(made.artifact("good", image=image)) == ""
+
+
+def test_a_secret_that_no_container_gets_is_told(made: Shop) -> None:
+    with made.set("SECRET_FORGOTTEN", "generated"):
+        notes = made.compose.notes(made.read(made.artifact("good")))
+    assert [one for one in notes if "SECRET_" in one] == [
+        "No container gets SECRET_FORGOTTEN: the compose file does not name it."
+    ]
+
+
+def test_what_a_release_would_fail_of_is_told_at_preflight(made: Shop) -> None:
+    taken = COMPOSE.replace(
+        "    init: true\n", f'    init: true\n    ports: ["127.0.0.1:{made.place().settings.port}:5432"]\n'
+    )
+    (problem,) = made.compose.problems(made.read(made.artifact("good", compose=taken)))
+    assert f"service store: port 127.0.0.1:{made.place().settings.port} is taken by " in problem
+
+
+def test_what_is_left_out_is_told(made: Shop) -> None:
+    said = made.compose.left_out(made.read(made.artifact("good")))
+    assert any(line.startswith("service store: container_name: ") for line in said)
