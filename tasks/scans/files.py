@@ -63,16 +63,58 @@ def read_text(path: Path, name: str) -> str:
         raise SourceError(f"{name} is not UTF-8 text") from error
 
 
+class _ComposeLoader(yaml.CSafeLoader):
+    """YAML with compose's own tags: `!reset` takes a value away, `!override` puts one in place of what is merged."""
+
+    def overriding(self, node: yaml.Node) -> Any:
+        """Return the value itself."""
+        if isinstance(node, yaml.MappingNode):
+            return self.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_object(self.resolved(node))
+
+    def resolved(self, node: yaml.Node) -> yaml.Node:
+        """Return a scalar as it would be without its tag."""
+        value = str(node.value)
+        return yaml.ScalarNode(self.resolve(yaml.ScalarNode, value, (True, False)), value)
+
+
+_ComposeLoader.add_constructor("!reset", lambda *_: None)
+_ComposeLoader.add_constructor("!override", _ComposeLoader.overriding)
+
+
+def read_compose(path: Path, name: str) -> tuple[Any, dict[str, int]]:
+    """Return a compose file's content as `read_yaml` does, compose's own tags included, and the line (from 1) of each
+    service. Raises SourceError as that does.
+    """
+    try:
+        loader = _ComposeLoader(_bounded(path, name))
+        node = loader.get_single_node()
+        return (loader.construct_document(node) if node else None), _lines(node)
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+        raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error
+
+
+def _lines(node: yaml.Node | None) -> dict[str, int]:
+    parts = node.value if isinstance(node, yaml.MappingNode) else []
+    services = next((value for key, value in parts if key.value == "services"), None)
+    found = services.value if isinstance(services, yaml.MappingNode) else []
+    return {str(key.value): key.start_mark.line + 1 for key, _ in found}
+
+
+def _bounded(path: Path, name: str) -> str:
+    text = read_text(path, name)
+    if line := line_beyond(text, MOST_VALUES, DEEPEST):
+        raise SourceError(f"{name}:{line}: more than {MOST_VALUES} values, or more than {DEEPEST} levels; write it out")
+    return text
+
+
 def read_yaml(path: Path, name: str) -> Any:
     """Return a YAML file's content, without constructing objects. Raises SourceError if it cannot be parsed, or is a
     small text for a huge value.
     """
     try:
-        text = read_text(path, name)
-        if line := line_beyond(text, MOST_VALUES, DEEPEST):
-            raise SourceError(
-                f"{name}:{line}: more than {MOST_VALUES} values, or more than {DEEPEST} levels; write it out"
-            )
-        return yaml.safe_load(text)
+        return yaml.safe_load(_bounded(path, name))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error

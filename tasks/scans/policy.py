@@ -1,26 +1,28 @@
 """The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from deployments.environment import images_run
 from gates.check import Check, Outcome
-from gates.scans.compose import judge_compose
+from gates.scans.compose import files_of, judge_compose
 from gates.scans.dockerfile import judge_dockerfile
 from gates.scans.linters import read_zizmor
 from gates.scans.outcome import ScanOutcome, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files
-from host.errors import ConfigError
+from host.errors import ConfigError, SourceError
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
-from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
+from tasks.scans.files import RELEASE, chosen, named, named_path, read_compose, read_text, read_yaml, regular_files
 from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import look_at_each_file, output_folder, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
 NAMED = 5
+MOST_FOLLOWED = 200
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
 COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-compose.*.y*ml", "docker-compose-*.y*ml")
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
@@ -83,17 +85,45 @@ def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:
 def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
     image = subject.pipeline.image
     paths = chosen(subject, COMPOSE, list(image.compose.values()) if image else [])
-    documents: dict[str, Any] = {}
-
-    def read(name: str) -> ScanOutcome:
-        documents[name] = read_yaml(paths[name], name)
-        return ScanOutcome()
+    found = _Compose(subject, paths)
+    outcome = look_at_each_file(list(paths), found.read)
+    for _ in range(MOST_FOLLOWED):
+        if found.waiting:
+            outcome += look_at_each_file([found.waiting.pop()], found.read)
+    if found.waiting:
+        raise SourceError(f"compose files lead to more than {MOST_FOLLOWED} others")
 
     def judge(name: str) -> ScanOutcome:
-        return ScanOutcome(tuple(judge_compose(name, documents, rules.images.rules)))
+        rows = judge_compose(name, found.documents, rules.images.rules, found.lines[name])
+        return ScanOutcome(tuple(rows))
 
-    outcome = ScanOutcome(examined=(f"{len(paths)} compose files",)) + look_at_each_file(list(paths), read)
-    return outcome + look_at_each_file(list(documents), judge)
+    named_here = [name for name in found.documents if name in paths or name in found.included]
+    return ScanOutcome(examined=(f"{len(named_here)} compose files",)) + outcome + look_at_each_file(named_here, judge)
+
+
+@dataclass
+class _Compose:
+    """The compose files of a commit, and those that they lead to: included ones are judged, extended ones read."""
+
+    subject: Subject
+    paths: Mapping[str, Path]
+    documents: dict[str, Any] = field(default_factory=dict)
+    lines: dict[str, dict[str, int]] = field(default_factory=dict)
+    included: set[str] = field(default_factory=set)
+    waiting: list[str] = field(default_factory=list)
+
+    def read(self, name: str) -> ScanOutcome:
+        """Read a file, and note which files it leads to."""
+        if name in self.documents:
+            return ScanOutcome()
+        path = self.paths.get(name) or named_path(self.subject, name)
+        self.documents[name], self.lines[name] = read_compose(path, name)
+        included, extended = files_of(name, self.documents[name])
+        if not name.startswith(RELEASE) and any(one.startswith(RELEASE) for one in (*included, *extended)):
+            raise SourceError(f"{name}: {RELEASE} is not a folder of the commit")
+        self.included |= set(included)
+        self.waiting += [one for one in (*included, *extended) if one not in self.documents]
+        return ScanOutcome()
 
 
 def _workflows(subject: Subject, files: Mapping[str, int]) -> ScanOutcome:

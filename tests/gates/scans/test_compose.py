@@ -1,9 +1,14 @@
 import copy
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from gates.scans.compose import judge_compose
+from gates.scans.compose import files_of, judge_compose
+from gates.scans.compose_keys import SERVICE, TOP
+from gates.scans.compose_reach import FALSE
 from gates.scans.dockerfile import ImageRules
 from gates.scans.outcome import ReportError
 
@@ -69,6 +74,86 @@ def test_a_hardened_service_raises_nothing() -> None:
         ({"image": "app:latest"}, "compose-latest"),
         ({"image": "app:${TAG:-latest}"}, "compose-latest"),
         ({"image": "app:1"}, "compose-unpinned"),
+        ({"privileged": "yes"}, "compose-privileged"),
+        ({"privileged": "True "}, "compose-privileged"),
+        ({"privileged": 1}, "compose-privileged"),
+        ({"privileged": "${P:-true}"}, "compose-privileged"),
+        ({"privileged": "${P}"}, "compose-privileged"),
+        ({"post_start": [{"command": "x", "privileged": True}]}, "compose-privileged"),
+        ({"pre_stop": [{"command": "x", "user": "root"}]}, "compose-root"),
+        ({"build": {"context": ".", "privileged": True}}, "compose-privileged"),
+        ({"build": {"context": ".", "entitlements": ["security.insecure"]}}, "compose-privileged"),
+        ({"build": {"context": ".", "network": "host"}}, "compose-host-network"),
+        ({"build": {"context": "/etc"}}, "compose-host-file"),
+        ({"build": {"context": "../.."}}, "compose-host-file"),
+        ({"devices": ["/dev/sda:/dev/sda"]}, "compose-device"),
+        ({"device_cgroup_rules": ["a *:* rwm"]}, "compose-device"),
+        ({"gpus": "all"}, "compose-device"),
+        (
+            {
+                "deploy": {
+                    "resources": {
+                        "limits": {"memory": "1g", "cpus": "1"},
+                        "reservations": {"devices": [{"capabilities": ["gpu"]}]},
+                    }
+                }
+            },
+            "compose-device",
+        ),
+        ({"cgroup_parent": "/"}, "compose-host-cgroup"),
+        ({"runtime": "sysbox-runc"}, "compose-runtime"),
+        ({"group_add": ["docker"]}, "compose-group"),
+        ({"credential_spec": {"file": "x"}}, "compose-host-file"),
+        ({"provider": {"type": "x"}}, "compose-provider"),
+        ({"use_api_socket": True}, "compose-host-mount"),
+        ({"volumes_from": ["other"]}, "compose-volumes-from"),
+        ({"oom_kill_disable": True}, "compose-oom"),
+        ({"oom_score_adj": -900}, "compose-oom"),
+        ({"cgroup": "host"}, "compose-host-cgroup"),
+        ({"uts": "host"}, "compose-host-uts"),
+        ({"userns_mode": "host"}, "compose-host-userns"),
+        ({"network_mode": "container:prefect"}, "compose-host-network"),
+        ({"pid": "container:prefect"}, "compose-host-pid"),
+        ({"network_mode": "${MODE:-host}"}, "compose-host-network"),
+        ({"network_mode": "${MODE}"}, "compose-host-network"),
+        ({"ipc": "odd"}, "compose-host-ipc"),
+        ({"cap_add": ["SYS_RAWIO"]}, "compose-capability"),
+        ({"cap_add": ["cap_bpf"]}, "compose-capability"),
+        ({"cap_add": ["SYS_TIME"]}, "compose-capability"),
+        ({"cap_add": ["A_CAPABILITY_OF_TOMORROW"]}, "compose-capability"),
+        ({"user": "00:0"}, "compose-root"),
+        ({"user": 0}, "compose-root"),
+        ({"user": "+0"}, "compose-root"),
+        ({"security_opt": ["no-new-privileges", "systempaths=unconfined"]}, "compose-unconfined"),
+        ({"security_opt": ["no-new-privileges", "label:disable"]}, "compose-unconfined"),
+        ({"security_opt": ["no-new-privileges", "apparmor=Unconfined"]}, "compose-unconfined"),
+        ({"security_opt": ["no-new-privileges", "seccomp:./mine.json"]}, "compose-security-option"),
+        ({"volumes": ["//:/x"]}, "compose-host-mount"),
+        ({"volumes": ["../../..:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/etc/shadow:/x:ro"]}, "compose-host-mount"),
+        ({"volumes": ["/etc/ssl/../shadow:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/var/lib/docker/volumes/x/_data:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/usr/:/x"]}, "compose-host-mount"),
+        ({"volumes": ["/dev/./:/x"]}, "compose-host-mount"),
+        ({"volumes": ["${WHERE:-${THERE:-/etc}}/:/x"]}, "compose-host-mount"),
+        ({"volumes": ["${HOME}/.ssh:/x"]}, "compose-host-mount"),
+        ({"volumes": ["$HOME:/x"]}, "compose-host-mount"),
+        ({"volumes": ["$PWD/../up:/x"]}, "compose-host-mount"),
+        ({"volumes": [{"type": "bind", "source": "${W:-/run/}", "target": "/x"}]}, "compose-host-mount"),
+        ({"volumes": ["${WHERE}:/x"]}, "compose-unknown-mount"),
+        ({"volumes": ["${WHERE}/data:/x"]}, "compose-unknown-mount"),
+        ({"volumes": ["/${WHERE}:/x"]}, "compose-unknown-mount"),
+        ({"env_file": "/etc/shop.env"}, "compose-host-file"),
+        ({"env_file": [{"path": "~/x.env"}]}, "compose-host-file"),
+        ({"label_file": ["../../x"]}, "compose-host-file"),
+        ({"mem_limit": "0", "cpus": 1, "deploy": None}, "compose-no-memory-limit"),
+        ({"mem_limit": "0b", "cpus": 1, "deploy": None}, "compose-no-memory-limit"),
+        ({"mem_limit": -1, "cpus": 1, "deploy": None}, "compose-no-memory-limit"),
+        ({"deploy": {"resources": {"limits": {"memory": "0.0g", "cpus": "1"}}}}, "compose-no-memory-limit"),
+        ({"deploy": {"resources": {"limits": {"memory": "1g", "cpus": "0"}}}}, "compose-no-cpu-limit"),
+        ({"a_key_of_tomorrow": 1}, "compose-unknown-key"),
+        ({"healthcheck": {"test": "x", "when": "y"}}, "compose-unknown-key"),
+        ({"deploy": {"resources": {"limits": {"memory": "1g", "cpus": "1", "disk": "1"}}}}, "compose-unknown-key"),
     ],
 )
 def test_each_fault_is_found_alone(change: dict[str, Any], rule: str) -> None:
@@ -77,10 +162,45 @@ def test_each_fault_is_found_alone(change: dict[str, Any], rule: str) -> None:
 
 @pytest.mark.parametrize(
     "volume",
-    ["./conf:/c", "conf:/c", "/srv/data:/d", "/etcetera:/e", "/var/lib/shop:/s", "/etc/localtime:/etc/localtime:ro"],
+    [
+        "./conf:/c",
+        "conf:/c",
+        "/srv/data:/d",
+        "/etcetera:/e",
+        "/var/lib/shop:/s",
+        "/etc/localtime:/etc/localtime:ro",
+        "/etc/ssl/certs/:/c:ro",
+        "$PWD/conf:/c",
+        "${PWD}/conf:/c",
+        "${WHERE:-./conf}:/c",
+        "/usrdata:/u",
+        {"type": "volume", "source": "${NAME}", "target": "/x"},
+        {"type": "tmpfs", "target": "/tmp"},
+    ],
 )
-def test_other_folders_may_be_mounted(volume: str) -> None:
+def test_other_folders_may_be_mounted(volume: Any) -> None:
     assert rules({"volumes": [volume]}) == set()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"privileged": "no"},
+        {"privileged": False, "user": "10001:10001"},
+        {"network_mode": "none"},
+        {"network_mode": "service:other", "pid": "service:other"},
+        {"ipc": "shareable", "cgroup": "private"},
+        {"cap_add": ["NET_BIND_SERVICE", "cap_chown"]},
+        {"devices": [], "group_add": [], "x-mine": {"privileged": True}},
+        {"env_file": ["./a.env", {"path": "b.env", "required": False}]},
+        {"build": {"context": ".", "dockerfile": "Dockerfile", "args": {"A": "b"}, "network": "none"}},
+        {"oom_score_adj": 500, "post_start": [{"command": "x", "user": "app"}]},
+        {"cpu_quota": 50000, "deploy": {"resources": {"limits": {"memory": "1g"}}}},
+        {"healthcheck": {"test": ["CMD", "x"], "interval": "1s", "x-why": 1}},
+    ],
+)
+def test_what_gives_nothing_of_the_host_is_quiet(change: dict[str, Any]) -> None:
+    assert rules(change) == set()
 
 
 def test_a_file_in_a_folder_may_mount_what_is_beside_it() -> None:
@@ -114,6 +234,90 @@ def test_what_is_extended_counts() -> None:
         "d/c.yml": {"services": {"app": {"extends": {"file": "base.yml", "service": "base"}, "image": "app:1.2.3"}}},
     }
     assert judge_compose("d/c.yml", documents, ImageRules()) == []
+
+
+def test_lists_of_what_is_extended_are_put_together() -> None:
+    base = {"volumes": ["/:/host"], "cap_add": ["SYS_ADMIN"], "deploy": {"labels": {"a": "b"}}}
+    app = {**GOOD, "extends": "base", "cap_add": ["NET_BIND_SERVICE"]}
+    (found,) = [judge_compose("c.yml", {"c.yml": {"services": {"app": app, "base": base}}}, ImageRules())]
+    assert {one.rule for one in found if "service app" in one.message} == {"compose-host-mount", "compose-capability"}
+
+
+def test_what_stands_beside_the_services_is_looked_at() -> None:
+    def judged(**top: Any) -> list[str]:
+        document = {"services": {"a": GOOD}, **top}
+        return [one.rule for one in judge_compose("c.yml", {"c.yml": document}, ImageRules())]
+
+    assert judged(configs={"c": {"file": "/etc/shadow"}}) == ["compose-host-file"]
+    assert judged(secrets={"c": {"file": "~/.ssh/id"}, "d": {"file": "./d"}}) == ["compose-host-file"]
+    assert judged(sevices={}) == ["compose-unknown-key"]
+    assert judged(volumes={"v": {"driver_opts": {"device": "${WHERE:-/root}/"}}}) == ["compose-host-mount"]
+    assert judged(volumes={"v": {"driver_opts": {"device": "${WHERE}"}}}) == ["compose-unknown-mount"]
+    assert judged(volumes={"v": {"driver_opts": {"type": "nfs", "device": ":/x"}}}, name="x", version="3") == []
+
+
+def test_a_finding_says_where_its_service_stands() -> None:
+    document = {"services": {"a": {**GOOD, "privileged": True}}}
+    (found,) = judge_compose("c.yml", {"c.yml": document}, ImageRules(), {"a": 7})
+    assert (found.file, found.line) == ("c.yml", 7)
+
+
+def test_files_that_one_leads_to() -> None:
+    document = {
+        "include": ["more.yml", {"path": ["../a.yml", "./b/c.yml"]}, {"path": "d.yml"}],
+        "services": {"a": {"extends": {"file": "base.yml", "service": "x"}}, "b": {"extends": "a"}, "c": None},
+    }
+    assert files_of("e/c.yml", document) == (["e/more.yml", "a.yml", "e/b/c.yml", "e/d.yml"], ["e/base.yml"])
+    assert files_of("c.yml", {"include": "x.yml"}) == (["x.yml"], [])
+    for path in ("/etc/x.yml", "../x.yml", "https://h/x.yml", "oci://h/x", "${X}/x.yml", "~/x.yml"):
+        with pytest.raises(ReportError):
+            files_of("c.yml", {"include": [{"path": path}]})
+    assert files_of("c.yml", {"include": "${X:-d}/x.yml"}) == (["d/x.yml"], [])
+
+
+KEYS = st.sampled_from([*SERVICE, *TOP, "source", "target", "type", "path", "limits", "memory", "file", "service"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=9)
+    | st.sampled_from(["${A:-/etc}", "a"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.integers(), inner, max_size=5),
+    max_leaves=15,
+)
+
+
+@pytest.mark.fuzz
+@given(st.dictionaries(KEYS, VALUES, max_size=6), st.dictionaries(KEYS, VALUES, max_size=3))
+@settings(deadline=None)
+def test_any_document_is_judged_or_an_error(service: dict[str, Any], top: dict[str, Any]) -> None:
+    for document in ({"services": {"a": {**GOOD, **service}}}, {**top, "services": {"a": service}}, top):
+        try:
+            files_of("d/c.yml", document)
+            for one in judge_compose("d/c.yml", {"d/c.yml": document}, ImageRules()):
+                assert one.rule.startswith("compose-")
+        except ReportError:
+            pass
+
+
+@pytest.mark.fuzz
+@given(VALUES, st.sampled_from(["privileged", "use_api_socket", "oom_kill_disable"]))
+@settings(deadline=None)
+def test_what_is_not_false_is_found(value: Any, key: str) -> None:
+    found = rules({key: value})
+    assert bool(found) == (value is not None and str(value).strip().lower() not in FALSE) or "$" in str(value)
+
+
+def test_more_services_take_longer_in_proportion() -> None:
+    def taken(many: int) -> float:
+        services = {f"s{number}": {"image": "x", "volumes": ["/etc:/x"], "extends": "base"} for number in range(many)}
+        begun = time.process_time()
+        found = judge_compose("c.yml", {"c.yml": {"services": {**services, "base": GOOD}}}, ImageRules())
+        assert sum(one.rule == "compose-host-mount" for one in found) == many
+        return time.process_time() - begun
+
+    assert taken(2_000) < 40 * max(taken(200), 0.01)
 
 
 @pytest.mark.parametrize(

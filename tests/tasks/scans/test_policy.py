@@ -79,6 +79,22 @@ PLANTED: dict[str, tuple[Content, str]] = {
     ),
     "no limits": ({"compose.yml": SERVICE.replace("    mem_limit: 256m\n", "")}, "compose-no-memory-limit"),
     "public port": ({"compose.yml": SERVICE + "    ports: ['80:80']\n"}, "compose-public-port"),
+    "privileged after a tag": (
+        {"compose.yml": SERVICE, "compose.override.yml": "services: {app: {privileged: !override true}}\n"},
+        "compose-privileged",
+    ),
+    "included": (
+        {"compose.yml": "include: [ops/more.yml]\n" + SERVICE, "ops/more.yml": SERVICE + "    privileged: true\n"},
+        "compose-privileged",
+    ),
+    "extended": (
+        {
+            "compose.yml": SERVICE + "    extends: {file: ops/base.yml, service: base}\n",
+            "ops/base.yml": "services: {base: {pid: host}}\n",
+        },
+        "compose-host-pid",
+    ),
+    "a key of compose's that nobody knows": ({"compose.yml": SERVICE + "    privilegd: true\n"}, "compose-unknown-key"),
     "workflow injection": (
         {".github/workflows/ci.yml": WORKFLOW.replace('"$TITLE"', "${{ github.event.pull_request.title }}")},
         "template-injection",
@@ -105,6 +121,16 @@ PLANTED: dict[str, tuple[Content, str]] = {
 CLEAN: dict[str, Content] = {
     "container": {"Dockerfile": DOCKERFILE},
     "compose": {"compose.yml": SERVICE + "    ports: ['127.0.0.1:80:80']\n"},
+    "compose's own tags": {
+        "compose.yml": SERVICE,
+        "docker-compose.override.yml": "services:\n  db:\n    ports: !reset []\n    privileged: !reset null\n"
+        "  app:\n    volumes: !override\n      - media:/app/media\n    deploy: !override {replicas: 1}\n"
+        "    command: !override serve\nvolumes: {media: {}}\n",
+    },
+    "compose files that include each other": {
+        "compose.yml": "include: [other.yml]\n" + SERVICE,
+        "other.yml": "include: [compose.yml]\n",
+    },
     "workflow": {".github/workflows/ci.yml": WORKFLOW},
     "added column": migrations(CREATE, "op.add_column('a', sa.Column('c', sa.Text))"),
     "first tables with an index": migrations(f"{CREATE}; op.create_index('i', 'a', ['b'])"),
@@ -260,3 +286,35 @@ def test_a_dockerfile_that_nothing_is_built_of_is_left_out_by_name(
 def test_what_ends_a_line_elsewhere_ends_none_of_a_dockerfile(tmp_path: Path) -> None:
     check = scanned(tmp_path, {"Dockerfile": f"FROM a:1.2.3-slim{SHA}\nRUN x\rUSER app\n"})
     assert "container-root" in {one.rule for one in check.findings}
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        ({"compose.yml": "include: [none.yml]\n" + SERVICE}, "none.yml is not there"),
+        ({"compose.yml": "include: [../x.yml]\n" + SERVICE}, "../x.yml is not a file of the commit"),
+        ({"compose.yml": "include: ['{release}/pyproject.yml']\n" + SERVICE}, "is not a folder of the commit"),
+        ({"compose.yml": SERVICE + "    extends: {file: none.yml, service: x}\n"}, "none.yml is not there"),
+        ({"compose.yml": "services: {a: {user: !mine x}}\n"}, "compose.yml is not valid YAML"),
+        ({"compose.yml": "services: {? [a] : {}}\n"}, "compose.yml is not"),
+        ({"compose.yml": "services: {1: {extends: {service: 2}}}\n"}, "that is extended is not there"),
+        ({"compose.yml": "services: &a {b: *a}\n"}, "levels"),
+        ({"compose.yml": "services: [" + "[" * 5_000}, "compose.yml"),
+        ({"compose.yml": "#" * 2_000_001}, "too large to be parsed"),
+        (
+            {
+                "compose.yml": "a0: &a0 [x, x]\n"
+                + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
+            },
+            "values",
+        ),
+    ],
+)
+def test_a_compose_file_that_nobody_can_read_is_no_verdict(tmp_path: Path, files: Content, why: str) -> None:
+    check = scanned(tmp_path, files)
+    assert check.outcome is Outcome.NO_VERDICT and why in check.reason
+
+
+def test_a_finding_names_the_line_of_its_service(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"compose.yml": SERVICE + "  other:\n    privileged: true\n"})
+    assert [(one.file, one.line) for one in check.findings if one.rule == "compose-privileged"] == [("compose.yml", 9)]
