@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from gates.findings import Finding
-from gates.release.sql import UnreadableSql, statements
+from gates.release.sql import UnreadableSql, has_schema, statements
 from gates.release.statements import ORDER, UNKNOWN, Judged, Kind, changes_search_path, created_table, judge
 
 
@@ -60,14 +60,16 @@ def _statements(sql: str) -> list[tuple[Judged, str]]:
     except UnreadableSql as error:
         return [(UNKNOWN, str(error))]
     judged: list[tuple[Judged, str]] = []
-    created: frozenset[str] = frozenset()
+    created: set[str] = set()
+    moved = False
     for one in found:
         result = judge(one, created)
         judged.append((result, one.text if result.known else f"not known to be safe: {one.text}"))
-        if changes_search_path(one):
-            created = frozenset(name for name in created if "." in name)
-        if table := created_table(one):
-            created |= {table}
+        if changes_search_path(one) and not moved:
+            moved, created = True, {name for name in created if has_schema(name)}
+        table = created_table(one)
+        if table and (has_schema(table) or not moved):
+            created.add(table)
     return judged
 
 

@@ -1,15 +1,18 @@
 """A migration's SQL as statements, and each as words: what stands in texts, comments and names is no keyword.
 
-The words are those of sqlglot's tokenizer for PostgreSQL.
+The words are those of sqlglot's tokenizer for PostgreSQL. Where it reads a place otherwise than PostgreSQL (scan.l), the
+SQL counts as unreadable: a statement could hide there (docs/decisions, 0039).
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
+MOST_CHARACTERS = 2_000_000  # of one revision's SQL; sqlglot reads 300,000 and more in a second
 TEXT = "'"  # stands for a text, whatever is in it
 _TEXTS = frozenset(
     {
@@ -30,15 +33,36 @@ class UnreadableSql(ValueError):
 
 
 class _Tokenizer(Postgres.Tokenizer):  # type: ignore[misc]
-    """PostgreSQL's, which reads the rest of every statement, too."""
+    """PostgreSQL's, without keywords: each word is a token of its own, and so is each character of an operator."""
 
     COMMANDS: set[TokenType] = set()
+    KEYWORDS: dict[str, TokenType] = {}
+
+
+_LETTER = "A-Za-z_\\x80-\U0010ffff"
+_SPACE = re.compile(r"[ \t\n\r\f\v]+|--[^\n\r]*|/\*")
+_COMMENT = re.compile(r"/\*|\*/|[^/*]+|[/*]")
+_LEXEME = re.compile(
+    rf"""[eE]'(?:[^'\\]|\\.|'')*+'
+    | (?:[uU]&|[bBnNxX])?'(?:[^']|'')*+'
+    | "(?:[^"]|"")*+"
+    | (?P<quote>\$(?:[{_LETTER}][{_LETTER}0-9]*+)?\$)
+    | [{_LETTER}][{_LETTER}0-9$]*+
+    | [0-9][0-9A-Za-z_.]*+
+    | \$(?=[0-9])
+    | (?!--|/\*)[-+*/<>=~!@\#%^&|`?:;,.()\[\]]""",
+    re.VERBOSE | re.DOTALL,
+)
+_PLAIN = "standard_conforming_strings"
+_PLAINLY = re.compile(rf"set (?:(?:local|session) )?{_PLAIN} ?(?:=|to) ?'?(?:on|true)'?", re.IGNORECASE)
+_OPEN, _CLOSED = ("(", "["), (")", "]")
 
 
 @dataclass(frozen=True)
 class Statement:
     """One statement. `text`: as it is written, on one line. `words`: keywords and plain names in upper case, a quoted
-    name in its double quotes, a text as TEXT, everything else as it is. `texts`: what those texts say, in order.
+    name in its double quotes, a text as TEXT, everything else as it is, an operator as its characters. `texts`: what
+    those texts say, in order.
     """
 
     text: str
@@ -51,14 +75,67 @@ class Statement:
 
 
 def statements(sql: str) -> list[Statement]:
-    """Split at semicolons outside texts, names and comments. Raises UnreadableSql for a text, name or comment that does
-    not end, or a character that is none of SQL's.
+    """Split at semicolons outside texts, names and comments.
+
+    Raises UnreadableSql for what PostgreSQL's own reader would not read, or not in this way: a text, name or comment
+    that does not end, a character that is none of SQL's, psql's commands; for a bracket without its other one; and for
+    more than MOST_CHARACTERS.
     """
+    if len(sql) > MOST_CHARACTERS:
+        raise UnreadableSql(f"{len(sql)} characters of SQL, more than {MOST_CHARACTERS}: nobody judges as much")
     try:
         tokens = _Tokenizer(dialect=Postgres()).tokenize(sql)
     except (SqlglotError, RecursionError) as error:
         raise UnreadableSql(f"cannot be read as SQL: {str(error)[:100]}") from error
-    return [_statement(part, sql) for part in _split(tokens)]
+    _compare(sql, tokens)
+    found = [_statement(part, sql) for part in _split(tokens)]
+    for one in found:
+        _check_brackets(one)
+        _check_setting(one)
+    return found
+
+
+def _compare(sql: str, tokens: Sequence[Token]) -> None:
+    """Raise UnreadableSql at the first token, or place between two, that PostgreSQL would read otherwise."""
+    at, before = 0, ""
+    for token in tokens:
+        end = token.end + 1
+        if _space_end(sql, at, token.start) != token.start or _lexeme_end(sql, token.start) != end:
+            raise UnreadableSql(_where("it cannot be read as PostgreSQL reads it", sql, at))
+        # Texts in a row are one, and the first one's rules of backslashes hold for all.
+        if sql[token.start] == "'" and before in ("e'", "E'"):
+            raise UnreadableSql(_where("a text goes on after E'...'", sql, token.start))
+        at, before = end, sql[token.start : token.start + 2]
+    if _space_end(sql, at, len(sql)) != len(sql):
+        raise UnreadableSql(_where("it cannot be read as PostgreSQL reads it", sql, at))
+
+
+def _where(trouble: str, sql: str, at: int) -> str:
+    line = sql.count("\n", 0, at) + 1
+    return f"line {line}: {trouble}: {' '.join(sql[at : at + 60].split())}"
+
+
+def _space_end(sql: str, at: int, end: int) -> int:
+    """Return where white space and whole comments end that begin at `at`, which is beyond `end` if they are longer."""
+    depth = 0
+    while at < end:
+        found = (_COMMENT if depth else _SPACE).match(sql, at)
+        if found is None:
+            break
+        depth += (found[0] == "/*") - (found[0] == "*/")
+        at = found.end()
+    return -1 if depth else at
+
+
+def _lexeme_end(sql: str, at: int) -> int:
+    """Return where PostgreSQL's token ends that begins at `at`, -1 for none."""
+    found = _LEXEME.match(sql, at)
+    if found is None:
+        return -1
+    if quote := found["quote"]:
+        end = sql.find(quote, found.end())
+        return end + len(quote) if end >= 0 else -1
+    return found.end()
 
 
 def _split(tokens: Sequence[Token]) -> Iterator[list[Token]]:
@@ -76,16 +153,37 @@ def _split(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 def _statement(tokens: Sequence[Token], sql: str) -> Statement:
     written = sql[tokens[0].start : tokens[-1].end + 1]
     texts = tuple(token.text for token in tokens if token.token_type in _TEXTS)
-    return Statement(" ".join(written.split()), tuple(word for token in tokens for word in _words(token)), texts)
+    return Statement(" ".join(written.split()), tuple(_word(token) for token in tokens), texts)
 
 
-def _words(token: Token) -> list[str]:
-    """The tokenizer makes one token of `FOREIGN KEY` and its like."""
+def _word(token: Token) -> str:
     if token.token_type in _TEXTS:
-        return [TEXT]
+        return TEXT
     if token.token_type is TokenType.IDENTIFIER:
-        return ['"' + token.text.replace('"', '""') + '"']
-    return token.text.upper().split()
+        return '"' + token.text.replace('"', '""') + '"'
+    return fold(token.text, str.upper)
+
+
+def fold(name: str, how: Callable[[str], str]) -> str:
+    """Change the case of ASCII letters alone, as PostgreSQL does: `\u212a` is no `k`, and `\xdf` is not `ss`."""
+    return how(name) if name.isascii() else "".join(how(one) if one.isascii() else one for one in name)
+
+
+def _check_brackets(statement: Statement) -> None:
+    depth = 0
+    for word in statement.words:
+        depth += (word in _OPEN) - (word in _CLOSED)
+        if depth < 0:
+            break
+    if depth:
+        raise UnreadableSql(f"a bracket without its other one: {statement.text[:60]}")
+
+
+def _check_setting(statement: Statement) -> None:
+    """Without this setting, which is on by default, a backslash in a plain text means something."""
+    named = [word for word in (*statement.words, *statement.texts) if _PLAIN in word.lower()]
+    if named and not _PLAINLY.fullmatch(statement.text):
+        raise UnreadableSql(f"{_PLAIN} is changed: {statement.text[:60]}")
 
 
 def split_at_commas(words: Sequence[str]) -> list[tuple[str, ...]]:
@@ -93,7 +191,7 @@ def split_at_commas(words: Sequence[str]) -> list[tuple[str, ...]]:
     parts: list[list[str]] = [[]]
     depth = 0
     for word in words:
-        depth += (word in ("(", "[")) - (word in (")", "]"))
+        depth += (word in _OPEN) - (word in _CLOSED)
         if word == "," and depth == 0:
             parts.append([])
         else:
@@ -105,9 +203,9 @@ def outside_brackets(words: Sequence[str]) -> tuple[str, ...]:
     """Return the words that stand in no brackets; the brackets themselves go, too."""
     found, depth = [], 0
     for word in words:
-        if word in ("(", "["):
+        if word in _OPEN:
             depth += 1
-        elif word in (")", "]"):
+        elif word in _CLOSED:
             depth -= 1
         elif depth == 0:
             found.append(word)
@@ -115,18 +213,21 @@ def outside_brackets(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def name_at(words: Sequence[str], index: int) -> tuple[str, int]:
-    """Return the name that begins at `index`, as PostgreSQL compares names, and where it ends. `public.` goes.
+    """Return the name that begins at `index`, as PostgreSQL compares names, and where it ends.
 
     A plain name is folded to lower case, a quoted one is as it stands: `Users` and `"Users"` are two tables.
     """
     parts: list[str] = []
     while index < len(words):
         word = words[index]
-        parts.append(word[1:-1].replace('""', '"') if word.startswith('"') else word.lower())
+        parts.append(word[1:-1].replace('""', '"') if word.startswith('"') else fold(word, str.lower))
         index += 1
         if index >= len(words) or words[index] != ".":
             break
         index += 1
-    if len(parts) > 1 and parts[0] == "public":
-        parts = parts[1:]
     return ".".join(part.replace(".", "..") for part in parts), index
+
+
+def has_schema(name: str) -> bool:
+    """Say whether a name, as `name_at` returns it, says in which schema it lies."""
+    return "." in name.replace("..", "")

@@ -6,6 +6,7 @@ PostgreSQL locks or rewrites is as its documentation says (ALTER TABLE, "Notes";
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,7 +44,6 @@ _MADE = frozenset(
 _HARMLESS = frozenset(
     {
         "COMMENT",
-        "INSERT",
         "GRANT",
         "RESET",
         "SELECT",
@@ -75,7 +75,7 @@ def worse(judged: Sequence[Judged]) -> Judged:
     return max(judged, key=lambda one: (ORDER.index(one.kind), not one.known), default=_EXPAND)
 
 
-def judge(statement: Statement, created: frozenset[str] = frozenset()) -> Judged:
+def judge(statement: Statement, created: AbstractSet[str] = frozenset()) -> Judged:
     """Judge one statement. `created` are tables that did not exist before: nobody uses them yet."""
     words = statement.words
     rule = _RULES.get(words[0])
@@ -85,17 +85,25 @@ def judge(statement: Statement, created: frozenset[str] = frozenset()) -> Judged
 
 
 def created_table(statement: Statement) -> str | None:
-    """Return the table that a statement certainly creates: with IF NOT EXISTS it may be there already."""
+    """Return the table that a statement certainly creates: with IF NOT EXISTS it may be there already. One that goes at
+    the transaction's end leaves its name to another.
+    """
     words = _made(statement.words)
     if statement.words[0] != "CREATE" or words[:1] != ("TABLE",) or words[1:2] == ("IF",):
+        return None
+    if words[-3:] == ("ON", "COMMIT", "DROP") or ("COMMIT", "DROP") in zip(words, words[1:], strict=False):
         return None
     return name_at(words, 1)[0]
 
 
 def changes_search_path(statement: Statement) -> bool:
-    """Say whether names without a schema may mean other tables afterwards."""
+    """Say whether names without a schema may mean other tables afterwards, or at the transaction's end."""
     words = statement.words
-    return ("SET" in words[:1] and "SEARCH_PATH" in words[:3]) or "SET_CONFIG" in words
+    sets = words[0] in ("SET", "RESET") and bool(_PATH & {*words[:3]})
+    return sets or "SET_CONFIG" in words or '"set_config"' in words
+
+
+_PATH = frozenset({"SEARCH_PATH", '"search_path"', "SCHEMA", "ROLE", "AUTHORIZATION", "ALL"})
 
 
 def _made(words: Sequence[str]) -> tuple[str, ...]:
@@ -108,7 +116,7 @@ def _made(words: Sequence[str]) -> tuple[str, ...]:
     return rest
 
 
-def _create(statement: Statement, created: frozenset[str]) -> Judged:
+def _create(statement: Statement, created: AbstractSet[str]) -> Judged:
     rest = _made(statement.words)
     if rest[:1] == ("INDEX",) or rest[:2] == ("UNIQUE", "INDEX"):
         return _create_index(rest, created)
@@ -122,7 +130,7 @@ def _create(statement: Statement, created: frozenset[str]) -> Judged:
     return _EXPAND if rest and rest[0] in _MADE else UNKNOWN
 
 
-def _create_index(rest: tuple[str, ...], created: frozenset[str]) -> Judged:
+def _create_index(rest: tuple[str, ...], created: AbstractSet[str]) -> Judged:
     if "ON" in rest:
         at = rest.index("ON") + 1
         if name_at(rest, at + (rest[at : at + 1] == ("ONLY",)))[0] in created:
@@ -132,31 +140,62 @@ def _create_index(rest: tuple[str, ...], created: frozenset[str]) -> Judged:
     return _EXPAND if rest[1:2] == ("CONCURRENTLY",) else _LOCKING
 
 
-def _drop(statement: Statement, created: frozenset[str]) -> Judged:
+def _drop(statement: Statement, created: AbstractSet[str]) -> Judged:
     words = statement.words
     if words[1:2] != ("INDEX",) or "CASCADE" in words:
         return _CONTRACT
     return _EXPAND if words[2:3] == ("CONCURRENTLY",) else _LOCKING
 
 
-def _unless_concurrently(statement: Statement, created: frozenset[str]) -> Judged:
+def _unless_concurrently(statement: Statement, created: AbstractSet[str]) -> Judged:
     return _EXPAND if "CONCURRENTLY" in statement.words else _LOCKING
 
 
-def _vacuum(statement: Statement, created: frozenset[str]) -> Judged:
+def _vacuum(statement: Statement, created: AbstractSet[str]) -> Judged:
     return _LOCKING if "FULL" in statement.words else UNKNOWN
 
 
-def _update(statement: Statement, created: frozenset[str]) -> Judged:
+def _update(statement: Statement, created: AbstractSet[str]) -> Judged:
     """A value that becomes NULL is lost to old code."""
-    words = outside_brackets(statement.words)
-    setting = words[: words.index("WHERE")] if "WHERE" in words else words
-    pairs = set(zip(setting, setting[1:], strict=False))
-    row = ("SET", "=") in pairs and "NULL" in statement.words  # SET (a, b) = (1, NULL)
-    return _CONTRACT if row or ("=", "NULL") in pairs else _EXPAND
+    return _new_values(statement.words)
 
 
-def _set(statement: Statement, created: frozenset[str]) -> Judged:
+def _new_values(words: Sequence[str]) -> Judged:
+    if _changes_rows_inside(words):
+        return UNKNOWN
+    outside = outside_brackets(words)
+    pairs = set(zip(outside, outside[1:], strict=False))
+    row = ("SET", "=") in pairs and "NULL" in words  # SET (a, b) = (1, NULL)
+    bare = [word for word in _before_where(words) if word != "("]
+    return _CONTRACT if row or ("=", "NULL") in zip(bare, bare[1:], strict=False) else _EXPAND
+
+
+def _before_where(words: Sequence[str]) -> Sequence[str]:
+    depth = 0
+    for index, word in enumerate(words):
+        depth += (word in ("(", "[")) - (word in (")", "]"))
+        if word == "WHERE" and depth == 0:
+            return words[:index]
+    return words
+
+
+def _insert(statement: Statement, created: AbstractSet[str]) -> Judged:
+    """What follows ON CONFLICT DO UPDATE is judged as an UPDATE is."""
+    words = statement.words
+    if _changes_rows_inside(words):
+        return UNKNOWN
+    return _new_values(words[words.index("DO") :]) if "DO" in words else _EXPAND
+
+
+def _changes_rows_inside(words: Sequence[str]) -> bool:
+    """Say whether a statement may hold others that change rows: `WITH gone AS (DELETE ...)`."""
+    return any(one == "(" and other in _CHANGES for one, other in zip(words, words[1:], strict=False))
+
+
+_CHANGES = frozenset({"DELETE", "UPDATE", "MERGE", "INSERT"})
+
+
+def _set(statement: Statement, created: AbstractSet[str]) -> Judged:
     """Without a limit, or with a long one, the migration waits for a lock, and everybody behind it waits, too."""
     words = [word for word in statement.words[1:] if word not in ("SESSION", "LOCAL")]
     if words[:1] != ["LOCK_TIMEOUT"] or words[2:] == ["DEFAULT"]:
@@ -167,7 +206,7 @@ def _set(statement: Statement, created: frozenset[str]) -> Judged:
     return _EXPAND if 0 < most_ms <= MOST_LOCK_TIMEOUT_MS else _LOCKING
 
 
-def _alter(statement: Statement, created: frozenset[str]) -> Judged:
+def _alter(statement: Statement, created: AbstractSet[str]) -> Judged:
     words = statement.words
     if words[1:2] == ("TABLE",):
         return _alter_table(words, created)
@@ -177,7 +216,7 @@ def _alter(statement: Statement, created: frozenset[str]) -> Judged:
     return UNKNOWN
 
 
-def _alter_table(words: tuple[str, ...], created: frozenset[str]) -> Judged:
+def _alter_table(words: tuple[str, ...], created: AbstractSet[str]) -> Judged:
     at = 2
     if words[at : at + 2] == ("IF", "EXISTS"):
         at += 2
@@ -275,7 +314,8 @@ def _names(word: str) -> bool:
 
 def _is_type(words: tuple[str, ...], index: int) -> bool:
     """Say whether a name with brackets is a type's, `::numeric(10, 2)`, or the like of `ARRAY` and `CAST`."""
-    return words[index - 1 : index] in (("::",), ("AS",)) or words[index] in ("CAST", "ARRAY", "ROW", "INTERVAL")
+    cast = words[max(0, index - 2) : index] == (":", ":") or words[index - 1 : index] == ("AS",)
+    return cast or words[index] in ("CAST", "ARRAY", "ROW", "INTERVAL")
 
 
 def _renames(words: tuple[str, ...]) -> Judged:
@@ -300,11 +340,11 @@ _ACTIONS: Mapping[str, Callable[[tuple[str, ...]], Judged]] = {
 }
 
 
-def _locks(statement: Statement, created: frozenset[str]) -> Judged:
+def _locks(statement: Statement, created: AbstractSet[str]) -> Judged:
     return _LOCKING
 
 
-def _takes(statement: Statement, created: frozenset[str]) -> Judged:
+def _takes(statement: Statement, created: AbstractSet[str]) -> Judged:
     return _CONTRACT
 
 
@@ -314,6 +354,7 @@ _RULES: Mapping[str, Callable[[Statement, frozenset[str]], Judged]] = {
     "CREATE": _create,
     "DELETE": _takes,
     "DROP": _drop,
+    "INSERT": _insert,
     "LOCK": _locks,
     "REFRESH": _unless_concurrently,
     "REINDEX": _unless_concurrently,
