@@ -113,7 +113,7 @@ def ci(
                 shares=pipeline.app.shares,
             )
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]
-            migrations = judge_migrations.submit(workspace, refresh)
+            migrations = judge_migrations.submit(pipeline, workspace, refresh)
             past = recall_past(pipeline.app)
             built = None
             if source.signable and image_wanted(pipeline):  # before the scans: one of them looks at the image

@@ -19,6 +19,7 @@ from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from settings.health import Health, with_health
+from settings.migrations import Migrations
 from settings.repository_address import holds_password
 from settings.targets import Target
 from settings.toml_files import SECRET, checked, read_toml
@@ -359,6 +360,8 @@ class Pipeline(_Section):
     coverage: Coverage | None = None
     performance: Performance | None = None
     scans: Scans = Field(default_factory=Scans)
+    # Not dumped when empty, so the digest of the rules is that of a file which lacks it.
+    migrations: Migrations = Field(default_factory=Migrations, exclude_if=lambda table: table == Migrations())
 
     @property
     def digest(self) -> str:

@@ -1,7 +1,7 @@
 """A migration's SQL as statements, and each as words: what stands in texts, comments and names is no keyword.
 
-The words are those of sqlglot's tokenizer for PostgreSQL. Where it reads a place otherwise than PostgreSQL (scan.l), the
-SQL counts as unreadable: a statement could hide there (docs/decisions, 0039).
+The words are those of sqlglot's tokenizer for PostgreSQL. Where it reads a place otherwise than PostgreSQL (scan.l),
+the SQL counts as unreadable: a statement could hide there (docs/decisions, 0039).
 """
 
 import re

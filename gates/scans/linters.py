@@ -187,33 +187,3 @@ def read_squawk(text: str, names: Mapping[str, str], texts: Mapping[str, str]) -
 def _line(text: str, number: int) -> str:
     lines = text.splitlines()
     return lines[number - 1].strip()[:300] if 0 < number <= len(lines) else ""
-
-
-def migrations_in(sql: str, after: str) -> dict[str, str]:
-    """Split `alembic upgrade --sql` into the SQL of each revision, oldest first; only what comes after a revision.
-
-    Raises ReportError if `after` is named and not among them.
-    """
-    parts: dict[str, list[str]] = {}
-    current: list[str] = []
-    for line in sql.splitlines():
-        if line.startswith("-- Running upgrade "):
-            current = parts.setdefault(line.rpartition("->")[2].strip()[:80], [])
-        # Comments could tell squawk to look away.
-        elif not line.lstrip().startswith("--"):
-            current.append(line.replace("squawk-ignore", "squawk_ignore"))
-    if after and after not in parts:
-        raise ReportError(f"[migrations] judged_after names {after[:40]!r}, which is none of the revisions")
-    revisions = list(parts)
-    kept = revisions[revisions.index(after) + 1 :] if after else revisions
-    return {revision: _within(parts[revision]) for revision in kept}
-
-
-def _within(lines: list[str]) -> str:
-    """Return a revision's statements without the transaction around them; one that it ends by itself stays."""
-    body = [line for line in lines if line.strip()]
-    while body and body[0].strip().upper() == "BEGIN;":
-        body.pop(0)
-    while body and body[-1].strip().upper() in ("BEGIN;", "COMMIT;"):
-        body.pop()
-    return "\n".join(body) + "\n"

@@ -46,7 +46,7 @@ def scan_policy(subject: Subject, policy: Policy | None = None) -> Check:
             "Dockerfiles": lambda: _dockerfiles(subject, rules),
             "compose files": lambda: _compose_files(subject, rules),
             "workflow files": lambda: _workflows(subject, files),
-            "migrations": lambda: judge_migrations(subject, files, rules.migrations, TOOL_TIMEOUT_S),
+            "migrations": lambda: judge_migrations(subject, rules.migrations, TOOL_TIMEOUT_S),
         },
     )
     findings, notes = apply_allowed(check.findings, (*rules.allow, *subject.pipeline.scans.allow))
@@ -154,7 +154,9 @@ def _reads(subject: Subject) -> Reads:
     image, programs = subject.pipeline.image, (our_program("zizmor"), our_program("squawk"))
     files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
     allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
-    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs, images_run())
+    load, migrate = subject.pipeline.performance, subject.pipeline.run.migrate
+    told = (subject.pipeline.migrations.model_dump(), migrate, load and load.environment, images_run())
+    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs, told)
     return Reads(list(subject.workspace.source.files), parts)
 
 

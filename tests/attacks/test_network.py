@@ -8,7 +8,7 @@ import sys
 import tarfile
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
@@ -27,11 +27,11 @@ from tasks.build.bundle import run_build_step
 from tasks.checks.quality import look
 from tasks.checks.suites import look_at_suite
 from tasks.load.programs import prepared
-from tasks.scans.migrations import alembic_sql
+from tasks.scans.revisions import read_revisions
 from tasks.source.git import Source
 from tasks.source.node_packages import node_packages
 from tasks.source.workspace import Workspace
-from tests.tasks.small_app import FEWER_PLUGINS, PYTEST
+from tests.tasks.small_app import FEWER_PLUGINS, PYTEST, pipeline
 
 pytestmark = pytest.mark.skipif(sandbox.available() is not Isolation.NAMESPACES, reason="promised with namespaces only")
 
@@ -218,7 +218,9 @@ def migrations(stranger: Stranger) -> str:
         "migrations/env.py": AS_A_PROGRAM.replace("sys.exit(", "assert not ("),
         "migrations/versions/.keep": "",
     }
-    alembic_sql(stranger.workspace(files), "migrations", ".")
+    workspace = stranger.workspace(files)
+    named = replace(workspace, source=replace(workspace.source, files=dict.fromkeys(files, "")))
+    read_revisions(pipeline({}), named, "migrations")
     return ""
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from gates.findings import Severity, fingerprint
-from gates.scans.linters import SQUAWK, SQUAWK_IGNORED, migrations_in, read_hadolint, read_squawk, read_zizmor
+from gates.scans.linters import SQUAWK, SQUAWK_IGNORED, read_hadolint, read_squawk, read_zizmor
 from gates.scans.outcome import ReportError
 
 HINT = {"code": "DL3007", "file": "/t/Dockerfile", "level": "warning", "line": 1, "message": "m", "column": 1}
@@ -266,59 +266,3 @@ def test_an_audit_has_a_name_and_a_place(change: dict[str, object], good: bool) 
     else:
         with pytest.raises(ReportError, match="zizmor left no report that can be trusted"):
             read_zizmor(output, FILES)
-
-
-SQL = """BEGIN;
-
-CREATE TABLE alembic_version (x int);
--- Running upgrade  -> 0001
-CREATE TABLE a (b int); -- squawk-ignore ban-drop-table
--- squawk-ignore-file
-COMMIT;
-
-BEGIN;
-
--- Running upgrade 0001 -> 0002
-ALTER TABLE a ADD c int;
-COMMIT;
-CREATE INDEX CONCURRENTLY i ON a (c);
-BEGIN;
-UPDATE alembic_version SET version_num='0002';
-COMMIT;
-"""
-
-
-def test_each_migration_by_itself_without_the_transaction_around_it() -> None:
-    found = migrations_in(SQL, "")
-    assert list(found) == ["0001", "0002"]
-    assert found["0001"] == "CREATE TABLE a (b int); -- squawk_ignore ban-drop-table\n"
-    assert found["0002"].startswith("ALTER") and found["0002"].count("COMMIT") == 1
-    assert found["0002"].endswith("'0002';\n")
-
-
-def test_only_what_comes_after_a_revision() -> None:
-    assert list(migrations_in(SQL, "0001")) == ["0002"]
-    assert migrations_in(SQL, "0002") == {}
-    with pytest.raises(ReportError, match="judged_after"):
-        migrations_in(SQL, "0003")
-
-
-def test_a_revision_that_is_not_there_is_named_in_short() -> None:
-    with pytest.raises(ReportError) as refused:
-        migrations_in(SQL, "x" * 41)
-    assert str(refused.value) == f"[migrations] judged_after names '{'x' * 40}', which is none of the revisions"
-    long = "-- Running upgrade  -> " + "r" * 81
-    assert list(migrations_in(long, "")) == ["r" * 80]
-
-
-def test_only_a_transaction_at_the_ends_is_taken_away() -> None:
-    text = "-- Running upgrade  -> 1\n\n begin;\nBEGIN;\nA;\n\nCOMMIT;\nB;\ncommit;\nBEGIN;\n\n"
-    assert migrations_in(text, "") == {"1": "A;\nCOMMIT;\nB;\n"}
-    assert migrations_in("-- Running upgrade  -> 1\nBEGIN;\nCOMMIT;\n", "") == {"1": "\n"}
-    assert migrations_in("-- Running upgrade  -> 1\nCOMMIT;\nA;\n", "") == {"1": "COMMIT;\nA;\n"}
-    assert migrations_in("-- Running upgrade  -> 1\n", "") == {"1": "\n"}
-
-
-def test_comments_in_front_of_and_behind_statements_cannot_make_squawk_look_away() -> None:
-    text = "-- Running upgrade  -> 1\n  -- squawk-ignore-file\nA; -- squawk-ignore x\n"
-    assert migrations_in(text, "") == {"1": "A; -- squawk_ignore x\n"}

@@ -16,10 +16,14 @@ from tests.tasks.scans import test_policy as policy
 from tests.tasks.scans.commits import Files, commit, program, subject_of
 
 
-def judged(tmp_path: Path, files: Files) -> list[Kind]:
+def judged_steps(tmp_path: Path, files: Files) -> tuple[Step, ...]:
     commit(tmp_path / "app", {**policy.BASE, **files})
     subject = subject_of(tmp_path / "app", tmp_path / "work", environment=Path(sys.prefix))
-    return [step.kind for step in migrations.judge_steps(subject.workspace)]
+    return migrations.judge_steps(subject.pipeline, subject.workspace)
+
+
+def judged(tmp_path: Path, files: Files) -> list[Kind]:
+    return [step.kind for step in judged_steps(tmp_path, files)]
 
 
 def test_each_revision_is_judged_in_order(tmp_path: Path) -> None:
@@ -33,7 +37,7 @@ def test_what_was_judged_is_recalled_for_what_means_the_same(
     monkeypatch.setattr(migrations, "get_run_logger", lambda: logging.getLogger())
     looked: list[str] = []
     steps = (Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a"),)
-    monkeypatch.setattr(migrations, "judge_steps", lambda workspace: looked.append(workspace.source.branch) or steps)
+    monkeypatch.setattr(migrations, "judge_steps", lambda _, workspace: looked.append(workspace.source.branch) or steps)
 
     def judge(files: Files, branch: str = "main", refresh: bool = False) -> int:
         """Return how often somebody really looked by now."""
@@ -41,7 +45,10 @@ def test_what_was_judged_is_recalled_for_what_means_the_same(
         commit(at / "app", files)
         subject = subject_of(at / "app", at / "work", environment=Path(sys.prefix))
         source = replace(subject.workspace.source, branch=branch)
-        assert migrations.judge_migrations.fn(replace(subject.workspace, source=source), refresh) == steps
+        assert (
+            migrations.judge_migrations.fn(subject.pipeline, replace(subject.workspace, source=source), refresh)
+            == steps
+        )
         return len(looked)
 
     files = {**policy.BASE, **policy.migrations(policy.CREATE)}
@@ -58,9 +65,53 @@ def test_what_was_judged_is_recalled_for_what_means_the_same(
     assert judge(changed) == 5
 
 
-def test_a_revision_that_cannot_be_written_down_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match="broken"):
-        judged(tmp_path, policy.migrations("raise ValueError('broken')"))
+def test_a_revision_that_cannot_be_written_down_is_not_called_safe_and_hides_no_other(tmp_path: Path) -> None:
+    bodies = (policy.CREATE, "raise ValueError('broken')", "op.add_column('a', sa.Column('c', sa.Text))")
+    steps = judged_steps(tmp_path, policy.migrations(*bodies))
+    assert [step.kind for step in steps] == [Kind.EXPAND, Kind.CONTRACT, Kind.EXPAND]
+    assert "not known to be safe: ValueError: broken" in steps[1].reason
+
+
+def test_nobody_has_judged_what_cannot_be_run_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="alembic made no SQL without a database .*no such thing"):
+        judged(tmp_path, {**policy.migrations(policy.CREATE), "migrations/env.py": "raise OSError('no such thing')"})
+
+
+def test_an_app_without_migrations_has_none_to_judge(tmp_path: Path) -> None:
+    assert judged(tmp_path, {}) == []
+
+
+MERGE = """revision = "{0}"
+down_revision = {1}
+{2}
+from alembic import op
+import sqlalchemy as sa
+def upgrade():
+    {3}
+"""
+
+
+def revision(name: str, after: str, body: str = "pass", more: str = "") -> tuple[str, str]:
+    return f"migrations/versions/{name}.py", MERGE.format(name, after, more, body)
+
+
+def test_branches_and_merges_take_nothing_away(tmp_path: Path) -> None:
+    files = {
+        **policy.migrations(),
+        **dict(
+            [
+                revision("a", "None", policy.CREATE),
+                revision("b", '"a"', "op.add_column('a', sa.Column('x', sa.Text))"),
+                revision("c", '"a"', "op.add_column('a', sa.Column('y', sa.Text))", 'branch_labels = ("side",)'),
+                revision("d", '("b", "c")'),
+                revision("e", "None", "op.create_table('other', sa.Column('id', sa.Integer))", 'depends_on = "d"'),
+                revision("f", '"e"', "op.drop_table('other')"),
+                revision("g", '"d"'),
+            ]
+        ),
+    }
+    kinds = {step.revision: step.kind for step in judged_steps(tmp_path, files)}
+    assert kinds == {**dict.fromkeys("abcdeg", Kind.EXPAND), "f": Kind.CONTRACT}
 
 
 def test_a_squawk_that_sees_nothing_has_judged_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

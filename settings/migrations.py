@@ -1,0 +1,37 @@
+"""The table `[migrations]` of pipeline.toml: with which tool the app changes its database's schema."""
+
+from pathlib import PurePosixPath
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Migrations(BaseModel):
+    """Without this section the tool is found by its files where the commit has exactly one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["alembic", "django", "sql", "none"] | None = None
+    """`alembic` (Flask-Migrate, too), `django`, `sql` (a folder of numbered files of SQL). `none`: the app has no
+    migrations, or none that anybody should judge.
+    """
+    config: str = Field("", max_length=300)
+    """Where the tool is set up, a path in the app's repository: `alembic.ini`, a `pyproject.toml` with
+    `[tool.alembic]`, `manage.py`, the folder of SQL files.
+    """
+
+    @field_validator("config")
+    @classmethod
+    def _lies_in_the_repository(cls, config: str) -> str:
+        path = PurePosixPath(config)
+        if path.is_absolute() or ".." in path.parts or "\0" in config:
+            raise ValueError("expected a path in the app's repository, without `..`")
+        return str(path) if config else ""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if self.config and self.kind in (None, "none"):
+            raise ValueError("config: say of which kind: kind = alembic, django or sql")
+        if self.kind == "sql" and not self.config:
+            raise ValueError("kind = sql: expected config, the folder of SQL files")
+        return self

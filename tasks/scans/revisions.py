@@ -1,0 +1,252 @@
+"""The SQL of each revision of the app's migrations, as its own tool writes it down: in the sandbox, with what it needs.
+
+Alembic writes it without a database. What it cannot write so runs on an empty database of its own, thrown away after,
+and is written down there; so does Django.
+"""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gates.release.migration_tools import (
+    NUMBERED_SQL,
+    TOLD_BY,
+    MigrationTool,
+    ToolKind,
+    choose_tool,
+)
+from gates.scans.outcome import ReportError
+from host.errors import SlipwayError, ToolError
+from host.files import remove_tree
+from settings.pipeline import Pipeline
+from tasks.checks import inside
+from tasks.scans.files import LARGEST_TEXT_BYTES
+from tasks.scans.tools import as_report, parse_json, read_output
+from tasks.source.databases import fresh_database
+from tasks.source.workspace import Workspace
+
+TOLD_TIMEOUT_S = 60
+REPLAY_TIMEOUT_S = 300
+LARGEST_TOLD_BYTES = 20_000_000
+# Nothing listens there: SQL is made without a database.
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+# Lines by which dbmate, goose and sql-migrate part a file in a way there and a way back.
+_PARTS = re.compile(r"^--[ \t]*(?:migrate:|\+goose[ \t]+|\+migrate[ \t]+)(up|down)\b", re.MULTILINE | re.IGNORECASE)
+_DOWN_FILE = re.compile(r"[.\-_](?:down|rollback|undo|revert)\.sql$|(?:^|/)[Uu]\d+[^/]*\.sql$", re.IGNORECASE)
+
+
+class Revision(BaseModel):
+    """One revision: its statements in order, and why they are not all of them ("" when they are)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revision: str = Field(min_length=1, max_length=300)
+    sql: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.revision[:80]
+
+    @property
+    def text(self) -> str:
+        """Return all of it. A statement that ends with a comment does not swallow the next; no comment is squawk's."""
+        whole = "\n".join(one.rstrip() + ("\n;" if "--" in one.rpartition("\n")[2] else "") for one in self.sql)
+        return whole.replace("squawk-ignore", "squawk_ignore") + "\n"
+
+
+class _Told(BaseModel):
+    """What the programs of tasks/checks/inside tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    revisions: tuple[Revision, ...]
+    known: tuple[str, ...]
+    ended: str
+
+
+def find_tool(pipeline: Pipeline, workspace: Workspace, name: str) -> MigrationTool:
+    """Return the app's tool. Raises ReportError, with the next move, if nobody can judge what it does."""
+    source, table = workspace.source, pipeline.migrations
+    names = sorted(source.files)
+    told = [name for name in names if name.rpartition("/")[2] in TOLD_BY]
+    texts = _texts(workspace, name, told) if told and table.kind not in ("sql", "none") else {}
+    kind = ToolKind(table.kind) if table.kind else None
+    chosen = choose_tool(kind, table.config, names, texts, pipeline.run.migrate)
+    if isinstance(chosen, str):
+        raise ReportError(chosen)
+    return chosen
+
+
+def read_revisions(pipeline: Pipeline, workspace: Workspace, name: str) -> list[Revision]:
+    """Return every revision, oldest first; none of an app without migrations. `name` is the check that it is for.
+
+    Raises ReportError if nobody can judge what the app's tool does, ToolError if it cannot be run.
+    """
+    tool = find_tool(pipeline, workspace, name)
+    if tool.kind is ToolKind.NONE:
+        return []
+    if tool.kind is ToolKind.SQL:
+        return _sql_files(workspace, name, tool.config)
+    return _Reader(pipeline, workspace, name, tool).read()
+
+
+def _texts(workspace: Workspace, name: str, files: Sequence[str]) -> dict[str, str]:
+    """Return files of the commit. A link, or one that is too large, is as an empty one."""
+    folder = workspace.root / name / "texts"
+    remove_tree(folder)
+    tree = workspace.source.lay_out(folder, os.geteuid(), files)
+    found = dict.fromkeys(files, "")
+    for file in files:
+        path = tree / file
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST_TEXT_BYTES:
+            found[file] = path.read_text(encoding="utf-8", errors="replace")
+    return found
+
+
+def _sql_files(workspace: Workspace, name: str, folder: str) -> list[Revision]:
+    """Return a folder's numbered files, in the order of their numbers."""
+    below = "" if folder == "." else f"{folder}/"
+    files = [file for file in workspace.source.files if file.startswith(below) and NUMBERED_SQL.search(file)]
+    files = sorted((file for file in files if not _DOWN_FILE.search(file)), key=_by_number)
+    found = []
+    for file, text in _texts(workspace, name, files).items():
+        trouble = "" if text.strip() else "no text, or too large to be read"
+        found.append(Revision(revision=file[len(below) :][-80:], sql=(_way_there(text),), trouble=trouble))
+    return found
+
+
+def _way_there(text: str) -> str:
+    """Return a file without its parts that take the migration back; all of a file that does not say which those are."""
+    marks = list(_PARTS.finditer(text))
+    if not any(mark[1].lower() == "up" for mark in marks):
+        return text
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    parts = [text[mark.start() : end] for mark, end in zip(marks, ends, strict=True) if mark[1].lower() == "up"]
+    return text[: marks[0].start()] + "".join(parts)
+
+
+def _by_number(file: str) -> tuple[int, str]:
+    digits = re.search(r"[0-9]+", file.rpartition("/")[2])
+    return (int(digits[0][:40]) if digits else 0, file)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    pipeline: Pipeline
+    workspace: Workspace
+    name: str
+    tool: MigrationTool
+
+    def read(self) -> list[Revision]:
+        if self.tool.kind is ToolKind.DJANGO:
+            return self._all(self._replayed())
+        try:
+            told = self._alembic("offline", {"DATABASE_URL": NO_DATABASE}, TOLD_TIMEOUT_S)
+        except ToolError as error:
+            told = _nothing(error)
+        trouble = told.ended or next((f"{one.name}: {one.trouble}" for one in told.revisions if one.trouble), "")
+        return self._all(self._better(told, trouble) if trouble else told)
+
+    def _better(self, told: _Told, trouble: str) -> _Told:
+        """Take what cannot be told without a database as it runs on an empty one."""
+        try:
+            replayed = self._replayed()
+        except SlipwayError as error:
+            if not told.ended:
+                return told
+            raise ToolError(
+                f"alembic made no SQL without a database ({trouble[:200]}), nor on an empty one ({str(error)[:200]}); "
+                "let env.py heed context.is_offline_mode()"
+            ) from error
+        if told.ended:
+            return replayed
+        better = {one.revision: one for one in replayed.revisions}
+        revisions = tuple(better.get(one.revision, one) if one.trouble else one for one in told.revisions)
+        return told.model_copy(update={"revisions": revisions})
+
+    def _all(self, told: _Told) -> list[Revision]:
+        missing = set(told.known) - {one.revision for one in told.revisions}
+        if missing:
+            count = len(told.known)
+            raise ReportError(
+                f"{self.tool.kind} wrote down {count - len(missing)} of {count} revisions, not {min(missing)[:40]}"
+            )
+        return list(told.revisions)
+
+    def _replayed(self) -> _Told:
+        """Run all migrations on an empty database. Raises ToolError if that does not come to its end."""
+        with fresh_database(f"{self.name}-migrations", True) as (url, visible):
+            env = {"DATABASE_URL": url}
+            if self.tool.kind is ToolKind.DJANGO:
+                script, file = "slipway_django.py", self.tool.config.rpartition("/")[2]
+                told = self._run(script, (file,), env, REPLAY_TIMEOUT_S, self.tool.folder, visible)
+            else:
+                told = self._alembic("online", env, REPLAY_TIMEOUT_S, visible)
+        if told.ended:
+            last = told.revisions[-1].name if told.revisions else "the first"
+            raise ToolError(f"the migrations do not run on an empty database (at {last}): {told.ended}")
+        return told
+
+    def _alembic(self, mode: str, env: Mapping[str, str], timeout_s: float, visible: tuple[Path, ...] = ()) -> _Told:
+        script = "slipway_alembic.py"
+        if self.tool.by_the_app:
+            return self._run(script, ("program", *self._command(mode)), env, timeout_s, ".", visible)
+        return self._run(script, (mode, *self._configuration()), env, timeout_s, self.tool.folder, visible)
+
+    def _run(
+        self,
+        script: str,
+        words: Sequence[str],
+        env: Mapping[str, str],
+        timeout_s: float,
+        directory: str,
+        visible: tuple[Path, ...],
+    ) -> _Told:
+        """Run one of our scripts with the app's Python. The settings of a load test are there: it may not start
+        without.
+        """
+        # The app's folder comes after its tool, which a folder of that name could hide.
+        text = "import sys; sys.path.pop(0)\n" + Path(inside.__file__).with_name(script).read_text(encoding="utf-8")
+        out = self.workspace.scratch(self.name) / "revisions.json"
+        out.unlink(missing_ok=True)
+        load = self.pipeline.performance
+        done = self.workspace.run(
+            self.name,
+            self.workspace.argv(("python", "-u", "-c", text, str(out), *words)),
+            {**(load.environment if load else {}), **env, "PYTHONDONTWRITEBYTECODE": "1"},
+            timeout_s,
+            read_only=visible,
+            directory=directory,
+        )
+        tool = str(self.tool.kind)
+        if done.failed:
+            last = (done.output.strip().splitlines() or ["it said nothing"])[-1][:200]
+            raise ToolError(f"{tool}: {done.how}: {last}")
+        return as_report(_Told, parse_json(read_output(out, tool, LARGEST_TOLD_BYTES), done), tool)
+
+    def _configuration(self) -> tuple[str, str]:
+        """Return the .ini and the .toml, as alembic's own program takes both of a folder."""
+        file = self.tool.config.rpartition("/")[2]
+        beside = self.tool.config[: -len(file)] + "pyproject.toml" in self.workspace.source.files
+        return ("", file) if file == "pyproject.toml" else (file, "pyproject.toml" if beside else "")
+
+    def _command(self, mode: str) -> tuple[str, ...]:
+        """Return the app's own `flask db upgrade` as a module and its words."""
+        words = self.pipeline.run.migrate or ()
+        if words[:2] == ("python", "-m"):
+            words = words[2:]
+        if words[:1] != ("flask",) or words[-2:] != ("db", "upgrade"):
+            raise ToolError(
+                f"{self.tool.config} has no script_location, as Flask-Migrate writes it: expected [run] migrate = "
+                '["python", "-m", "flask", ..., "db", "upgrade"], which knows the place'
+            )
+        return (*words, "--sql") if mode == "offline" else words
+
+
+def _nothing(error: ToolError) -> _Told:
+    return _Told(revisions=(), known=(), ended=str(error))
