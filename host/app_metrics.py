@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from host.errors import ToolError
 from host.http import TooLarge, local_client, read_at_most
+from host.prometheus_text import metric_families
 
 TIMEOUT_S = 5.0
 LONGEST_PAGE = 8_000_000
@@ -24,7 +24,7 @@ def read_histogram(
     page = _page(base_url + path, through, headers or {})
     found: dict[float, float] = {}
     try:
-        for family in text_string_to_metric_families(page):
+        for family in metric_families(page):
             for sample in family.samples:
                 if sample.name == f"{name}_bucket":
                     bound = float(sample.labels["le"])

@@ -116,9 +116,10 @@ class Journal:
                     raise JournalError(f"{self.file}: cannot write: {error}") from error
                 self.reserve.unlink(missing_ok=True)
                 self._write_last_resort(line, length)
+            entry = _entry(body)
             if noted:  # else the head stays the proof of what was lost
-                write_head(self.head, Head(body["seq"], body["hash"]))
-            return _entry(body)
+                write_head(self.head, Head(entry.seq, entry.hash))
+            return entry
 
     def _write_last_resort(self, line: bytes, length: int) -> None:
         try:

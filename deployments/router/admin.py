@@ -1,6 +1,7 @@
 """What a running Envoy says of itself over its admin socket. Reads only."""
 
 import json
+import math
 import re
 import ssl
 from collections.abc import Iterator
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from prometheus_client.parser import text_string_to_metric_families
 
 from deployments.router.bootstrap import CERTIFICATE
 from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
@@ -17,6 +17,7 @@ from gates.release.analysis import SlotCounters
 from host.errors import RouterError
 from host.http import TooLarge, local_client, read_at_most
 from host.ports import Endpoints
+from host.prometheus_text import metric_families
 from host.wait import wait_for
 
 ANSWER_TIMEOUT_S = 10.0
@@ -90,7 +91,7 @@ class Admin:
         with self._asking():
             text = self._get("/stats/prometheus", filter=SLOT_STATS)
             found = {slot: _Tally() for slot in self.running()}
-            for family in text_string_to_metric_families(text):
+            for family in metric_families(text):
                 for sample in family.samples:
                     slot = sample.labels.get("envoy_cluster_name", "")
                     if slot in found:
@@ -109,14 +110,14 @@ class Admin:
             stats = self._stats(f"^{name}$")
             if name not in stats:
                 raise RouterError(f"router: no slot {slot!r} in its configuration; drain a slot before removing it")
-            return int(stats[name])
+            return _count(stats[name])
 
     def serving(self) -> tuple[int, int]:
         """Return how many requests and how many connections of the public it has now."""
         names = [f"http.{STAT_PREFIX}.downstream_{what}_active" for what in ("rq", "cx")]
         with self._asking():
             stats = self._stats("^(" + "|".join(map(re.escape, names)) + ")$")
-            requests, connections = (int(stats.get(name, "0")) for name in names)
+            requests, connections = (_count(stats.get(name, "0")) for name in names)
             return requests, connections
 
     def leave(self) -> None:
@@ -174,13 +175,20 @@ def wait_until_live(admin: Admin, deadline_s: float) -> None:
 
 def _status(stats: dict[str, str], root: str) -> FileStatus:
     def count(name: str) -> int:
-        return int(stats.get(f"{root}.{name}", "0"))
+        return _count(stats.get(f"{root}.{name}", "0"))
 
     return FileStatus(
         version=stats.get(f"{root}.version_text", "").strip('"'),
         accepted=count("update_success"),
         refused=count("update_rejected") + count("update_failure"),
     )
+
+
+def _count(value: str | float) -> int:
+    """Return a number of things. Raises ValueError or OverflowError for what is none: below 0, NaN, without end."""
+    if (number := int(value)) < 0:
+        raise ValueError(f"{number} is no number of things")
+    return number
 
 
 class _Tally:
@@ -193,12 +201,15 @@ class _Tally:
 
     def add(self, name: str, labels: dict[str, str], value: float) -> None:
         if "envoy_response_code_class" in labels:
-            self.responses[f"{labels['envoy_response_code_class']}xx"] = int(value)
+            self.responses[f"{labels['envoy_response_code_class']}xx"] = _count(value)
         elif "le" in labels:
-            self.buckets[float(labels["le"])] = int(value)
+            bound = float(labels["le"])
+            if math.isnan(bound):
+                raise ValueError(f"{name}: a bucket without a bound")
+            self.buckets[bound] = _count(value)
         else:
             # The parser appends "_total" to the names of counters, as OpenMetrics does and Envoy does not.
-            self.plain[name.removesuffix("_total")] = int(value)
+            self.plain[name.removesuffix("_total")] = _count(value)
 
     def counters(self) -> SlotCounters:
         return SlotCounters(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
 
 MOST_ALERTS = 200
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
@@ -70,9 +70,16 @@ class _Alert(_Part):
     fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8,64}$")]
 
 
+def _few(alerts: object) -> object:
+    """Refuse too many before each is looked at: a body of nothing but mistakes would have seconds' worth of them."""
+    if isinstance(alerts, list) and len(alerts) > MOST_ALERTS:
+        raise ValueError(f"{len(alerts)} alerts, expected at most {MOST_ALERTS}")
+    return alerts
+
+
 class _Body(_Part):
     version: Literal["4"]
-    alerts: tuple[_Alert, ...] = Field(max_length=MOST_ALERTS)
+    alerts: Annotated[tuple[_Alert, ...], BeforeValidator(_few)]
 
 
 def read_alerts(body: bytes, environments: Collection[str]) -> tuple[Fired, ...]:
@@ -82,7 +89,10 @@ def read_alerts(body: bytes, environments: Collection[str]) -> tuple[Fired, ...]
     except ValidationError as error:
         first = error.errors()[0]
         raise Malformed(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from error
-    return tuple(_fired(one, environments) for one in seen.alerts)
+    try:
+        return tuple(_fired(one, environments) for one in seen.alerts)
+    except OverflowError as error:
+        raise Malformed("alerts: startsAt: a time that no clock shows") from error
 
 
 def _fired(one: _Alert, environments: Collection[str]) -> Fired:

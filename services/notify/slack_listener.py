@@ -82,6 +82,7 @@ class Listener:
         """Judge one press, answer the run when it holds, and reply to the person who pressed."""
         reply = handle_button(payload, self.settings, self.outbox, self.prefect, read_approvers())
         if reply is None:
+            log.info("ignored", kind=str(payload.get("type"))[:40])
             return
         log.info("press", user=reply.user, taken=reply.taken, said=reply.text)
         try:

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deployments.router.admin import Admin, FileStatus, connect
 from gates.release.analysis import SlotCounters
@@ -97,9 +100,17 @@ HOSTILE = {
     "running": ["[]", "null", "not JSON", '{"cluster_statuses": [{}]}', '{"cluster_statuses": 5}', "{" * 2000]
     + ['{"cluster_statuses": [{"name": "blue", "host_statuses": [{}]}]}'],
     "status": ["cluster_manager.cds.update_success: many"],
-    "active": ["cluster.blue.upstream_rq_active: ", "cluster.blue.upstream_rq_active: NaN"],
+    "active": ["cluster.blue.upstream_rq_active: ", "cluster.blue.upstream_rq_active: NaN"]
+    + ["cluster.blue.upstream_rq_active: -1", "cluster.blue.upstream_rq_active: " + "9" * 5000],
     "serving": ["http.edge.downstream_rq_active: -"],
-    "counters": ["envoy_cluster_upstream_rq_xx{", 'envoy_cluster_upstream_rq_active{envoy_cluster_name="blue"} +Inf'],
+    "counters": [
+        'envoy_cluster_upstream_rq_active{envoy_cluster_name="blue"} -1',
+        'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="blue",le="NaN"} 1',
+        'envoy_cluster_upstream_rq_time_bucket{envoy_cluster_name="blue",le="x"} 1',
+        'envoy_cluster_upstream_rq_xx{envoy_response_code_class="5",envoy_cluster_name="blue"} NaN',
+        "envoy_cluster_upstream_rq_xx{",
+        'envoy_cluster_upstream_rq_active{envoy_cluster_name="blue"} +Inf',
+    ],
 }
 
 
@@ -138,3 +149,58 @@ def test_a_router_that_was_taken_over_stops_nobody(body: bytes, tmp_path: Path) 
             if ask is asked.running or len(body) > 1_000_000:
                 with pytest.raises(RouterError, match="no usable answer"):
                     ask()
+
+
+def garbled(text: str) -> st.SearchStrategy[str]:
+    """Return texts that are nearly this one: some of its lines, with a part of them replaced by anything."""
+    odd = st.text(max_size=12) | st.sampled_from(
+        ["NaN", "+Inf", "-1", "1e400", "9" * 5000, "{", '"', "\\", "\0", "null", "[]"]
+    )
+    lines = text.splitlines(keepends=True)
+
+    def spoiled(drawn: tuple[list[str], int, int, str]) -> str:
+        kept, at, length, by = drawn
+        whole = "".join(kept)
+        at = at % (len(whole) + 1)
+        return whole[:at] + by + whole[at + length :]
+
+    return st.tuples(st.lists(st.sampled_from(lines), max_size=8), st.integers(0, 5000), st.integers(0, 40), odd).map(
+        spoiled
+    )
+
+
+ANY = st.binary(max_size=200).map(lambda raw: raw.decode(errors="surrogateescape").encode("utf-8", "replace").decode())
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["blue", "127.0.0.1"]),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(
+        st.sampled_from(["cluster_statuses", "name", "host_statuses", "address", "socket_address", "port_value"]),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+).map(json.dumps)
+
+
+@pytest.mark.fuzz
+@given(
+    stats=garbled(STATS) | ANY,
+    clusters=st.just(CLUSTERS) | garbled(CLUSTERS) | JSON | ANY,
+    prometheus=garbled(PROMETHEUS) | ANY,
+)
+def test_whatever_the_socket_answers_only_a_router_error_comes_of_it(
+    stats: str, clusters: str, prometheus: str
+) -> None:
+    asked = admin({"/stats": stats, "/clusters": clusters, "/stats/prometheus": prometheus, "/ready": stats})
+    for ask in (*ASKED.values(), Admin.version, Admin.exported, Admin.ready):
+        with suppress(RouterError):
+            ask(asked)
+    with suppress(RouterError):
+        for counters in asked.counters().values():
+            assert counters.connect_failures >= 0 and counters.active >= 0
+            assert all(count >= 0 for count in counters.responses.values())

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gates.notify.alertmanager import Malformed, read_alerts, runbook_link
 
@@ -76,3 +78,45 @@ def test_malformed_is_refused(raw: bytes) -> None:
 )
 def test_a_runbook_is_an_address_or_a_place_in_ours(runbook: str, base: str, link: str) -> None:
     assert runbook_link(runbook, base) == link
+
+
+@pytest.mark.parametrize("starts", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_no_clock_shows_is_refused(starts: str) -> None:
+    with pytest.raises(Malformed, match="startsAt"):
+        read_alerts(body({**ALERT, "startsAt": starts}), ["production"])
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.datetimes().map(str),
+    lambda inner: st.lists(inner, max_size=2)
+    | st.dictionaries(st.sampled_from([*ALERT, "alertname"]), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.fuzz
+@given(
+    changes=st.dictionaries(st.sampled_from([*ALERT]), VALUES, max_size=3),
+    labels=st.dictionaries(st.sampled_from(["alertname", "environment", "severity", "digest"]), VALUES, max_size=3),
+)
+def test_any_alert_is_read_or_refused(changes: dict[str, Any], labels: dict[str, Any]) -> None:
+    changed = {**ALERT, "labels": {**ALERT["labels"], **labels}, **changes}  # type: ignore[dict-item]
+    try:
+        (one,) = read_alerts(body(changed), ["production"])
+    except Malformed as error:
+        assert len(str(error)) <= 300
+        return
+    assert one.environment in ("", "production") and one.mark and "\n" not in one.summary
+    assert not set(runbook_link(one.runbook, BASE)) & set(" <>|\n")
+
+
+@pytest.mark.fuzz
+@given(st.binary(max_size=300))
+def test_any_bytes_are_refused(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        read_alerts(raw, ["production"])
+
+
+def test_what_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(Malformed):
+        read_alerts(b'{"version": "4", "alerts": ' + b"[" * 500_000, [])
