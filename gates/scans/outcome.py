@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from gates.check import Check, Measure, Outcome
 from gates.findings import Finding, Severity, fingerprint
+from gates.strict_json import JsonError, parse
 
 Model = TypeVar("Model", bound=BaseModel)
 SHOWN = 5
@@ -28,7 +29,11 @@ def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
     if not text.strip():
         raise ReportError(f"{tool} left an empty report")
     try:
-        return model.model_validate_json(text)
+        report = model.model_validate_json(text)
+        parse(text)
+        return report
+    except JsonError as error:
+        raise ReportError(f"{tool} left no report that can be trusted: {error}") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False, include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "the report as a whole"

@@ -5,7 +5,6 @@ and those that answer by what they print (`run_tool`). None gets the engine, the
 are copied for it. Whatever goes wrong is a reason for no verdict.
 """
 
-import json
 import os
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from pydantic import ValidationError
 from gates.check import Check
 from gates.checks.reports import last_line
 from gates.scans.outcome import Model, ReportError, ScanOutcome, conclude, merge_parts
+from gates.strict_json import JsonError, parse
 from host.errors import SlipwayError, SourceAway, ToolError
 from host.files import give
 from host.sandbox import run as sandbox
@@ -241,7 +241,7 @@ def as_report(model: type[Model], raw: Any, tool: str) -> Model:
 def parse_json(raw: bytes, done: sandbox.Completed) -> Any:
     """Return what a program reported as JSON. Raises ToolError if it is empty or not whole."""
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        what = "is empty" if not raw.strip() else "is not whole JSON"
+        return parse(raw)
+    except JsonError as error:
+        what = f"is not whole JSON: {error}" if raw.strip() else "is empty"
         raise ToolError(f"its report {what} (exit code {done.returncode}): {last_line(done.output)}") from error

@@ -88,6 +88,14 @@ def test_findings_of_one_fingerprint_are_told_apart_in_order() -> None:
         ("hunter2", "tool left no report that can be trusted: the report as a whole: json_invalid"),
         ('{"value": 1, "bound": "hunter2", "limit": 1}', "tool left no report that can be trusted: name: missing"),
         (
+            '{"name": "n", "name": "hunter2", "value": 1, "bound": ">=", "limit": 1}',
+            "tool left no report that can be trusted: the key name stands twice in one object",
+        ),
+        (
+            '{"name": "n", "value": NaN, "bound": ">=", "limit": 1}',
+            "tool left no report that can be trusted: Invalid JSON: NaN is no number of it",
+        ),
+        (
             '{"name": "a", "value": 1, "bound": "hunter2", "limit": 1}',
             "tool left no report that can be trusted: bound: enum",
         ),
