@@ -41,18 +41,25 @@ def read_lines(run: ToolRun) -> Report:
 
 
 def _named(texts: list[str], run: ToolRun) -> Iterator[Found]:
+    names = {file.rpartition("/")[2] for file in run.tracked}
+
+    def tracked(path: str) -> str:
+        """Return the path in the source, "" for a file that the commit does not track."""
+        known = path.strip().rpartition("/")[2] in names  # most lines name none, and this is quick
+        return local if known and (local := run.local(path.strip())) in run.tracked else ""
+
     above, message = "", ""
     for text in texts:
-        if (match := LINE.match(text)) and (path := run.local(match[1].strip())) in run.tracked:
+        if (match := LINE.match(text)) and (path := tracked(match[1])):
             yield Found(path, int(match[2]), _rule(match[3]), one_line(match[3]))
-        elif (match := ARROW.match(text)) and (path := run.local(match[1])) in run.tracked:
+        elif (match := ARROW.match(text)) and (path := tracked(match[1])):
             yield Found(path, int(match[2]), _rule(message), one_line(message))
         elif above and (match := BELOW.match(text)):
             yield Found(above, int(match[2]), match[1] or _rule(match[3]), one_line(match[3]))
-        elif (match := CHANGED.match(text)) and (path := run.local(match[1].strip())) in run.tracked:
+        elif (match := CHANGED.match(text)) and (path := tracked(match[1])):
             yield Found(path, 0, "changed", one_line(text))
-        elif text.strip(" \t:") and (path := run.local(text.strip(" \t:"))) in run.tracked:
-            above = path
+        else:
+            above = tracked(text.strip(" \t:")) or above
         message = text if text.strip() else message
 
 
