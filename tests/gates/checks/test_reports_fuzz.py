@@ -1,7 +1,6 @@
 """Whatever a tool's report holds: no error but our own, and no pass from a report that tells a failure."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -109,12 +108,12 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, part in inner for place in places(part, (*path, key)))]
 
 
-def changed(value: Any, path: tuple[Any, ...], change: Callable[[Any], Any]) -> Any:
-    """The document with one place changed."""
+def changed(value: Any, path: tuple[Any, ...], part: Any) -> Any:
+    """The document with another part at a place."""
     if not path:
-        return change(value)
+        return part
     copy = value.copy()
-    copy[path[0]] = changed(copy[path[0]], path[1:], change)
+    copy[path[0]] = changed(copy[path[0]], path[1:], part)
     return copy
 
 
@@ -124,16 +123,16 @@ def mutants(draw: st.DrawFn, sample: Any) -> Any:
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(places(sample)))
         kind = draw(st.sampled_from(["value", "drop", "add", "twice"]))
+        part = part_at(sample, path)
         if kind == "drop" and path:
-            sample = changed(sample, path[:-1], lambda part, key=path[-1]: without(part, key))
-        elif kind == "add":
-            key, value = draw(st.text(max_size=8)), draw(VALUES)
-            sample = changed(sample, path, lambda part, k=key, v=value: {**part, k: v} if isinstance(part, dict) else v)
-        elif kind == "twice":
-            sample = changed(sample, path, lambda part: [*part, *part] if isinstance(part, list) else part)
+            path, part = path[:-1], without(part_at(sample, path[:-1]), path[-1])
+        elif kind == "add" and isinstance(part, dict):
+            part = {**part, draw(st.text(max_size=8)): draw(VALUES)}
+        elif kind == "twice" and isinstance(part, list):
+            part = [*part, *part]
         else:
-            value = draw(VALUES)
-            sample = changed(sample, path, lambda part, v=value: v)
+            part = draw(VALUES)
+        sample = changed(sample, path, part)
     return sample
 
 
@@ -183,7 +182,7 @@ def test_no_key_that_is_added_makes_a_pass_of_a_failure(reads: Reads, data: st.D
     path, key, value = data.draw(st.sampled_from(parts)), data.draw(st.text(max_size=8)), data.draw(VALUES)
     if key in part_at(sample, path):
         return
-    text = json.dumps(changed(sample, path, lambda part: {**part, key: value}))
+    text = json.dumps(changed(sample, path, {**part_at(sample, path), key: value}))
     assert judge_tool(reads, run_of(reads, text, 0)).check.outcome is not Outcome.PASSED
 
 
