@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile import is_root
+from gates.scans.image_packages import Installed
 from gates.scans.outcome import ReportError, read_report
 from gates.scans.policy import Images
 from gates.scans.secret_names import looks_secret
@@ -57,7 +58,7 @@ class Inspected(_Section):
 class FileSystem:
     """What an image's exported files say. Sizes in bytes; paths without a leading slash.
 
-    `secrets` are files with a private content; `texts` the few files that were read.
+    `secrets` are files with a private content; `texts` the few files that were read; `python` the Python packages.
     """
 
     files: int
@@ -66,6 +67,7 @@ class FileSystem:
     programs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
+    python: tuple[Installed, ...] = ()
 
 
 _Row = tuple[str, Severity, str, str]

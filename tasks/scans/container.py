@@ -8,11 +8,13 @@ from deployments.environment import images_run
 from gates.check import Check, Outcome
 from gates.scans.container import FileSystem, judge_image, read_trivy
 from gates.scans.debian import Package, pending, read_packages
+from gates.scans.image_packages import judge_packages
 from gates.scans.linters import read_hadolint
 from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.policy import Policy
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
+from host.locks import read_lock_file
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named, read_text
@@ -96,7 +98,21 @@ def _image(subject: Subject, name: str, rules: Policy) -> ScanOutcome:
     findings = judge_image(_shown(name), image.inspected, image.history, image.files, rules.images)
     examined = f"{image.files.files} files of the image ({image.files.size / 1e6:.0f} MB)"
     updates = look_at_part("pending security updates", lambda: _updates(subject, image))
-    return ScanOutcome(tuple(findings), examined=(examined,)) + updates
+    packages = look_at_part("Python packages of the image", lambda: _packages(subject, name, image))
+    return ScanOutcome(tuple(findings), examined=(examined,)) + updates + packages
+
+
+def _packages(subject: Subject, name: str, image: Image) -> ScanOutcome:
+    """Hold the Python packages that are in the image against the locks that everything else was scanned by."""
+    found = image.files.python
+    if not found:
+        return ScanOutcome(notes=("the image has no metadata of Python packages to be held against the locks",))
+    locked: dict[str, set[str]] = {}
+    for lock in subject.pipeline.locks.shipped:
+        for package in read_lock_file(subject.tree / lock).packages:
+            locked.setdefault(package.name, set()).add(package.version)
+    findings = judge_packages(_shown(name), found, locked)
+    return ScanOutcome(tuple(findings), examined=(f"{len(found)} Python packages against the locks",))
 
 
 def _updates(subject: Subject, image: Image) -> ScanOutcome:
@@ -179,7 +195,8 @@ def _reads(subject: Subject) -> Reads:
     except ToolError:
         archive = "none"
     rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
-    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs, images_run())
+    locks = contents(subject, subject.pipeline.locks.shipped) if subject.image else {}
+    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs, images_run(), locks)
     return Reads(named(list(subject.workspace.source.files), DOCKERFILES), parts)
 
 

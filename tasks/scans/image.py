@@ -5,11 +5,12 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from gates.scans.container import FileSystem, Inspected, holds_secret, is_program, may_be_secret
+from gates.scans.image_packages import Installed, package_of
 from gates.scans.outcome import read_report
 from host.errors import ToolError
 
@@ -80,24 +81,53 @@ def _exported(client: Any, image: str) -> FileSystem:
 def read_files(archive: tarfile.TarFile) -> FileSystem:
     """Read an export entry by entry. Raises ToolError if it is unreasonably large."""
     files = size = 0
-    setuid, programs, secrets = list[str](), list[str](), list[str]()
-    texts: dict[str, str] = {}
+    seen = _Seen()
     for entry in archive:
         path = entry.name.removeprefix("./")
         if is_program(path) and not entry.isdir():
-            programs.append(path)
+            seen.programs.append(path)
         if not entry.isfile():
             continue
         files, size = files + 1, size + entry.size
         if size > LARGEST_IMAGE_BYTES:
             raise ToolError(f"the image unpacks to more than {LARGEST_IMAGE_BYTES / 1e9:g} GB")
+        seen.look(archive, entry, path)
+    python = (replace(package, own=folder in seen.own) for folder, package in seen.python.items())
+    return FileSystem(
+        files,
+        size,
+        tuple(seen.setuid[:MOST_NAMES]),
+        tuple(seen.programs),
+        tuple(seen.secrets[:MOST_NAMES]),
+        seen.texts,
+        tuple(python),
+    )
+
+
+@dataclass
+class _Seen:
+    """What the files said so far; `python` and `own` by the folder of a package's metadata."""
+
+    setuid: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    python: dict[str, Installed] = field(default_factory=dict)
+    own: set[str] = field(default_factory=set)
+
+    def look(self, archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str) -> None:
+        """Take what one file says. Raises ToolError if it is too large to be read."""
         if entry.mode & 0o6000:
-            setuid.append(path)
+            self.setuid.append(path)
+        folder, _, name = path.rpartition("/")
+        if package := package_of(path):
+            self.python[folder] = package
         if path in TEXTS or path.startswith("var/lib/dpkg/status.d/"):
-            texts[path] = _content(archive, entry, LARGEST_TEXT_BYTES).decode(errors="replace")
+            self.texts[path] = _content(archive, entry, LARGEST_TEXT_BYTES).decode(errors="replace")
+        elif name == "direct_url.json" and b'"dir_info"' in _content(archive, entry, HEAD_BYTES, cut=True):
+            self.own.add(folder)  # PEP 610: installed from a folder
         elif may_be_secret(path) and holds_secret(_content(archive, entry, HEAD_BYTES, cut=True)):
-            secrets.append(path)
-    return FileSystem(files, size, tuple(setuid[:MOST_NAMES]), tuple(programs), tuple(secrets[:MOST_NAMES]), texts)
+            self.secrets.append(path)
 
 
 def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo, most: int, *, cut: bool = False) -> bytes:

@@ -212,3 +212,17 @@ def test_an_image_that_is_not_there_is_no_verdict(tmp_path: Path, docker_client:
     assert docker_client.ping()
     check = scanned(tmp_path, {}, image="sha256:" + "f" * 64)
     assert (check.outcome, "engine cannot show the image" in check.reason) == (Outcome.NO_VERDICT, True)
+
+
+@pytest.mark.docker
+def test_what_the_image_has_and_no_lock_names_is_found(tmp_path: Path, docker_client: docker.DockerClient) -> None:
+    files = {f"{name}.dist-info/METADATA": "x" for name in ("flask-3.0.3", "requests-2.0", "pip-24.0")}
+    text = 'FROM scratch\nCOPY . /app/lib/python3.11/site-packages\nHEALTHCHECK CMD ["/app"]\nUSER 10001\n'
+    image = build(docker_client, text, files, f"slipway-test-{uuid.uuid4().hex[:8]}", "no base")
+    try:
+        lock = f"flask==3.0.3 --hash=sha256:{'0' * 64}\n"
+        check = scanned(tmp_path, {"requirements.lock": lock}, image=image)
+    finally:
+        docker_client.images.remove(image, force=True)
+    assert [(one.rule, one.package) for one in check.findings] == [("package-not-locked", "requests")]
+    assert "3 Python packages against the locks" in check.examined
