@@ -21,6 +21,7 @@ from host.home import CHECKOUT
 from settings.pipeline import Scans
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.keys import our_program
+from tasks.scans.routes import OPEN_ROUTE, behind_guards
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree, left_out
 
@@ -112,6 +113,7 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
     if done.returncode not in (0, 1):
         problems.append(f"semgrep ended with exit code {done.returncode}")
     outcome = read_semgrep(read_json(report, done), files, tree, settings.open_routes)
+    outcome = behind_guards(semgrep, tree, [file for file in files if file.lower().endswith(PYTHON)], outcome)
     examined = (
         f"{len(files)} files by {len(list(RULES.glob('*.yaml')))} rule sets",
         f"{sources.left_out} test files left out",
@@ -167,7 +169,7 @@ def read_semgrep(raw: Any, files: list[str], tree: Tree, open_routes: tuple[str,
 
 def _route(match: Match, tree: Tree) -> str:
     """Return file::function of a route that was found open; "" for every other match."""
-    if not match.check_id.endswith("route-without-authentication"):
+    if not match.check_id.endswith(OPEN_ROUTE):
         return ""
     file = _path(match.path)
     for number in range(match.start.line, min(match.end.line, match.start.line + 40) + 1):

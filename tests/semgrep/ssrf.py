@@ -119,14 +119,14 @@ class Hooks:
     def __init__(self):
         self.session = httpx.AsyncClient()
 
-    @router.post("/hooks")
+    @router.get("/hooks")
     async def call(self, request: Request):
         address = request.query_params["address"]
         # ruleid: request-chooses-address
         await self.session.post(address)
 
 
-@router.delete("/items/{key}")
+@router.get("/items/{key}")
 def remove(key: str, item: Item, session: SessionDep):
     # ok: request-chooses-address
     session.delete(item)
@@ -136,7 +136,7 @@ def remove(key: str, item: Item, session: SessionDep):
     session.delete(session.get(Item, key))
 
 
-@router.delete("/rows/{key}")
+@router.get("/rows/{key}")
 async def remove_row(key: str, item: Item, session: Session = Depends(get_session), db: Session = Depends(get_session)):
     # ok: request-chooses-address
     await session.delete(item)
@@ -169,7 +169,7 @@ def cached(key: str, url: str, request: Request, cache: Cache = Depends(get_cach
     test_client.get(url)
 
 
-@router.put("/queue")
+@router.get("/queue")
 def enqueue(url: str, queue=Depends(get_cache), options: dict = Depends(get_cache)):
     # ok: request-chooses-address
     queue.put(url)

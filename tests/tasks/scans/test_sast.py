@@ -82,6 +82,42 @@ def test_what_the_app_says_about_scanning_has_no_say_and_routes_are_open_by_our_
     assert check.examined == f"7 files by {len(list(RULES.glob('*.yaml')))} rule sets, 1 test files left out"
 
 
+ROUTES = """from app import Item
+from fastapi import APIRouter
+router = APIRouter()
+@router.post("/items")
+def make(item: Item) -> None: ...
+@router.delete("/items")
+@login_required
+def drop(item: Item) -> None: ...
+"""
+APP = "from app import items\nfrom fastapi import FastAPI\napp = FastAPI()\napp.include_router(items.router)\n"
+GATE = """@app.middleware("http")
+async def gate(request, call_next):
+    if not known(request.headers.get("Authorization")):
+        return JSONResponse({}, status_code=401)
+    return await call_next(request)
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "severities", "note"),
+    [
+        ("", [Severity.HIGH], "1 routes stand behind @login_required (app/items.py:7), which asks who calls"),
+        (GATE, [], "1 routes stand behind gate (app/main.py:6), which asks who calls"),
+        ("app.add_middleware(CompanyGate)\n", [Severity.MEDIUM], "@login_required"),
+    ],
+)
+def test_what_stands_before_a_route_is_seen(
+    tmp_path: Path, scanners: Path, more: str, severities: list[Severity], note: str
+) -> None:
+    check = scan_sast(make_subject(tmp_path, {"app/items.py": ROUTES, "app/main.py": APP + more}))
+    found = [one for one in check.findings if one.rule == "route-without-authentication"]
+    assert ([one.severity for one in found], check.outcome) == (severities, Outcome.PASSED)
+    assert any(note in one for one in check.notes)
+    assert all("could not be told: CompanyGate (app/main.py:5)" in one.message for one in found if more)
+
+
 def test_files_that_cannot_be_looked_at_are_no_verdict(
     tmp_path: Path, scanners: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

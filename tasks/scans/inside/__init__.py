@@ -1,0 +1,1 @@
+"""Programs that look at the app's files inside of the sandbox: standard library only."""
