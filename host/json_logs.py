@@ -26,7 +26,9 @@ OLD_FILES = 3
 LARGEST_SECRET = 16_384
 PUBLIC = (".pub", ".toml", ".crt", ".lock")
 # In an address, and in what a request carries.
-IN_ADDRESS = re.compile(r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)")
+IN_ADDRESS = re.compile(
+    r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)|(?<=http://)[^/\s:@\"']+(?=@)|(?<=https://)[^/\s:@\"']+(?=@)"
+)
 BEARER = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")
 RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "flow", "task_run_name": "task"}
 

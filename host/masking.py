@@ -19,6 +19,9 @@ SECRET_NAME = re.compile(r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|AP
 ABOUT_A_SECRET = re.compile(r"_(?:FILE|PATH|DIR|SOCK|USER|HOST|PORT|TYPE|ALGORITHM|HEADER|SECONDS|MINUTES|DAYS)$", re.I)
 SHORTEST_SECRET = 6
 PART = 8
+# Of the places at every fifth character, one begins four characters that lie within any part: only there is looked.
+INNER = 4
+STEP = PART - INNER + 1
 MASK = "***"
 # Words that stand in ordinary texts, some of them as a password. A part of a secret that lies in one of them is none.
 ORDINARY = frozenset(
@@ -169,6 +172,7 @@ class _Mask:
             self._parts |= telling
             if telling != parts or not parts:
                 self._whole.add(form)
+        self._inner = {part[at : at + INNER] for part in self._parts for at in range(STEP)}
 
     def over(self, text: str) -> str:
         """Return the text masked."""
@@ -186,8 +190,10 @@ class _Mask:
         return "".join([*kept, text[at:]])
 
     def _places(self, text: str) -> list[tuple[int, int]]:
-        parts = self._parts
-        places = [(at, at + PART) for at in range(len(text) - PART + 1) if text[at : at + PART] in parts]
+        inner, last = self._inner, len(text) - PART
+        near = [at for at in range(0, len(text) - INNER + 1, STEP) if text[at : at + INNER] in inner]
+        starts = (start for at in near for start in range(max(at - STEP + 1, 0), min(at, last) + 1))
+        places = [(start, start + PART) for start in starts if text[start : start + PART] in self._parts]
         for form in self._whole:
             at = text.find(form)
             while at >= 0:

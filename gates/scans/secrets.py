@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -194,14 +193,13 @@ def without_samples(leaked: Iterable[Leak]) -> tuple[list[Leak], int]:
 
 
 def _is_sample(leak: Leak) -> bool:
-    path = PurePosixPath(leak.file.lower())
-    if TESTS.intersection(path.parts[:-1]) or TEST_FILE.search(path.name) or DOCUMENTS.intersection(path.parts[:-1]):
-        return True
-    if path.suffix in DOCUMENT_SUFFIXES:
+    *folders, name = leak.file.lower().split("/")
+    suffix = name[name.rfind(".") :] if "." in name else ""
+    if TEST_FILE.search(name) or suffix in DOCUMENT_SUFFIXES or not (TESTS | DOCUMENTS).isdisjoint(folders):
         return True
     if leak.rule == f"{OURS}address":
         return False
-    return path.suffix in NO_SETTINGS or (leak.rule in UNQUOTED and path.suffix in PROGRAMS)
+    return suffix in NO_SETTINGS or (leak.rule in UNQUOTED and suffix in PROGRAMS)
 
 
 def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:

@@ -30,7 +30,9 @@ from pathlib import Path
 
 from host.errors import ConfigError, ToolError
 from host.files import write_atomically
+from host.json_logs import veiled
 from host.launchers import SANDBOX
+from host.masking import masked, secret_values
 from host.process_marks import carriers, command_line, send
 from host.resources.patience import Patience
 from host.resources.shares import Hold, Shares, held
@@ -110,7 +112,8 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Completed:
-    """How a program ended. `returncode` is 128+n after signal n; `output` is the last of stdout and stderr together.
+    """How a program ended. `returncode` is 128+n after signal n; `output` is the last of stdout and stderr together,
+    with the secrets of this host and of the program's environment masked.
 
     `truncated`: more came than the limit, and `output` lacks the beginning, the log the end. `exceeded` says which of
     its shares it used up ("used more than 512 processes"), "" for none: whatever it ended with, that is a failure.
@@ -251,7 +254,7 @@ def run(
         raise ToolError(f"{argv[0]} was not run: {reason}")
     return Completed(
         returncode=process.returncode,
-        output=launched.output.text(),
+        output=veiled(masked(launched.output.text(), secret_values(env))),
         truncated=launched.output.truncated,
         timed_out=launched.stopped_for == "timeout",
         cancelled=launched.stopped_for == "cancelled",

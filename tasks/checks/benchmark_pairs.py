@@ -8,7 +8,6 @@ from gates.checks.benchmarks import NAME, Paired
 from gates.checks.pairs import LOOKS, MOST_PAIRS, Compared, Finding, Pair, compare_pairs
 from gates.checks.reports import last_line
 from host.errors import ToolError
-from host.masking import masked, secret_values
 from settings.pipeline import Suite
 from tasks.checks.benchmark_report import read_medians
 from tasks.checks.suites import choose_tests, suite_environment
@@ -58,8 +57,7 @@ class Side:
         if done.timed_out:
             raise Failed(self.name, f"did not end within {suite.timeout_seconds:g} s", disturbed=True)
         if done.exceeded or done.returncode not in CLEAN_EXITS:
-            said = masked(last_line(done.output), secret_values(environment))
-            raise Failed(self.name, f"{done.how}: {said[-200:]}")
+            raise Failed(self.name, f"{done.how}: {last_line(done.output)[-200:]}")
         try:
             return read_medians(report)
         except ToolError as error:

@@ -138,13 +138,13 @@ class _Trial:
         if command := self.installed.bundle.run.migrate:
             done = self._as_before(self.installed.command(command), environment, MIGRATION_S)
             if done.failed:
-                raise ToolError(f"the live version's own migration {self._how(done, environment)}")
+                raise ToolError(f"the live version's own migration {self._how(done)}")
 
     def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
         argv = self.workspace.argv(self.pipeline.run.migrate or ())
         done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible)
         if done.failed:
-            raise _Bad(f"the migration {self._how(done, environment)}")
+            raise _Bad(f"the migration {self._how(done)}")
 
     def _serve(self, environment: Mapping[str, str]) -> str:
         port = free_port()
@@ -172,7 +172,7 @@ class _Trial:
         env = {"BASE_URL": url, "SMOKE_HEADERS": "{}", "PYTHONDONTWRITEBYTECODE": "1"}
         done = self._as_before(self.installed.command(command, smoke=True), env, SMOKE_S)
         if done.failed:
-            raise _Bad(f"its smoke tests: {self._how(done, {})}")
+            raise _Bad(f"its smoke tests: {self._how(done)}")
         return f"its smoke tests: {last_line(done.output).strip('= ')}"
 
     def _as_before(self, argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Completed:
@@ -192,8 +192,9 @@ class _Trial:
         shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
         return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)), network=self.network)
 
-    def _how(self, done: Completed, environment: Mapping[str, str]) -> str:
-        said = masked(" ".join(done.output.strip().splitlines()[-3:]), secret_values(environment))
+    @staticmethod
+    def _how(done: Completed) -> str:
+        said = " ".join(done.output.strip().splitlines()[-3:])
         return f"{done.how}: {said[-400:]}"
 
 

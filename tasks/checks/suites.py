@@ -15,7 +15,7 @@ from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, mi
 from gates.checks.summary import in_a_line
 from host.errors import SlipwayError
 from host.files import remove_tree
-from host.masking import masked, secret_values
+from host.masking import secret_values
 from host.sandbox.run import Completed
 from settings.pipeline import Coverage, Suite
 from tasks.checks.cores import on_a_core
@@ -108,8 +108,7 @@ class _Looking:
                 network=services.network,
             )
         self._note_truncation(done)
-        secrets = secret_values(environment)
-        found = read_report(report, secrets)
+        found = read_report(report, secret_values(environment))
         run = SuiteRun(
             self.name,
             done.returncode,
@@ -118,7 +117,7 @@ class _Looking:
             cases=found.cases if found else None,
             counted=found.counted if found else 0,
             failures=found.failures if found else 0,
-            last_line=_telling_line(masked(done.output[-20_000:], secrets)),
+            last_line=_telling_line(done.output[-20_000:]),
             limit_s=self.suite.timeout_seconds,
             cancelled=done.cancelled,
             exceeded=done.exceeded,

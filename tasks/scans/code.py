@@ -18,10 +18,13 @@ from tasks.scans import Reads, Scan, Subject
 from tasks.scans.keys import our_program
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree
+from tasks.source.declared import in_our_words
 
 TIMEOUT_S = 180.0
 # A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).
 FILES_AT_ONCE = 2_000
+# hardcoded_password_string, _funcarg, _default.
+QUOTES_A_PASSWORD = ("B105", "B106", "B107")
 
 
 class Unparsed(BaseModel):
@@ -50,6 +53,7 @@ class BanditReport(BaseModel):
     results: list[Issue]
 
 
+@in_our_words
 def scan_code(subject: Subject) -> Check:
     """Run bandit over the commit's Python files. Safe to repeat; reads only."""
     tree, settings = Tree.at(subject.tree), subject.pipeline.scans
@@ -120,7 +124,9 @@ def read_bandit(raw: Any, files: list[str], tree: Tree) -> tuple[ScanOutcome, in
 def _finding(issue: Issue, tree: Tree) -> Finding:
     file = _path(issue.filename)
     line = tree.line(file, issue.line_number)
-    severity, message = severity_of(issue.issue_severity.lower()), f"{issue.test_name}: {issue.issue_text}"
+    # Bandit quotes a hard-coded password, and nothing else after the colon.
+    text = issue.issue_text.partition(":")[0] if issue.test_id in QUOTES_A_PASSWORD else issue.issue_text
+    severity, message = severity_of(issue.issue_severity.lower()), f"{issue.test_name}: {text}"
     key = (issue.test_id, file, line)
     return make_finding("bandit", issue.test_id, severity, message, file, line=issue.line_number, key=key)
 

@@ -16,9 +16,11 @@ from tasks.scans.keys import contents
 from tasks.scans.packages.metadata import installed, npm_packages, pinned
 from tasks.scans.packages.spdx import parse_expression
 from tasks.scans.tools import scan_parts
+from tasks.source.declared import in_our_words
 from tasks.source.dependencies import locked_environment
 
 
+@in_our_words
 def scan_licence(subject: Subject, rules: Licences | None = None) -> Check:
     """Judge the licences of what the commit ships, by config/licences.toml. Safe to repeat.
 

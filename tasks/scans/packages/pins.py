@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gates.locks import read_lock
+from host.masking import declared_secrets, masked
 
 
 @dataclass(frozen=True, order=True)
@@ -36,7 +37,8 @@ def read_pins(text: str, python: str, private: tuple[str, ...] = ()) -> Pins:
             chosen.setdefault(package.name, Pin(package.name, package.version))
         else:
             elsewhere.append(f"{package.name} {package.version} ({package.marker})")
-    problems = [*lock.problems, *lock.conflicts(python)]
+    secrets = declared_secrets(text)
+    problems = [masked(problem, secrets) for problem in (*lock.problems, *lock.conflicts(python))]
     if not chosen and not problems:
         problems.append("it pins nothing")
     hidden = tuple(pin for pin in chosen.values() if any(fnmatchcase(pin.name, glob) for glob in private))

@@ -7,7 +7,16 @@ import pytest
 
 from gates.findings import Severity, fingerprint
 from gates.scans.outcome import ReportError
-from gates.scans.secrets import Leak, Report, check_coverage, leaks, read_kingfisher, read_trufflehog, secret_findings
+from gates.scans.secrets import (
+    Leak,
+    Report,
+    check_coverage,
+    leaks,
+    read_kingfisher,
+    read_trufflehog,
+    secret_findings,
+    without_samples,
+)
 
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
 ORDER = {OLD: 0, NEW: 1}
@@ -244,3 +253,44 @@ def test_a_detectors_name_has_an_end(length: int, good: bool) -> None:
     else:
         with pytest.raises(ReportError):
             read_trufflehog([line, END])
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "counts"),
+    [
+        ("slipway.named", "shop/settings.py", True),
+        ("slipway.named", "tests/conftest.py", False),
+        ("slipway.named", "shop/tests/fixtures/users.json", False),
+        ("slipway.named", "shop/test_login.py", False),
+        ("slipway.named", "web/login.spec.ts", False),
+        ("slipway.named", "shop/latest/contest.py", True),  # tests by their whole name only
+        ("slipway.named", "docs/conf.py", False),
+        ("slipway.named", "README.md", False),
+        ("slipway.named", "poetry.lock", False),
+        ("slipway.address", "requirements.lock", True),
+        ("slipway.address", "tests/conftest.py", False),
+        ("slipway.line", "shop/app.py", False),
+        ("slipway.line", ".env", True),
+        ("slipway.line", "start.sh", True),
+        ("slipway.line", "Dockerfile", True),
+        ("slipway.line", "", True),  # a commit's message
+        ("betterleaks.github-pat", "tests/conftest.py", True),
+    ],
+)
+def test_what_is_only_named_like_a_secret_counts_where_it_is_one(rule: str, file: str, counts: bool) -> None:
+    leak = Leak(rule, file, 1, "", "")
+    assert without_samples([leak]) == (([leak], 0) if counts else ([], 1))
+
+
+def test_a_rule_of_ours_adds_nothing_to_what_another_found() -> None:
+    read = report(
+        found(rule="slipway.named", mark="2a"),
+        found(rule="kingfisher.aws.1", mark="1f"),
+        found(rule="slipway.named", line=4, mark="2b"),
+        found(rule="slipway.line", line=4, mark="2b"),
+        found(rule="slipway.named", line=5, mark="2b", commit=OLD),
+    )
+    assert [(leak.rule, leak.line) for leak in leaks(read, ORDER)] == [("slipway.named", 5), ("kingfisher.aws.1", 3)]
+    assert [(one.rule, one.line) for one in leaks(report(found(rule="slipway.line", line=4)), {})] == [
+        ("slipway.line", 4)
+    ]
