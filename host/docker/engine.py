@@ -120,6 +120,23 @@ class Engine:
                 api.remove_container(made, v=True, force=True)
         return found
 
+    def paths_of(self, image: str, paths: Sequence[str]) -> set[str]:
+        """Return those of the paths that an image has, whatever they are. For that a container is made, never
+        started, and removed.
+        """
+        found = set()
+        with self._asking(f"paths of {image}") as api:
+            made = api.create_container(image, entrypoint=["/nothing"], network_disabled=True, labels=LOOKING)["Id"]
+            try:
+                for path in paths:
+                    with suppress(errors().NotFound):
+                        chunks, _ = api.get_archive(made, path)
+                        chunks.close()
+                        found.add(path)
+            finally:
+                api.remove_container(made, v=True, force=True)
+        return found
+
     def pull(self, reference: str) -> None:
         """Fetch an image by digest from its registry. Raises ToolError, which says what the registry said."""
         login = ["--config", str(self._login.parent)] if self._login and self._login.exists() else []

@@ -29,6 +29,7 @@ from deployments.runtimes.compose.files import Names, Settled
 from deployments.runtimes.compose.judge import Reach, Role
 from deployments.runtimes.compose.left_out import left_out, untaken
 from deployments.runtimes.compose.model import Stack, read_stack
+from deployments.runtimes.compose.mounts import absent, covering
 from deployments.runtimes.compose.obstacles import obstacles, refused, taken_ports
 from deployments.runtimes.compose.preconditions import (
     disk_problems,
@@ -113,7 +114,7 @@ class ComposeRuntime:
                 for file in self._made(artifact, installed, stack):
                     found += obstacles(self.projects, file, self.place.settings.secrets)
                     found += taken_ports(self.projects, file) if file["name"] == self.names.shared else []
-                found += self_migrating(self.engine, stack, image.id)
+                found += [*absent(stack, self._reach(installed)), *self._of_image(installed, stack)]
                 if self.place.settings.backup_before_migration:
                     postgres_service(stack)
         except SlipwayError as error:
@@ -169,9 +170,15 @@ class ComposeRuntime:
         image = image_of(artifact)
         fetch_image(self.engine, image, artifact.digest)
         # Preflight could not look into an image that only a registry had.
-        if wrong := self_migrating(self.engine, self.stack(installed), image.id):
+        if wrong := self._of_image(installed, self.stack(installed)):
             raise ConfigError("; ".join(wrong))
         return installed
+
+    def _of_image(self, installed: Installed, stack: Stack) -> list[str]:
+        """Return what can be told to be wrong once the image is on the engine."""
+        image = image_of(installed).id
+        found = self_migrating(self.engine, stack, image)
+        return [*found, *covering(self.engine, image, stack, self._reach(installed))]
 
     def installed(self, artifact: Artifact) -> Installed:
         return self._layout.installed(artifact)
@@ -244,7 +251,7 @@ class ComposeRuntime:
         installed = self._layout.unpack(artifact)
         stack = self.stack(installed)
         made = self._made(artifact, installed, stack)
-        wrong = self_migrating(self.engine, stack, image_of(artifact).id)
+        wrong = [*absent(stack, self._reach(installed)), *self._of_image(installed, stack)]
         wrong += [why for file in made for why in refused(self.projects, file, self.place.settings.secrets)]
         if wrong:
             raise ConfigError("; ".join(wrong))

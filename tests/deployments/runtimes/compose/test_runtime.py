@@ -309,6 +309,22 @@ def test_what_a_release_would_fail_of_is_told_at_preflight(made: Shop) -> None:
     assert f"service store: port 127.0.0.1:{made.place().settings.port} is taken by " in problem
 
 
+def test_files_of_the_repository_do_not_take_the_place_of_the_images_own(made: Shop) -> None:
+    def told(*mounts: str) -> list[str]:
+        mounted = COMPOSE.replace("    mem_limit: 64m\n", f"    mem_limit: 64m\n    volumes: {list(mounts)}\n", 1)
+        return made.compose.problems(made.read(made.artifact("good", compose=mounted)))
+
+    over, file = told(".:/app", "./how:/app/how:ro")
+    assert over.startswith("service web: it mounts ./. of the repository over /app of the image: ")
+    assert "./how of the repository over /app/how" in file
+    (absent,) = told("./logs:/var/log/shop")
+    assert (
+        "it mounts ./logs of the repository, which the artifact does not have" in absent and "COMPOSE_BINDS" in absent
+    )
+    assert told("./how:/etc/shop/how:ro") == []
+    assert docker("ps", "-aq", "--filter", "label=slipway.looking") == ""
+
+
 def test_what_is_left_out_is_told(made: Shop) -> None:
     said = made.compose.left_out(made.read(made.artifact("good")))
     assert any(line.startswith("service store: container_name: ") for line in said)
