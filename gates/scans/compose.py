@@ -52,7 +52,7 @@ def files_of(file: str, document: Any) -> tuple[list[str], list[str]]:
 
     Raises ReportError for one that is not of the tree: nobody can look at it.
     """
-    included = []
+    included: list[Any] = []
     given = mapping(document).get("include")
     for one in given if isinstance(given, list) else [given]:
         paths = mapping(one).get("path") if isinstance(one, dict) else one

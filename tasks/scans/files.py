@@ -77,7 +77,8 @@ class _ComposeLoader(yaml.CSafeLoader):
     def resolved(self, node: yaml.Node) -> yaml.Node:
         """Return a scalar as it would be without its tag."""
         value = str(node.value)
-        return yaml.ScalarNode(self.resolve(yaml.ScalarNode, value, (True, False)), value)
+        tag = self.resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
+        return yaml.ScalarNode(str(tag), value)
 
 
 _ComposeLoader.add_constructor("!reset", lambda *_: None)

@@ -133,7 +133,7 @@ def test_a_service_of_the_app_is_limited(role: str, keys: dict[str, Any]) -> Non
 
 
 def test_a_message_stays_readable() -> None:
-    services = {f"s{number}": {"labels": {}} for number in range(10_000)}
+    services: Any = {f"s{number}": {"labels": {}} for number in range(10_000)}
     with pytest.raises(ConfigError) as raised:
         read_stack({**WHOLE, "services": services}, "c.yml", REACH)
     assert "and 9801 more" in str(raised.value) and len(str(raised.value)) < 100_000
