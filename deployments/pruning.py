@@ -18,11 +18,11 @@ def prune(places: Sequence[Environment], newest: int) -> list[str]:
     """
     store = places[0].store
     kept = keep([_needs(place) for place in places], store.artifacts(), newest)
-    images = {digest: image for digest in store.artifacts() if (image := _image(places[0], digest))}
-    needed = {image for digest, image in images.items() if digest in kept}
+    images = [(digest, image) for digest in store.artifacts() for image in _images(places[0], digest)]
+    needed = {image for digest, image in images if digest in kept}
     said = []
     for engine in {place.settings.docker_host: Engine(place.settings.docker_host) for place in places}.values():
-        for digest, image in images.items():
+        for digest, image in images:
             if image not in needed and engine.image(image) and engine.remove_image(image):
                 said.append(f"image {image[:19]} of {digest[:12]}")
     return said
@@ -50,9 +50,9 @@ def _needs(place: Environment) -> Needs:
     )
 
 
-def _image(place: Environment, digest: str) -> str | None:
+def _images(place: Environment, digest: str) -> list[str]:
     try:
         image = read_bundle(place.store, digest).image
     except ArtifactError:
-        return None
-    return image.id if image else None
+        return []
+    return list(image.ids.values()) if image else []

@@ -153,6 +153,17 @@ class Rollout:
             self._write(entries.Seeded(seed=kind, digest=self.version.digest, said=said[:500]))
             return said
 
+    def run_tasks(self) -> str:
+        """Run what the artifact wants done once in a release, before it serves; a rollback does not run it again.
+
+        Its containers do not outlive an interruption: recovery ends them, then restores what was live.
+        """
+        orchestrator = self.runtime.orchestrator
+        if orchestrator is None:
+            return "this runtime has no tasks"
+        with self.step("tasks"):
+            return orchestrator.run_tasks(self.installed, self.lease)
+
     def start(self) -> str:
         """Start the new version in the idle slot and wait until it is healthy. `direct` first stops the old one."""
         with self.step("start"):

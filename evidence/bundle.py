@@ -10,9 +10,9 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.store import DIGEST, Store
 from gates.release.health_rules import PLAIN, HealthRules
@@ -22,6 +22,8 @@ from host.errors import ArtifactError
 log = logging.getLogger(__name__)
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
+ImageId = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
+Reference = Annotated[str, Field(pattern="^[^@ ]+@sha256:[0-9a-f]{64}$")]
 
 
 class Run(BaseModel):
@@ -50,19 +52,77 @@ class Run(BaseModel):
     """How the health paths are asked, and what is read in their answers."""
 
 
-class Image(BaseModel):
-    """The container image that was built from the same files, for the `compose` runtime.
-
-    `id` is the digest of its configuration, which names its layers: an engine's name for exactly these bytes.
-    `reference` (name@sha256:...) is where a registry has it; without one only the engine that built it has the image.
-    `compose` maps an environment to its compose file, a path inside the bundle's source.
+class Build(BaseModel):
+    """What an image is built of, as a compose file says it. Paths lie in the source, "." is all of it; a Dockerfile of
+    the release repository is `{release}/...`. `contexts` are further ones by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
-    reference: Annotated[str, Field(pattern="^[^@ ]+@sha256:[0-9a-f]{64}$")] | None = None
+    dockerfile: str
+    context: str = "."
+    target: str | None = None
+    args: dict[str, str] = Field(default_factory=dict)
+    contexts: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, str] = Field(default_factory=dict)
+    platform: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Return the same text for builds that make the same image."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+
+class OtherImage(BaseModel):
+    """An image of the artifact beside the first; `id` and `reference` as there."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ImageId
+    reference: Reference | None = None
+    build: Build
+
+
+class Image(BaseModel):
+    """The container images that were built from the same files, for the `compose` runtime.
+
+    `id` is the digest of its configuration, which names its layers: an engine's name for exactly these bytes.
+    `reference` (name@sha256:...) is where a registry has it; without one only the engine that built it has the image.
+    `compose` maps an environment to its compose file, a path inside the bundle's source.
+
+    `others` are the images of the services that are built otherwise, by name. `services` maps an environment and each
+    of its services that has a build to the name of what that runs, "" for the first image; None in an artifact that
+    was made when there was only one image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: ImageId
+    reference: Reference | None = None
     compose: dict[str, str] = Field(default_factory=dict)
+    build: Build | None = None
+    others: dict[Annotated[str, Field(pattern="^[A-Za-z0-9_][A-Za-z0-9_.-]{0,90}$")], OtherImage] = Field(
+        default_factory=dict
+    )
+    services: dict[str, dict[str, str]] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        named = {name for runs in (self.services or {}).values() for name in runs.values()}
+        if unknown := named - {"", *self.others}:
+            raise ValueError(f"services run {', '.join(sorted(unknown))}, of which there is no image")
+        return self
+
+    @property
+    def every(self) -> dict[str, tuple[str, str | None]]:
+        """Return id and reference of each image by its name; the first one's is ""."""
+        others = {name: (one.id, one.reference) for name, one in self.others.items()}
+        return {"": (self.id, self.reference), **others}
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Return the id of each image by its name; the first one's is ""."""
+        return {name: found for name, (found, _) in self.every.items()}
 
 
 class Metrics(BaseModel):
@@ -102,9 +162,11 @@ def put_bundle(store: Store, bundle: Bundle) -> str:
     """Store the manifest (its blobs are there already); return the artifact's digest."""
     # A bundle without them keeps the digest that it had before there were such.
     named = bundle.model_dump(mode="json")
-    for part, names in ((named, ("image", "migrations", "metrics")), (named["run"], ("seed",))):
+    later = [(named, ("image", "migrations", "metrics")), (named["run"], ("seed",))]
+    later += [(named["image"], ("build", "others", "services"))] if named["image"] else []
+    for part, names in later:
         for name in names:
-            if part[name] is None:
+            if part[name] is None or (name == "others" and not part[name]):
                 del part[name]
     return store.put_manifest(json.dumps(named, sort_keys=True, separators=(",", ":")).encode())
 

@@ -52,6 +52,7 @@ class Metadata(_Part):
 class RunDetails(_Part):
     builder: Builder
     metadata: Metadata
+    byproducts: tuple[Resource, ...] = ()
 
 
 class Provenance(_Part):
@@ -82,6 +83,7 @@ def make_provenance(
         run_details=RunDetails(
             builder=Builder(id=f"{BUILDER}@{host}"),
             metadata=Metadata(invocation_id=run, started_on=began, finished_on=ended),
+            byproducts=_images(bundle),
         ),
     )
 
@@ -99,6 +101,20 @@ def _locks(bundle: Bundle) -> tuple[Resource, ...]:
     if bundle.smoke_lock:
         found.append(Resource(uri="urn:slipway:lock:smoke", digest={"sha256": bundle.smoke_lock}))
     return tuple(found)
+
+
+def _images(bundle: Bundle) -> tuple[Resource, ...]:
+    ids = bundle.image.ids if bundle.image else {}
+    return tuple(
+        Resource(uri=f"urn:slipway:image:{name or bundle.app}", digest={"sha256": id.removeprefix("sha256:")})
+        for name, id in ids.items()
+    )
+
+
+def _stated_images(bundle: Bundle) -> set[str]:
+    """Return the images that statements must name: those made before did not, when there was one image at most."""
+    named = bundle.image is not None and bundle.image.services is not None
+    return {one.digest["sha256"] for one in _images(bundle)} if named else set()
 
 
 def sign_origin(
@@ -133,6 +149,9 @@ def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> 
     }
     wanted = {("gitCommit", bundle.commit), *(("sha256", one.digest["sha256"]) for one in _locks(bundle))}
     metadata = provenance.run_details.metadata
+    images = _stated_images(bundle)
+    built |= {("sha256", one.digest.get("sha256", "")) for one in provenance.run_details.byproducts}
+    wanted |= {("sha256", one) for one in images}
     if provenance.build_definition.build_type != BUILD_TYPE or not wanted <= built:
         missing = ", ".join(sorted(f"{kind} {value[:12]}" for kind, value in wanted - built)) or "another kind of build"
         return Check(name="provenance", outcome=Outcome.FAILED, reason=f"it does not say how this was built: {missing}")
@@ -140,7 +159,7 @@ def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> 
         name="provenance",
         outcome=Outcome.PASSED,
         reason=f"built by {provenance.run_details.builder.id} in run {metadata.invocation_id}",
-        examined=f"commit {bundle.commit[:12]} and {len(wanted) - 1} locks",
+        examined=f"commit {bundle.commit[:12]}, {len(_locks(bundle))} locks" + f", {len(images)} images" * bool(images),
         tool=f"key {key}",
         seconds=max(0.0, (metadata.finished_on - metadata.started_on).total_seconds()),
     )
@@ -154,16 +173,17 @@ def _sbom_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> Check:
         hashes = components(found[-1].predicate)
     except EvidenceError as error:
         return no_verdict("sbom", str(error))
-    shipped = set(bundle.wheels.values())
-    unnamed = shipped - hashes
-    if unnamed:
-        return Check(
-            name="sbom", outcome=Outcome.FAILED, reason=f"it leaves out {len(unnamed)} of {len(shipped)} shipped wheels"
-        )
+    shipped, images = set(bundle.wheels.values()), _stated_images(bundle)
+    if unnamed := shipped - hashes:
+        reason = f"it leaves out {len(unnamed)} of {len(shipped)} shipped wheels"
+        return Check(name="sbom", outcome=Outcome.FAILED, reason=reason)
+    if unnamed := images - hashes:
+        reason = f"it leaves out {len(unnamed)} of {len(images)} images"
+        return Check(name="sbom", outcome=Outcome.FAILED, reason=reason)
     return Check(
         name="sbom",
         outcome=Outcome.PASSED,
-        reason=f"names all {len(shipped)} shipped wheels",
+        reason=f"names all {len(shipped)} shipped wheels" + f" and {len(images)} images" * bool(images),
         examined=f"{len(hashes)} components",
         tool=f"key {found[-1].key}",
     )

@@ -1,4 +1,5 @@
-"""CycloneDX 1.6 bill of materials of an artifact: the wheels that it ships, and the npm packages of its frontend.
+"""CycloneDX 1.6 bill of materials of an artifact: the wheels that it ships, the npm packages of its frontend, and the
+container images that were built of them.
 
 Wheels are read themselves; npm packages come from the package-lock.json files of the source.
 """
@@ -37,6 +38,7 @@ def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
     wheels = {**bundle.wheels, **bundle.smoke_wheels}
     parts = [_component(name, blob, _package(store, name, blob)) for name, blob in sorted(wheels.items())]
     parts += [_npm_component(package, integrity) for package, integrity in _npm_packages(store, bundle)]
+    parts += [_image_component(bundle, name, id) for name, id in (bundle.image.ids if bundle.image else {}).items()]
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -66,6 +68,16 @@ def components(bom: Any) -> set[str]:
         return {str(entry["content"]) for entry in hashes if entry["alg"] == "SHA-256"}
     except (KeyError, TypeError, AttributeError) as error:
         raise EvidenceError(f"the bill of materials cannot be read ({type(error).__name__}: {error})") from error
+
+
+def _image_component(bundle: Bundle, name: str, id: str) -> dict[str, Any]:
+    return {
+        "type": "container",
+        "bom-ref": f"image:{name or bundle.app}",
+        "name": name or bundle.app,
+        "version": bundle.version,
+        "hashes": [{"alg": "SHA-256", "content": id.removeprefix("sha256:")}],
+    }
 
 
 def _npm_packages(store: Store, bundle: Bundle) -> list[tuple[Package, str]]:

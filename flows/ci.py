@@ -118,8 +118,9 @@ def ci(
             built = None
             if source.signable and image_wanted(pipeline):  # before the scans: one of them looks at the image
                 built = build_image(pipeline, workspace, [step.result() for step in steps])
-            image = built.image.id if built else None
-            subject = Subject(pipeline, workspace, workspace.lend(tree), source.repository, image)
+            images = built.image.ids if built else {}
+            image = images.pop("", None)
+            subject = Subject(pipeline, workspace, workspace.lend(tree), source.repository, image, images)
             found = _look(pipeline, subject, memory, past, fail_fast, migrations)
             for future in wheels:
                 future.result()

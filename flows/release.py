@@ -26,6 +26,7 @@ from tasks.release.steps import (
     install,
     migrate,
     restore,
+    run_tasks,
     seed,
     start_slot,
     switch,
@@ -44,10 +45,10 @@ def _run_name() -> str:
 def release(environment: Target, version: str | None = None) -> State[str]:
     """Take one built version to one environment.
 
-    preflight -> approve -> (lease) preflight again -> back up -> install -> migrate -> seed -> start idle slot ->
-    verify -> switch -> check -> bake -> drain. Any failure after the lease restores what was live. Ends Promoted,
-    DowntimeExceeded (it serves, but nothing did for longer than MAX_DOWNTIME_SECONDS), Rejected, Expired, Blocked,
-    RolledBack, Restored, RestoreFailed or Unfinished.
+    preflight -> approve -> (lease) preflight again -> back up -> install -> migrate -> seed -> tasks -> start idle
+    slot -> verify -> switch -> check -> bake -> drain. Any failure after the lease restores what was live. Ends
+    Promoted, DowntimeExceeded (it serves, but nothing did for longer than MAX_DOWNTIME_SECONDS), Rejected, Expired,
+    Blocked, RolledBack, Restored, RestoreFailed or Unfinished.
 
     Args:
         environment: Where it goes; each deployment is for one environment only.
@@ -136,6 +137,7 @@ def _move(rollout: Rollout) -> Verdict:
     install(rollout)
     migrate(rollout)
     seed(rollout)
+    run_tasks(rollout)
     start_slot(rollout)
     if rollout.place.settings.strategy is Strategy.BLUE_GREEN:
         verify_preview(rollout)

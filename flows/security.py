@@ -19,7 +19,7 @@ from host.errors import ConfigError, SlipwayError
 from host.home import Home
 from settings.pipeline import Pipeline, read_pipeline
 from tasks.artifacts import cell, show
-from tasks.build.statements import artifacts_of, known_findings, sign_scans
+from tasks.build.statements import Images, artifacts_of, known_findings, sign_scans
 from tasks.checks.memory import Memory, open_memory
 from tasks.checks.run_jobs import run_jobs
 from tasks.notify.events import tell_new_findings
@@ -105,18 +105,19 @@ def _targets(pipeline: Pipeline, commit: str | None, working_tree: str | None, r
 def _scan(
     pipeline: Pipeline, target: ScanTarget, working_tree: str | None, root: Path, refresh: bool, run: ScanRun
 ) -> None:
-    """Scan one commit, with each container image that its artifacts name."""
+    """Scan one commit, with the container images that each of its artifacts names."""
     source = (
         read_working_tree(Path(working_tree), root) if working_tree else fetch_source(pipeline.app, target.commit, root)
     )
-    artifacts: dict[str, str] = {}
+    artifacts: dict[str, Images] = {}
     if source.signable:
         artifacts = artifacts_of(pipeline.app.name, source.commit, target.live.values())
     subject = _subject(pipeline, source, root)
     memory = open_memory(pipeline, source, root / "remembered", refresh)
-    for image in dict.fromkeys(artifacts.values()) or [""]:
-        same = [digest for digest, its in artifacts.items() if its == image]
-        _look(replace(subject, image=image or None), memory, target, same, run)
+    for images in dict.fromkeys(artifacts.values()) or [()]:
+        same = [digest for digest, its in artifacts.items() if its == images]
+        others = dict(images)
+        _look(replace(subject, image=others.pop("", None), others=others), memory, target, same, run)
     if target.newest and datetime.now(UTC).weekday() == OUTDATED_ON:
         run.pages.append(_outdated(pipeline, subject))
 

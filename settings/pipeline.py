@@ -329,12 +329,14 @@ class ImageBuild(_Section):
     """
 
     dockerfile: str = "Dockerfile"
-    """The Dockerfile. `ci` builds the image from it."""
+    """The Dockerfile of the image that the public service runs. Without this key: the one that the compose file names
+    for that service, if it has a `build`.
+    """
     compose: dict[Target, str] = Field(min_length=1)
     """The compose file of each environment."""
     registry: Annotated[str, Field(pattern=r"^(|[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+)$")] = ""
-    """Where the image is pushed, as `HOST/NAME` without a tag. It is promoted by digest. Empty: only the engine that
-    built it has the image.
+    """Where the images are pushed, as `HOST/NAME` without a tag. They are promoted by digest. Empty: only the engine
+    that built them has them.
     """
     engine_block: str = ""
     """Prefect block (`docker-host`) with the address of the engine that builds. Empty: this host's own settings."""
@@ -343,7 +345,7 @@ class ImageBuild(_Section):
     own settings.
     """
     timeout_seconds: float = Field(900, gt=0)
-    """How long the build may take."""
+    """How long the build of an image may take."""
 
 
 class Pipeline(_Section):

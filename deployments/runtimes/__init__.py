@@ -52,6 +52,11 @@ class Orchestrator(Protocol):
     def tidy(self) -> None:
         """End what an interrupted operation left running beside the slots, such as a migration."""
 
+    def run_tasks(self, installed: Installed, lease: Lease) -> str:
+        """Run what the artifact wants done once before it serves, to its end; return what was said last. Raises
+        ToolError if something of it failed or did not end in its time.
+        """
+
     def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         """Return why a slot was restarted after `since` through no fault of its own; None when it was not."""
 

@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.compose_keys import unknown, unknown_top
 from gates.scans.compose_reach import NO_NEW, Row, host_file, items, mapping, mount, reaches
 from gates.scans.dockerfile import ImageRules, filled, is_pinned
+from gates.scans.image_names import full_name
 from gates.scans.outcome import ReportError
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -28,14 +29,16 @@ def judge_compose(
     """
     document = documents[file]
     findings = [_finding(file, "", row) for row in _top(file, document)]
-    for name in _services(file, document):
+    services = _services(file, document)
+    own = _own_images(services)
+    for name in services:
         service = _filled(_extended(file, name, documents, 0))
         rows = [*reaches(service, file), *_published(service)]
         rows += [
             ("compose-unknown-key", Severity.MEDIUM, f"{key}: a key that nobody here knows") for key in unknown(service)
         ]
         if "image" in service or "build" in service:
-            rows += [*_missing(service), *_image(service, rules)]
+            rows += [*_missing(service), *_image(service, rules, own)]
         shown = f"service {str(name)[:60]}: "
         # Of an extended service the same may stand in both.
         findings += [_finding(file, shown, row, str(name), (lines or {}).get(name, 0)) for row in dict.fromkeys(rows)]
@@ -45,6 +48,23 @@ def judge_compose(
 def _finding(file: str, shown: str, row: Row, name: str = "", line: int = 0) -> Finding:
     rule, severity, why = row
     return make_finding("policy", rule, severity, f"{shown}{why}", file, line=line, key=(rule, file, name, why))
+
+
+def dockerfiles_of(document: Any) -> list[str]:
+    """Return the Dockerfiles that a compose file's services are built of, as paths from the file's own folder. What is
+    no plain path (variables, addresses) names no file of the commit.
+    """
+    found = []
+    for service in mapping(mapping(document).get("services")).values():
+        build = mapping(service).get("build")
+        given = build if isinstance(build, Mapping) else {"context": build}
+        paths = (given.get("context", "."), given.get("dockerfile", "Dockerfile"))
+        texts = [
+            one for one in paths if isinstance(one, str) and one and not set("$\0") & set(one) and "://" not in one
+        ]
+        if build is not None and len(texts) == len(paths):
+            found.append(posixpath.join(*texts))
+    return found
 
 
 def files_of(file: str, document: Any) -> tuple[list[str], list[str]]:
@@ -159,9 +179,20 @@ def _missing(service: Mapping[str, Any]) -> Iterator[Row]:
         yield "compose-writable", Severity.LOW, "its root file system is writable"
 
 
-def _image(service: Mapping[str, Any], rules: ImageRules) -> Iterator[Row]:
+def _own_images(services: Mapping[str, Any]) -> frozenset[str]:
+    """Return as what services of the file are built: who names such an image runs what was built, whatever a tag
+    means elsewhere.
+    """
+    found = []
+    for service in map(mapping, services.values()):
+        if service.get("build") is not None:
+            found += [service.get("image"), *items(mapping(service["build"]).get("tags"))]
+    return frozenset(full_name(filled(one, {})) for one in found if isinstance(one, str) and one)
+
+
+def _image(service: Mapping[str, Any], rules: ImageRules, own: Collection[str]) -> Iterator[Row]:
     image = str(service.get("image", ""))
-    if not image or "build" in service:
+    if not image or "build" in service or full_name(image) in own:
         return
     pinned, why = is_pinned(image, rules)
     if why == "latest":

@@ -1,13 +1,13 @@
 """What a built image is and holds, against the policy. It was never run: its configuration and its files were read."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.findings import Finding, Severity, make_finding
+from gates.findings import Finding, Severity, fingerprint, make_finding
 from gates.scans.dockerfile import is_root
 from gates.scans.image_packages import Installed
 from gates.scans.outcome import ReportError, read_report
@@ -80,6 +80,14 @@ def judge_image(name: str, image: Inspected, history: Sequence[str], files: File
         make_finding("image", rule, severity, message, name, key=("image", rule, subject))
         for rule, severity, message, subject in dict.fromkeys(rows)
     ]
+
+
+def of_image(findings: Iterable[Finding], name: str) -> tuple[Finding, ...]:
+    """Return findings as those of one of several images, by its name: what one has is not accepted in another."""
+    return tuple(
+        one.model_copy(update={"file": f"image {name}", "fingerprint": fingerprint(one.fingerprint, name)})
+        for one in findings
+    )
 
 
 def _configured(config: Config, files: FileSystem) -> Iterator[_Row]:

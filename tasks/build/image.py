@@ -1,14 +1,16 @@
-"""Build the container image, once for a commit, from the files and wheels that were checked."""
+"""Build the container images, once for a commit, from the files and wheels that were checked."""
 
 import os
 import shutil
 import tarfile
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
 from prefect.logging import get_run_logger
 
 from deployments.environment import images_run
-from evidence.bundle import Image
+from deployments.runtimes.compose.builds import WHEELS
+from evidence.bundle import Build, Image, OtherImage
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.files import remove_tree
@@ -16,23 +18,21 @@ from host.home import CHECKOUT
 from host.locks import read_lock_file, write_lock_file
 from settings.pipeline import ImageBuild, Pipeline
 from tasks.build.bundle import ImageBuilt, lay_over
+from tasks.build.compose_builds import RELEASE, plan_builds, taken
 from tasks.build.docker_blocks import engine_address, registry_login
 from tasks.checks.cores import core
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
 from tasks.source.workspace import Workspace
 
-RELEASE = "{release}/"
-# Where the artifact keeps what comes from this repository and not from the app's.
-TAKEN_ALONG = ".release"
 PUSH_TIMEOUT_S = 600
 
 
 @repeatable("build image")
 def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -> ImageBuilt | None:
-    """Build the image with BuildKit; push it when a registry is named. None when no environment runs containers.
+    """Build the images with BuildKit; push them when a registry is named. None when no environment runs containers.
 
-    Safe to repeat: unchanged layers come from the engine's cache. The build sees the commit's files, the build outputs
+    Safe to repeat: unchanged layers come from the engine's cache. A build sees the commit's files, the build outputs
     and, as the context "wheels", the wheels that the lock names, checked by hash. No secret is handed to it. ToolError
     carries the last lines of what failed.
     """
@@ -46,26 +46,55 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     lay_over(context, outputs)
     _rewrite_locks(pipeline, context)
     _readable(context)
+    _check_files(wanted, context)
+    plan = plan_builds(engine, wanted, context, top / "read")
+    made = {
+        name: _build(engine, pipeline, workspace, Order(name, build, context))
+        for name, build in {"": plan.first, **plan.others}.items()
+    }
+    first = made.pop("")
+    image = Image(
+        id=first.id,
+        reference=first.reference,
+        compose={environment: taken(file) for environment, file in wanted.compose.items()},
+        build=first.build,
+        others=made,
+        services={environment: dict(runs) for environment, runs in plan.services.items()},
+    )
+    return ImageBuilt(image, _take_along(wanted, top / "files"))
+
+
+@dataclass(frozen=True)
+class Order:
+    """One image to be built of the files at `top`. The first one's name is ""."""
+
+    name: str
+    build: Build
+    top: Path
+
+
+def _build(engine: Engine, pipeline: Pipeline, workspace: Workspace, order: Order) -> OtherImage:
+    """Build one image; push it if a registry is named."""
+    wanted = pipeline.image
+    assert wanted  # nosec B101  # for mypy
+    what = f"the image of {order.name}" if order.name else "the image"
     name = f"slipway/{pipeline.app.name}"
-    tag = workspace.source.commit[:12]
-    words = _build_words(pipeline, workspace, wanted, context) + ["-t", f"{name}:{tag}", str(context)]
+    tag = "-".join(filter(None, (workspace.source.commit[:12], order.name)))
+    words = _build_words(pipeline, workspace, order) + ["-t", f"{name}:{tag}", str(order.top / order.build.context)]
     epoch = {"SOURCE_DATE_EPOCH": str(_commit_time(workspace.source.archive))}
     with core("image", workspace.cancelled):
         code, output, errors = engine.run(words, epoch, wanted.timeout_seconds)
     if code:
         trouble = (errors or output).strip()[-1500:]
-        raise ToolError(f"the image could not be built: {trouble}", transient=was_not_answered(trouble))
+        raise ToolError(f"{what} could not be built: {trouble}", transient=was_not_answered(trouble))
     found = engine.image(f"{name}:{tag}")
     if found is None:
-        raise ToolError(f"the image was built but {engine.name} does not have it; use buildx's docker driver")
+        raise ToolError(f"{what} was built but {engine.name} does not have it; use buildx's docker driver")
     reference = _push(engine, wanted, found["Id"], tag) if wanted.registry else None
     get_run_logger().info(
-        "image %s, %d MB%s", found["Id"][:19], found["Size"] // 10**6, f" at {reference}" * bool(reference)
+        "%s: %s, %d MB%s", what, found["Id"][:19], found["Size"] // 10**6, f" at {reference}" * bool(reference)
     )
-    compose = {environment: _taken(file) for environment, file in wanted.compose.items()}
-    _check_compose(wanted, context)
-    files = _take_along(wanted, top / "files")
-    return ImageBuilt(Image(id=found["Id"], reference=reference, compose=dict(compose)), files)
+    return OtherImage(id=found["Id"], reference=reference, build=order.build)
 
 
 def image_wanted(pipeline: Pipeline) -> bool:
@@ -73,10 +102,10 @@ def image_wanted(pipeline: Pipeline) -> bool:
     return pipeline.image is not None and images_run()
 
 
-def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, context: Path) -> list[str]:
-    """Return the build's command, without the image's name and the context."""
-    source = workspace.source
-    wheels = download_wheels.fn(context / pipeline.locks.runtime, pipeline.app.python, source.scope)
+def _build_words(pipeline: Pipeline, workspace: Workspace, order: Order) -> list[str]:
+    """Return a build's command, without the image's name and the context."""
+    source, build, top = workspace.source, order.build, order.top
+    wheels = download_wheels.fn(top / pipeline.locks.runtime, pipeline.app.python, source.scope)
     labels = {
         "org.opencontainers.image.title": pipeline.app.name,
         "org.opencontainers.image.version": source.version,
@@ -85,19 +114,18 @@ def _build_words(pipeline: Pipeline, workspace: Workspace, wanted: ImageBuild, c
         "slipway.evidence": f"slipway verify {source.commit}",
         "slipway.pipeline": pipeline.digest,  # the rules by which it was checked
     }
+    # BuildKit's cache mounts are one for all builds of an engine: each scope has its own.
+    arguments = {"PYTHON": pipeline.app.python, **build.args, "BUILDKIT_CACHE_MOUNT_NS": source.scope.writes}
+    contexts = {**{name: top / path for name, path in build.contexts.items()}, WHEELS: wheels}
     return [
         *("buildx", "build", "--progress", "plain", "--load", "--provenance", "false"),
-        *("--file", str(_file(wanted.dockerfile, context)), "--build-context", f"wheels={wheels}"),
-        *(
-            "--build-arg",
-            f"PYTHON={pipeline.app.python}",
-            # BuildKit's cache mounts are one for all builds of an engine: each scope has its own.
-            "--build-arg",
-            f"BUILDKIT_CACHE_MOUNT_NS={source.scope.writes}",
-            "--metadata-file",
-            str(workspace.root / "image" / "built.json"),
-        ),
-        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+        *("--file", str(_file(build.dockerfile, top))),
+        *(word for name, path in contexts.items() for word in ("--build-context", f"{name}={path}")),
+        *(word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        *(("--target", build.target) if build.target else ()),
+        *(("--platform", build.platform) if build.platform else ()),
+        *("--metadata-file", str(workspace.root / "image" / f"{order.name or 'built'}.json")),
+        *(word for key, value in {**build.labels, **labels}.items() for word in ("--label", f"{key}={value}")),
     ]
 
 
@@ -130,16 +158,11 @@ def _file(name: str, context: Path) -> Path:
     return file
 
 
-def _taken(name: str) -> str:
-    """Return where the artifact has a compose file."""
-    if name.startswith(RELEASE):
-        return str(PurePosixPath(TAKEN_ALONG) / name.removeprefix(RELEASE))
-    return str(PurePosixPath(name))
-
-
-def _check_compose(wanted: ImageBuild, context: Path) -> None:
+def _check_files(wanted: ImageBuild, context: Path) -> None:
     for name in wanted.compose.values():
         _file(name, context)
+    if "dockerfile" in wanted.model_fields_set:
+        _file(wanted.dockerfile, context)
 
 
 def _take_along(wanted: ImageBuild, folder: Path) -> Path:
@@ -147,7 +170,7 @@ def _take_along(wanted: ImageBuild, folder: Path) -> Path:
     folder.mkdir()
     for name in wanted.compose.values():
         if name.startswith(RELEASE):
-            target = folder / _taken(name)
+            target = folder / taken(name)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(_file(name, folder), target)
     return folder

@@ -22,6 +22,7 @@ from settings.pipeline import Pipeline
 from tasks.retries import repeatable
 from tasks.source.git import Source
 
+Images = tuple[tuple[str, str], ...]  # name and id of each, the first one's name is ""
 SCANS_KEPT = 90  # of one artifact: a season of nights
 
 
@@ -81,13 +82,14 @@ def sign_origin(digest: str, repository: str, pipeline: str, run: str, began: da
     get_run_logger().info("signed provenance and a bill of %d materials for %s", len(bom["components"]), digest[:12])
 
 
-def artifacts_of(app: str, commit: str, live: Iterable[str]) -> dict[str, str]:
+def artifacts_of(app: str, commit: str, live: Iterable[str]) -> dict[str, Images]:
     """Return the artifacts of a commit that a scan of it speaks for: those that are live and the newest that was built.
 
-    Each with the id of the container image that it names, "" without one.
+    Each with the container images that it names.
     """
     store = Store(Home.find().store)
-    images, newest = dict.fromkeys(live, ""), ""
+    images: dict[str, Images] = dict.fromkeys(live, ())
+    newest = ""
     for digest in reversed(store.artifacts()):
         try:
             bundle = read_bundle(store, digest)
@@ -96,7 +98,7 @@ def artifacts_of(app: str, commit: str, live: Iterable[str]) -> dict[str, str]:
         if (bundle.app, bundle.commit) == (app, commit):
             newest = newest or digest
         if digest in (newest, *images):
-            images[digest] = bundle.image.id if bundle.image else ""
+            images[digest] = tuple(bundle.image.ids.items()) if bundle.image else ()
     return images
 
 

@@ -41,6 +41,15 @@ def seed(rollout: Rollout) -> None:
     get_run_logger().info("%s", rollout.seed())
 
 
+@once("tasks")
+def run_tasks(rollout: Rollout) -> None:
+    """Run the app's one-shot services to their end. Raises ToolError with the last words of one that failed.
+
+    Not repeated: a task that failed may have done a part of its work.
+    """
+    get_run_logger().info("%s", rollout.run_tasks())
+
+
 @once("start slot")
 def start_slot(rollout: Rollout) -> None:
     """Start the new version in the idle slot and wait for its health. Raises HealthError with its last words.

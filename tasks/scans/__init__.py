@@ -2,8 +2,8 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ class Subject:
     """What is scanned: one commit, and the artifact made of it.
 
     `tree` is the commit laid out, belonging to us and never written to; `repository` the bare mirror with its whole
-    history; `image` the digest of a built container image, None when the artifact is a bundle.
+    history; `image` the digest of the built container image, None when the artifact is a bundle; `others` the digests
+    of the artifact's other images, by name.
     """
 
     pipeline: Pipeline
@@ -27,6 +28,7 @@ class Subject:
     tree: Path
     repository: Path
     image: str | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Reads:
 def everything(subject: Subject) -> Reads:
     """Return what a scan depends on that does not say what it reads."""
     source = subject.workspace.source
-    parts = (subject.pipeline.digest, source.commit, subject.image, subject.workspace.environment.name)
+    images = (subject.image, dict(subject.others))
+    parts = (subject.pipeline.digest, source.commit, *images, subject.workspace.environment.name)
     return Reads(list(source.files), parts)
 
 

@@ -1,12 +1,14 @@
 """The container scan: Dockerfiles by hadolint, and the built image without running it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from deployments.environment import images_run
 from gates.check import Check, Outcome
-from gates.scans.container import FileSystem, judge_image, read_trivy
+from gates.scans.container import FileSystem, judge_image, of_image, read_trivy
 from gates.scans.debian import Package, pending, read_packages
 from gates.scans.image_packages import judge_packages
 from gates.scans.linters import read_hadolint
@@ -21,7 +23,7 @@ from tasks.scans.files import named, read_text
 from tasks.scans.image import Image, read_image, save_image
 from tasks.scans.keys import content, contents, host_program, our_program
 from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
-from tasks.scans.policy import DOCKERFILES, dockerfiles
+from tasks.scans.policy import DOCKERFILES, built_dockerfiles, dockerfiles
 from tasks.scans.tools import (
     installed,
     look_at_part,
@@ -42,9 +44,9 @@ HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
 
 @in_our_words
 def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
-    """Look at the commit's Dockerfiles and at the built image. Safe to repeat.
+    """Look at the commit's Dockerfiles and at the built images. Safe to repeat.
 
-    Not applicable when there is neither. The image is exported from a container that is never started. Each tool and
+    Not applicable when there is neither. An image is exported from a container that is never started. Each tool and
     each answer of the network has its own time limit; connections to the archive are tried three times.
     """
     image = subject.image
@@ -62,7 +64,18 @@ def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
             "the image": lambda: _image(subject, image, rules),
             "the image with trivy": lambda: _trivy(subject, image),
         }
+    for name, other in subject.others.items():
+        parts |= {
+            f"the image of {name}": partial(_other, name, partial(_image, subject, other, rules)),
+            f"the image of {name} with trivy": partial(_other, name, partial(_trivy, subject, other)),
+        }
     return scan_parts("container", "hadolint, own rules", parts)
+
+
+def _other(name: str, look: Callable[[], ScanOutcome]) -> ScanOutcome:
+    outcome = look()
+    examined = tuple(f"{name}: {one}" for one in outcome.examined)
+    return replace(outcome, findings=of_image(outcome.findings, name), examined=examined)
 
 
 def _dockerfiles(subject: Subject, files: Mapping[str, Path]) -> ScanOutcome:
@@ -198,8 +211,10 @@ def _reads(subject: Subject) -> Reads:
         archive = "none"
     rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
     locks = contents(subject, subject.pipeline.locks.shipped) if subject.image else {}
-    parts = (dockerfile, rules, subject.image, archive, settings.require_trivy, programs, images_run(), locks)
-    return Reads(named(list(subject.workspace.source.files), DOCKERFILES), parts)
+    parts = (dockerfile, rules, subject.image, dict(subject.others), archive, settings.require_trivy, programs)
+    files = list(subject.workspace.source.files)
+    built = [name for name in built_dockerfiles(subject) if name in files]
+    return Reads([*dict.fromkeys([*named(files, DOCKERFILES), *built])], (*parts, images_run(), locks))
 
 
 SCAN = Scan("container", scan_container, _reads)

@@ -1,5 +1,6 @@
 """The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from deployments.environment import images_run
 from gates.check import Check, Outcome
-from gates.scans.compose import files_of, judge_compose
+from gates.scans.compose import dockerfiles_of, files_of, judge_compose
 from gates.scans.dockerfile import judge_dockerfile
 from gates.scans.linters import read_zizmor
 from gates.scans.outcome import ScanOutcome, counted
@@ -62,16 +63,37 @@ def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> ScanOut
 
 
 def dockerfiles(subject: Subject) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """Return the commit's Dockerfiles and the one that pipeline.toml names, by name, and what was left out.
+    """Return the commit's Dockerfiles, the one that pipeline.toml names, and those that its compose files build of, by
+    name, and what was left out.
 
     Where no environment runs images none of them is ever built. Raises ConfigError as `images_run` does.
     """
-    image = subject.pipeline.image
-    found = chosen(subject, DOCKERFILES, [image.dockerfile] if image else [])
+    image, built = subject.pipeline.image, built_dockerfiles(subject)
+    if image and ("dockerfile" in image.model_fields_set or not built):
+        built.append(image.dockerfile)
+    found = chosen(subject, DOCKERFILES, built)
     if not found or subject.image is not None or images_run():
         return found, ()
     names = ", ".join(list(found)[:NAMED]) + f" and {len(found) - NAMED} more" * (len(found) > NAMED)
     return {}, (f"left out: {names}: no environment has RUNTIME=compose, so that nothing is built of them",)
+
+
+def built_dockerfiles(subject: Subject) -> list[str]:
+    """Return the Dockerfiles that the services of compose files are built of, whatever they are called, as far as they
+    are there: what is missing is the build's business, and an unreadable file that of the compose files.
+    """
+    image = subject.pipeline.image
+    found: dict[str, None] = {}
+    for name, path in chosen(subject, COMPOSE, list(image.compose.values()) if image else []).items():
+        try:
+            builds = dockerfiles_of(read_compose(path, name)[0])
+        except SourceError:
+            continue
+        for one in builds:
+            file = posixpath.normpath(posixpath.join(posixpath.dirname(name.removeprefix(RELEASE)), one))
+            if not name.startswith(RELEASE) and not file.startswith("..") and (subject.tree / file).is_file():
+                found[file] = None
+    return list(found)
 
 
 def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:

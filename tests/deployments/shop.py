@@ -274,6 +274,7 @@ class Shop:
                     rollout.install,
                     rollout.migrate,
                     rollout.seed,
+                    rollout.run_tasks,
                     rollout.start,
                     rollout.verify,
                     rollout.switch,

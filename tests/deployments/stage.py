@@ -94,6 +94,7 @@ class StandInRuntime(ProcessRuntime):
         self.strangers: list[str] = []  # each is met once
         self.sockets = frozenset({"1"})
         self.migrate_error = ""
+        self.task_error = ""
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
 
@@ -164,6 +165,12 @@ class StandInRuntime(ProcessRuntime):
 
     def tidy(self) -> None:
         self.effects.append("tidy")
+
+    def run_tasks(self, installed: Installed, lease: Lease) -> str:
+        self.effects.append(f"tasks of {installed.bundle.version}")
+        if self.task_error:
+            raise ToolError(self.task_error)
+        return "init: filled"
 
     def follow(self, live: str | None) -> None:
         version = read_artifact(self.place.store, live).bundle.version if live else "nothing"

@@ -1,5 +1,6 @@
 """Old images go, and nothing that could be needed, on a real engine; old scans go likewise."""
 
+import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import docker
 from control.server_containers import IMAGE, ServerStack
 from deployments.environment import Environment
 from deployments.pruning import prune, prune_scans
-from evidence.bundle import read_bundle
+from evidence.bundle import Build, Image, OtherImage, read_bundle
 from evidence.signing import Keys
 from evidence.statements import Kind, Scanned, read_scans, state
 from host.docker.engine import Engine
@@ -60,6 +61,33 @@ def test_old_images_go_and_live_warm_and_running_ones_stay(engine: Engine, tmp_p
         assert [engine.image(image) is not None for image in images] == [False, True, True, True]
         assert prune([made.place()], newest=1) == []
         assert made.says() == ["good", "2"]
+
+
+@pytest.mark.docker
+def test_every_image_of_an_old_artifact_goes_and_one_that_a_newer_one_has_too_stays(
+    engine: Engine, docker_client: docker.DockerClient, tmp_path: Path
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    place = Environment.open(Target("production"), "assistant", home)
+    place.directory.mkdir(parents=True)
+    repository, ids = f"slipway-test-{uuid.uuid4().hex[:8]}", {}
+    for name in ("old", "edge", "both", "new"):
+        docker_client.api.import_image_from_data(
+            EMPTY_TAR, repository=repository, tag=name, changes=[f"LABEL test={repository}-{name}"]
+        )
+        ids[name] = docker_client.images.get(f"{repository}:{name}").id
+    build = Build(dockerfile="Dockerfile")
+    try:
+        for number, (first, *others) in enumerate([("old", "edge", "both"), ("new", "both")]):
+            more = {name: OtherImage(id=ids[name], build=build) for name in others}
+            artifact(place.store, f"{number}" * 40, image=Image(id=ids[first], others=more))
+        assert len(prune([place], newest=1)) == 2
+        assert [name for name, id in ids.items() if engine.image(id)] == ["both", "new"]
+        assert prune([place], newest=1) == []
+    finally:
+        for id in ids.values():
+            engine.remove_image(id)
 
 
 @pytest.mark.docker

@@ -69,6 +69,27 @@ def test_a_step_is_written_down_only_when_it_went_well(stage: Stage) -> None:
     assert [step.name for step in stage.place.ledger().operations[-1].steps] == ["good"]
 
 
+def test_tasks_run_before_anything_of_the_new_version_starts(stage: Stage) -> None:
+    rollout = begin(stage, stage.version("new"))
+    assert rollout.run_tasks() == "init: filled"
+    assert stage.effects == ["tasks of new"]
+    assert [step.name for step in stage.place.ledger().operations[-1].steps] == ["tasks"]
+
+
+def test_a_task_that_fails_ends_the_step(stage: Stage) -> None:
+    stage.runtime.task_error = "task init: it ended with exit code 1"
+    rollout = begin(stage, stage.version("new"))
+    with pytest.raises(ToolError, match="task init"):
+        rollout.run_tasks()
+    assert stage.place.ledger().operations[-1].steps == []
+
+
+def test_a_runtime_without_containers_has_no_tasks(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage.runtime, "orchestrator", None)
+    assert begin(stage, stage.version("new")).run_tasks() == "this runtime has no tasks"
+    assert stage.effects == []
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_a_migration_leaves_behind_is_written_before_it_runs(stage: Stage, fails: bool) -> None:
     older, old = stage.version("older", [FIRST]), stage.version("old", [FIRST])

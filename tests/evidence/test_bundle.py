@@ -6,7 +6,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from evidence.bundle import Bundle, Run, blobs, copy_blobs, find_digest, put_bundle, read_bundle, verify_bundle
+from evidence.bundle import (
+    Build,
+    Bundle,
+    Image,
+    OtherImage,
+    Run,
+    blobs,
+    copy_blobs,
+    find_digest,
+    put_bundle,
+    read_bundle,
+    verify_bundle,
+)
 from evidence.store import Store
 from host.errors import ArtifactError
 
@@ -199,3 +211,41 @@ def test_a_damaged_blob_is_not_laid_out(store: Store, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="changed"):
         copy_blobs(store, {"a.whl": digest}, tmp_path / "wheels")
     assert not (tmp_path / "wheels" / "a.whl").exists()
+
+
+ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+WEB, EDGE = Build(dockerfile="Dockerfile", target="web"), Build(context="edge", dockerfile="edge/Dockerfile")
+
+
+def test_several_images_are_in_the_digest_and_are_read_again(store: Store) -> None:
+    runs = {"production": {"web": "", "edge": "edge"}}
+    image = Image(id=ONE, build=WEB, others={"edge": OtherImage(id=TWO, build=EDGE)}, services=runs)
+    digest = put_bundle(store, bundle(store, image=image))
+    read = read_bundle(store, digest).image
+    assert read == image and read.ids == {"": ONE, "edge": TWO}
+    for change in ({"others": {"edge": OtherImage(id=ONE, build=EDGE)}}, {"services": {"production": {"web": "edge"}}}):
+        assert put_bundle(store, bundle(store, image=image.model_copy(update=change))) != digest
+
+
+def test_an_artifact_of_one_image_has_the_digest_that_it_had_before_there_were_several(store: Store) -> None:
+    digest = put_bundle(store, bundle(store, image=Image(id=ONE, compose={"production": "compose.yml"})))
+    manifest = json.loads(store.manifest(digest))
+    assert manifest["image"] == {"id": ONE, "reference": None, "compose": {"production": "compose.yml"}}
+    read = read_bundle(store, digest).image
+    assert read and read.services is None and read.ids == {"": ONE}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"services": {"production": {"web": "edge"}}},
+        {"others": {"../edge": {"id": TWO, "build": {"dockerfile": "Dockerfile"}}}},
+        {"others": {"": {"id": TWO, "build": {"dockerfile": "Dockerfile"}}}},
+        {"others": {"edge": {"id": "edge:latest", "build": {"dockerfile": "Dockerfile"}}}},
+        {"others": {"edge": {"id": TWO}}},
+        {"build": {"dockerfile": "Dockerfile", "network": "host"}},
+    ],
+)
+def test_images_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Image.model_validate({"id": ONE, **change})

@@ -12,7 +12,7 @@ from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from evidence.bundle import Bundle
+from evidence.bundle import Build, Bundle, Image, OtherImage
 from evidence.provenance import (
     Provenance,
     make_provenance,
@@ -180,3 +180,37 @@ def test_credentials_are_not_stated(store: Store, address: str, told: str) -> No
     assert without_credentials(address) == told
     _, bundle = artifact(store)
     assert "token" not in provenance(bundle, address).model_dump_json()
+
+
+IMAGE = Image(
+    id="sha256:" + "1" * 64,
+    others={"edge": OtherImage(id="sha256:" + "2" * 64, build=Build(dockerfile="edge/Dockerfile"))},
+    services={"production": {"edge": "edge"}},
+)
+
+
+def test_both_name_every_image(store: Store, keys: Keys) -> None:
+    digest, bundle = artifact(store, image=IMAGE)
+    bom = make_bom(store, digest, bundle)
+    named = [(one["name"], one["hashes"][0]["content"]) for one in bom["components"] if one["type"] == "container"]
+    assert named == [("assistant", "1" * 64), ("edge", "2" * 64)]
+    sign_origin(store, keys, digest, bundle, provenance(bundle), bom)
+    origin, found = origin_checks(store, keys, digest, bundle)
+    assert (origin.outcome, found.outcome) == (Outcome.PASSED, Outcome.PASSED)
+    assert "2 images" in origin.examined and "and 2 images" in found.reason
+
+
+def test_an_image_that_is_not_named_fails_both(store: Store, keys: Keys) -> None:
+    digest, bundle = artifact(store, image=IMAGE)
+    fewer = bundle.model_copy(update={"image": Image(id=IMAGE.id, services={})})
+    sign_origin(store, keys, digest, bundle, provenance(fewer), make_bom(store, digest, fewer))
+    origin, bom = origin_checks(store, keys, digest, bundle)
+    assert origin.outcome is Outcome.FAILED and "sha256 222222222222" in origin.reason
+    assert bom.outcome is Outcome.FAILED and "it leaves out 1 of 2 images" in bom.reason
+
+
+def test_statements_of_before_there_were_several_images_hold(store: Store, keys: Keys) -> None:
+    digest, bundle = artifact(store, image=Image(id=IMAGE.id))
+    bare = bundle.model_copy(update={"image": None})
+    sign_origin(store, keys, digest, bundle, provenance(bare), make_bom(store, digest, bare))
+    assert [one.outcome for one in origin_checks(store, keys, digest, bundle)] == [Outcome.PASSED, Outcome.PASSED]

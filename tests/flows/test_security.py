@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.settings import PREFECT_API_URL
 
 from deployments.environment import Environment
-from evidence.bundle import Image
+from evidence.bundle import Build, Image, OtherImage
 from evidence.scan_report import read_scans_of
 from evidence.signing import Keys
 from evidence.statements import Scanned, read_scans
@@ -231,6 +231,21 @@ def test_the_image_that_an_artifact_names_is_what_is_scanned_and_signed_for(benc
     assert run().is_completed()
     assert seen == [None, image.id]
     assert not bench.signed(plain)[0].fingerprints and bench.signed(built)[0].fingerprints
+
+
+def test_all_images_of_an_artifact_are_scanned_together(bench: Bench) -> None:
+    edge = OtherImage(id=f"sha256:{'f' * 64}", build=Build(dockerfile="edge/Dockerfile"))
+    image = Image(id=f"sha256:{'e' * 64}", others={"edge": edge})
+    built = artifact(bench.store, bench.commit, image=image)[0]
+    seen: list[tuple[str | None, dict[str, str]]] = []
+
+    def look(subject: Subject) -> Check:
+        seen.append((subject.image, dict(subject.others)))
+        return says("container", issue("root-user", MEDIUM, tool="image"))(subject)
+
+    bench.scans["container"] = look
+    assert run().is_completed()
+    assert seen == [(image.id, {"edge": edge.id})] and bench.signed(built)[0].fingerprints
 
 
 def test_one_target_that_cannot_be_scanned_does_not_keep_the_others_from_it(bench: Bench) -> None:

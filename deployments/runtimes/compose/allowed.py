@@ -39,7 +39,7 @@ ULIMITS = re.compile("core|cpu|data|fsize|locks|memlock|msgqueue|nofile|nproc|si
 TMPFS = re.compile(r"(size|mode|uid|gid|nr_inodes)=[0-9]+[kmg%]?b?|rw|ro|exec|noexec|nosuid|nodev", re.IGNORECASE)
 LOG_OPTIONS = re.compile(r"max-size|max-file|compress|mode|max-buffer-size|(labels|env)(-regex)?|tag")
 DEEPEST = 60
-LABELS = re.compile(r"(?!com\.docker\.|slipway\.).*|slipway\.(role|port|writable|migrates|database)", re.DOTALL)
+LABELS = re.compile(r"(?!com\.docker\.|slipway\.).*|slipway\.(role|port|timeout|writable|migrates|database)", re.DOTALL)
 SECURITY_OPTIONS = ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
 
 
@@ -148,6 +148,19 @@ class Deploy(Part):
     update_config: Ignored = None
 
 
+class Build(Part):
+    """How a service is built. Of the other keys a file's reader says why they are not here: builds.py."""
+
+    additional_contexts: dict[str, str] | None = None
+    args: dict[str, Scalar] | None = None
+    context: str | None = None
+    dockerfile: str | None = None
+    labels: dict[str, Scalar] | None = None
+    platforms: Texts | None = None
+    tags: Texts | None = None
+    target: str | None = None
+
+
 class Healthcheck(Part):
     test: Texts | str | None = None
     interval: Scalar = None
@@ -239,7 +252,7 @@ class Service(Part):
     """A service, whatever its role."""
 
     attach: bool | None = None
-    build: Ignored = None  # that there is one says that it runs the built image; checked where the file is read
+    build: Build | None = None
     cap_add: Texts | None = None
     cap_drop: Texts | None = None
     cgroup: Literal["private", "", None] = None

@@ -1,7 +1,7 @@
 """A compose file before compose reads it: everything that it leads to is a file of the artifact, or is refused.
 
 The files are parsed and written anew, so that compose reads what was checked and no text of the app's. In these copies
-every path is absolute; `build`, `develop` and extensions are left out, and no variables come from the app's `.env`.
+every path is absolute; `develop` and extensions are left out, and no variables come from the app's `.env`.
 """
 
 import re
@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deployments.runtimes.compose.allowed import SERVICE, TOP, Config, Secret, way_out
+from deployments.runtimes.compose import builds
+from deployments.runtimes.compose.allowed import SERVICE, TOP, WAYS_OUT, Config, Secret
 from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.left_out import WHY
 from deployments.runtimes.compose.limits import unlimited
@@ -31,26 +32,7 @@ OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
 INCLUDE = ("path", "project_directory")
 EXTENDS = ("file", "service")
 ENV_FILE = ("format", "path", "required")
-BUILD = (
-    "additional_contexts",
-    "args",
-    "cache_from",
-    "cache_to",
-    "context",
-    "dockerfile",
-    "dockerfile_inline",
-    "extra_hosts",
-    "labels",
-    "no_cache",
-    "platforms",
-    "provenance",
-    "pull",
-    "sbom",
-    "secrets",
-    "shm_size",
-    "tags",
-    "target",
-)
+PROJECT = "x-slipway-project"  # how the team's own file calls the project: compose is given another name
 Place = tuple[str | int, ...]
 
 
@@ -81,7 +63,7 @@ class _Reader:
     found: Contained = field(default_factory=Contained)
     copies: dict[tuple[Path, Path, str | None], Path] = field(default_factory=dict)
 
-    def read(self, file: Path, base: Path, only: str | None = None) -> Path:
+    def read(self, file: Path, base: Path, only: str | None = None, main: bool = False) -> Path:
         """Write a file's copy, return its path. `base`: where its paths start; `only`: the service that is extended."""
         key = (file, base, only)
         if key in self.copies:
@@ -91,7 +73,10 @@ class _Reader:
         copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
         name = self.found.names[copy] = str(file.relative_to(self.top))
         document = parse(text_of(file, name), name)
-        copy.write_text(written(_File(self, document, base).rewritten(only)), encoding="utf-8")
+        value = _File(self, document, base).rewritten(only)
+        if main and isinstance(value.get("name"), str):
+            value[PROJECT] = value["name"]
+        copy.write_text(written(value), encoding="utf-8")
         return copy
 
     def has(self, path: Path) -> bool:
@@ -118,7 +103,7 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
     real = real_path(file)
     if real is None or not reader.has(real):
         raise ConfigError(f"{file.name}: it leads out of the artifact; replace the link by the file")
-    reader.found.copy = reader.read(real, real.parent)
+    reader.found.copy = reader.read(real, real.parent, main=True)
     reader.found.problems += _defaults_overlooked(reader, real.parent)
     return reader.found
 
@@ -179,14 +164,16 @@ class _File:
         """Note that a place in the file means nothing."""
         self.reader.found.left_out.append(f"{self.document.at(where)}: {_shown(where)}: {why}")
 
-    def _known(self, given: Mapping[str, Any], where: Place, allowed: Collection[str]) -> dict[str, Any]:
+    def _known(
+        self, given: Mapping[str, Any], where: Place, allowed: Collection[str], ways: Mapping[str, str] = WAYS_OUT
+    ) -> dict[str, Any]:
         """Return a mapping without extensions and without keys that are not allowed, which are refused."""
         kept = {}
         for key, value in given.items():
             if key in allowed:
                 kept[key] = value
             elif not key.startswith("x-"):
-                self.refuse((*where, key), f"not allowed; {way_out(key)}")
+                self.refuse((*where, key), f"not allowed; {ways.get(key, 'remove it')}")
         return kept
 
     def _each(self, given: Any, where: Place, read: Callable[[Any, Place], Any]) -> Any:
@@ -282,24 +269,46 @@ class _File:
         return [str(file) for file in files if file]
 
     def _build(self, given: Any, where: Place) -> Any:
-        """Hold a build to the artifact's files, and keep of it that there is one: Slipway builds by its Dockerfile."""
-        build = self._known(given if isinstance(given, dict) else {"context": given}, where, BUILD)
-        context = self._below(build.get("context", "."), (*where, "context"))
-        if context and build.get("dockerfile") is not None:
-            self._path(build["dockerfile"], (*where, "dockerfile"), context)
-        for key, path in _pairs(build.get("additional_contexts")):
-            if not path.startswith("service:"):
-                self._below(path, (*where, "additional_contexts", key))
-        return {"context": str(self.reader.top)}
+        """Hold a build to the artifact's files. What compose makes of it with others, by `extends`: builds.py."""
+        build = given if isinstance(given, dict) else {"context": given}
+        kept = self._known(build, where, builds.KEYS, builds.WAYS_OUT)
+        kept = {key: value for key, value in kept.items() if key not in builds.MEANINGLESS}
+        base, file = self.base, kept.get("dockerfile")
+        # else it lies in the context of what is extended
+        whole = "context" in kept or not isinstance(file, str) or file.startswith("/") or "$" in file
+        if "context" in kept:
+            base = self._below(kept["context"], (*where, "context")) or self.reader.top
+            kept["context"] = _literal(base)
+        if file is not None and whole and self._path(file, (*where, "dockerfile"), base) is None:
+            del kept["dockerfile"]
+        if (contexts := kept.pop("additional_contexts", None)) is not None:
+            found = {key: self._context(path, (*where, "additional_contexts", key)) for key, path in _pairs(contexts)}
+            kept["additional_contexts"] = {key: _literal(path) for key, path in found.items() if path}
+        self._arguments(kept.get("args"), (*where, "args"))
+        return kept
+
+    def _arguments(self, given: Any, where: Place) -> None:
+        """An argument without a value is one of the environment's; compose would leave out one that has none."""
+        self._environment(given, where)
+        for name in _valueless(given):
+            if name not in self.reader.known and name not in OF_THE_HOST:
+                self.refuse(
+                    (*where, name), "it has no value; write one, or remove it: the Dockerfile's default counts then"
+                )
+
+    def _context(self, given: str, where: Place) -> Path | None:
+        if not given.startswith("service:"):
+            return self._below(given, where)
+        self.refuse(where, "the image of another service; build both from one Dockerfile, by target")
+        return None
 
     def _environment(self, given: Any, where: Place) -> Any:
         """A variable without a value is one of the environment's, never one of the docker command's own."""
-        names = given if isinstance(given, list) else [name for name, value in _items(given) if value is None]
         for name, value in _items(given) if isinstance(given, dict) else _pairs(given):
             if isinstance(value, str):
                 self.reader.found.told[name] = value
-        for name in names:
-            if isinstance(name, str) and name in OF_THE_HOST and name not in self.reader.known:
+        for name in _valueless(given):
+            if name in OF_THE_HOST and name not in self.reader.known:
                 self.refuse(where, f"{name} is the host's; give it a value, or set APP_{name}")
         return given
 
@@ -326,9 +335,7 @@ class _File:
         return given
 
     def _mounted(self, source: str, where: Place) -> str:
-        path = self._path(source, where, self.base)
-        # A literal path from here on: compose fills in variables once more.
-        return str(path or self.reader.top).replace("$", "$$")
+        return _literal(self._path(source, where, self.base) or self.reader.top)
 
     def _config(self, given: Any, where: Place) -> Any:
         kept = self._known(self._mapping(given, where), where, tuple(Config.model_fields))
@@ -418,6 +425,17 @@ def _chain(services: Mapping[str, Any], name: str) -> dict[str, Any]:
             break
         name = extends
     return found
+
+
+def _literal(path: Path) -> str:
+    """Return a path as it is written where compose fills in variables once more."""
+    return str(path).replace("$", "$$")
+
+
+def _valueless(given: Any) -> list[str]:
+    """Return the names of variables that stand without a value, in either form."""
+    names = given if isinstance(given, list) else [name for name, value in _items(given) if value is None]
+    return [name for name in names if isinstance(name, str) and "=" not in name]
 
 
 def _items(given: Any) -> Iterator[tuple[Any, Any]]:

@@ -19,20 +19,18 @@ WAY_OUT = (
 )
 
 
-def self_migrating(engine: Engine, stack: Stack, image: str) -> list[str]:
+def self_migrating(engine: Engine, stack: Stack, images: Mapping[str, str]) -> list[str]:
     """Return what is wrong with services of the app that migrate when they start: two colours would race.
 
-    Looks at the command line and at shell scripts that it leads to. An image that is not on the engine yet has nothing
-    said of it, and is looked at once it is.
+    `images` are the artifact's that services run, by service. Looks at the command line and at shell scripts that it
+    leads to. An image that is not on the engine yet has nothing said of it, and is looked at once it is.
     """
-    info = engine.image(image)
-    if info is None:
-        return []
+    known = {image: engine.image(image) for image in dict.fromkeys(images.values())}
     found = []
-    for name in [*stack.services(Role.SLOT), *stack.services(Role.SINGLETON)]:
-        service = stack.service(name)
-        runs_it = "build" in service or service.get("image") == image
-        if runs_it and str((service.get("labels") or {}).get(LABEL, "")).lower() not in ("no", "false"):
+    for name in [*stack.services(Role.SLOT), *stack.services(Role.SINGLETON), *stack.services(Role.TASK)]:
+        service, image = stack.service(name), images.get(name, "")
+        info = known.get(image)
+        if info and str((service.get("labels") or {}).get(LABEL, "")).lower() not in ("no", "false"):
             command = _command(service, info["Config"])
             if seen := _find(engine, image, command, info["Config"].get("WorkingDir") or "/"):
                 found.append(f"service {name}: {seen} runs when the container starts; {WAY_OUT}")

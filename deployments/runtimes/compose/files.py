@@ -51,8 +51,9 @@ class Names:
 
 @dataclass(frozen=True)
 class Settled:
-    """What a release adds to the team's file: image, artifact, the app's settings, and where its secrets lie.
+    """What a release adds to the team's file: images, artifact, the app's settings, and where its secrets lie.
 
+    `image` is the artifact's first; `images` maps each service that has a build of its own to the id of what it runs.
     `source`: the directory of the artifact's files, of which a container gets those that the file mounts, read-only.
     `external`: volumes and networks that are not ours to create, as in COMPOSE_EXTERNAL.
     """
@@ -64,6 +65,7 @@ class Settled:
     secrets: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     external: Sequence[str] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 def slot_file(stack: Stack, settled: Settled, colour: str, port: int, stop_s: float) -> dict[str, Any]:
@@ -109,18 +111,27 @@ def shared_file(stack: Stack, settled: Settled) -> dict[str, Any]:
     return _file(settled.names.shared, stack, settled, services)
 
 
+def one_shot_file(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[str, Any]:
+    """Return the file of a service that is run once, to its end."""
+    return _file(settled.names.task, stack, settled, {name: _once(_hardened(stack, settled, name, stop_s))})
+
+
 def task_file(stack: Stack, settled: Settled, command: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
     """Return the file of a one-off container: the public service with another command, that nothing reaches."""
-    service = _hardened(stack, settled, stack.public, 10)
+    service = _once(_hardened(stack, settled, stack.public, 10))
     service.pop("post_start", None)
-    service |= {
-        "command": [word.replace("$", "$$") for word in command],
-        "restart": "no",
-        "healthcheck": {"disable": True},
-    }
+    service["command"] = [word.replace("$", "$$") for word in command]
     service["entrypoint"] = None
     service["environment"] = {**environment, **service.get("environment", {})}
     return _file(settled.names.task, stack, settled, {"task": service})
+
+
+def _once(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service that ends, and is not started again."""
+    once = {**service, "restart": "no", "healthcheck": {"disable": True}}
+    if "deploy" in once:
+        once["deploy"] = {key: value for key, value in once["deploy"].items() if key != "restart_policy"}
+    return once
 
 
 def _common(stack: Stack, settled: Settled, name: str) -> dict[str, Any]:
@@ -137,8 +148,8 @@ def _common(stack: Stack, settled: Settled, name: str) -> dict[str, Any]:
         service["deploy"] = {key: value for key, value in deploy.items() if key not in OF_SWARM}
     if mounts := given.get("volumes"):
         service["volumes"] = [_mount(one, settled) for one in mounts]
-    if "build" in given:
-        service["image"] = settled.image
+    if builder := stack.runs.get(name):
+        service["image"] = settled.images.get(builder, settled.image)
     if networks := given.get("networks"):
         service["networks"] = {one: _without_address(options) for one, options in networks.items()}
     return service

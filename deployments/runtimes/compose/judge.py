@@ -41,11 +41,13 @@ class Role(StrEnum):
     """What a release does with a service, by its label `slipway.role`.
 
     SLOT: one for each colour. SINGLETON: one only, of the live version. SHARED: started once, not a release's business.
+    TASK: run to its end once, before the new slot starts.
     """
 
     SLOT = "slot"
     SINGLETON = "singleton"
     SHARED = "shared"
+    TASK = "task"
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def _told(model: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for part in ("services", "networks", "volumes"):
         for name, one in model.get(part, {}).items():
             for key, value in one.items():
-                if part != "services" or key not in TOLD:
+                if part != "services" or key not in (*TOLD, "build"):  # what a build is told: builds.py
                     yield from ((f"{part.removesuffix('s')} {name}: {key}", secret) for secret in secrets_in(value))
 
 

@@ -2,14 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.runtimes.compose import allowed
+from deployments.runtimes.compose.builds import read_builds, runners
+from deployments.runtimes.compose.contain import PROJECT
 from deployments.runtimes.compose.judge import Reach, Role, reach_problems
+from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
+from evidence.bundle import Build
 from host.errors import ConfigError
 
-ROLE = "slipway.role"
 PORT = "slipway.port"
 MOST_TOLD = 200
 PORT_NUMBER = re.compile("[1-9][0-9]{0,4}")
@@ -18,12 +21,17 @@ Parts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Stack:
-    """A checked compose model. `public` is the slot service that the router sends requests to, `port` its port."""
+    """A checked compose model. `public` is the slot service that the router sends requests to, `port` its port.
+
+    `builds`: what services are built of. `runs`: the service whose build a service runs, its own or another's.
+    """
 
     model: Parts
     roles: Mapping[str, Role]
     public: str
     port: int
+    builds: Mapping[str, Build] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
     def services(self, role: Role) -> list[str]:
         """Return the names of the services of a role, as the file orders them."""
@@ -40,6 +48,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
+    projects = frozenset(str(one) for one in (model.get("name"), model.get(PROJECT)) if one)
     try:
         model, wrong = allowed.checked(model)
     except ValueError as error:
@@ -48,14 +57,18 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
         raise ConfigError(f"{file}: " + _told([*found, "no services"]))
-    roles = {name: role for name, one in services.items() if (role := _role(name, one, found))}
-    found += _misplaced(services, roles)
+    roles, unknown = roles_of(services)
+    found += unknown
+    found += _misplaced(services, roles) + task_problems(services, roles)
+    builds, unbuildable = read_builds(services, reach)
+    runs, unclear = runners(services, roles, projects)
+    found += unbuildable + unclear
     found += [] if wrong else _undefined(model, services)
     found += reach_problems(model, roles, reach)
     public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
     if found:
         raise ConfigError(f"{file}: " + _told(found))
-    return Stack(model, roles, public, port)
+    return Stack(model, roles, public, port, builds, runs)
 
 
 def _told(problems: Sequence[str]) -> str:
@@ -64,13 +77,13 @@ def _told(problems: Sequence[str]) -> str:
     return "; ".join([*lines[:MOST_TOLD], *more])
 
 
-def _role(name: str, service: Mapping[str, Any], problems: list[str]) -> Role | None:
-    label = (service.get("labels") or {}).get(ROLE)
-    if label in list(Role):
-        return Role(label)
-    got = f'got "{label}"' if label else "no label"
-    problems.append(f"service {name}: {got}, expected {ROLE}: slot, singleton or shared")
-    return None
+def public_service(services: Mapping[str, Parts]) -> str:
+    """Return the service that gets the requests. Raises ConfigError if it cannot be told."""
+    roles, problems = roles_of(services)
+    public, _ = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, problems)
+    if not public:
+        raise ConfigError("; ".join(problems))
+    return public
 
 
 def _undefined(model: Parts, services: Mapping[str, Parts]) -> list[str]:

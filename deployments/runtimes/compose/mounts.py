@@ -19,25 +19,25 @@ def absent(stack: Stack, reach: Reach) -> Iterator[str]:
             )
 
 
-def covering(engine: Engine, image: str, stack: Stack, reach: Reach) -> list[str]:
-    """Return the mounts over what the built image has itself: what runs would not be the image that was checked.
+def covering(engine: Engine, images: Mapping[str, str], stack: Stack, reach: Reach) -> list[str]:
+    """Return the mounts over what the built images have themselves: what runs would not be the image that was checked.
 
-    An image that is not on the engine yet has nothing said of it, and is looked at once it is.
+    `images`: by service, of those that run one of the artifact's. An image that is not on the engine yet has nothing
+    said of it, and is looked at once it is.
     """
-    mounts = [
-        (name, mount)
-        for name, mount in _of_the_artifact(stack, reach)
-        if "build" in stack.service(name) or stack.service(name).get("image") == image
-    ]
-    if not mounts or engine.image(image) is None:
-        return []
-    there = engine.paths_of(image, [str(mount["target"]) for _, mount in mounts])
-    return [
-        f"service {name}: it mounts {_shown(mount, reach)} over {mount['target']} of the image: what runs would not be "
-        "the image that was checked; remove it, the image has its own"
-        for name, mount in mounts
-        if str(mount["target"]) in there
-    ]
+    found = []
+    for name, image in images.items():
+        mounts = [mount for service, mount in _of_the_artifact(stack, reach) if service == name]
+        if not mounts or engine.image(image) is None:
+            continue
+        there = engine.paths_of(image, [str(mount["target"]) for mount in mounts])
+        found += [
+            f"service {name}: it mounts {_shown(mount, reach)} over {mount['target']} of the image: what runs would "
+            "not be the image that was checked; remove it, the image has its own"
+            for mount in mounts
+            if str(mount["target"]) in there
+        ]
+    return found
 
 
 def _of_the_artifact(stack: Stack, reach: Reach) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -48,21 +48,32 @@ def orphan_problems(volumes: Sequence[str]) -> list[str]:
 
 
 def image_problems(engine: Engine, image: Image) -> list[str]:
-    """Say that an image is neither on the engine nor in its registry."""
-    if engine.image(image.id):
-        return []
-    if image.reference is None:
-        return [f"the image {image.id[:19]} is not on the engine at {engine.name}, and no registry has it; {BUILD}"]
-    why = engine.in_registry(image.reference)
-    return [f"the image {image.reference} cannot be had: {why}"] if why else []
+    """Say which images of an artifact are neither on the engine nor in their registry."""
+    return [why for id, reference in image.every.values() if (why := _absent(engine, id, reference))]
+
+
+def _absent(engine: Engine, id: str, reference: str | None) -> str:
+    if engine.image(id):
+        return ""
+    if reference is None:
+        return f"the image {id[:19]} is not on the engine at {engine.name}, and no registry has it; {BUILD}"
+    why = engine.in_registry(reference)
+    return f"the image {reference} cannot be had: {why}" if why else ""
 
 
 def fetch_image(engine: Engine, image: Image, digest: str) -> None:
-    """Have an image on the engine, pulled by digest if need be. Raises ArtifactError if it is not to be had."""
-    if engine.image(image.id):
+    """Have an artifact's images on the engine, pulled by digest if need be. Raises ArtifactError if one is not to be
+    had.
+    """
+    for id, reference in image.every.values():
+        _fetch(engine, id, reference, digest)
+
+
+def _fetch(engine: Engine, id: str, reference: str | None, digest: str) -> None:
+    if engine.image(id):
         return
-    if image.reference:
-        engine.pull(image.reference)
-    if engine.image(image.id) is None:
-        where = f"what {image.reference} gave is another image" if image.reference else f"it is not on {engine.name}"
-        raise ArtifactError(f"the image {image.id[:19]} of {digest[:12]}: {where}; nothing was started; {BUILD}")
+    if reference:
+        engine.pull(reference)
+    if engine.image(id) is None:
+        where = f"what {reference} gave is another image" if reference else f"it is not on {engine.name}"
+        raise ArtifactError(f"the image {id[:19]} of {digest[:12]}: {where}; nothing was started; {BUILD}")

@@ -3,7 +3,7 @@
     PROJECT-blue, PROJECT-green   the services labelled `slipway.role: slot`
     PROJECT-singleton             those labelled `singleton`, of the live version only
     PROJECT-shared                those labelled `shared`: started once, never recreated by a release
-    PROJECT-task                  a one-off container, such as a migration
+    PROJECT-task                  a one-off container: a migration, those labelled `task`
 
 PROJECT is the setting of that name, else <app>-<environment>. Containers are ours by label (home and environment).
 """
@@ -26,6 +26,7 @@ from deployments.runtimes.compose.databases import SharedDatabase, postgres_serv
 from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
+from deployments.runtimes.compose.images import images_run, refuse_unbuilt, unlike_the_image
 from deployments.runtimes.compose.judge import Reach, Role
 from deployments.runtimes.compose.left_out import left_out, untaken
 from deployments.runtimes.compose.model import Stack, read_stack
@@ -43,6 +44,7 @@ from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.secrets import Secrets
 from deployments.runtimes.compose.shown import without_secrets
+from deployments.runtimes.compose.tasks import in_order, timeout_of
 from deployments.runtimes.layout import Installed, Layout, app_secrets
 from evidence.bundle import Image
 from gates.release.verification import Usage
@@ -107,14 +109,14 @@ class ComposeRuntime:
             found += live_restore_problems(info) if self.place.settings.require_live_restore else []
             found += self._orphans()
             if artifact:
-                image = image_of(artifact)
-                found += image_problems(self.engine, image)
+                found += image_problems(self.engine, image_of(artifact))
                 installed = self._layout.unpack(artifact)
                 stack = self.stack(installed)
+                found += self._without_image(installed, stack)
                 for file in self._made(artifact, installed, stack):
                     found += obstacles(self.projects, file, self.place.settings.secrets)
                     found += taken_ports(self.projects, file) if file["name"] == self.names.shared else []
-                found += [*absent(stack, self._reach(installed)), *self._of_image(installed, stack)]
+                found += [*absent(stack, self._reach(installed)), *self._of_images(installed, stack)]
                 if self.place.settings.backup_before_migration:
                     postgres_service(stack)
         except SlipwayError as error:
@@ -167,18 +169,17 @@ class ComposeRuntime:
 
     def install(self, artifact: Artifact) -> Installed:
         installed = self._layout.install(artifact)
-        image = image_of(artifact)
-        fetch_image(self.engine, image, artifact.digest)
+        fetch_image(self.engine, image_of(artifact), artifact.digest)
         # Preflight could not look into an image that only a registry had.
-        if wrong := self._of_image(installed, self.stack(installed)):
+        if wrong := self._of_images(installed, self.stack(installed)):
             raise ConfigError("; ".join(wrong))
         return installed
 
-    def _of_image(self, installed: Installed, stack: Stack) -> list[str]:
-        """Return what can be told to be wrong once the image is on the engine."""
-        image = image_of(installed).id
-        found = self_migrating(self.engine, stack, image)
-        return [*found, *covering(self.engine, image, stack, self._reach(installed))]
+    def _of_images(self, installed: Installed, stack: Stack) -> list[str]:
+        """Return what can be told to be wrong once the images are on the engine."""
+        images = self._images(installed, stack)
+        found = self_migrating(self.engine, stack, images)
+        return [*found, *covering(self.engine, images, stack, self._reach(installed))]
 
     def installed(self, artifact: Artifact) -> Installed:
         return self._layout.installed(artifact)
@@ -205,13 +206,19 @@ class ComposeRuntime:
             self.engine, file, installed.source, self.names.project, self._settings(image), secrets
         )
         stack = read_stack(model, name, self._reach(installed), kept_out)
-        public = stack.service(stack.public)
-        if "build" not in public and public.get("image") != image.id:
-            raise ConfigError(
-                f"{name}: service {stack.public} runs {public.get('image')}, not the image that was built; give it "
-                "image: ${SLIPWAY_IMAGE}"
-            )
+        refuse_unbuilt(image, self.place.name, stack)
         return stack
+
+    def _without_image(self, installed: Installed, stack: Stack) -> list[str]:
+        """Return which services the artifact has no image for. One that was live here goes on as it was: it is what a
+        rollback leads to.
+        """
+        if installed.digest in self.place.ledger().promoted:
+            return []
+        return unlike_the_image(image_of(installed), self.place.name, stack)
+
+    def _images(self, installed: Installed, stack: Stack) -> dict[str, str]:
+        return images_run(image_of(installed), self.place.name, stack)
 
     def _reach(self, installed: Installed) -> Reach:
         settings, home = self.place.settings, self.place.home
@@ -234,7 +241,8 @@ class ComposeRuntime:
         image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
         settings, source = self.place.settings, str(installed.source.resolve())
-        return Settled(self.names, image.id, installed.digest, settings.app, used, source, settings.external)
+        images = self._images(installed, stack)
+        return Settled(self.names, image.id, installed.digest, settings.app, used, source, settings.external, images)
 
     def left_out(self, artifact: Artifact) -> list[str]:
         """Return what the files that would run do not have of the team's file, one line each with why."""
@@ -251,17 +259,21 @@ class ComposeRuntime:
         installed = self._layout.unpack(artifact)
         stack = self.stack(installed)
         made = self._made(artifact, installed, stack)
-        wrong = [*absent(stack, self._reach(installed)), *self._of_image(installed, stack)]
+        wrong = [*self._without_image(installed, stack), *absent(stack, self._reach(installed))]
+        wrong += self._of_images(installed, stack)
         wrong += [why for file in made for why in refused(self.projects, file, self.place.settings.secrets)]
         if wrong:
             raise ConfigError("; ".join(wrong))
-        return {file["name"]: self.projects.text(without_secrets(file)) for file in made}
+        once = [file for file in made if file["name"] == self.names.task]  # one project, one after another
+        names = {id(file): f"{file['name']} {' '.join(file['services'])}" for file in once}
+        return {names.get(id(file), file["name"]): self.projects.text(without_secrets(file)) for file in made}
 
     def _made(self, artifact: Artifact, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
         settled, stop_s = self.settled(installed, stack), artifact.bundle.run.stop_seconds
         made = [files.slot_file(stack, settled, self.place.ledger().idle_slot, free_port(), stop_s)]
         made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
+        made += [files.one_shot_file(stack, settled, name, stop_s) for name in stack.services(Role.TASK)]
         return made
 
     def _up(self, file: Mapping[str, Any], *options: str, timeout_s: float = 180) -> None:
@@ -310,14 +322,35 @@ class ComposeRuntime:
         once = partial(self._once, installed)
         return one_off.seed(installed.bundle.run, kind, once, self.place.settings.seed_timeout_seconds)
 
+    def run_tasks(self, installed: Installed, lease: Lease) -> str:
+        """Run the services that are tasks, one after another, in the order that their dependencies want."""
+        stack = self.stack(installed)
+        names = in_order(stack.model["services"], stack.services(Role.TASK))
+        if not names:
+            return "there are no tasks"
+        self.share(installed)
+        settled, stop_s = self.settled(installed, stack), installed.bundle.run.stop_seconds
+        said = []
+        for name in names:
+            file, timeout_s = files.one_shot_file(stack, settled, name, stop_s), timeout_of(stack.service(name))
+            wrong, output = self._to_its_end(file, timeout_s)
+            if wrong:
+                raise ToolError(f"task {name}: it {wrong}; it said: {output[-1500:] or 'nothing'}")
+            said.append(f"{name}: {(output.splitlines() or ['done'])[-1][:200]}")
+        return "; ".join(said)
+
     def _once(
         self, installed: Installed, command: Sequence[str], env: Mapping[str, str], timeout_s: float
     ) -> tuple[str, str]:
         """Run a command in a one-off container; return how that ended when it was not good, and what it printed."""
         stack = self.stack(installed)
+        return self._to_its_end(files.task_file(stack, self.settled(installed, stack), command, env), timeout_s)
+
+    def _to_its_end(self, file: Mapping[str, Any], timeout_s: float) -> tuple[str, str]:
+        """Run the one service of a file; return how it ended when that was not good, and what it printed."""
         self.tidy()
         try:
-            self._up(files.task_file(stack, self.settled(installed, stack), command, env))
+            self._up(file)
             ended, said = self._await_task(timeout_s)
         finally:
             self.tidy()
@@ -358,10 +391,11 @@ class ComposeRuntime:
         port, stop_s = endpoints[0].port, installed.bundle.run.stop_seconds
         file = files.slot_file(stack, self.settled(installed, stack), slot, port, stop_s)
         self._up(file)
-        image = image_of(installed)
+        images = self._images(installed, stack)
         for one in self.projects.containers(self.names.slot(slot)):
-            if one.service == stack.public and one.image != image.id:
-                raise ArtifactError(f"{one.name} runs {one.image[:19]}, expected {image.id[:19]}; nothing was switched")
+            if one.image != images.get(one.service, one.image):
+                wanted = images[one.service][:19]
+                raise ArtifactError(f"{one.name} runs {one.image[:19]}, expected {wanted}; nothing was switched")
 
     def restart(self, slot: str) -> None:
         self.engine.restart(self.projects.containers(self.names.slot(slot)), self._grace_s())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates.scans.compose import files_of, judge_compose
+from gates.scans.compose import dockerfiles_of, files_of, judge_compose
 from gates.scans.compose_keys import SERVICE, TOP
 from gates.scans.compose_reach import FALSE
 from gates.scans.dockerfile import ImageRules
@@ -343,3 +343,92 @@ def test_what_is_no_compose_file_is_an_error(document: Any) -> None:
 def test_values_of_any_kind_do_not_crash(key: str) -> None:
     for value in (None, 1, "x", [], [None], [[]], {}, {"a": []}, True):
         judge_compose("c.yml", {"c.yml": {"services": {"a": {**GOOD, key: value}}}}, ImageRules())
+
+
+def latest(web: dict[str, Any], image: str) -> set[str]:
+    """Return the services that are told of the tag latest: a web that is built, and one that runs an image."""
+    services = {"web": {**GOOD, **web}, "worker": {**GOOD, "image": image}}
+    found = judge_compose("compose.yml", {"compose.yml": {"services": services}}, ImageRules())
+    return {one.message.split(":")[0] for one in found if one.rule in ("compose-latest", "compose-unpinned")}
+
+
+@pytest.mark.parametrize(
+    ("web", "image"),
+    [
+        ({"build": ".", "image": "example/shop"}, "example/shop:latest"),
+        ({"build": ".", "image": "example/shop:latest"}, "docker.io/example/shop"),
+        ({"build": ".", "image": "example/shop:${TAG:-latest}"}, "example/shop"),
+        ({"build": ".", "image": "example/shop:$TAG"}, "example/shop:$TAG"),
+        ({"build": {"context": ".", "tags": ["example/shop:edge"]}}, "example/shop:edge"),
+    ],
+)
+def test_the_own_image_by_its_tag_is_no_tag_that_moves(web: dict[str, Any], image: str) -> None:
+    assert latest(web, image) == set()
+
+
+@pytest.mark.parametrize(
+    ("web", "image"),
+    [
+        ({"build": ".", "image": "example/shop"}, "example/other:latest"),
+        ({"build": ".", "image": "example/shop"}, "ghcr.io/example/shop"),
+        ({"image": GOOD["image"]}, "app:latest"),
+        ({"build": None, "image": GOOD["image"]}, "app"),
+        ({"build": ["odd"], "image": ["odd"]}, "app"),
+    ],
+)
+def test_another_image_by_a_tag_that_moves_is_found(web: dict[str, Any], image: str) -> None:
+    assert "service worker" in latest(web, image)
+
+
+@pytest.mark.parametrize(
+    ("build", "file"),
+    [
+        (".", "./Dockerfile"),
+        ("api", "api/Dockerfile"),
+        ({"context": "api"}, "api/Dockerfile"),
+        ({"dockerfile": "web.prod"}, "./web.prod"),
+        ({"context": "api", "dockerfile": "../docker/api"}, "api/../docker/api"),
+    ],
+)
+def test_the_dockerfile_of_a_service_is_known(build: object, file: str) -> None:
+    assert dockerfiles_of({"services": {"web": {"build": build}}}) == [file]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"services": []},
+        {"services": {"web": None}},
+        {"services": {"web": {"image": "x"}}},
+        {"services": {"web": {"build": "$WHERE"}}},
+        {"services": {"web": {"build": "https://example.org/x.git"}}},
+        {"services": {"web": {"build": {"context": ["a"]}}}},
+        {"services": {"web": {"build": {"context": ".", "dockerfile": 7}}}},
+    ],
+)
+def test_what_names_no_file_of_the_commit_is_left_out(document: object) -> None:
+    assert dockerfiles_of(document) == []
+
+
+DOCUMENTS = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["services", "web", "build", "image", "context", "dockerfile", "tags", "volumes"]), inner
+        ),
+    ),
+    max_leaves=20,
+)
+
+
+@pytest.mark.fuzz
+@settings(deadline=None, derandomize=True)
+@given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
+def test_any_build_of_any_service_is_read(document: object, build: object, image: object) -> None:
+    assert all(isinstance(one, str) for one in dockerfiles_of(document))
+    service = {"services": {"web": {"build": build, "image": image}, "worker": {"image": "a:latest"}}}
+    assert all("\0" not in one for one in dockerfiles_of(service))
+    judge_compose("compose.yml", {"compose.yml": service}, ImageRules())

@@ -166,3 +166,68 @@ def test_the_examples_image_holds_nothing_to_build_with(engine: Engine) -> None:
         assert info and info["Config"]["Healthcheck"]
     finally:
         subprocess.run(["docker", "image", "rm", "-f", name], capture_output=True, timeout=600, check=False)
+
+
+SEVERAL = """\
+services:
+  web:
+    build: {context: ., target: release, args: {GREETING: hello}}
+    labels: {slipway.role: slot, slipway.port: "8000"}
+  edge:
+    build: {context: edge, additional_contexts: {words: ./words}, labels: {of: edge}}
+    labels: {slipway.role: slot}
+"""
+STAGES = """\
+FROM python:3.11-slim AS release
+ARG GREETING=nothing
+RUN echo "$GREETING $PYTHON" > /said
+USER 10001
+FROM release AS development
+RUN echo debug > /said
+"""
+EDGE = """\
+FROM python:3.11-slim
+COPY --from=words word /word
+RUN --mount=type=bind,from=wheels,target=/w ls /w
+USER 10001
+"""
+
+
+def cat(image: str, file: str) -> str:
+    return subprocess.run(["docker", "run", "--rm", image, "cat", file], capture_output=True, text=True).stdout.strip()
+
+
+def test_each_distinct_build_of_the_compose_file_is_an_image_of_the_artifact(
+    shop: App, engine: Engine, registry: str
+) -> None:
+    shop.commit({"Dockerfile": STAGES, "edge/Dockerfile": EDGE, "words/word": "w", "compose.yml": SEVERAL})
+    image = build(rules(registry=f"{registry}/team/shop"), shop.workspace()).image
+    edge = image.others["edge"]
+    assert image.services == {"production": {"web": "", "edge": "edge"}}
+    assert image.build and (image.build.target, image.build.args) == ("release", {"GREETING": "hello"})
+    assert cat(image.id, "/said") == "hello" and cat(edge.id, "/word") == "w"
+    found = engine.image(edge.id)
+    assert found and found["Config"]["Labels"]["of"] == "edge"
+    assert found["Config"]["Labels"]["slipway.evidence"].startswith("slipway verify")
+    assert edge.reference and edge.reference != image.reference
+    for id, reference in image.every.values():
+        subprocess.run(["docker", "image", "rm", "-f", id], capture_output=True, check=True)
+        assert reference and engine.in_registry(reference) is None
+        engine.pull(reference)
+        assert engine.image(id)
+    again = build(rules(registry=f"{registry}/team/shop"), shop.workspace()).image
+    assert again == image
+
+
+def test_which_of_several_images_could_not_be_built_is_said(shop: App) -> None:
+    shop.commit({"Dockerfile": STAGES, "edge/Dockerfile": "FROM scratch AS x\n", "compose.yml": SEVERAL})
+    with pytest.raises(
+        ConfigError, match="service edge: build.additional_contexts.words: the commit has no folder words"
+    ):
+        build(rules(), shop.workspace())
+    shop.commit({"Dockerfile": STAGES, "edge/Dockerfile": EDGE, "words/other": "w", "compose.yml": SEVERAL})
+    with pytest.raises(ToolError, match="(?s)the image of edge could not be built: .*word"):
+        build(rules(), shop.workspace())
+    shop.commit({"compose.yml": SEVERAL.replace("release", "relase")})
+    with pytest.raises(ToolError, match="(?s)the image could not be built: .*relase"):
+        build(rules(), shop.workspace())

@@ -2,6 +2,7 @@ import io
 import tarfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,24 @@ def test_every_fault_of_a_built_image_is_found_without_running_it(
     assert check.outcome is Outcome.NO_VERDICT
     assert "pending security updates could not be looked at" in check.reason
     assert docker_client.containers.list(all=True, filters={"label": "slipway.scan", "ancestor": images["bad"]}) == []
+
+
+@pytest.mark.docker
+def test_every_image_of_the_artifact_is_looked_at_and_findings_say_whose_they_are(
+    tmp_path: Path, images: dict[str, str]
+) -> None:
+    repository = tmp_path / "app"
+    commit(repository, {"app.py": ""})
+    subject = subject_of(repository, tmp_path / "work", image=images["bad"])
+    both = replace(subject, others={"edge": images["bad"], "docs": images["clean"]})
+    check = scan_container(both, RULES)
+    roots = {one.file: one.fingerprint for one in check.findings if one.rule == "container-root"}
+    assert set(roots) == {"", "image edge"} and len(set(roots.values())) == 2
+    alone = scan_container(replace(subject, workspace=replace(subject.workspace, root=tmp_path / "alone")), RULES)
+    assert roots[""] in {one.fingerprint for one in alone.findings}  # what was accepted of it is accepted still
+    assert "edge: " in check.examined and "docs: " in check.examined
+    gone = scan_container(replace(both, others={"edge": "sha256:" + "f" * 64}), RULES)
+    assert gone.outcome is Outcome.NO_VERDICT and "the image of edge could not be looked at" in gone.reason
 
 
 @pytest.mark.docker

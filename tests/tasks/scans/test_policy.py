@@ -253,6 +253,36 @@ def test_files_that_the_pipeline_names_are_judged_whatever_their_names(tmp_path:
     assert "base-image-unpinned" in {one.rule for one in check.findings}
 
 
+BUILDS = """\
+services:
+  web: {build: {context: ., dockerfile: build/web.prod}}
+  edge: {build: ../deploy/edge}
+  same: {build: {context: .., dockerfile: build/other}}
+  away: {build: "https://example.org/x.git"}
+  odd: {build: {context: $WHERE}}
+  up: {build: ../../..}
+  list: {build: [a]}
+  none:
+"""
+
+
+def test_dockerfiles_that_services_are_built_of_are_judged_whatever_their_names(tmp_path: Path) -> None:
+    repository, bad = tmp_path / "app", "FROM a:latest\nUSER app\nHEALTHCHECK CMD true\n"
+    files = {
+        "deploy/compose.yml": BUILDS,
+        "deploy/build/web.prod": bad,
+        "deploy/edge/Dockerfile": bad,
+        "build/other": bad,
+    }
+    commit(repository, {**BASE, **files})
+    check = scan_policy(subject_of(repository, tmp_path / "work"), RULES)
+    found = {one.file for one in check.findings if one.rule == "base-image-unpinned"}
+    assert found >= {"deploy/build/web.prod", "deploy/edge/Dockerfile", "build/other"}
+    image = {"compose": {"production": "deploy/compose.yml"}}  # and no Dockerfile is named
+    check = scan_policy(subject_of(repository, tmp_path / "work2", image_section=image), RULES)
+    assert "is not there" not in check.reason
+
+
 def test_named_files_that_are_not_there_are_no_verdict(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, BASE)
