@@ -284,9 +284,10 @@ def test_python_that_needs_the_whole_memory_counts_by_its_content(repository: Re
 
 RULES = ImageRules()
 FLAGS, WORD, DEEP_NUMBER = " -m" * 60, "a" * LONG, "0x" + "f" * 5000
+CONTINUED = "\\\n".join([WORD[:60_000]] * (LONG // 60_000))  # Docker reads no longer line than 65,535 bytes
 HOLDS_UP: dict[str, Callable[[], object]] = {
-    "a value in a Dockerfile": lambda: judge_dockerfile("D", f"FROM a:1.2.3\nENV X={WORD}", RULES),
-    "a name in a Dockerfile": lambda: judge_dockerfile("D", f"FROM a:1.2.3\nENV {WORD}", RULES),
+    "a value in a Dockerfile": lambda: judge_dockerfile("D", f"FROM a:1.2.3\nENV X={CONTINUED}", RULES),
+    "a name in a Dockerfile": lambda: judge_dockerfile("D", f"FROM a:1.2.3\nARG {CONTINUED}", RULES),
     "a word in a script": lambda: scripts_in(WORD),
     "a word of paths in a script": lambda: scripts_in("a/" * (LONG // 2)),
     "options of a migration": lambda: migration_in(f"alembic{FLAGS} upgraded"),
