@@ -24,12 +24,14 @@ from host.ports import LOCAL, is_free, loopback_twin, who_listens
 from host.resources import control_groups, shares
 from host.resources.cores import host_cores
 from host.sandbox.run import Isolation, available, described
+from host.virtual_environments import interpreter
 from notify.channels import configured
 from notify.outbox import Outbox
 from settings.environment import read_settings
 from settings.hosts import server_url, targets
 from settings.monitoring import read_monitoring
 from settings.notify import read_notify
+from settings.pipeline import read_pipeline
 
 LEAST_DISK_GB = 2
 # Since when tarfile's filters hold. We judge links ourselves (host/trees.py); the tools that we run may not.
@@ -57,8 +59,9 @@ class Finding:
 def doctor() -> None:
     """Check what this machine has and lacks, and print the next move. Exits 1 when something necessary is missing."""
     home = Home.find()
-    findings = [_python(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row(), _disk(home), _keys(home)]
-    findings += [*_ports(home), *_docker(), _monitoring(home), *channel_rows(home), *journal_rows(home)]
+    findings = [_python(), app_python_row(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row()]
+    findings += [_disk(home), _keys(home), *_ports(home), *_docker(), _monitoring(home)]
+    findings += [*channel_rows(home), *journal_rows(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
@@ -123,6 +126,18 @@ def python_row(version: tuple[int, int, int]) -> Finding:
         move = f"install {'.'.join(map(str, mended))} or newer: its tarfile has CVE-2025-4138 and CVE-2025-4330"
         return Finding("Python", found, True, move, warns=True)
     return Finding("Python", found, True)
+
+
+def app_python_row() -> Finding:
+    """Return the row of the Python that config/pipeline.toml asks for: the app's environments are made with it."""
+    try:
+        wanted = read_pipeline().app.python
+    except ConfigError as error:
+        return Finding("the app's Python", str(error), False, "config/pipeline.toml; docs/configuration.md")
+    try:
+        return Finding("the app's Python", f"{wanted}: {interpreter(wanted)}", True)
+    except SlipwayError as error:
+        return Finding("the app's Python", f"{wanted}: not found", False, str(error))
 
 
 def _git() -> Finding:

@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.store import DIGEST, Store
+from gates.documents import first_fault
 from gates.release.health_rules import PLAIN, HealthRules
 from gates.release.migrations import Step
 from host.errors import ArtifactError
@@ -177,7 +178,7 @@ def read_bundle(store: Store, digest: str) -> Bundle:
         return Bundle.model_validate_json(store.manifest(digest))
     except ValidationError as error:
         file = store.manifest_file(digest)
-        reason = f"unreadable manifest: {error.errors()[0]['msg']}"
+        reason = f"unreadable manifest: {first_fault(error)}"
         raise ArtifactError(f"{file}: artifact {digest[:12]}: {reason}") from error
 
 

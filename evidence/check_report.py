@@ -15,7 +15,7 @@ KEPT = 200
 class Report(BaseModel):
     """One run. `scores` are of 100, None without data; `seconds` how long the whole run took."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     run: str
     version: str

@@ -27,7 +27,7 @@ AS_IT_IS = {"GIT_NO_REPLACE_OBJECTS": "1"}
 class Author(BaseModel):
     """A person, as a commit names one."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     email: str
@@ -39,7 +39,7 @@ class Commit(BaseModel):
     `parents` is None in what versions before wrote, which knew neither them, nor the committer, nor who else wrote it.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     hash: str
     author: str
@@ -62,7 +62,7 @@ class Commit(BaseModel):
 class Older(BaseModel):
     """The commits behind those that are kept whole: how many, and the addresses of everybody who wrote any of them."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: int = 0
     addresses: tuple[str, ...] = ()

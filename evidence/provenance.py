@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from evidence.bundle import Bundle
@@ -15,13 +15,14 @@ from evidence.statements import Kind, parse, state, verified
 from evidence.store import Store
 from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
+from gates.documents import Foreign
 from host.errors import EvidenceError
 
 BUILD_TYPE = "urn:slipway:build:bundle:v1"
 BUILDER = "urn:slipway:ci"
 
 
-class _Part(BaseModel):
+class _Part(Foreign, of="SLSA's provenance, whose readers must pass over what they do not know"):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 

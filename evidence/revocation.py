@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gates.documents import first_error
 from host.errors import EvidenceError
 
 
@@ -44,7 +45,7 @@ def read_revocations(file: Path) -> tuple[Revocation, ...]:
     except FileNotFoundError:
         return ()
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_error(error)
         where = ".".join(str(part) for part in first["loc"])
         raise EvidenceError(f"{file}: {where}: {first['msg']}; correct it: nobody knows which keys count") from error
     except (OSError, ValueError) as error:

@@ -6,6 +6,7 @@ Wheels are read themselves; npm packages come from the package-lock.json files o
 
 import base64
 import binascii
+import posixpath
 import re
 import tarfile
 import uuid
@@ -16,13 +17,14 @@ from urllib.parse import quote
 from evidence.bundle import Bundle
 from evidence.python_metadata import read_metadata
 from evidence.store import Store
+from gates.locks import LARGEST_LOCK_BYTES
+from gates.other_locks import NPM_LOCK, unread_node_lock
 from gates.scans.licences import Package
-from gates.scans.npm_lock import NpmLock, locked_packages
-from gates.scans.outcome import ReportError, read_report
+from gates.scans.npm_lock import locked_packages, read_npm_lock
+from gates.scans.outcome import ReportError
 from host.errors import ArtifactError, EvidenceError
 
 LARGEST_METADATA_BYTES = 5_000_000
-LARGEST_LOCK_BYTES = 50_000_000
 METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 # By Subresource Integrity's name: CycloneDX's, and the bytes of a digest.
 ALGORITHMS = {"sha1": ("SHA-1", 20), "sha256": ("SHA-256", 32), "sha384": ("SHA-384", 48), "sha512": ("SHA-512", 64)}
@@ -37,8 +39,11 @@ def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
     """
     wheels = {**bundle.wheels, **bundle.smoke_wheels}
     parts = [_component(name, blob, _package(store, name, blob)) for name, blob in sorted(wheels.items())]
-    parts += [_npm_component(package, integrity) for package, integrity in _npm_packages(store, bundle)]
+    packages, unread = _npm_packages(store, bundle)
+    parts += [_npm_component(package, integrity) for package, integrity in packages]
     parts += [_image_component(bundle, name, id) for name, id in (bundle.image.ids if bundle.image else {}).items()]
+    # What is incomplete says so: "unknown" is what CycloneDX calls it when nothing is said.
+    incomplete = [{"aggregate": "incomplete", "assemblies": ["app"]}] if unread else []
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -52,10 +57,14 @@ def make_bom(store: Store, digest: str, bundle: Bundle) -> dict[str, Any]:
                 "version": bundle.version,
                 "hashes": [{"alg": "SHA-256", "content": digest}],
             },
-            "properties": [{"name": "slipway:commit", "value": bundle.commit}],
+            "properties": [
+                {"name": "slipway:commit", "value": bundle.commit},
+                *({"name": "slipway:not-read", "value": lock} for lock in unread),
+            ],
         },
         "components": parts,
         "dependencies": [{"ref": "app", "dependsOn": sorted({part["bom-ref"] for part in parts})}],
+        **({"compositions": incomplete} if incomplete else {}),
     }
 
 
@@ -80,13 +89,20 @@ def _image_component(bundle: Bundle, name: str, id: str) -> dict[str, Any]:
     }
 
 
-def _npm_packages(store: Store, bundle: Bundle) -> list[tuple[Package, str]]:
-    """Return the shipped packages of every package-lock.json in the source, each once, with npm's hash."""
+def _npm_packages(store: Store, bundle: Bundle) -> tuple[list[tuple[Package, str]], list[str]]:
+    """Return the shipped packages of every package-lock.json in the source, each once, with npm's hash; and the locks
+    that are not read.
+    """
     packages: dict[tuple[str, str], tuple[Package, str]] = {}
+    unread = []
     try:
         with store.open_blob(bundle.source) as archive, tarfile.open(fileobj=archive) as source:
             for member in source:
-                if not re.search(r"(^|/)package-lock\.json$", member.name) or "node_modules/" in member.name:
+                if "node_modules/" in member.name:
+                    continue
+                if unread_node_lock(member.name):
+                    unread.append(member.name)
+                if posixpath.basename(member.name) != NPM_LOCK:
                     continue
                 if member.isreg() and (opened := source.extractfile(member)):
                     packages |= {
@@ -94,14 +110,14 @@ def _npm_packages(store: Store, bundle: Bundle) -> list[tuple[Package, str]]:
                     }
     except (tarfile.TarError, OSError) as error:
         raise ArtifactError(f"the source of {bundle.version} cannot be read ({type(error).__name__})") from error
-    return [packages[key] for key in sorted(packages)]
+    return [packages[key] for key in sorted(packages)], sorted(unread)
 
 
 def _shipped(member: tarfile.TarInfo, content: IO[bytes]) -> list[tuple[Package, str]]:
     if member.size > LARGEST_LOCK_BYTES:
         raise ArtifactError(f"{member.name}: it has {member.size} bytes")
     try:
-        lock = read_report(NpmLock, content.read(), "npm")
+        lock = read_npm_lock(content.read())
     except ReportError as error:
         raise ArtifactError(f"{member.name}: {error}") from error
     return [(package, mark) for package, mark in locked_packages(lock) if package.shipped]

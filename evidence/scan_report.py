@@ -14,7 +14,7 @@ KEPT = 50
 class ScanReport(BaseModel):
     """The scans of one commit. `title` says why it was scanned, `new` are the fingerprints not seen there before."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str
     scanned: Scanned
@@ -24,7 +24,7 @@ class ScanReport(BaseModel):
 class ScanReports(BaseModel):
     """All that one run scanned."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reports: tuple[ScanReport, ...]
 

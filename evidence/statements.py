@@ -14,6 +14,7 @@ from evidence.commits import Commit, Older
 from evidence.signing import CI, Keys
 from evidence.store import Store
 from gates.check import Check
+from gates.documents import first_fault
 from gates.scans.waivers import Refused, Waiver
 from host.errors import ArtifactError, EvidenceError, RevokedError, SlipwayError
 
@@ -46,7 +47,7 @@ class Checked(BaseModel):
     those of `history`.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     commit: str
     version: str
@@ -69,7 +70,7 @@ class Scanned(BaseModel):
     reason.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     commit: str
     version: str
@@ -93,7 +94,7 @@ class Scanned(BaseModel):
 class Promoted(BaseModel):
     """The predicate of `promotion`: this artifact was promoted in an environment."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
     version: str
@@ -105,7 +106,7 @@ class Promoted(BaseModel):
 class Withdrawn(BaseModel):
     """The predicate of `withdrawal`: an environment condemned this artifact, and takes its promotions back."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
     at: datetime
@@ -279,5 +280,5 @@ def parse(model: type[Model], statement: Statement, digest: str) -> Model:
     try:
         return model.model_validate(statement.predicate)
     except ValidationError as error:
-        reason = f"signed evidence about {digest[:12]} cannot be read: {error.errors()[0]['msg']}"
+        reason = f"signed evidence about {digest[:12]} cannot be read: {first_fault(error)}"
         raise EvidenceError(f"{statement.file}: {reason}") from error

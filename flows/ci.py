@@ -36,6 +36,7 @@ from tasks.scans.all import judge, remember_findings
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.source.dependencies import download_wheels, make_environment
 from tasks.source.git import Source, fetch_source
+from tasks.source.locked_environments import check_locks
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Looked, Workspace, working_directory
 from tasks.states import Completed, Failed
@@ -102,6 +103,7 @@ def ci(
             begin_ci(source, working_tree)
             memory = open_memory(pipeline, source, root / "remembered", refresh)
             tree = source.lay_out(root / "tree", os.geteuid())
+            check_locks(tree, pipeline.locks, pipeline.app.python)
             wheels = [
                 download_wheels.submit(tree / lock, pipeline.app.python, source.scope)
                 for lock in pipeline.locks.shipped

@@ -37,7 +37,7 @@ class Bound(StrEnum):
 class Measure(BaseModel):
     """One figure of a check against its limit, unrounded. `value` None: it could not be measured, `reason` says why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     value: float | None
@@ -82,7 +82,7 @@ class Check(BaseModel):
     source outside is away; that is for who judges it and is not written into evidence.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     outcome: Outcome

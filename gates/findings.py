@@ -30,7 +30,7 @@ class Finding(BaseModel):
     are set for vulnerable or unlicensed packages.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     tool: str
     rule: str

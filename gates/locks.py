@@ -5,8 +5,8 @@ environment and an order to build from source out of it. A lock is the app's tex
 
     name[extras]==version [; marker] --hash=sha256:...
 
-with comments and continued lines; every other line is a problem, named with its number. Tools get `Lock.text`, which is
-written anew from what was understood.
+with comments and continued lines; every other line is a problem, named with its number and the way out. Tools get
+`Lock.text`, which is written anew from what was understood.
 """
 
 import re
@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+from gates.addresses import without_passwords
 
 COMMENT = re.compile(r"(^|\s)#.*$")
 HASH = re.compile("(?:--hash=)?sha256:([0-9a-f]{64})")
@@ -35,6 +37,37 @@ LONGEST_LINE = 100_000
 # Nobody needs more, and what reads them has limits of its own: digits of a number, nested parentheses.
 LONGEST_VERSION, LONGEST_MARKER, MOST_PARENTHESES = 200, 4000, 50
 LARGEST_LOCK_BYTES = 20_000_000
+MOST_PROBLEMS = 1000
+OPTION, URL, PATH = "an option, not a package", "a URL has no version to look up", "a URL or path, not a package"
+UNPINNED, UNHASHED = "not pinned to one version", "no --hash=sha256:"
+WRONG_HASH, MARKER = "a hash that is not sha256:<64 digits>", "a marker that is not accepted"
+INDEX = (
+    "take it out (uv pip compile --no-emit-index-url leaves it out): this host's PIP_INDEX_URL and UV_DEFAULT_INDEX"
+    " choose the index"
+)
+FOLDER = "take it out: wheels come from the index that this host's PIP_INDEX_URL and UV_DEFAULT_INDEX name"
+INCLUDED = "a lock stands alone: compile the other file into this one"
+EDITABLE = "take it out: the app's own source is there anyway (uv export --no-emit-project leaves it out)"
+BINARY = "take it out: only wheels are installed, and nothing is built"
+TAKE_OUT = "take it out: no text of the app configures an installer"
+OPTION_CURES = {
+    **dict.fromkeys(("-i", "--index-url", "--extra-index-url", "--pypi-url", "--no-index", "--trusted-host"), INDEX),
+    **dict.fromkeys(("-f", "--find-links"), FOLDER),
+    **dict.fromkeys(("-r", "-c", "--requirement", "--constraint"), INCLUDED),
+    **dict.fromkeys(("-e", "--editable"), EDITABLE),
+    **dict.fromkeys(
+        ("--no-binary", "--only-binary", "--prefer-binary", "--use-pep517", "--no-build-isolation"), BINARY
+    ),
+    **dict.fromkeys(("--config-settings", "--config-setting", "--global-option", "--build-option"), BINARY),
+}
+CURES = {
+    URL: "put its wheel on an index and pin it there: name==version",
+    PATH: "put its wheel on an index and pin it there: name==version",
+    UNPINNED: "compile it: uv pip compile --generate-hashes",
+    UNHASHED: "compile it with hashes: uv pip compile --generate-hashes",
+    WRONG_HASH: "compile it anew: uv pip compile --generate-hashes",
+    MARKER: "compile it for the app's Python alone: uv pip compile --generate-hashes --python-version",
+}
 
 
 @dataclass(frozen=True)
@@ -90,7 +123,10 @@ def read_lock(text: str, hashed: bool = True) -> Lock:
     for number, line in _logical_lines(text):
         package = _read_line(number, line, hashed)
         if isinstance(package, str):
-            problems.append(f"line {number}: {package}: {_shown(line)}")
+            problems.append(f"line {number}: {package}: {_shown(line)}{_cure(package, line)}")
+            if len(problems) == MOST_PROBLEMS:
+                problems.append(f"line {number}: {MOST_PROBLEMS} lines are refused; the rest was not looked at")
+                break
         else:
             packages.append(package)
     return Lock(tuple(packages), tuple(problems))
@@ -127,7 +163,7 @@ def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
     requirement, hashes = _split_hashes(line)
     if options := [word for word in requirement.split() if word.startswith("-")]:
         wrong_hash = all(word.startswith("--hash") for word in options)
-        return "a hash that is not sha256:<64 digits>" if wrong_hash else "an option, not a package"
+        return WRONG_HASH if wrong_hash else OPTION
     pinned = PINNED.fullmatch(requirement)
     if not pinned:
         return _not_pinned(requirement)
@@ -136,9 +172,9 @@ def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
     except InvalidVersion:
         return "not a version"
     except InvalidMarker:
-        return "a marker that is not accepted"
+        return MARKER
     if hashed and not hashes:
-        return "no --hash=sha256:"
+        return UNHASHED
     extras = sorted({canonicalize_name(extra) for extra in re.split(r"\s*,\s*", pinned["extras"] or "") if extra})
     return Locked(number, canonicalize_name(pinned["name"]), version, tuple(extras), marker, hashes)
 
@@ -170,19 +206,19 @@ def _foreign(line: str) -> str:
     if len(line) > LONGEST_LINE:
         return f"more than {LONGEST_LINE} characters"
     if line.startswith("-"):
-        return "an option, not a package"
+        return OPTION
     if "$" in line or "%" in line:
         return "a variable, not a package"
     if re.match(rf"{NAME}\s*(?:\[[^\]]*\])?\s*@", line):
-        return "a URL has no version to look up"
+        return URL
     if "/" in line or "\\" in line or line.startswith((".", "~")):
-        return "a URL or path, not a package"
+        return PATH
     return ""
 
 
 def _not_pinned(requirement: str) -> str:
     named = re.match(rf"{NAME}\s*(?:\[[^\]]*\])?\s*(?:$|[=<>!~;,(])", requirement)
-    return "not pinned to one version" if named else "not a requirement"
+    return UNPINNED if named else "not a requirement"
 
 
 def _marker(text: str | None) -> Marker | None:
@@ -223,7 +259,16 @@ def _conflict(first: Locked, package: Locked) -> list[str]:
     return []
 
 
+def _cure(problem: str, line: str) -> str:
+    """Return the way out of a problem, with a semicolon before it; "" for what only its author can know."""
+    if problem != OPTION:
+        return f"; {CURES[problem]}" if problem in CURES else ""
+    words = [word for word in _split_hashes(line)[0].split() if word.startswith("-")]
+    cures = (OPTION_CURES.get(word.partition("=")[0].lower(), OPTION_CURES.get(word[:2])) for word in words)
+    return f"; {next(filter(None, cures), TAKE_OUT)}"
+
+
 def _shown(line: str) -> str:
-    """Return the beginning of a line for a message, with what nobody sees made visible and without hashes."""
-    seen = _split_hashes(line)[0][:SHOWN_CHARACTERS]
-    return "".join(character if character.isprintable() else "\ufffd" for character in seen)
+    """Return the beginning of a line for a message, without hashes and passwords; what nobody sees is made visible."""
+    text = without_passwords(_split_hashes(line)[0])
+    return "".join(character if character.isprintable() else "\ufffd" for character in text[:SHOWN_CHARACTERS])

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from gates.addresses import without_passwords
+
 NAME = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 PLACE = re.compile(rf"node_modules/{NAME}(?:/node_modules/{NAME})*")
-VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*")
+VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9][0-9A-Za-z.+-]*")
 INTEGRITY = re.compile(r"(?:sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)(?:\s+sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)*")
 RANGE = r"[0-9A-Za-z.*+^~<>=|, _-]*"
 # What npm takes for a folder or an archive (npm-package-arg).
@@ -34,6 +36,7 @@ HARMLESS = (
     *("omit-lockfile-registry-resolved", "fund", "audit", "audit-level", "save", "save-exact", "save-prefix", "color"),
     *("package-lock", "lockfile-version", "loglevel", "progress", "update-notifier", "tag-version-prefix"),
 )
+SHOWN_CHARACTERS = 80
 SETTING = re.compile(r"(?P<name>[^=\s]+)\s*(?:=\s*(?P<value>.*))?")
 
 
@@ -58,7 +61,9 @@ def read_manifests(package: Any, lock: Any, settings: str, registries: Collectio
         if name in OBEYED and value in ("true", "false"):
             obeyed[name] = value
         elif name not in HARMLESS and not (name == "registry" and _host(value) in registries):
-            problems.append(f".npmrc: line {number}: {name[:60]} is not accepted; set it on this host, or take it out")
+            problems.append(
+                f".npmrc: line {number}: {_told(name)} is not accepted; set it on this host, or take it out"
+            )
     if not isinstance(package, dict):
         return Manifests({}, {}, {}, (*problems, "package.json: is no object"))
     if not _is_lock(lock):
@@ -91,6 +96,10 @@ def _settings(text: str) -> Iterator[tuple[int, str, str]]:
             yield number, setting["name"] if setting else line, (setting["value"] or "true") if setting else ""
 
 
+def _told(value: object) -> str:
+    return without_passwords(str(value))[:SHOWN_CHARACTERS]
+
+
 def _host(address: object) -> str:
     """Return the host of an https address without a login, "" for everything else."""
     try:
@@ -121,10 +130,10 @@ def _wanted_problems(package: Mapping[str, Any]) -> Iterator[str]:
             continue
         for name, specification in wanted.items():
             if not (re.fullmatch(NAME, name) and _is_range(specification)):
-                yield f"{section}: {name[:80]}: {str(specification)[:80]} is no version in a registry"
+                yield f"{section}: {name[:80]}: {_told(specification)} is no version in a registry"
     for name, specification in _overrides(package.get("overrides") or {}):
         if not (_is_range(specification) or re.fullmatch(rf"\${NAME}", str(specification))):
-            yield f"overrides: {name[:80]}: {str(specification)[:80]} is no version in a registry"
+            yield f"overrides: {name[:80]}: {_told(specification)} is no version in a registry"
 
 
 def _is_range(specification: object) -> bool:
@@ -134,12 +143,11 @@ def _is_range(specification: object) -> bool:
 
 
 def _overrides(overrides: Any) -> Iterator[tuple[str, object]]:
-    if not isinstance(overrides, dict):
-        yield "all", overrides
-        return
-    for name, value in overrides.items():
+    waiting = [("all", overrides)]
+    while waiting:
+        name, value = waiting.pop()
         if isinstance(value, dict):
-            yield from _overrides(value)
+            waiting += reversed(value.items())
         else:
             yield name, value
 
@@ -159,11 +167,11 @@ def _problems(place: str, entry: Mapping[str, Any], bundled: bool, registries: C
     for key in sorted(set(entry) - {*OF_PACKAGE, *TOLD}):
         yield f"{key[:60]} is not accepted"
     if "name" in entry and not re.fullmatch(NAME, str(entry["name"])):
-        yield f"name: {str(entry['name'])[:80]} is none"
+        yield f"name: {_told(entry['name'])} is none"
     if not VERSION.fullmatch(str(entry.get("version", ""))):
-        yield f"version: {str(entry.get('version', ''))[:80]} is none of a registry"
+        yield f"version: {_told(entry.get('version', ''))} is none of a registry"
     if "resolved" in entry and _host(entry["resolved"]) not in registries:
-        yield f"resolved: {str(entry['resolved'])[:120]} is not in the registry"
+        yield f"resolved: {_told(entry['resolved'])} is not in the registry"
     if not (bundled or INTEGRITY.fullmatch(str(entry.get("integrity", "")))):
         yield "it has no integrity"
     yield from _wanted_problems(entry)

@@ -11,6 +11,8 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 BOM = "\ufeff"
 LONGEST_PLACE = 100
+# What reads a document goes down its levels by calling itself; nobody writes so many.
+DEEPEST = 100
 Kind = TypeVar("Kind")
 
 
@@ -20,7 +22,8 @@ class JsonError(ValueError):
 
 def parse(text: str | bytes) -> Any:
     """Return a JSON text's value. Raises JsonError for what is no JSON, and for what readers understand differently: a
-    key twice in one object, NaN and Infinity, half of a surrogate pair, a depth or a number that Python cannot hold.
+    key twice in one object, NaN and Infinity, half of a surrogate pair, a number that Python cannot hold, more than
+    100 levels.
     """
     try:
         plain = (text.decode() if isinstance(text, bytes) else text).removeprefix(BOM)
@@ -37,7 +40,22 @@ def parse(text: str | bytes) -> Any:
         raise
     except ValueError:
         raise JsonError("Invalid JSON: a number has too many digits") from None
+    _refuse_deep(value)
     return value
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            child
+            for one in level
+            if isinstance(one, dict | list)
+            for child in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return
+    raise JsonError("Invalid JSON: nested too deeply")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -156,7 +156,8 @@ def unpack(archive: Path | BinaryIO, directory: Path, only: Collection[str] = ()
         with tarfile.open(archive) if isinstance(archive, Path) else tarfile.open(fileobj=archive) as tar:
             members = [one for one in tar if one.name != "."]
             refuse_unsafe(map(_entry, members))
-            chosen = [one for one in members if not only or _is_below(_entry(one).path, only)]
+            tops = frozenset(only)
+            chosen = [one for one in members if not only or _is_below(_entry(one).path, tops)]
             tar.extractall(directory, members=chosen, filter="data")
     except tarfile.TarError as error:
         raise UnsafeTree(str(error)) from error
@@ -172,7 +173,9 @@ def _entry(member: tarfile.TarInfo) -> Entry:
 
 
 def _is_below(path: str, tops: Collection[str]) -> bool:
-    return any(path == top or path.startswith(f"{top}/") for top in tops)
+    while path and path not in tops:
+        path = path.rpartition("/")[0]
+    return bool(path)
 
 
 def entries_below(folder: Path) -> Iterator[Entry]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -15,7 +16,7 @@ from gates.locks import Lock
 from host.environment_skeleton import Skeleton
 from host.errors import ArtifactError, ToolError, was_not_answered
 from host.files import locked, remove_tree
-from host.locks import read_lock_file, write_lock_file
+from host.locks import read_lock_file, wheel_cure, write_lock_file
 from host.package_tools import run_package_tool, uv_environment
 from host.resources.shares import Shares
 from host.sandbox.places import has_record, record_interpreter
@@ -36,16 +37,45 @@ def uv() -> str:
 
 
 def interpreter(version: str) -> str:
-    """Return a Python of the wanted minor version. Raises ArtifactError if this host has none."""
+    """Return a Python of the wanted minor version: on PATH, uv's own or pyenv's.
+
+    Raises ArtifactError, which names the places, if this host has none.
+    """
     if version == f"{sys.version_info.major}.{sys.version_info.minor}":
         return os.path.realpath(sys.executable)
-    argv = [uv(), "python", "find", "--no-python-downloads", version]
-    found = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
-    if found.returncode:
-        raise ArtifactError(
-            f"the bundle wants Python {version} and this host has none; install it, or build for another"
-        )
-    return found.stdout.strip()
+    for where in (None, *_pyenv_pythons(version)):
+        argv = [uv(), "python", "find", "--no-config", "--no-python-downloads", str(where or version)]
+        found = subprocess.run(argv, capture_output=True, text=True, timeout=START_TIMEOUT_S, check=False)
+        if not found.returncode:
+            return found.stdout.strip()
+    looked = ", ".join(map(str, (*_path_folders(), _uv_pythons(), _pyenv_root() / "versions")))
+    raise ArtifactError(
+        f"the app wants Python {version} (config/pipeline.toml: app.python) and this host has none: looked in {looked};"
+        f" install it (uv python install {version}, or pyenv install {version}), or build for another"
+    )
+
+
+def _path_folders() -> list[str]:
+    return list(dict.fromkeys(filter(None, os.environ.get("PATH", os.defpath).split(os.pathsep))))
+
+
+def _uv_pythons() -> str:
+    """Return where uv keeps the Pythons that it installed."""
+    found = subprocess.run([uv(), "python", "dir", "--no-config"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "uv's own Pythons"
+
+
+def _pyenv_root() -> Path:
+    return Path(os.environ.get("PYENV_ROOT") or Path("~/.pyenv").expanduser())
+
+
+def _pyenv_pythons(version: str) -> list[Path]:
+    """Return pyenv's Pythons of a minor version, the newest first: no PATH need lead to them."""
+    found: list[tuple[Version, Path]] = []
+    for folder in _pyenv_root().glob(f"versions/{version}.*"):
+        with suppress(InvalidVersion):
+            found.append((Version(folder.name), folder / "bin" / "python"))
+    return [python for _, python in sorted(found, reverse=True) if os.access(python, os.X_OK)]
 
 
 def make_venv(
@@ -136,7 +166,9 @@ def _refuse_failure(done: Completed, lock: str, words: list[str]) -> None:
         raise ToolError(f"uv did not finish within {INSTALL_TIMEOUT_S} s: uv {' '.join(words)}", transient=True)
     if done.failed:
         trouble = done.output.strip()[-2000:] or done.how
-        raise ToolError(f"{lock}: cannot be installed: {trouble}", transient=was_not_answered(trouble))
+        transient = was_not_answered(trouble)
+        cure = "" if transient else wheel_cure(trouble)
+        raise ToolError(f"{lock}: cannot be installed: {trouble}{cure}", transient=transient)
 
 
 def check_packages(directory: Path, lock: Lock) -> None:

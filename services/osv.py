@@ -15,12 +15,13 @@ from typing import Annotated, Any, Literal
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from gates.documents import first_fault
 from host.errors import ConfigError
 from services.serving import make_server
 from tasks.scans.packages.osv import ECOSYSTEM, Record, affects
@@ -37,12 +38,16 @@ def _valid(version: str) -> str:
 class Package(BaseModel):
     """The package of a query."""
 
+    model_config = ConfigDict(extra="forbid")
+
     name: str = Field(min_length=1, max_length=300)
     ecosystem: Literal["PyPI"]
 
 
 class Query(BaseModel):
     """A query; without a version it asks for everything about the package."""
+
+    model_config = ConfigDict(extra="forbid")
 
     package: Package
     version: Annotated[str, Field(max_length=300), AfterValidator(_valid)] | None = None
@@ -108,7 +113,7 @@ def make_app(records: Records) -> Starlette:
         )
 
     async def refused(_: Request, error: Exception) -> JSONResponse:
-        reason = str(error.errors()[0]["msg"]) if isinstance(error, ValidationError) else str(error)
+        reason = first_fault(error) if isinstance(error, ValidationError) else str(error)
         return answer({"code": 3, "message": reason}, 400)
 
     routes = [
@@ -147,8 +152,7 @@ def _read(file: Path) -> tuple[Record, Any]:
         raw = json.loads(file.read_bytes())
         return Record.model_validate(raw), raw
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ConfigError(f"{file}: not an OSV record: {where}: {error.errors()[0]['msg']}") from error
+        raise ConfigError(f"{file}: not an OSV record: {first_fault(error)}") from error
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{file}: cannot be read: {type(error).__name__}") from error
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from gates.documents import Foreign
 from host.errors import ConfigError
 from host.home import CHECKOUT
 
@@ -12,8 +13,8 @@ FILE = CHECKOUT / "config" / "monitoring" / "alerts.yml"
 CRITICAL = "critical"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Part(Foreign, of="Prometheus' rules, which promtool checks"):
+    pass
 
 
 class _Rule(_Part):

@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gates.documents import first_error
 from gates.release.health_rules import HOST
 from host.errors import ConfigError
 from host.sandbox.run import Isolation
@@ -300,7 +301,7 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
     try:
         return Settings.model_validate({**values, "APP": app, "SECRETS": secrets})
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_error(error)
         key = str(first["loc"][0]) if first["loc"] else "the file as a whole"
         got = f'got "{raw[key]}", ' if key in raw else ""
         raise ConfigError(f"{sources.get(key, file)}: {key}: {got}{first['msg']}") from error

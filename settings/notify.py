@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gates.documents import first_error
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from settings.toml_files import key_of, near_key, read_toml
@@ -120,4 +121,4 @@ def read_notify(file: Path | None = None) -> Notify:
 
 def first_mistake(error: ValidationError, table: str = "") -> str:
     """Return key and reason of the first mistake, never the value: it may be the secret itself."""
-    return f"{key_of(error, table)}: {error.errors()[0]['msg']}; secrets are references: file:, env: or block:"
+    return f"{key_of(error, table)}: {first_error(error)['msg']}; secrets are references: file:, env: or block:"

@@ -119,6 +119,12 @@ class Locks(_Section):
         return (self.runtime, self.smoke) if self.smoke else (self.runtime,)
 
     @property
+    def installed(self) -> dict[str, str]:
+        """Return the locks from which something is installed, by key."""
+        named = {"runtime": self.runtime, "ci": self.ci, "smoke": self.smoke}
+        return {key: lock for key, lock in named.items() if lock}
+
+    @property
     def every(self) -> tuple[str, ...]:
         """Return all locks, each once, the runtime's first."""
         named = (self.runtime, self.ci, self.smoke, *self.others)
@@ -133,10 +139,13 @@ class BuildStep(_Section):
     directory: str = "."
     """Where the commands run."""
     commands: tuple[Command, ...] = Field(min_length=1)
-    """Commands, run in this order."""
+    """Commands, run in this order. `python` and the programs of its packages are those of the lock `ci`, so
+    `["python", "manage.py", "collectstatic", "--noinput"]` works.
+    """
     inputs: tuple[str, ...] = Field(min_length=1)
-    """Paths of the files and folders that the step reads. It sees these and its directory, and nothing else of the
-    commit; `.` is all of it. The result is kept by their content.
+    """Paths of the files and folders that the step reads, or patterns in .gitignore's syntax (`po/**/*.po`, `!*.md`).
+    It sees these and its directory, and nothing else of the commit; `.` is all of it. The result is kept by their
+    content.
     """
     outputs: tuple[str, ...] = Field(min_length=1)
     """Folders that the step makes."""

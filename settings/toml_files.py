@@ -8,6 +8,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from gates.documents import first_error
 from host.errors import ConfigError
 from host.home import CHECKOUT
 
@@ -60,7 +61,7 @@ def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = first_error(error)
         shown = first["loc"] and first["type"] not in ("missing", "extra_forbidden", SECRET)
         got = f"got {str(first['input'])[:120]!r}, " if shown else ""
         raise ConfigError(f"{file}: {key_of(error)}: {got}{first['msg']}{near_key(model, error)}") from error
@@ -99,4 +100,4 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def key_of(error: ValidationError, table: str = "") -> str:
     """Return the dotted key of the first value that is wrong; `table`: where in the file the model stands."""
-    return ".".join(str(part) for part in (table, *error.errors()[0]["loc"]) if part != "") or "the file as a whole"
+    return ".".join(str(part) for part in (table, *first_error(error)["loc"]) if part != "") or "the file as a whole"

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gates.documents import first_error
 from gates.release.approval import Approver
 from gates.scans.waivers import Proof, Refused, Waiver
 from host.errors import SourceError
@@ -79,7 +80,7 @@ def _named(entry: Any, number: int) -> str:
 
 
 def _first(error: ValidationError) -> str:
-    first = error.errors()[0]
+    first = first_error(error)
     return ": ".join([*(str(part) for part in first["loc"]), first["msg"]])
 
 

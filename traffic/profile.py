@@ -13,6 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gates.documents import first_error
 from host.errors import ConfigError
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -116,7 +117,7 @@ def load(path: Path) -> Profile:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = first_error(error)
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
         got = "" if isinstance(first["input"], (dict, BaseModel)) else f": got {first['input']!r}"
         raise ConfigError(f"{path}: {key.lstrip('.') or 'profile'}{got}: {first['msg']}") from error

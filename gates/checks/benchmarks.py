@@ -13,7 +13,7 @@ NAME = "benchmarks"
 class Paired(BaseModel):
     """What the pairs told of each benchmark that both versions have, by name. `ended`: why no more pairs were added."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str
     compared: Mapping[str, Compared]

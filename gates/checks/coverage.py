@@ -14,7 +14,7 @@ CHANGED = "coverage of changed lines"
 class FileCoverage(BaseModel):
     """What is covered of one file. `missing` are 1-based lines that no test ran."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(max_length=1000)
     statements: int = Field(ge=0)
@@ -39,7 +39,7 @@ class FileCoverage(BaseModel):
 class Changed(BaseModel):
     """The changed lines that hold statements, and how many of them no test ran."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     lines: int = Field(ge=0)
     missing: int = Field(ge=0)
@@ -55,7 +55,7 @@ class Changed(BaseModel):
 class Unmeasured(BaseModel):
     """Why a figure is not there."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: str
 

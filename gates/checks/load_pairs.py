@@ -37,7 +37,7 @@ class Rules(BaseModel):
     `max_error_rate` the share of failed requests (0 to 1) up to which a side's times are its times.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_percent: float = Field(gt=0)
     floor_s: float = Field(ge=0)
@@ -47,7 +47,7 @@ class Rules(BaseModel):
 class Figure(BaseModel):
     """A figure of both versions and what their pairs tell. `base_s` and `candidate_s` are the medians of its pairs."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     compared: Compared
@@ -65,7 +65,7 @@ class Figure(BaseModel):
 class Versus(BaseModel):
     """The candidate against the base version `base`. Without figures `reason` says why nothing is compared."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     base: str = ""
     reason: str = ""

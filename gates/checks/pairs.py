@@ -29,7 +29,7 @@ WITHIN_P = 0.05
 class Pair(BaseModel):
     """The same figure of both versions, in seconds, measured next to each other."""
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     base: float = Field(gt=0)
     candidate: float = Field(gt=0)
@@ -49,7 +49,7 @@ class Compared(BaseModel):
     None: too few pairs to say.
     """
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     finding: Finding
     ratio: float | None

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError
+from pydantic import BeforeValidator, StringConstraints, ValidationError
+
+from gates.documents import Foreign
 
 MOST_ALERTS = 200
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
@@ -44,8 +46,8 @@ class Fired:
         return self.severity == "critical"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Part(Foreign, of="Alertmanager's webhook"):
+    pass
 
 
 class _Labels(_Part):

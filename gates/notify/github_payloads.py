@@ -3,14 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from gates.documents import Foreign
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Text = Annotated[str, StringConstraints(max_length=1000)]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class Part(Foreign, of="GitHub's webhooks"):
+    pass
 
 
 class Repository(Part):

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
+from gates.documents import Foreign
 from gates.release.authors import address_key
 
 LONGEST_BUTTON = 2000  # in Slack
@@ -51,7 +52,7 @@ class Approver:
     slack: str = ""
 
 
-class Question(BaseModel):
+class Question(Foreign, of="older and newer versions of Slipway"):
     """An approval that a person is asked for. `policy` is the digest of the settings and the approvers that apply.
 
     `contracts` are the migrations that take away what older versions need: giving up the way back is a question of its
@@ -59,7 +60,7 @@ class Question(BaseModel):
     """
 
     # "mark" is the id in what versions before had written down, beside a code and a trouble.
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True)
 
     id: str = Field(validation_alias=AliasChoices("id", "mark"))
     run: str

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from gates.documents import Foreign
 from gates.findings import Finding, Severity, fingerprint, make_finding
 from gates.scans.dockerfile import is_root
 from gates.scans.image_packages import Installed
@@ -33,7 +34,7 @@ PACKAGE_MANAGERS = ("apt-get", "apk", "dnf", "yum", "pip", "pip3", "npm", "uv", 
 PROGRAM_FOLDERS = ("bin", "sbin", "usr/bin", "usr/sbin", "usr/local/bin", "usr/local/sbin", "usr/local/go/bin")
 
 
-class _Section(BaseModel):
+class _Section(Foreign, of="the engine's inspect, and Trivy's report"):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 

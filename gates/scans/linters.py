@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, RootModel
 
+from gates.documents import Foreign
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError, read_report
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity
 
 
-class _Model(BaseModel):
+class _Model(Foreign, of="the reports of hadolint, zizmor and squawk"):
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
 

@@ -1,13 +1,19 @@
 """What a package-lock.json pins: each package once, and whether it is shipped or only helps to build."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError
 
+from gates.documents import Foreign, first_fault
 from gates.scans.licences import Package
+from gates.scans.outcome import ReportError
+from gates.strict_json import JsonError, parse
+
+RENEW = "npm install --package-lock-only --lockfile-version 3"
 
 
-class _Locked(BaseModel):
+class _Locked(Foreign, of="npm's package-lock.json; gates/npm_manifests.py refuses what npm ci must not be given"):
     model_config = ConfigDict(frozen=True)
 
+    name: str = ""
     version: str = ""
     dev: bool = False
     link: bool = False
@@ -15,7 +21,7 @@ class _Locked(BaseModel):
     integrity: str = ""
 
 
-class NpmLock(BaseModel):
+class NpmLock(Foreign, of="npm's package-lock.json; gates/npm_manifests.py refuses what npm ci must not be given"):
     """npm's package-lock.json, versions 2 and 3."""
 
     model_config = ConfigDict(frozen=True)
@@ -24,13 +30,23 @@ class NpmLock(BaseModel):
     packages: dict[str, _Locked]
 
 
+def read_npm_lock(content: bytes) -> NpmLock:
+    """Return what a package-lock.json holds. Raises ReportError if it is none of version 2 or 3."""
+    try:
+        return NpmLock.model_validate(parse(content))
+    except JsonError as error:
+        raise ReportError(f"{error}; run: {RENEW}") from None
+    except ValidationError as error:
+        raise ReportError(f"it is no package-lock.json of version 2 or 3: {first_fault(error)}; run: {RENEW}") from None
+
+
 def locked_packages(lock: NpmLock) -> list[tuple[Package, str]]:
     """Return each package once, with the hash of its archive as npm writes it; shipped when one of its places is."""
     found: dict[tuple[str, str], tuple[Package, str]] = {}
     for path, one in lock.packages.items():
         if one.link or "node_modules/" not in path:
             continue
-        name = path.rpartition("node_modules/")[2]
+        name = one.name or path.rpartition("node_modules/")[2]  # under an alias stands the real name, too
         package = Package(name, one.version, "npm", not one.dev, expression=_licence(one.license))
         if (name, one.version) not in found or package.shipped:
             found[(name, one.version)] = (package, one.integrity)

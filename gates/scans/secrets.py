@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from gates.documents import Foreign
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.outcome import ReportError, read_report
 
@@ -38,7 +39,7 @@ PROGRAMS = {
 }
 
 
-class _Model(BaseModel):
+class _Model(Foreign, of="the reports of Kingfisher and TruffleHog"):
     # Errors of pydantic show the input, which may be a secret.
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 

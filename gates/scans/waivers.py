@@ -13,7 +13,7 @@ LONGEST = timedelta(days=90)
 class Waiver(BaseModel):
     """One entry of config/waivers.toml: this finding is accepted until the end of `expires` (UTC)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fingerprint: str
     approver: str
@@ -27,7 +27,7 @@ class Waiver(BaseModel):
 class Refused(BaseModel):
     """A waiver that does not count. `name` is its fingerprint, or where it stands when it has none."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     why: str

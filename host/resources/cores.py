@@ -29,7 +29,7 @@ NAMED = 3  # how many of those that are waited for are named
 class Claim(BaseModel):
     """What wants a core, or with `alone` all of them: `what` of which `run`, in which process."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     what: str
     run: str = ""

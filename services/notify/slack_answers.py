@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from control.prefect_api import PrefectApi
+from gates.documents import Foreign
 from gates.release.approval import Answer, Approver, Decision, Question, Ruling, judge_answer, read_button
 from host.errors import ServerAway
 from notify.channels.slack import SlackSettings
@@ -19,8 +20,8 @@ from notify.outbox import Outbox
 UNKNOWN_HERE = "the run judges it, and asks again if it must."
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
+class _Part(Foreign, of="Slack's interactivity"):
+    pass
 
 
 class _Id(_Part):

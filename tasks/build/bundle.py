@@ -20,6 +20,7 @@ from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from host.virtual_environments import COMPLETE
 from settings.pipeline import INSTALL, BuildStep, Pipeline
 from tasks.checks.cores import once_on_a_core
+from tasks.checks.memory import matching
 from tasks.retries import repeatable
 from tasks.source.dependencies import download_wheels
 from tasks.source.git import Source, give_once
@@ -54,9 +55,10 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     """
     log = get_run_logger()
     name = f"build-{step.name}"
-    source = workspace.check_directory(name, seen(step))
+    paths = seen(step, workspace.source)
+    source = workspace.check_directory(name, paths)
     scope = workspace.source.scope
-    made = kept("builds", scope, _key(step, source, workspace))
+    made = kept("builds", scope, _key(step, source, paths, workspace))
     if (made / COMPLETE).exists():
         log.info("%s: unchanged inputs, built before", step.name)
         return made / FILES
@@ -67,17 +69,33 @@ def run_build_step(step: BuildStep, workspace: Workspace) -> Path:
     return made / FILES
 
 
-def seen(step: BuildStep) -> tuple[str, ...]:
-    """Return the paths of the commit that a step sees; none means all of it."""
-    paths = {posixpath.normpath(path) for path in step.inputs}
+def seen(step: BuildStep, source: Source) -> tuple[str, ...]:
+    """Return the paths of the commit that a step sees; none means all of it.
+
+    Raises ToolError if a pattern of its inputs matches no file of the commit.
+    """
+    paths = _matching(step, source) if any(map(_is_pattern, step.inputs)) else {*map(posixpath.normpath, step.inputs)}
     if (directory := posixpath.normpath(step.directory)) != ".":
         paths.add(directory)
     return () if "." in paths else tuple(sorted(paths))
 
 
-def _key(step: BuildStep, source: Path, workspace: Workspace) -> str:
+def _is_pattern(given: str) -> bool:
+    return given.startswith("!") or any(character in given for character in "*?[")
+
+
+def _matching(step: BuildStep, source: Source) -> set[str]:
+    """Return the files of the commit that inputs with patterns among them name; a path without one is from the top."""
+    lines = [one if _is_pattern(one) else posixpath.normpath(f"/{one}").replace("//", "/") for one in step.inputs]
+    for given, line in zip(step.inputs, lines, strict=True):
+        if not given.startswith("!") and not matching(source, ["*" if line == "/" else line]):
+            raise ToolError(f"build step {step.name}: inputs: {given} matches no file of the commit")
+    return set(matching(source, ["*" if line == "/" else line for line in lines]))
+
+
+def _key(step: BuildStep, source: Path, paths: tuple[str, ...], workspace: Workspace) -> str:
     tools = node_tools() if node_directory() else "no Node"
-    parts = [_inputs_digest(step, source), workspace.environment.name, tools, str(available())]
+    parts = [_inputs_digest(step, source, paths), workspace.environment.name, tools, str(available())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -92,12 +110,13 @@ def _build(step: BuildStep, workspace: Workspace, source: Path, files: Path, pac
     node = node_directory()
     downloads = own("downloads", workspace.source.scope, step.name)
     give_once(downloads, check_owner())
-    env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": f"{node}:{tool_path()}" if node else tool_path()}
+    programs = [workspace.environment / "bin", *([node] if node else []), tool_path()]
+    env = {"npm_config_cache": str(downloads), "CI": "true", "PATH": ":".join(map(str, programs))}
     env |= {} if step.network else {"npm_config_offline": "true"}  # else npm tries for a minute
     for command in step.commands:
         done = workspace.run(
             f"build-{step.name}",
-            build_command(command, packages),
+            workspace.argv(build_command(command, packages)),
             env,
             step.timeout_seconds,
             writable=(downloads,),
@@ -120,30 +139,52 @@ def _make_room(step: BuildStep, source: Path) -> None:
     give(source, check_owner())
 
 
-def build_command(command: Command, packages: Path | None) -> list[str]:
+def build_command(command: Command, packages: Path | None) -> Command:
     """Return what is run for a command of a build step. `npm ci` takes `packages`, when there are any."""
     if packages and command[:2] == INSTALL:
-        return copy_command(packages)
-    return [*npm(), *command[1:]] if command[0] == "npm" else list(command)
+        return tuple(copy_command(packages))
+    return (*npm(), *command[1:]) if command[0] == "npm" else command
 
 
 def _failure(step: BuildStep, command: Command, done: Completed) -> ToolError:
     trouble = done.output.strip()[-600:]
     unanswered = was_not_answered(trouble) or OFFLINE in trouble
     alone = not step.network and available() is Isolation.NAMESPACES
-    hint = f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
-    sight = f" (it sees nothing of the commit but {', '.join(seen(step)) or 'all of it'}: its inputs and its directory)"
-    more = f"{sight}{hint}" if unanswered and alone else sight
+    fetching = (
+        f". It has no network; if it must fetch: `network = true` in the step {step.name} of config/pipeline.toml"
+    )
+    sight = f" (it sees of the commit only its inputs, {', '.join(step.inputs)}, and its directory)"
+    more = f"{sight}{fetching if unanswered and alone else _way_out(step, command, done, trouble)}"
     return ToolError(
         f"build step {step.name}: {' '.join(command)} {done.how}: {trouble}{more}",
         transient=unanswered and not alone,
     )
 
 
-def _inputs_digest(step: BuildStep, source: Path) -> str:
+def _way_out(step: BuildStep, command: Command, done: Completed, trouble: str) -> str:
+    """Return what to do about a common fault of a build step, after a full stop; "" for any other."""
+    where = f"the step {step.name} of config/pipeline.toml"
+    if done.timed_out:
+        return f". If it needs more time: `timeout_seconds` in {where}"
+    if done.exceeded:
+        return ". What checks and builds may use: `shares` under [app] of config/pipeline.toml"
+    if "No module named" in trouble:
+        return ". It runs in the environment of the lock `ci`: the package must be pinned there"
+    if done.returncode in (126, 127):
+        return (
+            f". It has this host's programs, Node with npm, and python with the programs of the lock `ci`: pin"
+            f" {posixpath.basename(command[0])} there, or install it on this host"
+        )
+    if "No such file or directory" in trouble or "ENOENT" in trouble:
+        return f". If a file of the commit is missing: add it to `inputs` in {where}"
+    return ""
+
+
+def _inputs_digest(step: BuildStep, source: Path, paths: tuple[str, ...]) -> str:
     """Return a digest of the step and of every file that it sees. Raises ToolError if the commit lacks an input."""
     digest = hashlib.sha256(step.model_dump_json().encode())
-    for name in sorted({*step.inputs, *seen(step)}):
+    named = () if any(map(_is_pattern, step.inputs)) else step.inputs
+    for name in sorted({*named, *(paths or ".")}):
         top = source / name
         if not top.exists():
             raise ToolError(f"build step {step.name}: the commit has no {name}, which its inputs name")

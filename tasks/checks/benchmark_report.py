@@ -3,28 +3,29 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
+from gates.documents import Foreign
 from host.errors import ToolError
 from tasks.source.untrusted import open_untrusted
 
 LARGEST_REPORT_BYTES = 100_000_000
 
 
-class _Stats(BaseModel):
+class _Stats(Foreign, of="pytest-benchmark's report"):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     median: float = Field(gt=0)
 
 
-class _Entry(BaseModel):
+class _Entry(Foreign, of="pytest-benchmark's report"):
     model_config = ConfigDict(frozen=True)
 
     fullname: Annotated[str, Field(min_length=1, max_length=500)]
     stats: _Stats
 
 
-class _Report(BaseModel):
+class _Report(Foreign, of="pytest-benchmark's report"):
     model_config = ConfigDict(frozen=True)
 
     benchmarks: Annotated[tuple[_Entry, ...], Field(max_length=2000)]

@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from gates.checks.coverage import Changed, Unmeasured
 from gates.checks.reports import last_line
+from gates.documents import Foreign
 from host.errors import SourceError
 from host.files import give
 from host.git import git
@@ -22,12 +23,12 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # git's name for no fil
 PLAIN = ("--no-color", "--text", "--no-ext-diff", "--no-textconv", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/")
 
 
-class _File(BaseModel):
+class _File(Foreign, of="coverage.py's report"):
     violation_lines: list[int] = Field(max_length=1_000_000)
     covered_lines: list[int] = Field(default=[], max_length=1_000_000)
 
 
-class _Report(BaseModel):
+class _Report(Foreign, of="coverage.py's report"):
     """diff-cover's JSON. Its percentage is rounded; the lines are not."""
 
     src_stats: dict[str, _File]

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gates.checks.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
 from gates.checks.quality import no_verdict
+from gates.documents import Foreign
 from host.errors import SlipwayError, ToolError
 from host.files import remove_tree
 from settings.pipeline import Coverage, Pipeline
@@ -32,7 +33,7 @@ LARGEST_HTML_BYTES = 300_000_000
 NOTHING: Mapping[str, Path] = MappingProxyType({})
 
 
-class _Summary(BaseModel):
+class _Summary(Foreign, of="coverage.py's report"):
     """coverage.py's own counts for one file (JSON format 3)."""
 
     num_statements: int = Field(ge=0)
@@ -42,19 +43,19 @@ class _Summary(BaseModel):
     excluded_lines: int = Field(ge=0)
 
 
-class _File(BaseModel):
+class _File(Foreign, of="coverage.py's report"):
     summary: _Summary
     missing_lines: list[int] = Field(max_length=1_000_000)
 
 
-class _Report(BaseModel):
+class _Report(Foreign, of="coverage.py's report"):
     files: dict[str, _File]
 
 
 class Seen(BaseModel):
     """What was seen, for the page: each file by all suites together, and each suite's own files by that suite alone."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     total: Covered | Unmeasured
     suites: dict[str, Covered | Unmeasured]

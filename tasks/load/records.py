@@ -7,6 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gates.checks.load_pairs import Asked
+from gates.documents import first_fault
 from host.errors import ToolError
 from tasks.load.schedule import Schedule
 from tasks.source.untrusted import open_untrusted
@@ -87,7 +88,7 @@ def read_requests(
             last = line
         ending = Ending.model_validate_json(last)
     except ValidationError as error:
-        said = error.errors()[0]["msg"]
+        said = first_fault(error)
         raise ToolError(f"locust's record is cut short or damaged near line {max(number, 1)}: {said}") from error
     _check(requests, ending, window, run_time_s)
     return Recorded(requests, ending)
@@ -108,7 +109,7 @@ def read_windows(file: Path, side: str, schedule: Schedule, pairs: range) -> lis
             if pair is not None and pair in pairs:
                 found.append(Asked(pair, f"{one.method} {one.name}", one.milliseconds / 1000, one.good))
     except ValidationError as error:
-        raise ToolError(f"locust's record is damaged: {error.errors()[0]['msg']}") from error
+        raise ToolError(f"locust's record is damaged: {first_fault(error)}") from error
     return found
 
 

@@ -6,9 +6,10 @@ What bandit cannot parse it skips and still exits 0, so its report must be free 
 import os
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gates.check import Bound, Check, Measure
+from gates.documents import Foreign
 from gates.findings import Finding, make_finding
 from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
 from gates.scans.suppressions import in_words
@@ -27,14 +28,14 @@ FILES_AT_ONCE = 2_000
 QUOTES_A_PASSWORD = ("B105", "B106", "B107")
 
 
-class Unparsed(BaseModel):
+class Unparsed(Foreign, of="bandit's report"):
     """A file that bandit did not look at, and why."""
 
     filename: str
     reason: str
 
 
-class Issue(BaseModel):
+class Issue(Foreign, of="bandit's report"):
     """One thing that bandit found."""
 
     filename: str
@@ -45,7 +46,7 @@ class Issue(BaseModel):
     issue_text: str
 
 
-class BanditReport(BaseModel):
+class BanditReport(Foreign, of="bandit's report"):
     """`bandit -f json`: `metrics` has an entry for each file with its lines of code (`loc`), and `_totals`."""
 
     errors: list[Unparsed]

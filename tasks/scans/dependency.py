@@ -11,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gates.check import Check
+from gates.documents import Foreign
 from gates.findings import Finding, fingerprint
 from gates.locks import LARGEST_LOCK_BYTES
+from gates.other_locks import NODE_LOCKS, NPM_LOCK, PYTHON_LOCKS, is_other_lock, lock_command
 from gates.scans.outcome import ScanOutcome
 from host.errors import ToolError
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named
 from tasks.scans.keys import contents, our_program, program_state
 from tasks.scans.packages.advisories import CANARY, Source
-from tasks.scans.packages.npm import OTHER_LOCKS, look_at_npm, npm_program
+from tasks.scans.packages.npm import look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
 from tasks.scans.packages.pins import Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts, unread
@@ -34,7 +36,7 @@ REQUEST_S = 15
 MOST_ALIASES = 20
 
 
-class Vulnerability(BaseModel):
+class Vulnerability(Foreign, of="pip-audit's report"):
     """One entry of pip-audit's for a package."""
 
     id: str
@@ -43,7 +45,7 @@ class Vulnerability(BaseModel):
     fix_versions: list[str] = Field(default_factory=list)
 
 
-class Dependency(BaseModel):
+class Dependency(Foreign, of="pip-audit's report"):
     """What pip-audit says of one package; `skip_reason` when it did not look."""
 
     name: str
@@ -52,7 +54,7 @@ class Dependency(BaseModel):
     skip_reason: str = ""
 
 
-class PipAuditReport(BaseModel):
+class PipAuditReport(Foreign, of="pip-audit's report"):
     """`pip-audit -f json`."""
 
     dependencies: list[Dependency]
@@ -81,7 +83,7 @@ def look_at_python(subject: Subject) -> ScanOutcome:
     except ToolError as error:
         # What the locks themselves keep from being audited is told all the same.
         return unread(str(error), error) + ScanOutcome(problems=tuple(unauditable(subject)))
-    outcome, locks = ScanOutcome(notes=(f"advisories of {age}",)), dict[Pin, list[str]]()
+    outcome, locks = ScanOutcome(notes=(f"advisories of {age}", *unnamed_locks(subject))), dict[Pin, list[str]]()
     for lock in subject.pipeline.locks.every:
         try:
             outcome += audit.read(lock, locks)
@@ -106,6 +108,16 @@ def unauditable(subject: Subject) -> list[str]:
             unread = (str(error),)
         problems += [f"{lock}: {problem}" for problem in unread]
     return problems
+
+
+def unnamed_locks(subject: Subject) -> list[str]:
+    """Return a note for each lock of the commit that nobody reads, and how to have it looked at."""
+    files = (file for file in Tree.at(subject.tree).files if file not in subject.pipeline.locks.every)
+    return [
+        f"{file}: not read, so nothing of it is audited; if it is not what [locks] names in another form, run:"
+        f" {lock_command(file)}, and name that in [locks] others"
+        for file in named(list(files), PYTHON_LOCKS)
+    ]
 
 
 def batches(pins: Iterable[Pin]) -> list[list[Pin]]:
@@ -270,6 +282,8 @@ def _unrecorded(reported: Iterable[Vulnerability], records: list[Record]) -> Ite
 
 def _text(subject: Subject, lock: str) -> str:
     file = subject.tree / lock
+    if is_other_lock(lock):
+        raise ToolError(f"only a list of requirements can be audited; run: {lock_command(lock)}")
     try:
         if not file.resolve().is_relative_to(subject.tree.resolve()) or file.stat().st_size > LARGEST_LOCK_BYTES:
             raise ToolError("larger than any lock, or not in the commit")
@@ -294,7 +308,7 @@ def _reads(subject: Subject) -> Reads:
     sources = (settings.osv_url, settings.npm_audit_url, oldest, settings.private_packages)
     programs = (our_program("pip-audit"), _npm())
     parts = (pipeline.app.python, contents(subject, pipeline.locks.every), sources, programs)
-    names = ("package.json", "package-lock.json", *OTHER_LOCKS)
+    names = ("package.json", NPM_LOCK, *NODE_LOCKS, *PYTHON_LOCKS)
     return Reads(named(list(subject.workspace.source.files), names), parts)
 
 

@@ -5,17 +5,20 @@ from fnmatch import fnmatchcase
 
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
+from gates.other_locks import NODE_LOCKS, NPM_LOCK
 from gates.scans.licences import Licences, Package, Stated, judge_licences, licence_text, origins
 from gates.scans.outcome import ScanOutcome
 from gates.scans.security import Rule
 from host.errors import ConfigError
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
-from tasks.scans.files import named, regular_files
+from tasks.scans.files import named
 from tasks.scans.keys import contents
 from tasks.scans.packages.metadata import installed, npm_packages, pinned
+from tasks.scans.packages.npm import unlocked
 from tasks.scans.packages.spdx import parse_expression
 from tasks.scans.tools import scan_parts
+from tasks.scans.tree import Tree
 from tasks.source.declared import in_our_words
 from tasks.source.dependencies import locked_environment
 
@@ -55,19 +58,19 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
 
 
 def _npm(subject: Subject, rules: Licences) -> ScanOutcome:
-    locks = named(list(regular_files(subject.tree)), ("package-lock.json",))
+    tree = Tree.at(subject.tree)
+    inside = [file for file in tree.files if "node_modules/" not in file]
+    locks = named(inside, (NPM_LOCK,))
     packages = {
-        f"{package.name} {package.version}": package
-        for lock in locks
-        if "node_modules/" not in lock
-        for package in npm_packages(subject.tree / lock)
+        f"{package.name} {package.version}": package for lock in locks for package in npm_packages(subject.tree / lock)
     }
+    problems = tuple(unlocked(tree, inside, locks))
     if not packages:
-        return ScanOutcome(problems=tuple(f"{lock} names no packages" for lock in locks))
+        return ScanOutcome(problems=(*problems, *(f"{lock} names no packages" for lock in locks)))
     shipped = sum(package.shipped for package in packages.values())
     findings, notes, _ = _judge(packages, rules)
     examined = f"{shipped} shipped npm packages and {len(packages) - shipped} others"
-    return ScanOutcome(findings, (), (examined,), notes)
+    return ScanOutcome(findings, problems, (examined,), notes)
 
 
 def _judge(packages: Mapping[str, Package], rules: Licences) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
@@ -86,7 +89,7 @@ def _reads(subject: Subject) -> Reads:
     pipeline = subject.pipeline
     locks = contents(subject, (*pipeline.locks.shipped, pipeline.locks.ci))
     parts = (pipeline.app.python, locks, subject.workspace.environment.name)
-    return Reads(named(list(subject.workspace.source.files), ("package-lock.json",)), parts)
+    return Reads(named(list(subject.workspace.source.files), ("package.json", NPM_LOCK, *NODE_LOCKS)), parts)
 
 
 SCAN = Scan("licence", scan_licence, _reads, Rule(waivable=(Severity.HIGH, Severity.MEDIUM, Severity.LOW)))

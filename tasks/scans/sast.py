@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from gates.check import Check
+from gates.documents import Foreign
 from gates.findings import Finding, make_finding
 from gates.scans.outcome import ScanOutcome, distinguish_repeats, severity_of
 from host.errors import ToolError
@@ -47,13 +48,13 @@ json.dump(bad, open(sys.argv[2], "w"))
 """
 
 
-class Position(BaseModel):
+class Position(Foreign, of="semgrep's report"):
     """Where in a file, 1-based."""
 
     line: int = Field(ge=0)
 
 
-class Extra(BaseModel):
+class Extra(Foreign, of="semgrep's report"):
     """What a rule says of a match."""
 
     message: str
@@ -61,7 +62,7 @@ class Extra(BaseModel):
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
-class Match(BaseModel):
+class Match(Foreign, of="semgrep's report"):
     """One match of a rule; `check_id` is the rule's id behind the names of the directories that it lies in."""
 
     check_id: str
@@ -71,20 +72,20 @@ class Match(BaseModel):
     extra: Extra
 
 
-class Trouble(BaseModel):
+class Trouble(Foreign, of="semgrep's report"):
     """Something that semgrep could not do."""
 
     message: str = ""
     path: str = ""
 
 
-class Paths(BaseModel):
+class Paths(Foreign, of="semgrep's report"):
     """The files that semgrep looked at."""
 
     scanned: list[str]
 
 
-class SemgrepReport(BaseModel):
+class SemgrepReport(Foreign, of="semgrep's report"):
     """`semgrep scan --json`."""
 
     results: list[Match]

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from gates.check import Check
 from gates.checks.reports import last_line
+from gates.documents import first_fault
 from gates.scans.outcome import Model, ReportError, ScanOutcome, conclude, merge_parts
 from gates.strict_json import JsonError, parse
 from host.errors import SlipwayError, SourceAway, ToolError
@@ -235,7 +236,7 @@ def as_report(model: type[Model], raw: Any, tool: str) -> Model:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ToolError(f"{tool}'s report is not its own: {error.errors()[0]['loc']}") from error
+        raise ToolError(f"{tool}'s report is not its own: {first_fault(error)}") from error
 
 
 def parse_json(raw: bytes, done: sandbox.Completed) -> Any:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 import platform
 import subprocess
 import sys
@@ -13,19 +14,38 @@ from pathlib import Path
 from typing import Literal
 
 from evidence.scopes import OURS, Scope
-from host.errors import ArtifactError, ConfigError, ToolError, was_not_answered
+from host.errors import ArtifactError, ConfigError, SourceError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
-from host.locks import check_wheels, read_lock_file, refuse_conflicts, write_lock_file
+from host.locks import check_wheels, read_lock_file, refuse_conflicts, refuse_empty, wheel_cure, write_lock_file
 from host.package_tools import pip, pip_environment, run_package_tool
 from host.resources.shares import Shares
 from host.sandbox.run import available
 from host.virtual_environments import START_TIMEOUT_S, interpreter, keep_interpreter, make_venv, once
+from settings.pipeline import Locks
 from tasks.source.kept import kept, uv_cache
 
 DOWNLOAD_TIMEOUT_S = 1800
 # How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/checks/cores.py).
 Once = Callable[[str, Path, Callable[[], None]], None]
 Tools = Literal["scanners", "quality", "load", "services"]
+
+
+def check_locks(tree: Path, locks: Locks, python: str) -> None:
+    """Raise SourceError for the locks of a commit from which nothing can be installed, each with its way out, before
+    anything is made of one; and ConfigError for one that is not there.
+    """
+    refusals = []
+    for key, name in locks.installed.items():
+        if not os.path.lexists(tree / name):
+            raise ConfigError(f"config/pipeline.toml: locks.{key}: the commit has no file {name}")
+        try:
+            lock = read_lock_file(tree / name, name)
+            refuse_empty(lock, name)
+            refuse_conflicts(lock, python, name)
+        except SourceError as error:
+            refusals.append(f"config/pipeline.toml: locks.{key}: {error}")
+    if refusals:
+        raise SourceError("; ".join(refusals))
 
 
 def lock_digest(lock: Path, python: str) -> str:
@@ -115,5 +135,7 @@ def _download(lock: Path, python: str, directory: Path) -> None:
         raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True)
     if done.failed:
         trouble = done.output.strip()[-1500:] or done.how
-        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {trouble}", transient=was_not_answered(trouble))
+        transient = was_not_answered(trouble)
+        cure = "" if transient else wheel_cure(trouble)
+        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {trouble}{cure}", transient=transient)
     check_wheels(directory, packages)

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from prefect.logging import get_run_logger
 
+from gates.locks import LARGEST_LOCK_BYTES
 from gates.npm_manifests import Manifests, read_manifests
+from gates.strict_json import JsonError, parse
 from host.errors import SourceError, ToolError
 from host.files import give, remove_tree
 from host.package_tools import PROXIES
@@ -32,7 +34,6 @@ INSTALL_TIMEOUT_S = 600
 NO_GIT = "/bin/false"
 # What decides which packages are installed; the first two must be there.
 MANIFESTS = ("package.json", "package-lock.json", ".npmrc")
-LARGEST_MANIFEST_BYTES = 50_000_000
 SHOWN = 3
 # npm refuses to read one file as both.
 NO_FILES = {"npm_config_userconfig": os.devnull, "npm_config_globalconfig": "/nonexistent/npmrc"}
@@ -142,22 +143,26 @@ def npm_environment(settings: Mapping[str, Any]) -> dict[str, str]:
 def _own_manifests(folder: Path, directory: str, registries: Collection[str]) -> Manifests:
     """Read what the commit brings for npm. Raises SourceError, which names what is not accepted in it."""
     texts = {
-        name: _read(folder / name) if name != ".npmrc" or os.path.lexists(folder / name) else "" for name in MANIFESTS
+        name: _read(folder / name) if name != ".npmrc" or os.path.lexists(folder / name) else b"" for name in MANIFESTS
     }
-    try:
-        package, lock = json.loads(texts["package.json"]), json.loads(texts["package-lock.json"])
-    except (ValueError, RecursionError) as error:
-        raise SourceError(f"{directory}: package.json or package-lock.json is no JSON") from error
-    manifests = read_manifests(package, lock, texts[".npmrc"], registries)
+    package, lock = (_json(directory, name, texts[name]) for name in MANIFESTS[:2])
+    manifests = read_manifests(package, lock, texts[".npmrc"].decode(errors="replace"), registries)
     if problems := manifests.problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         raise SourceError(f"{directory}/{'; '.join(problems[:SHOWN])}{more}")
     return manifests
 
 
-def _read(file: Path) -> str:
-    with open_untrusted(file, LARGEST_MANIFEST_BYTES, file.name) as stream:
-        return stream.read(LARGEST_MANIFEST_BYTES).decode(errors="replace")
+def _json(directory: str, name: str, content: bytes) -> Any:
+    try:
+        return parse(content)
+    except JsonError as error:
+        raise SourceError(f"{directory}/{name}: {error}") from error
+
+
+def _read(file: Path) -> bytes:
+    with open_untrusted(file, LARGEST_LOCK_BYTES, file.name) as stream:
+        return stream.read(LARGEST_LOCK_BYTES)
 
 
 def _install(workspace: Workspace, folder: Path, directory: str, made: Path) -> None:

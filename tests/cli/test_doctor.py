@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor import _shares, channel_rows, cores_row, engine_rows, journal_rows, python_row
+from cli.doctor import _shares, app_python_row, channel_rows, cores_row, engine_rows, journal_rows, python_row
 from deployments.journal.journal import Journal
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.home import Home
 from host.resources import control_groups, shares
+from settings.pipeline import read_pipeline
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,16 @@ def test_each_journal_that_lost_its_end_has_a_row(tmp_path: Path) -> None:
     }
     assert "at least 1 entries that were on the disk are lost" in rows["journal of development"].found
     assert "4 bytes is torn" in rows["journal of staging"].found
+
+
+def test_the_python_of_the_app_has_a_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert app_python_row().good is True and app_python_row().found.startswith("3.11: /")
+    pipeline = read_pipeline()
+    app = pipeline.app.model_copy(update={"python": "3.2"})
+    monkeypatch.setattr("cli.doctor.read_pipeline", lambda: pipeline.model_copy(update={"app": app}))
+    row = app_python_row()
+    assert (row.good, row.found) == (False, "3.2: not found")
+    assert "looked in " in row.move and "uv python install 3.2" in row.move
 
 
 def test_an_engine_that_is_away_is_missing_only_where_it_is_needed() -> None:

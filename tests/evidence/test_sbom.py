@@ -67,10 +67,20 @@ def test_npm_packages_that_are_shipped_are_in_it_with_their_hashes(store: Store)
     assert components(bom) == set(bundle.wheels.values())
 
 
+def test_it_says_which_locks_it_leaves_out(store: Store) -> None:
+    files = {"web/pnpm-lock.yaml": b"", "bun.lock": b"", "web/node_modules/x/yarn.lock": b""}
+    bom = make_bom(store, *artifact(store, files=files))
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bom)) is None
+    unread = [one["value"] for one in bom["metadata"]["properties"] if one["name"] == "slipway:not-read"]
+    assert unread == ["bun.lock", "web/pnpm-lock.yaml"]
+    assert bom["compositions"] == [{"aggregate": "incomplete", "assemblies": ["app"]}]
+    assert "compositions" not in make_bom(store, *artifact(store))
+
+
 @pytest.mark.parametrize("content", [b"{", b'{"lockfileVersion": 1, "dependencies": {}}'])
 def test_a_lock_of_npm_that_cannot_be_read_is_an_error(store: Store, content: bytes) -> None:
     digest, bundle = artifact(store, files={"frontend/package-lock.json": content})
-    with pytest.raises(ArtifactError, match="frontend/package-lock.json: npm left no report"):
+    with pytest.raises(ArtifactError, match="frontend/package-lock.json: .*; run: npm install --package-lock-only"):
         make_bom(store, digest, bundle)
 
 

@@ -87,6 +87,84 @@ def test_everything_else_is_refused_with_its_line(line: str, problem: str) -> No
     assert lock.text() == f"flask==3.0.0 {HASH}\n"
 
 
+INDEX = "this host's PIP_INDEX_URL and UV_DEFAULT_INDEX choose the index"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown", "cure"),
+    [
+        ("-i https://index.example/simple", "-i https://index.example...", INDEX),
+        ("--index-url=https://index.example/simple", "--index-url=https://index.example...", INDEX),
+        ("--extra-index-url https://index.example:8443/x", "--extra-index-url https://index.example:8443...", INDEX),
+        ("--no-index", "--no-index", INDEX),
+        ("--trusted-host index.example", "--trusted-host index.example", INDEX),
+        ("--find-links ./wheels", "--find-links ./wheels", "wheels come from the index"),
+        ("-f ./wheels", "-f ./wheels", "wheels come from the index"),
+        ("-r base.txt", "-r base.txt", "compile the other file into this one"),
+        ("-rbase.txt", "-rbase.txt", "compile the other file into this one"),
+        ("--requirement=base.txt", "--requirement=base.txt", "compile the other file into this one"),
+        ("-c limits.txt", "-c limits.txt", "compile the other file into this one"),
+        ("-e .", "-e .", "--no-emit-project"),
+        ("--editable=git+https://x.example/y.git", "--editable=git+https://x.example...", "--no-emit-project"),
+        ("--no-binary :all:", "--no-binary :all:", "only wheels are installed"),
+        ("--only-binary=x", "--only-binary=x", "only wheels are installed"),
+        (f"x==1 --config-settings=a=b {HASH}", "x==1 --config-settings=a=b", "only wheels are installed"),
+        ("--pre", "--pre", "no text of the app configures an installer"),
+        ("--proxy http://x.example", "--proxy http://x.example...", "no text of the app configures an installer"),
+        ("x @ https://x.example/x.whl", "x @ https://x.example...", "put its wheel on an index"),
+        ("git+ssh://git@x.example/y.git", "git+ssh://x.example...", "put its wheel on an index"),
+        ("./vendor/x.whl", "./vendor/x.whl", "put its wheel on an index"),
+        ("flask>=2", "flask>=2", "uv pip compile --generate-hashes"),
+        ("flask", "flask", "uv pip compile --generate-hashes"),
+        ("flask==2.0", "flask==2.0", "uv pip compile --generate-hashes"),
+        ("flask==2.0 --hash=md5:abc", "flask==2.0 --hash=md5:abc", "uv pip compile --generate-hashes"),
+        (f"x==1 ; unknown == 'a' {HASH}", "x==1 ; unknown == 'a'", "--python-version"),
+    ],
+)
+def test_a_refusal_says_what_stands_there_and_the_way_out(line: str, shown: str, cure: str) -> None:
+    (said,) = read_lock(line).problems
+    _, _, told = said.partition(f": {shown}; ")
+    assert said.startswith("line 1: ") and cure in told
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--extra-index-url https://user:pass-word@index.example/simple",
+        "--extra-index-url=https://user:pass-word@index.example/simple",
+        "-ihttps://user:pass-word@index.example/simple",
+        "-i https://index.example/pass-word/simple",
+        "-i https://pass-word@index.example/simple",
+        "-i https://user:pass-word",
+        "-i https://user:pass-word /simple@index.example",
+        "-i https://pass-word x@index.example",
+        "-i https:user:pass-word@index.example",
+        "-i user:pass-word@index.example",
+        "--proxy user:pass-word@proxy.example:3128",
+        "-f //user:pass-word@index.example",
+        f"x @ https://user:pass-word@x.example/x.whl {HASH}",
+        f"x @ https://x.example/x.whl?token=pass-word {HASH}",
+        "git+https://pass-word@x.example/y.git#egg=y",
+        "git+https://oauth2:pass-word@x.example/y.git",
+        "user:pass-word@https://x.example",
+        "https://a:b@x.example --proxy user:pass-word@x.example",
+        "--index-url \\\n https://user:pass-word@index.example",
+        "flask # https://user:pass-word@index.example",
+    ],
+)
+def test_no_password_of_an_address_is_told(line: str) -> None:
+    (said,) = read_lock(line).problems
+    assert said.startswith("line 1: ") and "pass-word" not in said
+
+
+def test_after_a_thousand_refused_lines_the_rest_is_not_looked_at_and_that_is_told() -> None:
+    problems = read_lock("--pre\n" * 999 + f"x==1 {HASH}\n").problems
+    assert len(problems) == 999
+    problems = read_lock("--pre\n" * 5000).problems
+    assert len(problems) == 1001
+    assert problems[-1] == "line 1000: 1000 lines are refused; the rest was not looked at"
+
+
 def test_a_list_of_pins_needs_no_hashes() -> None:
     assert read_lock("x==1\n", hashed=False).text() == "x==1\n"
 

@@ -2,6 +2,8 @@ import json
 from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter
 
 from gates.strict_json import JsonError, Part, parse, read
@@ -20,6 +22,8 @@ from gates.strict_json import JsonError, Part, parse, read
         ("[" * 200_000, "Invalid JSON: nested too deeply"),
         ('{"a":' * 200_000, "Invalid JSON: nested too deeply"),
         ("[" * 200_000 + "]" * 200_000, "Invalid JSON: nested too deeply"),
+        ("[" * 101 + "1" + "]" * 101, "Invalid JSON: nested too deeply"),
+        ('{"a":' * 101 + "1" + "}" * 101, "Invalid JSON: nested too deeply"),
         ("9" * 5_000, "Invalid JSON: a number has too many digits"),
         ('["\\ud83d"]', "Invalid JSON: it is not UTF-8 throughout"),
         ('{"\\udead": 1}', "Invalid JSON: it is not UTF-8 throughout"),
@@ -30,6 +34,36 @@ from gates.strict_json import JsonError, Part, parse, read
 def test_what_is_no_json_or_could_be_read_in_two_ways_is_refused(text: str | bytes, why: str) -> None:
     with pytest.raises(JsonError, match=f"^{why.replace('?', '[?]')}"):
         parse(text)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+BYTES = st.binary(max_size=200) | st.text(alphabet='{}[]":,\\ux01eE+-. \n\ufeffNaIfty', max_size=60).map(str.encode)
+
+
+@pytest.mark.fuzz
+@given(VALUES)
+def test_every_document_comes_out_as_it_is(value: object) -> None:
+    assert parse(json.dumps(value).encode()) == value
+
+
+@pytest.mark.fuzz
+@given(BYTES)
+def test_any_bytes_are_read_as_every_program_would_or_refused(content: bytes) -> None:
+    try:
+        found = parse(content)
+    except JsonError:
+        return
+    assert json.dumps(found) == json.dumps(json.loads(content.decode("utf-8-sig")))
+
+
+def test_a_key_twice_among_many_is_found_in_one_pass() -> None:
+    text = "{" + ",".join(f'"{number}":1' for number in range(100_000)) + ',"99999":1}'
+    with pytest.raises(JsonError, match="the key 99999 stands twice"):
+        parse(text.encode())
 
 
 @pytest.mark.parametrize("value", [{}, [], None, 1.5, "\U0001f600", {"a": [{"b": "\u2028"}]}, [[[[1]]]], 10**400])

@@ -7,7 +7,7 @@ import pytest
 
 from gates.locks import Lock, Locked
 from host.errors import SourceError, ToolError
-from host.locks import check_wheels, read_lock_file, refuse_conflicts, write_lock_file
+from host.locks import check_wheels, read_lock_file, refuse_conflicts, refuse_empty, wheel_cure, write_lock_file
 
 HASH = f"--hash=sha256:{'a' * 64}"
 WHEEL = "a_b-1.0-py3-none-any.whl"
@@ -38,10 +38,64 @@ def test_each_refused_line_is_named_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "app.lock").write_text("-r other\nx\n-e .\n-c y\n-i z\n")
     with pytest.raises(SourceError) as refused:
         read_lock_file(tmp_path / "app.lock")
-    assert str(refused.value).startswith(
-        "app.lock: line 1: an option, not a package: -r other; line 2: not pinned to one version: x; "
-        "line 3: an option, not a package: -e .; and 2 more; a lock names packages as name==version --hash=sha256:..."
+    said = str(refused.value)
+    assert said.startswith("app.lock: it is no lock, none of its 5 lines pins a package by hash: line 1: an option")
+    for words in ("a package: -r other; ", "; line 2: not pinned to one version: x; ", "; line 3: an option, not a"):
+        assert words in said
+    assert said.endswith(
+        "; and 2 more; a lock names packages as name==version --hash=sha256:... and nothing else; this makes one: "
+        "uv pip compile --generate-hashes --no-emit-index-url app.in -o app.lock"
     )
+
+
+def test_one_bad_line_among_packages_does_not_make_it_no_lock(tmp_path: Path) -> None:
+    (tmp_path / "app.lock").write_text(f"x==1 {HASH}\n--pre\n")
+    with pytest.raises(SourceError, match="^app.lock: line 2: an option, not a package: --pre; "):
+        read_lock_file(tmp_path / "app.lock")
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("requirements.txt", "requirements.txt -o requirements.lock"),
+        ("uv.lock", "uv export --frozen"),
+        ("Pipfile.lock", "pipenv requirements --hash"),
+        ("poetry.lock", "poetry export"),
+        ("pylock.toml", "pyproject.toml -o requirements.lock"),
+    ],
+)
+def test_what_is_no_lock_of_ours_is_named_with_the_command_that_makes_one(
+    tmp_path: Path, name: str, command: str
+) -> None:
+    (tmp_path / name).write_text("flask>=2\nsqlalchemy\n")
+    with pytest.raises(SourceError) as refused:
+        read_lock_file(tmp_path / name, f"backend/{name}")
+    assert str(refused.value).startswith(f"backend/{name}: ") and command in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# flask>=2\n"])
+def test_a_lock_that_names_nothing_is_refused_where_something_is_made_of_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "app.lock").write_text(text)
+    lock = read_lock_file(tmp_path / "app.lock")
+    with pytest.raises(SourceError, match="^app.lock: it names no package, .*: uv pip compile --generate-hashes "):
+        refuse_empty(lock, "app.lock")
+    refuse_empty(Lock((Locked(1, "x", "1"),)), "app.lock")
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("ERROR: No matching distribution found for langdetect==1.0.9", "langdetect==1.0.9"),
+        ("Because flask-mail==0.9.1 has no usable wheels and building from source is disabled", "flask-mail==0.9.1"),
+        ("Because a.b-c==1!2.0+x.1 has no wheels with a matching Python ABI tag", "a.b-c==1!2.0+x.1"),
+        ("No matching distribution found for b==2\nNo matching distribution found for a==1", "a==1, b==2"),
+        ("error: hash mismatch for langdetect==1.0.9", ""),
+        ("", ""),
+    ],
+)
+def test_a_package_without_a_wheel_is_named_with_the_way_out(said: str, names: str) -> None:
+    cure = wheel_cure(said)
+    assert (f"none of {names} for this Python" in cure and "pip wheel --no-deps" in cure) if names else cure == ""
 
 
 @pytest.mark.parametrize("content", [b"x==1 \xff", None])

@@ -48,7 +48,7 @@ def test_one_more_channel_is_one_file(tmp_path: Path, monkeypatch: pytest.Monkey
     world.post("release:1", PROMOTED)
     assert world.work("pager_of_a_test") == 0
     assert (tmp_path / "0123").read_text() == "assistant v2 serves production"
-    with pytest.raises(ConfigError, match="pager_of_a_test.number"):
+    with pytest.raises(ConfigError, match="pager_of_a_test.numbr"):
         configured(Notify.model_validate({"pager_of_a_test": {"numbr": "0123"}}))
 
 

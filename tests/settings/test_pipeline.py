@@ -133,7 +133,7 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ('"https://git.example.org/shop.git"', '""', "app.repository: got ''"),
         ('name = "shop"', 'name = "shop"\npython = "3"', "app.python: got '3'"),
         ('runtime = "requirements.lock"\n', "", "locks.runtime: Field required"),
-        ("[locks]", "[lock]", "locks: Field required"),
+        ("[locks]", "[lock]", "lock: Extra inputs are not permitted"),
         ("[locks]", "[[locks]]", "locks: got"),
         ('command = ["python", "-m", "shop", "{port}"]', "", "run.command: Field required"),
         ('["python", "-m", "shop", "{port}"]', "[]", "run.command: got '[]'"),

@@ -12,6 +12,7 @@ from gates.scans.image_names import HUB, full_name
 HONOURED = ("additional_contexts", "args", "context", "dockerfile", "labels", "platforms", "tags", "target")
 # What decides how fast and how well attested an image is built, not what it is.
 MEANINGLESS = ("cache_from", "cache_to", "no_cache", "provenance", "pull", "sbom", "shm_size")
+PROJECT = "x-slipway-project"  # how the team's own file calls the project: compose is given another name
 KEYS = (*HONOURED, *MEANINGLESS)
 WAYS_OUT = {
     "dockerfile_inline": "write it into a file of the repository, which the scans see, and name it with dockerfile",

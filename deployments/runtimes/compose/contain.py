@@ -32,7 +32,6 @@ OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
 INCLUDE = ("path", "project_directory")
 EXTENDS = ("file", "service")
 ENV_FILE = ("format", "path", "required")
-PROJECT = "x-slipway-project"  # how the team's own file calls the project: compose is given another name
 Place = tuple[str | int, ...]
 
 
@@ -75,7 +74,7 @@ class _Reader:
         document = parse(text_of(file, name), name)
         value = _File(self, document, base).rewritten(only)
         if main and isinstance(value.get("name"), str):
-            value[PROJECT] = value["name"]
+            value[builds.PROJECT] = value["name"]
         copy.write_text(written(value), encoding="utf-8")
         return copy
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.runtimes.compose import allowed
-from deployments.runtimes.compose.builds import read_builds, runners
-from deployments.runtimes.compose.contain import PROJECT
+from deployments.runtimes.compose.builds import PROJECT, read_builds, runners
 from deployments.runtimes.compose.judge import Reach, Role, reach_problems
 from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
 from evidence.bundle import Build

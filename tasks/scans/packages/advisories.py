@@ -8,8 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from gates.documents import Foreign
 from host import tls
 from host.errors import SourceAway, is_busy
 from host.http import TooLarge, TooSlow, read_at_most
@@ -28,7 +29,7 @@ AHEAD = timedelta(hours=1)
 ORIGIN = Scans().osv_url
 
 
-class Answer(BaseModel):
+class Answer(Foreign, of="OSV's API"):
     """What /v1/query answers: {} when it knows of nothing."""
 
     vulns: list[Record] = Field(default_factory=list)

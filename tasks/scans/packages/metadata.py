@@ -3,14 +3,13 @@
 from pathlib import Path
 
 from evidence.python_metadata import read_metadata
+from gates.locks import LARGEST_LOCK_BYTES
 from gates.scans.licences import Package
-from gates.scans.npm_lock import NpmLock, locked_packages
-from gates.scans.outcome import read_report
+from gates.scans.npm_lock import locked_packages, read_npm_lock
 from host.errors import ToolError
 from host.locks import read_lock_file
 
 LARGEST_METADATA_BYTES = 5_000_000
-LARGEST_LOCK_BYTES = 50_000_000
 
 
 def installed(environment: Path, shipped: bool) -> dict[str, Package]:
@@ -43,5 +42,5 @@ def pinned(lock: Path) -> set[str]:
 def npm_packages(lock: Path) -> list[Package]:
     """Return the packages of a package-lock.json. Raises ReportError if it is none of version 2 or 3."""
     if lock.stat().st_size > LARGEST_LOCK_BYTES:
-        raise ToolError(f"{lock.name} has more than 50 MB")
-    return [package for package, _ in locked_packages(read_report(NpmLock, lock.read_bytes(), "npm"))]
+        raise ToolError(f"{lock.name} has more than {LARGEST_LOCK_BYTES // 1_000_000} MB")
+    return [package for package, _ in locked_packages(read_npm_lock(lock.read_bytes()))]

@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from gates.documents import Foreign
 from gates.findings import Finding, Severity, fingerprint
-from gates.scans.npm_lock import NpmLock
-from gates.scans.outcome import ScanOutcome
+from gates.locks import LARGEST_LOCK_BYTES
+from gates.other_locks import NPM_LOCK, unread_node_lock
+from gates.scans.npm_lock import NpmLock, read_npm_lock
+from gates.scans.outcome import ReportError, ScanOutcome
+from gates.strict_json import JsonError, parse
 from host.errors import SourceAway, ToolError
 from tasks.scans import Subject
 from tasks.scans.tools import Scanner, parse_json, unread
@@ -25,10 +29,8 @@ from tasks.source.workspace import node_directory, tool_path
 
 TIMEOUT_S = 120.0
 PROBE_MS = 5_000
-LARGEST_LOCK_BYTES = 50_000_000
 # Known to be vulnerable since 2018 (CVE-2018-16487 and later), so a registry that does not say so knows nothing.
 CANARY = ("lodash", "4.17.0")
-OTHER_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb", "npm-shrinkwrap.json")
 SEVERITIES = {
     "critical": Severity.CRITICAL,
     "high": Severity.HIGH,
@@ -38,7 +40,7 @@ SEVERITIES = {
 }
 
 
-class Advisory(BaseModel):
+class Advisory(Foreign, of="npm audit's report"):
     """One advisory about a package; `name` is the package."""
 
     source: int | str
@@ -49,14 +51,14 @@ class Advisory(BaseModel):
     range: str = ""
 
 
-class Fix(BaseModel):
+class Fix(Foreign, of="npm audit's report"):
     """The update that would fix it."""
 
     name: str
     version: str
 
 
-class Vulnerable(BaseModel):
+class Vulnerable(Foreign, of="npm audit's report"):
     """One vulnerable package. Its `via` holds advisories about it, and names of packages through which it is."""
 
     name: str
@@ -65,19 +67,19 @@ class Vulnerable(BaseModel):
     fixAvailable: bool | Fix = False  # noqa: N815  # npm's name
 
 
-class Counted(BaseModel):
+class Counted(Foreign, of="npm audit's report"):
     """How many packages npm looked at."""
 
     total: int
 
 
-class Metadata(BaseModel):
+class Metadata(Foreign, of="npm audit's report"):
     """The report's figures."""
 
     dependencies: Counted
 
 
-class NpmReport(BaseModel):
+class NpmReport(Foreign, of="npm audit's report"):
     """`npm audit --json`."""
 
     auditReportVersion: int  # noqa: N815  # npm's name
@@ -107,19 +109,20 @@ def look_at_npm(subject: Subject, tree: Tree) -> ScanOutcome:
 
 def unlocked(tree: Tree, files: list[str], locks: list[str]) -> list[str]:
     """Return what cannot be audited: locks of other tools, and packages that are asked for but locked nowhere."""
-    problems = [
-        f"{file}: only package-lock.json can be audited" for file in files if os.path.basename(file) in OTHER_LOCKS
-    ]
+    problems = [problem for file in files if (problem := unread_node_lock(file))]
     locked = {os.path.dirname(lock) for lock in locks}
     for file in files:
         if os.path.basename(file) != "package.json" or any(_within(file, folder) for folder in locked):
             continue
         try:
-            asked = json.loads((tree.root / file).read_bytes()) if tree.size(file) < LARGEST_LOCK_BYTES else None
-        except (ValueError, RecursionError):
+            asked = parse((tree.root / file).read_bytes()) if tree.size(file) < LARGEST_LOCK_BYTES else None
+        except JsonError:
             asked = None
         if not isinstance(asked, dict) or asked.get("dependencies"):
-            problems.append(f"{file}: asks for packages that no package-lock.json pins")
+            where = f" --prefix {os.path.dirname(file)}" if os.path.dirname(file) else ""
+            problems.append(
+                f"{file}: asks for packages that no {NPM_LOCK} pins; run: npm install --package-lock-only{where}"
+            )
     return problems
 
 
@@ -166,12 +169,12 @@ class Npm:
     def audit(self, tree: Tree, lock: str) -> ScanOutcome:
         """Audit one lock."""
         if tree.size(lock) > LARGEST_LOCK_BYTES:
-            raise ToolError("larger than any lock")
-        raw, asked = _json(tree, lock), _json(tree, os.path.join(os.path.dirname(lock), "package.json"))
+            raise ToolError(f"larger than any lock ({LARGEST_LOCK_BYTES // 1_000_000} MB)")
         try:
-            held = NpmLock.model_validate(raw)
-        except ValidationError as error:
-            raise ToolError("is no package-lock.json of version 2 or 3") from error
+            held = read_npm_lock((tree.root / lock).read_bytes())
+        except ReportError as error:
+            raise ToolError(str(error)) from error
+        raw, asked = _json(tree, lock), _json(tree, os.path.join(os.path.dirname(lock), "package.json"))
         report = self._run(lock.replace("/", "_"), asked, raw)
         return read_npm_audit(report, held, lock)
 
@@ -263,9 +266,9 @@ def npm_program() -> tuple[Path, tuple[str, ...], tuple[Path, ...], str]:
 
 def _json(tree: Tree, file: str) -> Any:
     try:
-        return json.loads((tree.root / file).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ToolError(f"{file} is no JSON that can be read") from error
+        return parse((tree.root / file).read_bytes())
+    except (OSError, JsonError) as error:
+        raise ToolError(f"{file} cannot be read: {error}") from error
 
 
 def _whole(text: str) -> str:

@@ -8,8 +8,9 @@ from cvss import CVSS2, CVSS3, CVSS4
 from cvss.exceptions import CVSSError
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 
+from gates.documents import Foreign
 from gates.findings import Severity
 
 ECOSYSTEM = "PyPI"
@@ -24,7 +25,7 @@ WORDS = {
 }
 
 
-class Event(BaseModel):
+class Event(Foreign, of="OSV's records"):
     """One event of a range; exactly one of them is set."""
 
     introduced: str | None = None
@@ -33,28 +34,28 @@ class Event(BaseModel):
     limit: str | None = None
 
 
-class Range(BaseModel):
+class Range(Foreign, of="OSV's records"):
     """Versions between events. Only ECOSYSTEM ranges speak of a package index's versions."""
 
     type: str
     events: list[Event] = Field(default_factory=list)
 
 
-class Package(BaseModel):
+class Package(Foreign, of="OSV's records"):
     """What is affected."""
 
     name: str
     ecosystem: str
 
 
-class Score(BaseModel):
+class Score(Foreign, of="OSV's records"):
     """A CVSS vector; `type` names its version."""
 
     type: str
     score: str
 
 
-class Affected(BaseModel):
+class Affected(Foreign, of="OSV's records"):
     """The versions of one package that a vulnerability affects."""
 
     package: Package | None = None
@@ -63,7 +64,7 @@ class Affected(BaseModel):
     severity: list[Score] = Field(default_factory=list)
 
 
-class Record(BaseModel):
+class Record(Foreign, of="OSV's records"):
     """One vulnerability, as one source describes it."""
 
     id: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,100}$")

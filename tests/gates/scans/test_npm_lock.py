@@ -68,6 +68,11 @@ def test_a_package_is_told_once_and_is_shipped_when_one_of_its_places_is(
     assert locked_packages(pinned) == [(package("ms", shipped=shipped), integrity)]
 
 
+def test_a_package_under_another_name_is_told_by_its_own() -> None:
+    pinned = lock(**{"node_modules/react-old": {"name": "react", "version": "17.0.0"}})
+    assert [one for one, _ in locked_packages(pinned)] == [package("react", "17.0.0")]
+
+
 def test_another_version_of_a_package_is_another_package() -> None:
     pinned = lock(
         **{"node_modules/ms": {"version": "1.0.0"}, "node_modules/a/node_modules/ms": {"version": "2.0.0", "dev": True}}

@@ -22,6 +22,7 @@ from tasks.source.workspace import Workspace
 STEP = BuildStep(
     name="frontend", commands=(("npm", "run", "build"),), inputs=("frontend", "a b"), outputs=("app/static",)
 )
+PATHS = ("a b", "frontend")
 
 
 def tree(directory: Path) -> Path:
@@ -43,9 +44,9 @@ def test_the_same_inputs_are_built_once(tmp_path: Path) -> None:
     one, two = tree(tmp_path / "one"), tree(tmp_path / "two")
     (two / "app" / "main.py").write_text("not an input")
     os.utime(two / "frontend" / "src" / "main.ts", (0, 0))
-    assert _inputs_digest(STEP, one) == _inputs_digest(STEP, two)
+    assert _inputs_digest(STEP, one, PATHS) == _inputs_digest(STEP, two, PATHS)
     turned = STEP.model_copy(update={"inputs": ("frontend", "a b")})
-    assert _inputs_digest(turned, one) == _inputs_digest(STEP, one)
+    assert _inputs_digest(turned, one, PATHS) == _inputs_digest(STEP, one, PATHS)
 
 
 @pytest.mark.parametrize("change", ["content", "new", "renamed", "moved", "link", "mode", "linked instead", "step"])
@@ -70,7 +71,7 @@ def test_every_change_of_the_inputs_is_built(tmp_path: Path, change: str) -> Non
         link.write_text("one")
     else:
         step = STEP.model_copy(update={"commands": (("npm", "install"),)})
-    assert _inputs_digest(step, two) != _inputs_digest(STEP, one)
+    assert _inputs_digest(step, two, PATHS) != _inputs_digest(STEP, one, PATHS)
 
 
 @pytest.mark.parametrize(
@@ -153,15 +154,15 @@ def built_in_turn(
 def test_a_step_sees_its_inputs_and_its_directory(
     directory: str, inputs: tuple[str, ...], paths: tuple[str, ...]
 ) -> None:
-    assert seen(STEP.model_copy(update={"directory": directory, "inputs": inputs})) == paths
+    assert seen(STEP.model_copy(update={"directory": directory, "inputs": inputs}), MADE) == paths
 
 
 def test_npm_ci_takes_the_packages_that_were_fetched_before() -> None:
     packages = Path("/kept/node_modules")
-    assert build_command(("npm", "ci", "--no-audit"), packages) == copy_command(packages)
+    assert build_command(("npm", "ci", "--no-audit"), packages) == tuple(copy_command(packages))
     assert build_command(("npm", "ci"), None)[-1] == "ci"
-    assert build_command(("npm", "run", "build"), packages)[-2:] == ["run", "build"]
-    assert build_command(("make", "ci"), packages) == ["make", "ci"]
+    assert build_command(("npm", "run", "build"), packages)[-2:] == ("run", "build")
+    assert build_command(("make", "ci"), packages) == ("make", "ci")
 
 
 @pytest.mark.parametrize("directory", ["node_modules", "link", "nothing"])
@@ -202,9 +203,87 @@ def test_a_step_that_would_have_to_fetch_is_told_what_to_do(
     assert error.transient is transient
 
 
+@pytest.mark.parametrize(
+    ("ended", "said", "cure"),
+    [
+        ({"timed_out": True}, "", "`timeout_seconds` in the step frontend"),
+        ({"exceeded": "used more than 512 processes"}, "", "`shares` under [app]"),
+        ({}, "ModuleNotFoundError: No module named 'django'", "environment of the lock `ci`"),
+        ({"returncode": 127}, "msgfmt: not found", "pin npm there, or install it on this host"),
+        ({}, "sh: 1: cannot open x: No such file or directory", "add it to `inputs` in the step frontend"),
+        ({}, "Error: ENOENT: no such file or directory, open '../shared/x.json'", "add it to `inputs`"),
+        ({}, "error TS2304: Cannot find name 'x'", ""),
+    ],
+)
+def test_a_step_that_fails_is_named_with_the_way_out(ended: dict[str, Any], said: str, cure: str) -> None:
+    given: dict[str, Any] = {"returncode": 1, "timed_out": False, **ended}
+    done = Completed(output=said, truncated=False, cancelled=False, seconds=1.0, **given)
+    told = str(_failure(STEP, STEP.commands[0], done))
+    assert told.startswith("build step frontend: npm run build ") and "its inputs, frontend, a b, and its" in told
+    assert cure in told and (bool(cure) or told.endswith("directory)"))
+
+
+NAMES = ("locale/de/x.po", "locale/README.md", "app/main.py", "app/x.po", "package.json", "a/package.json")
+FILES = dict.fromkeys(NAMES, "")
+
+
+@pytest.mark.parametrize(
+    ("directory", "inputs", "paths"),
+    [
+        (".", ("*.po",), ("app/x.po", "locale/de/x.po")),
+        (".", ("locale/**/*.po",), ("locale/de/x.po",)),
+        (".", ("locale", "!*.md"), ("locale/de/x.po",)),
+        (".", ("./locale/", "app/*.py"), ("app/main.py", "locale/README.md", "locale/de/x.po")),
+        (".", ("package.json", "*.py"), ("app/main.py", "package.json")),
+        (".", (".", "!*.md"), tuple(sorted(set(FILES) - {"locale/README.md"}))),
+        ("locale", ("app/[lm]*.py",), ("app/main.py", "locale")),
+    ],
+)
+def test_inputs_are_patterns_in_gitignores_syntax(
+    directory: str, inputs: tuple[str, ...], paths: tuple[str, ...]
+) -> None:
+    source = replace(MADE, files=FILES)
+    assert seen(STEP.model_copy(update={"directory": directory, "inputs": inputs}), source) == paths
+
+
+@pytest.mark.parametrize("inputs", [("*.css",), ("locale", "nothing/**"), ("*.po", "nothing"), ("*.po", "../x")])
+def test_an_input_that_matches_nothing_is_named(inputs: tuple[str, ...]) -> None:
+    with pytest.raises(ToolError, match=r"build step frontend: inputs: \S+ matches no file of the commit"):
+        seen(STEP.model_copy(update={"inputs": inputs}), replace(MADE, files=FILES))
+
+
+def test_a_step_runs_in_the_apps_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Django's collectstatic needs: the app's own python, and the programs of its packages by name."""
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(bundle, "give_once", lambda directory, owner: directory.mkdir(parents=True))
+    asked: list[tuple[list[str], str]] = []
+
+    class Running(Workspace):
+        def run(self, name: str, argv: list[str], env: Any, *_: Any, **__: Any) -> Completed:
+            asked.append((argv, env["PATH"].split(":")[0]))
+            (self.root / "static").mkdir(exist_ok=True)
+            (self.root / "static" / "x.css").touch()
+            return Completed(0, "", truncated=False, timed_out=False, cancelled=False, seconds=1.0)
+
+    step = BuildStep(
+        name="static",
+        commands=(("python", "manage.py", "collectstatic"), ("django-admin", "compilemessages")),
+        inputs=(".",),
+        outputs=("static",),
+    )
+    workspace = Running(tmp_path / "work", MADE, tmp_path / "environment")
+    workspace.root.mkdir()
+    bundle._build(step, workspace, workspace.root, tmp_path / "made", None)
+    programs = str(tmp_path / "environment" / "bin")
+    assert asked == [
+        ([f"{programs}/python", "manage.py", "collectstatic"], programs),
+        (["django-admin", "compilemessages"], programs),
+    ]
+
+
 def test_an_input_that_the_commit_lacks_is_named(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="build step frontend: the commit has no a b"):
-        _inputs_digest(STEP, tmp_path)
+        _inputs_digest(STEP, tmp_path, PATHS)
 
 
 def test_the_archive_depends_on_the_content_alone(tmp_path: Path) -> None:

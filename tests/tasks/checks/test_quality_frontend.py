@@ -154,7 +154,7 @@ def test_a_tool_that_the_lock_does_not_name_is_no_verdict(tmp_path: Path, enviro
         ({"frontend/package-lock.json": None}, "the commit has no file package-lock.json in frontend"),
         ({"frontend/package.json": None}, "the commit has no file package.json in frontend"),
         ({"frontend/package.json": '{"dependencies": {"react": "1.0.0"}}'}, "npm ci ended with"),
-        ({"frontend/package-lock.json": "garbage"}, "frontend: package.json or package-lock.json is no JSON"),
+        ({"frontend/package-lock.json": "garbage"}, "frontend/package-lock.json: Invalid JSON: "),
         ({"frontend/package.json": "{}", "frontend/package-lock.json": '{"lockfileVersion": 3}'}, "installed nothing"),
     ],
 )

@@ -236,3 +236,9 @@ def test_every_meaning_that_is_configured_is_a_licence() -> None:
     meant = [expression for expression in (*rules.classifiers.values(), *rules.texts.values()) if expression]
     assert [expression for expression in meant if parse_expression(expression) is None] == []
     assert all(text == text.lower() for text in rules.texts)
+
+
+def test_a_lock_for_node_that_is_not_read_is_no_verdict(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"mit": CLEAN["mit"]}, files={"web/pnpm-lock.yaml": ""})
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "web/pnpm-lock.yaml: only package-lock.json can be audited" in check.reason

@@ -94,12 +94,25 @@ def test_the_apps_npmrc_does_not_choose_the_registry(tmp_path: Path, npm_url: st
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({"web/yarn.lock": ""}, "web/yarn.lock: only package-lock.json can be audited"),
         (
-            {"package.json": '{"dependencies": {"x": "1"}}'},
-            "package.json: asks for packages that no package-lock.json pins",
+            {"web/yarn.lock": ""},
+            "web/yarn.lock: only package-lock.json can be audited; run: npm install --package-lock-only --prefix web, "
+            "then commit package-lock.json in its place",
         ),
-        ({"package.json": "{"}, "package.json: asks for packages that no package-lock.json pins"),
+        (
+            {"npm-shrinkwrap.json": "{}"},
+            "npm-shrinkwrap.json: only package-lock.json can be audited; run: "
+            "git mv npm-shrinkwrap.json package-lock.json",
+        ),
+        (
+            {"web/package.json": '{"dependencies": {"x": "1"}}'},
+            "web/package.json: asks for packages that no package-lock.json pins; run: "
+            "npm install --package-lock-only --prefix web",
+        ),
+        (
+            {"package.json": "{"},
+            "package.json: asks for packages that no package-lock.json pins; run: npm install --package-lock-only",
+        ),
     ],
 )
 def test_what_no_lock_pins_is_a_problem(tmp_path: Path, files: dict[str, str], problem: str) -> None:

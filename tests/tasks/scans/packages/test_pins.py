@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tasks.scans.packages.pins import Pin, read_pins
@@ -68,12 +70,13 @@ def test_forks_by_marker_are_one_pin_and_forks_without_are_a_problem() -> None:
 )
 def test_a_line_that_pins_nothing_is_a_problem_and_named(line: str, problem: str) -> None:
     (said,) = read_pins(f"flask==3.0.0\n{line}\n", "3.11").problems
-    assert said == f"line 2: {problem}: {line}"
+    shown = re.sub(r"(//[^/]*)/.*", r"\1...", line)  # an address may hold a password
+    assert said.partition("; ")[0].startswith(f"line 2: {problem}: {shown.partition('; ')[0]}")
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n"])
 def test_an_empty_lock_is_a_problem(text: str) -> None:
-    assert read_pins(text, "3.11").problems == ("it pins nothing",)
+    assert read_pins(text, "3.11").problems == ("it pins nothing; compile it: uv pip compile --generate-hashes",)
 
 
 def test_private_names_are_kept_apart() -> None:
