@@ -61,9 +61,9 @@ def read_manifests(package: Any, lock: Any, settings: str, registries: Collectio
         if name in OBEYED and value in ("true", "false"):
             obeyed[name] = value
         elif name not in HARMLESS and not (name == "registry" and _host(value) in registries):
-            problems.append(
-                f".npmrc: line {number}: {_told(name)} is not accepted; set it on this host, or take it out"
-            )
+            shown = name.split()[0][:SHOWN_CHARACTERS]  # a line that is no setting can end with a password
+            shown = _told(shown) if "@" in shown else shown
+            problems.append(f".npmrc: line {number}: {shown} is not accepted; set it on this host, or take it out")
     if not isinstance(package, dict):
         return Manifests({}, {}, {}, (*problems, "package.json: is no object"))
     if not _is_lock(lock):

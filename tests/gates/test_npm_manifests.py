@@ -48,3 +48,17 @@ def test_what_is_no_lock_is_refused(lock: object) -> None:
     (problem,) = read_manifests({}, lock, "", ()).problems
     assert problem.startswith("package-lock.json: is none of version 2 or 3")
     assert read_manifests([], {}, "", ()).problems == ("package.json: is no object",)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("//evil.example/:_authToken=pass-word", "//evil.example/:_authToken"),
+        ("//evil.example/:_authToken pass-word", "//evil.example/:_authToken"),
+        ("//user:pass-word@evil.example/:always-auth=true", "//evil.example..."),
+        ("@x:registry=https://user:pass-word@evil.example/", "@x:registry"),
+    ],
+)
+def test_no_password_of_an_npmrc_is_told(line: str, shown: str) -> None:
+    (problem,) = read_manifests({}, {"lockfileVersion": 3, "packages": {}}, line, ()).problems
+    assert problem.startswith(f".npmrc: line 1: {shown} is not accepted; ") and "pass-word" not in problem
