@@ -21,8 +21,9 @@ from gates.check import GOOD, Check, judge_checks
 from gates.notify.messages import some
 from gates.release.approval import Approver
 from gates.release.authors import address_key, shown_address
-from gates.release.migrations import Kind, Step, contracting, unapproved
+from gates.release.migrations import Step, contracting, unapproved
 from gates.release.operation import Live, Version
+from gates.release.statements import Kind
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available

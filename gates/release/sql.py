@@ -7,6 +7,7 @@ the SQL counts as unreadable: a statement could hide there (docs/decisions, 0039
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from sqlglot.dialects.postgres import Postgres
 from sqlglot.errors import SqlglotError
@@ -32,11 +33,11 @@ class UnreadableSql(ValueError):
     """SQL that nobody can split into statements; the message says why."""
 
 
-class _Tokenizer(Postgres.Tokenizer):  # type: ignore[misc]
+class _Tokenizer(Postgres.Tokenizer):
     """PostgreSQL's, without keywords: each word is a token of its own, and so is each character of an operator."""
 
-    COMMANDS: set[TokenType] = set()
-    KEYWORDS: dict[str, TokenType] = {}
+    COMMANDS: ClassVar[set[TokenType]] = set()
+    KEYWORDS: ClassVar[dict[str, TokenType]] = {}
 
 
 _LETTER = "A-Za-z_\\x80-\U0010ffff"

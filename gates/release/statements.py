@@ -348,7 +348,7 @@ def _takes(statement: Statement, created: AbstractSet[str]) -> Judged:
     return _CONTRACT
 
 
-_RULES: Mapping[str, Callable[[Statement, frozenset[str]], Judged]] = {
+_RULES: Mapping[str, Callable[[Statement, AbstractSet[str]], Judged]] = {
     "ALTER": _alter,
     "CLUSTER": _locks,
     "CREATE": _create,

@@ -102,7 +102,7 @@ def _with_ours(wanted: ImageBuild, context: Path, scratch: Path) -> Path:
 def _read(engine: Engine, target: Target, name: str, top: Path) -> FileBuilds:
     settings = read_settings(target)
     env = {**settings.app, "SLIPWAY_IMAGE": NOT_YET}
-    model, problems = read_model(engine, top / taken(name), top, PROJECT, env, settings.secrets)
+    model, problems, _ = read_model(engine, top / taken(name), top, PROJECT, env, settings.secrets)
     services: Mapping[str, Any] = model.get("services") or {}
     builds, wrong = read_builds(services, Reach(PROJECT, str(top.resolve())))
     wrong += [f"service {one}: build: it is given SLIPWAY_IMAGE, which is not there yet" for one in _circular(builds)]

@@ -24,7 +24,7 @@ def filled(statement: str, given: Any, many: bool) -> str:
         values: Any = {name: _shown([row[name] for row in rows]) for name in first}
     else:
         values = tuple(_shown([row[number] for row in rows]) for number in range(len(first)))
-    return (statement % values).rstrip().rstrip(";") + ";"
+    return str(statement % values).rstrip().rstrip(";") + ";"
 
 
 def _shown(values: List[Any]) -> str:
