@@ -127,17 +127,23 @@ def _create(statement: Statement, created: AbstractSet[str]) -> Judged:
         return _LOCKING
     if rest[:1] == ("MATERIALIZED",):
         return _EXPAND
+    if rest[:1] == ("TRIGGER",) or rest[:2] == ("CONSTRAINT", "TRIGGER"):
+        return _EXPAND if _on(rest) in created else UNKNOWN
     return _EXPAND if rest and rest[0] in _MADE else UNKNOWN
 
 
 def _create_index(rest: tuple[str, ...], created: AbstractSet[str]) -> Judged:
-    if "ON" in rest:
-        at = rest.index("ON") + 1
-        if name_at(rest, at + (rest[at : at + 1] == ("ONLY",)))[0] in created:
-            return _EXPAND
+    if _on(rest) in created:
+        return _EXPAND
     if rest[0] == "UNIQUE":
         return _CONTRACT  # old code may write what is there twice
     return _EXPAND if rest[1:2] == ("CONCURRENTLY",) else _LOCKING
+
+
+def _on(rest: tuple[str, ...]) -> str:
+    """Return the table that an index or a trigger is made on."""
+    at = rest.index("ON") + 1 if "ON" in rest else len(rest)
+    return name_at(rest, at + (rest[at : at + 1] == ("ONLY",)))[0]
 
 
 def _drop(statement: Statement, created: AbstractSet[str]) -> Judged:
@@ -330,6 +336,11 @@ def _owns(words: tuple[str, ...]) -> Judged:
     return _EXPAND if words[:1] == ("TO",) else UNKNOWN
 
 
+def _storage(words: tuple[str, ...]) -> Judged:
+    """`SET (fillfactor = 70)` takes no lock that reading or writing waits for; other forms of SET are not known."""
+    return _EXPAND if words[:1] == ("(",) and words[-1] == ")" else UNKNOWN
+
+
 _ACTIONS: Mapping[str, Callable[[tuple[str, ...]], Judged]] = {
     "DROP": _drop_part,
     "RENAME": _renames,
@@ -337,6 +348,8 @@ _ACTIONS: Mapping[str, Callable[[tuple[str, ...]], Judged]] = {
     "ADD": _add,
     "VALIDATE": _validates,
     "OWNER": _owns,
+    "SET": _storage,
+    "RESET": _storage,
 }
 
 

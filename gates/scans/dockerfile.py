@@ -27,7 +27,7 @@ class ImageRules:
     """What a base image must be: a tag matching `exact` is pinned, an image matching one of `minimal` (globs) small."""
 
     exact: str = r"^v?\d+\.\d+\.\d+"
-    minimal: Sequence[str] = field(default=("*slim*", "*alpine*", "*distroless*", "scratch"))
+    minimal: Sequence[str] = field(default=("*slim*", "*alpine*", "*distroless*", "*wolfi*", "cgr.dev/*", "scratch"))
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ class Images(_Section):
     """
 
     exact: str = r"^v?\d+\.\d+\.\d+"
-    minimal: tuple[str, ...] = ("*slim*", "*alpine*", "*distroless*", "scratch")
+    minimal: tuple[str, ...] = ("*slim*", "*alpine*", "*distroless*", "*wolfi*", "cgr.dev/*", "scratch")
     max_mb: float = Field(1000, gt=0)
     setuid: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from tasks.scans.tools import output_folder, run_tool, scanner, scratch
 from tasks.source.workspace import Workspace
 
 CANARY = "canary.sql"
+NAMED = 5
 
 
 def judge_migrations(subject: Subject, rules: Migrations, timeout_s: float) -> ScanOutcome:
@@ -23,7 +24,7 @@ def judge_migrations(subject: Subject, rules: Migrations, timeout_s: float) -> S
     """
     revisions = _after(read_revisions(subject.pipeline, subject.workspace, "policy"), rules.judged_after)
     texts = {one.name: one.text for one in revisions if not one.trouble}
-    blind = [f"migration {one.name} cannot be judged: {one.trouble}" for one in revisions if one.trouble]
+    blind = _untold([one for one in revisions if one.trouble])
     if not texts:
         return ScanOutcome(problems=tuple(blind), examined=("no migrations to judge",))
     work = scratch(subject, "policy/sql")
@@ -33,6 +34,18 @@ def judge_migrations(subject: Subject, rules: Migrations, timeout_s: float) -> S
         for finding in reported
     )
     return ScanOutcome(findings, (*blind, *problems), (f"{len(revisions)} migrations",))
+
+
+def _untold(revisions: Sequence[Revision]) -> list[str]:
+    lines = [f"migration {one.name} cannot be judged: {one.trouble}" for one in revisions[:NAMED]]
+    if len(revisions) > NAMED:
+        lines.append(f"{len(revisions) - NAMED} more migrations cannot be judged either")
+    if lines:
+        lines.append(
+            "where all that cannot be judged was released before: name the newest such migration as judged_after in "
+            "[migrations] of config/policy.toml"
+        )
+    return lines
 
 
 def _after(revisions: Sequence[Revision], after: str) -> list[Revision]:

@@ -161,7 +161,7 @@ class _Reader:
                 return told
             raise ToolError(
                 f"alembic made no SQL without a database ({trouble[:200]}), nor on an empty one ({str(error)[:200]}); "
-                "let env.py heed context.is_offline_mode()"
+                f"{_way_out(trouble)}"
             ) from error
         if told.ended:
             return replayed
@@ -246,6 +246,12 @@ class _Reader:
                 '["python", "-m", "flask", ..., "db", "upgrade"], which knows the place'
             )
         return (*words, "--sql") if mode == "offline" else words
+
+
+def _way_out(trouble: str) -> str:
+    if "ModuleNotFoundError" in trouble:
+        return "that module is in no lock of the app, or config/pipeline.toml says another folder"
+    return "let env.py heed context.is_offline_mode()"
 
 
 def _nothing(error: ToolError) -> _Told:

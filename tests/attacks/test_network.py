@@ -261,7 +261,7 @@ def test_what_fetches_packages_runs_no_program_of_the_commit(stranger: Stranger,
         ".npmrc": "#!/bin/sh\ngit=./.npmrc\nx=$(touch proof)\n",
     }
     workspace = stranger.workspace(files, runnable=(".npmrc",))
-    with pytest.raises(SourceError, match=r"\.npmrc: line 2: git is not accepted; .*git\+ssh://git@127"):
+    with pytest.raises(SourceError, match=r"\.npmrc: line 2: git is not accepted; .*git\+ssh://127"):
         node_packages(workspace, workspace.check_directory("page"), ".")
     assert list(workspace.root.rglob("proof")) == []
 

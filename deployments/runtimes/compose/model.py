@@ -14,6 +14,7 @@ from host.errors import ConfigError
 
 PORT = "slipway.port"
 MOST_TOLD = 200
+NONE = "no services, or none without `profiles`; nobody names one here: remove that key from what is released"
 PORT_NUMBER = re.compile("[1-9][0-9]{0,4}")
 Parts = Mapping[str, Any]
 
@@ -55,7 +56,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     found = [*problems, *wrong]
     services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
-        raise ConfigError(f"{file}: " + _told([*found, "no services"]))
+        raise ConfigError(f"{file}: " + _told([*found, NONE]))
     roles, unknown = roles_of(services)
     found += unknown
     found += _misplaced(services, roles) + task_problems(services, roles)

@@ -31,7 +31,7 @@ def read(top: Path, text: str, **files: str) -> Stack:
     for name, content in {"compose.yml": text, **{f"{name}.yml": content for name, content in files.items()}}.items():
         (top / name).write_text(content)
     env = {"SLIPWAY_IMAGE": FIRST, "STAGE": "prod", "TAG": "latest"}
-    model, problems = read_model(Engine(), top / "compose.yml", top, "shop-production", env, ["TOKEN"])
+    model, problems, _ = read_model(Engine(), top / "compose.yml", top, "shop-production", env, ["TOKEN"])
     return read_stack(model, "compose.yml", Reach("shop-production", str(top.resolve())), problems)
 
 

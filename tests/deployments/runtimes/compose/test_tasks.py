@@ -227,7 +227,7 @@ services:
     labels: {slipway.timeout: 60}
   db: {image: "postgres:16", labels: {slipway.role: shared}}
 """)
-    model, problems = read_model(Engine(), tmp_path / "compose.yml", tmp_path, "shop", {}, [])
+    model, problems, _ = read_model(Engine(), tmp_path / "compose.yml", tmp_path, "shop", {}, [])
     read = read_stack(model, "compose.yml", Reach("shop", str(tmp_path.resolve())), problems)
     assert sorted(read.services(Role.TASK)) == ["buckets", "init"]
     assert in_order(read.model["services"], read.services(Role.TASK)) == ["buckets", "init"]
