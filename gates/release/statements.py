@@ -336,11 +336,6 @@ def _owns(words: tuple[str, ...]) -> Judged:
     return _EXPAND if words[:1] == ("TO",) else UNKNOWN
 
 
-def _storage(words: tuple[str, ...]) -> Judged:
-    """`SET (fillfactor = 70)` takes no lock that reading or writing waits for; other forms of SET are not known."""
-    return _EXPAND if words[:1] == ("(",) and words[-1] == ")" else UNKNOWN
-
-
 _ACTIONS: Mapping[str, Callable[[tuple[str, ...]], Judged]] = {
     "DROP": _drop_part,
     "RENAME": _renames,
@@ -348,8 +343,6 @@ _ACTIONS: Mapping[str, Callable[[tuple[str, ...]], Judged]] = {
     "ADD": _add,
     "VALIDATE": _validates,
     "OWNER": _owns,
-    "SET": _storage,
-    "RESET": _storage,
 }
 
 

@@ -107,8 +107,6 @@ EXPAND, LOCKING, CONTRACT = Kind
         ("CREATE TABLE b (i int); CREATE TRIGGER x BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION f();", CONTRACT),
         ('CREATE TABLE b (i int); CREATE TRIGGER "ON b" BEFORE UPDATE OF b ON a EXECUTE FUNCTION f();', CONTRACT),
         ("CREATE TRIGGER x", CONTRACT),
-        ("ALTER TABLE a SET (autovacuum_vacuum_scale_factor = 0.05)", EXPAND),
-        ("ALTER TABLE a RESET (fillfactor), SET (fillfactor = 70)", EXPAND),
         ("ALTER TABLE a SET (fillfactor = 70), DROP COLUMN b", CONTRACT),
         ("ALTER TABLE a SET UNLOGGED", CONTRACT),
         ("ALTER TABLE a SET SCHEMA b", CONTRACT),
