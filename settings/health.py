@@ -21,13 +21,13 @@ def with_health(raw: Any) -> Any:
 
     Raises ValueError if both have the paths, or [run] has what only [health] may say.
     """
-    match raw:
-        case {"run": {"rules": _}}:
-            raise ValueError("run.rules is no key; how health is asked and read stands in [health]")
-        case {"run": {"health": _}, "health": {"paths": [_, *_]}}:
-            raise ValueError("the health paths stand in run.health and in health.paths: leave out run.health")
-        case {"run": {**run}, "health": {**health}}:
-            rules = {key: value for key, value in health.items() if key in HealthRules.model_fields}
-            paths = {"health": health["paths"]} if health.get("paths") else {}
-            return {**raw, "run": {**run, **paths, "rules": rules}}
-    return raw
+    run, health = (raw.get(key) if isinstance(raw, dict) else None for key in ("run", "health"))
+    if isinstance(run, dict) and "rules" in run:
+        raise ValueError("run.rules is no key; how health is asked and read stands in [health]")
+    if not isinstance(run, dict) or not isinstance(health, dict):
+        return raw
+    if "health" in run and health.get("paths"):
+        raise ValueError("the health paths stand in run.health and in health.paths: leave out run.health")
+    rules = {key: value for key, value in health.items() if key in HealthRules.model_fields}
+    paths = {"health": health["paths"]} if health.get("paths") else {}
+    return {**raw, "run": {**run, **paths, "rules": rules}}

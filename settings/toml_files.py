@@ -68,17 +68,9 @@ def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
 
 
 def near_key(model: type[BaseModel], error: ValidationError) -> str:
-    """Return a question after the key that somebody may have meant, when the first mistake is a key that is not known,
-    or lacks while another of nearly its name stands there; "" without any.
-    """
-    first, *others = error.errors()
+    """Return a question after the key that somebody may have meant by one that is not known; "" for other mistakes."""
+    first = first_error(error)
     *tables, key = first["loc"] or ("",)
-    if first["type"] == "missing":
-        unknown = [
-            str(one["loc"][-1]) for one in others if one["type"] == "extra_forbidden" and [*one["loc"][:-1]] == tables
-        ]
-        near = difflib.get_close_matches(str(key), unknown, 1)
-        return f'; was it meant by "{near[0]}"?' if near else ""
     if first["type"] != "extra_forbidden":
         return ""
     models = [model]

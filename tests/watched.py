@@ -72,7 +72,7 @@ class Watched:
         version = {"digest": digest, "version": bundle.version, "commit": bundle.commit}
         begin = {"id": f"op{self.number}", "operation": kind, "slot": "blue", "run": "", "before": None}
         place.journal.write("begin", begin | version)
-        live = {"routing": {"version": version["version"]}, "live": {**version, "slot": "blue"}}
+        live = {"routing": {}, "live": {**version, "slot": "blue"}}
         place.journal.write("routed", live)
         place.journal.write("end", {"id": begin["id"], "outcome": outcome, "reason": "test"})
         return digest

@@ -171,6 +171,7 @@ class Expansion:
             self._say(frame, value or "")
         if not given and sign == "?" and frame.sink is not None:
             self.unset.add(name)  # the build stops there, unless an argument is given to it
+            self._say(frame, f"${{{name}}}" if self.stays else "")
         takes = given if sign == "+" else sign == "-" and not given
         self.frames.append(_Frame("}", frame.sink if takes else None))
 
@@ -186,6 +187,9 @@ class Expansion:
             if not live:
                 return
             (self.unset if value is None else self.used).add(name)
+            if value is None and self.stays:
+                self._say(frame, f"${{{name}}}")
+                return
             self._say(frame, _cut(value or "", "".join(pattern), sign, twice, "".join(other), self.budget))
 
         if sign == "/":

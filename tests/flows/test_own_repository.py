@@ -84,6 +84,7 @@ def test_our_own_repository_passes_its_own_scans(
     write_records(records)
     with serving(make_app(load(records))) as osv_url:
         monkeypatch.setenv("SLIPWAY_OSV_URL", osv_url)
+        monkeypatch.setenv("SLIPWAY_PRODUCTION_RUNTIME", "compose")  # else nothing is built of Dockerfiles
         monkeypatch.setenv("SLIPWAY_NPM_AUDIT_URL", npm_url)
         state = security(working_tree=str(repository), pipeline=str(PIPELINE), return_state=True)
     (report,) = read_scans_of(own_home, str(state.state_details.flow_run_id))

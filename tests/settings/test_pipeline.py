@@ -163,7 +163,11 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
             "the health paths stand in run.health and",
         ),
         ("[run]", "[run.rules]\n[run]", "run.rules is no key"),
-        ("[run]", '[quality.mypy]\ncomand = ["p"]\n[run]', 'command: Field required; was it meant by "comand"?'),
+        (
+            "[run]",
+            '[quality.mypy]\ncomand = ["p"]\n[run]',
+            'mypy.comand: Extra inputs are not permitted; did you mean "command"?',
+        ),
         ("[run]", '[[build]]\nnmae = "f"\n[run]', "build.0"),
         ('name = "shop"', 'name = "shop"\nbranch = "a\\u0000b"', "app.branch: holds a NUL character"),
         (

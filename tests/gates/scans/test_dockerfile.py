@@ -240,6 +240,9 @@ def test_who_is_root_is_told_as_it_is_written() -> None:
         ("a 'quote' and \\", "a 'quote' and \\"),
         ("${A", "${A"),
         ("$$A", "$$A"),
+        ("${A:?set by}:${B:?}", "${A}:${B}"),
+        ("a${A?}b ${A:-${B:?x}} ${A#x}", "a${A}b ${B} ${A}"),
+        ("${A:+b}", ""),
     ],
 )
 def test_a_text_of_another_file_is_filled(text: str, shown: str) -> None:
