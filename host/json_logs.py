@@ -38,15 +38,24 @@ def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]
     secrets = set(secret_values(environment))
     # What of `keys` everybody may know has no secret in it.
     files = [
-        *(file for file in home.keys.glob("*") if file.suffix not in PUBLIC),
-        *home.root.glob("environments/*/secrets/*"),
-        *home.root.glob("environments/*/*.secret"),
+        *(file for file in _found(home.keys, "*") if file.suffix not in PUBLIC),
+        *_found(home.root, "environments/*/secrets/*"),
+        *_found(home.root, "environments/*/*.secret"),
     ]
     for file in files:
         with contextlib.suppress(OSError):
             if file.is_file() and file.stat().st_size <= LARGEST_SECRET:
                 secrets.update(secret_texts(file.read_bytes()))
     return tuple(sorted(secrets, key=len, reverse=True))
+
+
+def _found(directory: Path, pattern: str) -> list[Path]:
+    """Return the files of a directory, none of one that this user may not look into: what it cannot read it cannot
+    tell.
+    """
+    with contextlib.suppress(OSError):
+        return list(directory.glob(pattern))
+    return []
 
 
 @lru_cache(maxsize=1)
@@ -58,7 +67,7 @@ def _stamp() -> tuple[float, ...]:
     """Return the times of the directories that hold secrets: they change when a secret is made or renewed."""
     home = Home.find()
     times = []
-    for directory in (home.keys, *sorted(home.root.glob("environments/*"))):
+    for directory in (home.keys, *sorted(_found(home.root, "environments/*"))):
         for holder in (directory, directory / "secrets"):
             with contextlib.suppress(OSError):
                 times.append(holder.stat().st_mtime)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.utils import canonicalize_name
 
 from gates.locks import read_lock
 from gates.npm_manifests import read_manifests
@@ -48,7 +49,7 @@ def test_every_requirement_of_a_lock_comes_out_or_is_refused_with_its_line(lines
     text, number, wanted, refused = "", 1, [], []
     for line in lines:
         if isinstance(line, tuple):
-            wanted.append((line[0], number))
+            wanted.append((canonicalize_name(line[0]), number))
             line = "{}{}=={}{}{}".format(*line)
         elif line.split("#")[0].strip():
             refused.append(number)
