@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from deployments.runtimes.compose.projects import Projects
+from deployments.runtimes.compose.read import READ_TIMEOUT_S
 from host.docker.labels import PROJECT
 from host.errors import ConfigError
 from host.ports import ALL, is_free, who_listens
 
-READ_TIMEOUT_S = 30
 WAY_OUT = (
     'containers reach each other without a published port: remove it, or give each environment its own: "127.0.0.1:'
     '${{{name}_PORT:-{port}}}:{target}" with APP_{name}_PORT in config/<environment>.env'

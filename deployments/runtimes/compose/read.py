@@ -14,7 +14,7 @@ from host.docker.engine import Engine
 from host.errors import ConfigError
 from host.masking import masked, secret_values
 
-READ_TIMEOUT_S = 30
+READ_TIMEOUT_S = 300  # compose reads files alone: only what hangs takes so long, on a busy host too
 UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 VARIABLE_NAME = re.compile(r'in variable name \\?".*', re.DOTALL)
 LARGEST = 2_000_000

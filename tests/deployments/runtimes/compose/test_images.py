@@ -12,6 +12,7 @@ from evidence.bundle import Build, Image, OtherImage, read_bundle
 from host.docker.engine import Engine
 from host.errors import ArtifactError, ConfigError
 from tests.deployments.shop import Shop, shop
+from tests.waiting import NEVER_S
 
 pytestmark = pytest.mark.docker
 BUILT = """\
@@ -169,7 +170,7 @@ def test_a_task_that_migrates_is_told_where_migrations_are_judged(made: Shop, tm
 
 def test_an_image_of_several_that_is_gone_is_told_before_anything_is_touched(made: Shop, tmp_path: Path) -> None:
     digest, image = version(made, "gone", BUILT, tmp_path)
-    subprocess.run(["docker", "rmi", "-f", image.others["edge"].id], capture_output=True, timeout=60, check=True)
+    subprocess.run(["docker", "rmi", "-f", image.others["edge"].id], capture_output=True, timeout=NEVER_S, check=True)
     (problem,) = made.compose.problems(made.read(digest))
     assert image.others["edge"].id[:19] in problem and "is not on the engine" in problem
     with pytest.raises(ArtifactError, match="nothing was started"):

@@ -15,6 +15,7 @@ from deployments.runtimes.compose.projects import Projects
 from host.docker.engine import Engine
 from host.docker.labels import owner
 from host.ports import free_port
+from tests.waiting import NEVER_S
 
 pytestmark = pytest.mark.docker
 
@@ -61,9 +62,9 @@ def other(projects: Projects) -> Iterator[int]:
     number, name = free_port(), f"{projects.names.project}-other"
     image = "python:3.11-slim"
     argv = ["run", "-d", "--name", name, "-p", f"127.0.0.1:{number}:80", image, "sleep", "60"]
-    subprocess.run(["docker", *argv], check=True, capture_output=True, timeout=60)
+    subprocess.run(["docker", *argv], check=True, capture_output=True, timeout=NEVER_S)
     yield number
-    subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True, timeout=60)
+    subprocess.run(["docker", "rm", "-f", name], check=True, capture_output=True, timeout=NEVER_S)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
