@@ -7,6 +7,8 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
+from gates.documents import UNKNOWN_KEY, first_error
+
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 BOM = "\ufeff"
@@ -93,16 +95,16 @@ def read(kind: TypeAdapter[Kind], text: str | bytes) -> Kind:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise JsonError(first_fault(error)) from None
+        raise JsonError(_fault(error)) from None
     except RecursionError:
         raise JsonError("nested too deeply") from None
 
 
-def first_fault(error: ValidationError) -> str:
+def _fault(error: ValidationError) -> str:
     """Return the place of the first error and what is wrong there, without the value that is."""
-    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    first = first_error(error)
     place = named(".".join(str(part) for part in first["loc"]))
-    if first["type"] == "extra_forbidden":
+    if first["type"] == UNKNOWN_KEY:
         return f"{place}: a key that Slipway does not know"
     return f"{place}: {first['msg']}" if place else str(first["msg"])
 
