@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gates.documents import first_error
+from gates.documents import first_fault
 from host.errors import EvidenceError
 
 
@@ -45,9 +45,7 @@ def read_revocations(file: Path) -> tuple[Revocation, ...]:
     except FileNotFoundError:
         return ()
     except ValidationError as error:
-        first = first_error(error)
-        where = ".".join(str(part) for part in first["loc"])
-        raise EvidenceError(f"{file}: {where}: {first['msg']}; correct it: nobody knows which keys count") from error
+        raise EvidenceError(f"{file}: {first_fault(error)}; correct it: nobody knows which keys count") from error
     except (OSError, ValueError) as error:
         raise EvidenceError(f"{file}: {error}; correct it: nobody knows which keys count") from error
 

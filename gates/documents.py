@@ -4,12 +4,15 @@ Others add keys to theirs whenever they like, so these are modelled as far as we
 says `extra="forbid"`: a key that it does not know is refused by name. tests/test_readers.py holds each to one of both.
 """
 
+import re
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 UNKNOWN_KEY = "extra_forbidden"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+LONGEST_PLACE = 100
 
 
 class Foreign(BaseModel):
@@ -32,11 +35,19 @@ class Foreign(BaseModel):
 def first_error(error: ValidationError) -> ErrorDetails:
     """Return the error to tell: of an unknown key if there is one, for it is often why another is missing."""
     errors = error.errors(include_url=False)
-    return next((one for one in errors if one["type"] == UNKNOWN_KEY), errors[0])
+    for one in errors:
+        if one["type"] == UNKNOWN_KEY:
+            return {**one, "msg": "a key that Slipway does not know"}
+    return errors[0]
 
 
 def first_fault(error: ValidationError) -> str:
     """Return the dotted key of a value that is wrong, and what is wrong with it; never the value."""
     first = first_error(error)
-    where = ".".join(str(part)[:80] for part in first["loc"])
+    where = named(".".join(str(part) for part in first["loc"]))
     return f"{where}: {first['msg']}" if where else first["msg"]
+
+
+def named(key: str) -> str:
+    """Return a key of a stranger's document on one line, its end when it is longer than 100 characters."""
+    return CONTROL.sub("?", key[-LONGEST_PLACE:])

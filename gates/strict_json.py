@@ -7,12 +7,10 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from gates.documents import UNKNOWN_KEY, first_error
+from gates.documents import first_fault, named
 
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 BOM = "\ufeff"
-LONGEST_PLACE = 100
 # What reads a document goes down its levels by calling itself; nobody writes so many.
 DEEPEST = 100
 Kind = TypeVar("Kind")
@@ -95,20 +93,6 @@ def read(kind: TypeAdapter[Kind], text: str | bytes) -> Kind:
     try:
         return kind.validate_python(value)
     except ValidationError as error:
-        raise JsonError(_fault(error)) from None
+        raise JsonError(first_fault(error)) from None
     except RecursionError:
         raise JsonError("nested too deeply") from None
-
-
-def _fault(error: ValidationError) -> str:
-    """Return the place of the first error and what is wrong there, without the value that is."""
-    first = first_error(error)
-    place = named(".".join(str(part) for part in first["loc"]))
-    if first["type"] == UNKNOWN_KEY:
-        return f"{place}: a key that Slipway does not know"
-    return f"{place}: {first['msg']}" if place else str(first["msg"])
-
-
-def named(key: str) -> str:
-    """Return a key of a stranger's document on one line, its end when it is longer than 100 characters."""
-    return CONTROL.sub("?", key[-LONGEST_PLACE:])

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from deployments.journal.endpoints import Written, read_endpoints
+from gates.documents import first_fault
 from gates.release.operation import Live, Version
 from host.errors import JournalError
 
@@ -328,9 +329,7 @@ def read_event(entry: Entry) -> Event:
         event: Event = VALIDATORS[entry.kind].validate_python(entry.data)
         return event
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        what = ".".join(str(part) for part in first["loc"])
         raise JournalError(
-            f"journal entry {entry.seq} ({entry.kind}) cannot be read ({what}: {first['msg']}); nothing is done here "
+            f"journal entry {entry.seq} ({entry.kind}) cannot be read ({first_fault(error)}); nothing is done here "
             "until a person has looked: docs/operations.md, 'A damaged journal'"
         ) from error

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, StringConstraints, ValidationError
 
-from gates.documents import Foreign
+from gates.documents import Foreign, first_fault
 
 MOST_ALERTS = 200
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
@@ -89,8 +89,7 @@ def read_alerts(body: bytes, environments: Collection[str]) -> tuple[Fired, ...]
     try:
         seen = _Body.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Malformed(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from error
+        raise Malformed(first_fault(error)[:300]) from error
     try:
         return tuple(_fired(one, environments) for one in seen.alerts)
     except OverflowError as error:

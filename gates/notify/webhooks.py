@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import ValidationError
 
 from gates.branch_names import branch_problem
+from gates.documents import first_fault
 from gates.notify.github_events import FOLLOWED, counted_as
 from gates.notify.github_payloads import Action, MergeGroup, Person, PullRequest, Push, QueuedCommit
 
@@ -85,8 +86,7 @@ def read_event(event: str, body: bytes, now: datetime) -> Change | Ignored:
                 return _read_pull_request(PullRequest.model_validate_json(body))
             return _read_merge_group(MergeGroup.model_validate_json(body), now)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise Refused(f"{event}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:300]) from error
+        raise Refused(f"{event}: {first_fault(error)}"[:300]) from error
     return Ignored(f"nothing follows from {_shown(event)}", counted_as(event))
 
 

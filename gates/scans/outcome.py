@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gates.check import Check, Measure, Outcome
+from gates.documents import first_fault
 from gates.findings import Finding, Severity, fingerprint
 from gates.strict_json import JsonError, parse
 
@@ -35,9 +36,7 @@ def read_report(model: type[Model], text: str | bytes, tool: str) -> Model:
     except JsonError as error:
         raise ReportError(f"{tool} left no report that can be trusted: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the report as a whole"
-        raise ReportError(f"{tool} left no report that can be trusted: {place}: {first['type']}") from None
+        raise ReportError(f"{tool} left no report that can be trusted: {first_fault(error)}") from None
 
 
 @dataclass(frozen=True)

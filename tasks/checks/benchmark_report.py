@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from gates.documents import Foreign
+from gates.documents import Foreign, first_fault
 from host.errors import ToolError
 from tasks.source.untrusted import open_untrusted
 
@@ -42,9 +42,7 @@ def read_medians(report: Path) -> dict[str, float]:
     try:
         found = _Report.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ToolError(f"pytest-benchmark's report cannot be read: {where} {first['msg']}"[:300]) from error
+        raise ToolError(f"pytest-benchmark's report cannot be read: {first_fault(error)}"[:300]) from error
     medians = {one.fullname: one.stats.median for one in found.benchmarks}
     if len(medians) < len(found.benchmarks):
         raise ToolError("pytest-benchmark's report names a benchmark twice")

@@ -64,7 +64,7 @@ def test_space_around_a_name_or_an_address_does_not_make_it_another(tmp_path: Pa
         ('"production"', '"prod"', "approver.0.environments.1: "),
         ('["staging", "production"]', '"staging"', "approver.0.environments: "),
         ('environments = ["staging", "production"]\n', "", "approver.0.environments: Field required"),
-        ("emails =", "email =", "approver.0.email: Extra inputs are not permitted"),
+        ("emails =", "email =", "approver.0.email: a key that Slipway does not know"),
         ("[[approver]]", '[[approver]]\nphone = "1"', "approver.0.phone: "),
         ("[[approver]]", "[[approvers]]", "approvers: "),
         ("[[approver]]", "[approver]", "approver: "),

@@ -33,7 +33,7 @@ def test_the_environment_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[prometheus]\nscrape_seconds = 20", "prometheus.scrape_seconds: got '20', .*less than or equal to 15"),
         ("[prometheus]\nscrape_seconds = 0", "prometheus.scrape_seconds: got '0'"),
         ("[grafana]\nport = 70000", "grafana.port: got '70000'"),
-        ("[exporter]\nprot = 1", "exporter.prot: Extra inputs"),
+        ("[exporter]\nprot = 1", "exporter.prot: a key that Slipway does not know"),
         ("[exporter", "not valid TOML"),
     ],
 )

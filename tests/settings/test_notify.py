@@ -50,7 +50,7 @@ def test_one_host_may_have_its_own_port(tmp_path: Path, monkeypatch: pytest.Monk
         ("[", "not valid TOML"),
         (
             "[receiver]\nprot = 1",
-            "receiver.prot: Extra inputs are not permitted; secrets are references: file:, env: or "
+            "receiver.prot: a key that Slipway does not know; secrets are references: file:, env: or "
             'block:; did you mean "port"?',
         ),
         ("githup = 5", 'did you mean "github"?'),
@@ -76,7 +76,7 @@ def test_bad_keys_are_named_and_secrets_are_not_shown(tmp_path: Path, text: str,
         ("[pager]", "pager: no such channel; there are: email, log, slack, teams, webhook"),
         ("['']", ": no such channel; there are: "),
         ("[Slack]", 'Slack: no such channel; there are: email, log, slack, teams, webhook; did you mean "slack"?'),
-        ("[slack]\n[slack.inner]\n", "slack.inner: Extra inputs are not permitted"),
+        ("[slack]\n[slack.inner]\n", "slack.inner: a key that Slipway does not know"),
         ("[slack]\nchanel = 'C1'\n", 'did you mean "channel"?'),
     ],
 )

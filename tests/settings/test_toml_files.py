@@ -60,7 +60,7 @@ def test_the_value_of_an_unknown_key_is_not_shown_it_may_be_a_secret(tmp_path: P
 
     with pytest.raises(ConfigError) as refused:
         checked(Strict, {"password": "secret"}, tmp_path / "limits.toml")
-    assert str(refused.value) == f"{tmp_path}/limits.toml: password: Extra inputs are not permitted"
+    assert str(refused.value) == f"{tmp_path}/limits.toml: password: a key that Slipway does not know"
 
 
 def test_a_file_that_is_wrong_as_a_whole_is_named_so(tmp_path: Path) -> None:

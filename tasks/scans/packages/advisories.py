@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 from pydantic import Field, ValidationError
 
-from gates.documents import Foreign
+from gates.documents import Foreign, first_fault
 from host import tls
 from host.errors import SourceAway, is_busy
 from host.http import TooLarge, TooSlow, read_at_most
@@ -92,8 +92,9 @@ class Source:
         try:
             return Answer.model_validate(body).vulns
         except ValidationError as error:
-            where = ".".join(str(part) for part in error.errors()[0]["loc"])
-            raise SourceAway(f"the advisory source {self.host} answers what is not OSV: {where}") from error
+            raise SourceAway(
+                f"the advisory source {self.host} answers what is not OSV: {first_fault(error)}"
+            ) from error
 
     def _post(self, path: str, body: Any, timeout_s: float) -> tuple[Any, httpx.Headers]:
         answer = self._good(self._ask("POST", path, body, timeout_s))
