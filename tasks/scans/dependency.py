@@ -8,10 +8,10 @@ pip-audit too; each pin must be in the report; severity and fixes come from the 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from packaging.utils import canonicalize_name
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gates.check import Check
 from gates.documents import Foreign
@@ -46,12 +46,18 @@ class Vulnerability(Foreign, of="pip-audit's report"):
 
 
 class Dependency(Foreign, of="pip-audit's report"):
-    """What pip-audit says of one package; `skip_reason` when it did not look."""
+    """What pip-audit says of one package; `skip_reason` when it did not look, else `vulns`."""
 
     name: str
     version: str = ""
     vulns: list[Vulnerability] = Field(default_factory=list)
     skip_reason: str = ""
+
+    @model_validator(mode="after")
+    def _looked_or_says_why_not(self) -> Self:
+        if not self.skip_reason and "vulns" not in self.model_fields_set:
+            raise ValueError("neither vulns nor a skip_reason")
+        return self
 
 
 class PipAuditReport(Foreign, of="pip-audit's report"):
