@@ -14,6 +14,7 @@ from prefect.logging import get_run_logger
 from host.home import Home
 from host.resources.cores import Claim, Cores, host_cores
 from host.virtual_environments import COMPLETE, once
+from tasks.source.declared import told
 from tasks.source.workspace import Looked, Workspace
 
 progress = logging.getLogger("slipway.progress")
@@ -42,11 +43,13 @@ def core(what: str, cancelled: threading.Event | None = None, alone: bool = Fals
 def on_a_core(what: str, workspace: Workspace, look: Callable[[], Looked], alone: bool = False) -> Looked:
     """Return what `look` comes to, done with a core of this host, or with `alone` all of them.
 
-    `what` names it to others that wait. The time waited is no part of the check's seconds.
+    `what` names it to others that wait. The time waited is no part of the check's seconds. No word of the check holds a
+    secret that the commit declares.
     """
     with core(what, workspace.cancelled, alone) as waited_s:
         looked = look()
-    return replace(looked, waited_s=waited_s)
+        check = told(looked.check, workspace.source.archive)
+    return replace(looked, check=check, waited_s=waited_s)
 
 
 def once_on_a_core(

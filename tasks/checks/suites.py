@@ -11,7 +11,7 @@ from types import MappingProxyType
 from prefect.logging import get_run_logger
 
 from gates.checks.quality import no_verdict
-from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, to_repeat
+from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, slowest, to_repeat
 from gates.checks.summary import in_a_line
 from host.errors import SlipwayError
 from host.files import remove_tree
@@ -82,15 +82,15 @@ class _Looking:
 
     def look(self, before: frozenset[str] | None) -> Looked:
         self.source = self.workspace.check_directory(self.name)
-        run, report = self._attempt("junit.xml")
+        run = self._attempt("junit.xml")
         flaky = self._repeat(run)
         names = sorted(by_name(run.cases or ()))
         if run.cases is not None:
             self.notes += missing_note(before, names)
-        files = self._files(run, report, names)
+        files = self._files(run, names)
         return Looked(judge_suite(run, flaky, self.notes), files)
 
-    def _attempt(self, report_name: str, only: tuple[Path, Path] | None = None) -> tuple[SuiteRun, Path]:
+    def _attempt(self, report_name: str, only: tuple[Path, Path] | None = None) -> SuiteRun:
         """Run the suite once, all of it or the tests that a file names, with services of this attempt's own."""
         report = self.workspace.scratch(self.name) / report_name
         with suite_services(self.name, self.suite, self.workspace) as services:
@@ -109,7 +109,7 @@ class _Looking:
             )
         self._note_truncation(done)
         found = read_report(report, secret_values(environment))
-        run = SuiteRun(
+        return SuiteRun(
             self.name,
             done.returncode,
             done.timed_out,
@@ -122,7 +122,6 @@ class _Looking:
             cancelled=done.cancelled,
             exceeded=done.exceeded,
         )
-        return run, report
 
     @property
     def _benchmarks(self) -> Path:
@@ -150,7 +149,7 @@ class _Looking:
             if not waiting:
                 break
             chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
-            again, _ = self._attempt(f"junit-retry-{retry}.xml", chosen)
+            again = self._attempt(f"junit-retry-{retry}.xml", chosen)
             if again.timed_out or again.exceeded or again.returncode not in (0, 1):
                 self.notes.append(f"retry {retry} did not come to its end")
                 continue
@@ -159,12 +158,14 @@ class _Looking:
             waiting = [name for name in waiting if name not in passed]
         return flaky
 
-    def _files(self, run: SuiteRun, report: Path, names: list[str]) -> dict[str, Path]:
+    def _files(self, run: SuiteRun, names: list[str]) -> dict[str, Path]:
         files: dict[str, Path] = {}
         if run.cases is not None:
-            listed = self.workspace.root / self.name / "tests.json"
-            listed.write_text(json.dumps(names), encoding="utf-8")
-            files |= {"junit": report, "tests": listed}
+            folder = self.workspace.root / self.name
+            files |= {"tests": folder / "tests.json", "slowest": folder / "slowest.json"}
+            files["tests"].write_text(json.dumps(names), encoding="utf-8")
+            slow = [(case.name, case.seconds) for case in slowest(run.cases)]
+            files["slowest"].write_text(json.dumps(slow), encoding="utf-8")
         if self.suite.benchmarks and self._benchmarks.is_file():
             files["benchmarks"] = self._benchmarks
         if measured(self.suite, self.coverage):

@@ -1,11 +1,11 @@
 """The page of the test suites: counts, failures with their places, what is flaky or gone, the slowest tests."""
 
+import json
 from collections.abc import Mapping, Sequence
 
-from gates.checks.suites import SLOWEST, Case, slowest
+from gates.checks.suites import SLOWEST
 from gates.findings import Finding
 from tasks.artifacts import cell, checks_table
-from tasks.checks.junit import read_report
 from tasks.source.workspace import Looked
 
 SHOWN_FAILURES = 50
@@ -18,15 +18,9 @@ def suites_page(found: Mapping[str, Looked]) -> str:
         checks_table(checks),
         _failures([(check.name, one) for check in checks for one in check.findings]),
         _notes([(check.name, note) for check in checks for note in check.notes]),
-        _slowest([(name, case) for name, looked in found.items() for case in _cases(looked)]),
+        _slowest(found),
     ]
     return "\n\n".join(filter(None, parts))
-
-
-def _cases(looked: Looked) -> Sequence[Case]:
-    file = looked.files.get("junit")
-    report = read_report(file) if file else None
-    return report.cases if report else ()
 
 
 def _failures(found: Sequence[tuple[str, Finding]]) -> str:
@@ -45,9 +39,14 @@ def _notes(notes: Sequence[tuple[str, str]]) -> str:
     return "\n".join(["## Notes", "", *lines]) if lines else ""
 
 
-def _slowest(cases: Sequence[tuple[str, Case]]) -> str:
-    suites = {case.name: suite for suite, case in cases}
-    slow = slowest((case for _, case in cases), SLOWEST)
-    rows = [f"| {cell(suites[one.name])} | {cell(one.name)} | {one.seconds:.2f} |" for one in slow]
+def _slowest(found: Mapping[str, Looked]) -> str:
+    timed = [
+        (seconds, name, suite)
+        for suite, looked in found.items()
+        if (file := looked.files.get("slowest"))
+        for name, seconds in json.loads(file.read_bytes())
+    ]
+    slow = sorted(timed, reverse=True)[:SLOWEST]
+    rows = [f"| {cell(suite)} | {cell(name)} | {seconds:.2f} |" for seconds, name, suite in slow]
     head = ["## The slowest tests", "", "| suite | test | seconds |", "|---|---|---:|"]
     return "\n".join([*head, *rows]) if rows else ""

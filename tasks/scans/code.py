@@ -19,7 +19,6 @@ from tasks.scans import Reads, Scan, Subject
 from tasks.scans.keys import our_program
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree
-from tasks.source.declared import in_our_words
 
 TIMEOUT_S = 180.0
 # A command line has a limit of its own (2 MB with the environment on Linux, execve(2)).
@@ -54,7 +53,6 @@ class BanditReport(Foreign, of="bandit's report"):
     results: list[Issue]
 
 
-@in_our_words
 def scan_code(subject: Subject) -> Check:
     """Run bandit over the commit's Python files. Safe to repeat; reads only."""
     tree, settings = Tree.at(subject.tree), subject.pipeline.scans

@@ -34,7 +34,6 @@ from tasks.scans.tools import (
     scanner,
     scratch,
 )
-from tasks.source.declared import in_our_words
 
 TOOL_TIMEOUT_S = 300
 CANARY = "FROM debian:latest\n"
@@ -42,7 +41,6 @@ CANARY_NAME = "Dockerfile.canary"
 HADOLINT_RULES = CHECKOUT / "config" / "hadolint.yaml"
 
 
-@in_our_words
 def scan_container(subject: Subject, policy: Policy | None = None) -> Check:
     """Look at the commit's Dockerfiles and at the built images. Safe to repeat.
 

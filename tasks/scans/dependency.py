@@ -29,7 +29,6 @@ from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severit
 from tasks.scans.packages.pins import Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts, unread
 from tasks.scans.tree import Tree
-from tasks.source.declared import in_our_words
 
 TIMEOUT_S = 180.0
 REQUEST_S = 15
@@ -66,7 +65,6 @@ class PipAuditReport(Foreign, of="pip-audit's report"):
     dependencies: list[Dependency]
 
 
-@in_our_words
 def scan_dependency(subject: Subject) -> Check:
     """Audit every lock of the app and every package-lock.json of the commit. Safe to repeat; reads only."""
     parts = {

@@ -19,11 +19,9 @@ from tasks.scans.packages.npm import unlocked
 from tasks.scans.packages.spdx import parse_expression
 from tasks.scans.tools import scan_parts
 from tasks.scans.tree import Tree
-from tasks.source.declared import in_our_words
 from tasks.source.dependencies import locked_environment
 
 
-@in_our_words
 def scan_licence(subject: Subject, rules: Licences | None = None) -> Check:
     """Judge the licences of what the commit ships, by config/licences.toml. Safe to repeat.
 

@@ -20,7 +20,6 @@ from tasks.scans.files import RELEASE, chosen, named, named_path, read_compose, 
 from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import look_at_each_file, output_folder, run_tool, scan_parts, scanner, scratch
-from tasks.source.declared import in_our_words
 
 TOOL_TIMEOUT_S = 120
 NAMED = 5
@@ -30,7 +29,6 @@ COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-comp
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
 
 
-@in_our_words
 def scan_policy(subject: Subject, policy: Policy | None = None) -> Check:
     """Hold the commit against config/policy.toml. Safe to repeat.
 

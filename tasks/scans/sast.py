@@ -25,7 +25,6 @@ from tasks.scans.keys import our_program
 from tasks.scans.routes import OPEN_ROUTE, behind_guards
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts
 from tasks.scans.tree import Tree, left_out
-from tasks.source.declared import in_our_words
 
 RULES = CHECKOUT / "config" / "semgrep"
 TIMEOUT_S = 240.0
@@ -93,7 +92,6 @@ class SemgrepReport(Foreign, of="semgrep's report"):
     paths: Paths
 
 
-@in_our_words
 def scan_sast(subject: Subject) -> Check:
     """Run our semgrep rules over the commit's Python files and templates. Safe to repeat; reads only."""
     parts = {"the source": lambda: look(subject, Tree.at(subject.tree), subject.pipeline.scans)}

@@ -31,7 +31,6 @@ from tasks.scans.files import LARGEST_TEXT_BYTES, regular_files
 from tasks.scans.history import History, read_history
 from tasks.scans.keys import host_program, our_program, program_state
 from tasks.scans.tools import installed, output_folder, read_output, run_tool, scan_parts, scanner, scratch
-from tasks.source.declared import in_our_words
 from tasks.source.workspace import Workspace
 
 RULES = CHECKOUT / "config" / "kingfisher"
@@ -45,7 +44,6 @@ CANARY = ("gh" + "p_", "x9Kd82jfQpLmZtR4", "vYw7NbHc1sGu6E0aTfJi")
 NAMED_CANARY = ("SECRET" + "_KEY", "Zq4vTn81LmXw3KdR")
 
 
-@in_our_words
 def scan_secrets(subject: Subject) -> Check:
     """Look for secrets in every commit that the scanned one has behind it, and in the messages. Safe to repeat.
 

@@ -1,17 +1,17 @@
 """The secrets that a commit itself declares: a tool that reads its files may repeat them in what it says."""
 
-import functools
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, TypeVar, cast
 
 from gates.check import Check
 from host.json_logs import veiled
 from host.masking import declared_secrets, masked
+from tasks.source.tracked import contents, names
 
-Run = TypeVar("Run", bound=Callable[..., Check])
+WORDS = re.compile(r"[^/.]+")
 LARGEST_BYTES, MOST_BYTES = 2_000_000, 20_000_000
 # Files of settings: what one of them declares, a message about any other file may show.
 SETTINGS = (
@@ -20,22 +20,15 @@ SETTINGS = (
 )
 
 
-def in_our_words(scan: Run) -> Run:
-    """Decorate what looks at a commit: its check is told without secrets (see `told`)."""
-
-    @functools.wraps(scan)
-    def looked(subject: Any, *given: Any, **named: Any) -> Check:
-        return told(scan(subject, *given, **named), subject.tree)
-
-    return cast(Run, looked)
-
-
-def told(check: Check, tree: Path) -> Check:
+def told(check: Check, archive: Path) -> Check:
     """Return a check in whose words no secret stands: none of this host, and none that a file of the commit declares
     which is one of settings, or of which the check speaks. Reads only.
+
+    Raises SourceError if the commit's archive cannot be read.
     """
-    words = (check.reason, check.examined, *check.notes, *(one.message for one in check.findings))
-    secrets, notes = _declared(tree, {one.file for one in check.findings}, "\n".join(words))
+    words = "\n".join((check.reason, check.examined, *check.notes, *(one.message for one in check.findings)))
+    found = {one.file for one in check.findings}
+    secrets, notes = _declared(archive, lambda name: name in found or name in words)
 
     def shown(text: str) -> str:
         return veiled(masked(text, secrets))
@@ -48,34 +41,32 @@ def told(check: Check, tree: Path) -> Check:
     )
 
 
-def _declared(tree: Path, found: set[str], words: str) -> tuple[list[str], list[str]]:
-    """Return the secrets, longest first, and what to note: files of which the check speaks are read first."""
-    spoken_of, others = [], []
-    for name in _files(tree):
-        if name in found or name in words:
-            spoken_of.append(name)
-        elif any(fnmatch(os.path.basename(name), pattern) for pattern in SETTINGS):
-            others.append(name)
+def settings_secrets(archive: Path) -> list[str]:
+    """Return the secrets that a commit's files of settings declare, longest first: what a program of it may print.
+
+    Raises SourceError if the archive cannot be read.
+    """
+    return _declared(archive, lambda name: False)[0]
+
+
+def _declared(archive: Path, is_spoken_of: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Return the secrets, longest first, and what to note: files that are spoken of are read first."""
     secrets: set[str] = set()
-    left = MOST_BYTES
-    for number, name in enumerate((*spoken_of, *others)):
-        content = (tree / name).read_bytes()
-        left -= len(content)
-        if left < 0:
-            unread = len(spoken_of) + len(others) - number
-            return _longest_first(secrets), [f"{unread} files of settings are too many to mask what they declare"]
-        secrets.update(declared_secrets(content.decode(errors="replace")))
-    return _longest_first(secrets), []
+    left, unread = MOST_BYTES, 0
+    for wanted in (is_spoken_of, lambda name: is_settings(name) and not is_spoken_of(name)):
+        for content in contents(archive, wanted, LARGEST_BYTES):
+            left -= len(content)
+            if left < 0:
+                unread += 1
+            else:
+                secrets.update(declared_secrets(content.decode(errors="replace")))
+    # An app's own name as its database's password is common: to mask it would hide nothing, and spoil every path.
+    known = {word for name in names(archive) for word in WORDS.findall(name.casefold())}
+    kept = [secret for secret in secrets if secret.casefold() not in known]
+    notes = [f"{unread} files of settings are too many to mask what they declare"] if unread else []
+    return sorted(kept, key=len, reverse=True), notes
 
 
-def _longest_first(secrets: set[str]) -> list[str]:
-    return sorted(secrets, key=len, reverse=True)
-
-
-def _files(tree: Path) -> Iterator[str]:
-    """Yield the regular files that may be text by their size; links are not followed."""
-    for folder, _, names in os.walk(tree):
-        for name in names:
-            path = Path(folder, name)
-            if path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST_BYTES:
-                yield str(path.relative_to(tree))
+def is_settings(name: str) -> bool:
+    """Return whether a file is one of settings by its name."""
+    return any(fnmatch(os.path.basename(name), pattern) for pattern in SETTINGS)

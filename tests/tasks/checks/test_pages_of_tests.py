@@ -18,14 +18,13 @@ EVIL = "t.py::test_a[|<img src=x>](http://x)\n# head"
 
 
 def test_the_page_of_suites_shows_failures_notes_and_the_slowest(tmp_path: Path) -> None:
-    junit = tmp_path / "junit.xml"
-    cases = "".join(f'<testcase name="t{number}" time="{number}"/>' for number in range(12))
-    junit.write_text(f'<testsuite tests="12">{cases}</testsuite>')
+    slow = tmp_path / "slowest.json"
+    slow.write_text(json.dumps([(f"t{number}", number) for number in range(12)]))
     bad = Case(EVIL, Ending.FAILED, 1, "no | way\n<b>", "t.py", 7)
     run = SuiteRun("unit", 1, timed_out=False, seconds=2.5, cases=(bad,), counted=1, failures=1)
     page = suites_page(
         {
-            "unit": Looked(judge_suite(run, notes=["a | note"]), {"junit": junit}),
+            "unit": Looked(judge_suite(run, notes=["a | note"]), {"slowest": slow}),
             "other": Looked(judge_suite(SuiteRun("other", 0, False, 1))),
         }
     )

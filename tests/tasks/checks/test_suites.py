@@ -12,6 +12,7 @@ import pytest
 from gates.check import Outcome
 from host.sandbox import run as sandbox
 from settings.pipeline import Suite
+from tasks.checks.cores import on_a_core
 from tasks.checks.suites import look_at_suite
 from tests.tasks.small_app import PYTEST, App, processes_with
 
@@ -26,7 +27,8 @@ def test_a_good_suite_passes_and_leaves_its_report_and_its_tests(app: App) -> No
         "tests/sub/test_b.py::TestB::test_c",
         "tests/test_a.py::test_good",
     ]
-    assert looked.files["junit"].is_file()
+    slow = json.loads(looked.files["slowest"].read_bytes())
+    assert sorted(name for name, _ in slow) == json.loads(looked.files["tests"].read_bytes())
     assert looked.check.findings == () == looked.check.notes
 
 
@@ -58,6 +60,20 @@ def test_secrets_of_the_suite_are_not_in_its_findings(app: App) -> None:
     check = app.check(environment={"API_TOKEN": token})
     assert check.outcome is Outcome.FAILED
     assert token not in check.model_dump_json()
+
+
+def test_secrets_that_the_commit_declares_are_neither_in_the_log_nor_in_the_check(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    token = secrets.token_hex(12)
+    script = f"print({token!r})\n\n\ndef test_a():\n    raise OSError('refused {token}')\n"
+    app.commit({"shop.env": f"API_TOKEN={token}\n", "tests/test_a.py": script})
+    workspace = app.workspace()
+    look = partial(look_at_suite, "unit", Suite(command=(*PYTEST, "-s"), timeout_seconds=60), workspace)
+    check = on_a_core("suite unit", workspace, look).check
+    assert (check.outcome, check.findings[0].message) == (Outcome.FAILED, "OSError: refused ***")
+    printed = capsys.readouterr().out
+    assert "refused ***" in printed and token[:8] not in check.model_dump_json() + printed
     assert "***" in check.findings[0].message
 
 
