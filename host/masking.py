@@ -12,9 +12,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
-SECRET_NAME = re.compile(r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|API_?KEY|PRIVATE_KEY|AUTH(?!OR)", re.I)
+SECRET_NAME = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|AUTH(?!OR)"
+    r"|(?:API|ACCESS|PRIVATE|SIGNING|ENCRYPTION|FERNET|JWT|AES|HMAC|ACCOUNT|STORAGE|LICEN[CS]E|APP)[_-]?KEY"
+    r"|(?:^|[_-])(?:PASS|SALT|PEPPER)(?:[_-]|\d*$)|[_-]PWD(?:[_-]|\d*$)|ERLANG_COOKIE",
+    re.I,
+)
 # What is named like a secret and says where one is, or how it is used.
 ABOUT_A_SECRET = re.compile(r"_(?:FILE|PATH|DIR|SOCK|USER|HOST|PORT|TYPE|ALGORITHM|HEADER|SECONDS|MINUTES|DAYS)$", re.I)
 SHORTEST_SECRET = 6
@@ -41,6 +46,7 @@ _ORDINARY_PARTS = frozenset(word[at : at + PART] for word in ORDINARY for at in 
 # What we write ourselves: no secret lies in it, and none is made by it.
 _MASKS = re.compile(r"(\*{3,})")
 _LONGEST_ENCODED = 512
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;"}
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END", re.S)
 _PEM = re.compile(r"-----BEGIN ")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -55,6 +61,7 @@ def secret_values(environment: Mapping[str, str]) -> list[str]:
         if SECRET_NAME.search(name) and not ABOUT_A_SECRET.search(name):
             secrets.update(_of_value(value))
         secrets.update(_of_addresses(value))
+        secrets.update(_of_pairs(value))
     return _ordered(secrets)
 
 
@@ -104,10 +111,15 @@ def _leaves(value: Any, secret: bool = True) -> Iterator[str]:
 
 # --- What a document declares ---------------------------------------------------------------------------------------
 
-_ADDRESS = re.compile(r"\b([a-z][a-z0-9+.-]{1,40})://([^\s/?#\"'<>`\\]{1,512})@", re.I)
+# A password may hold a slash that nobody encoded; a port and what follows it are none.
+_ADDRESS = re.compile(
+    r"\b([a-z][a-z0-9+.-]{1,40})://"
+    r"([^\s/?#\"'<>`\\]{1,512}|[^\s/?#:\"'<>`\\]{1,128}:(?!\d+/)[^\s?#\"'<>`\\]{1,512})@",
+    re.I,
+)
 _NOUN = (
-    r"(?:passw(?:or)?d|passphrase|pwd|secret(?:[_-]?key)?|(?:api|access|private|signing|encryption|fernet|auth)[_-]?key"
-    r"|token|credentials?)"
+    r"(?:passw(?:or)?d|passphrase|pwd|(?<![a-z])pass|secret(?:[_-]?key)?|token|credentials?"
+    r"|(?:api|access|private|signing|encryption|fernet|auth|jwt|account)[_-]?key)"
 )
 _DECLARED = re.compile(
     rf"{_NOUN}(?:[_-]?(?:v?\d{{1,2}}|base|prod(?:uction)?|staging|dev|test|old|new|default|value))?"
@@ -117,6 +129,15 @@ _DECLARED = re.compile(
     r"|(?P<bare>[^\s\"'#,;()\[\]{}<>\\]{1,512}+)[ \t]{0,8}+(?:#[^\n]*)?$)",
     re.I | re.M,
 )
+# Both on one line, without blanks: in connection strings, in addresses and before a command.
+_PAIR = re.compile(rf"{_NOUN}=(?P<value>[^\s\"'`,;&()\[\]{{}}<>\\]{{1,512}}+)", re.I)
+# What follows a name on its line: the value may be the default of a call, or come behind `or`, `else` and `==`.
+_NAMED = re.compile(rf"{_NOUN}(?:[_-]\w{{1,20}})?(?:\\?[\"'])?[\])]?[ \t]{{0,8}}(?:[:=!]=?|[,(])", re.I)
+_ABOUT_IN_LINE = re.compile(
+    r"[_-](?:url|uri|endpoint|name|label|help|title|file|path|dir|user|host|port|type|algorithm|header)\W*\Z", re.I
+)
+_QUOTED = re.compile(r"\"(?:\"\")?(?P<double>[^\"\n]{0,512}+)\"(?:\"\")?|'(?:'')?(?P<single>[^'\n]{0,512}+)'(?:'')?")
+_BLOCK = re.compile(rf"{_NOUN}[\"']?:[ \t]{{0,8}}[|>][+-]?\d?[ \t]*\n[ \t]+(?P<value>[^\s]{{1,512}}+)", re.I)
 _TEMPLATE = re.compile(r"\$\{|\$\(|\{\{|\{%|^\$\w+$|^%\(|^<.*>$|^\{[\w.]*\}$")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z_.]*\Z")
 
@@ -131,7 +152,28 @@ def declared_secrets(text: str) -> list[str]:
         # Of a lower-case key a bare name is a name of the program, and a word between quotes is a label.
         if not (match[0][0].islower() and _NAME.match(value)) and not _TEMPLATE.search(value):
             found.update(_of_value(value))
+    found.update(_of_pairs(text))
+    found.update(_of_lines(text))
+    found.update(match["value"] for match in _BLOCK.finditer(text))
     return _ordered(found)
+
+
+def _of_pairs(text: str) -> Iterator[str]:
+    for match in _PAIR.finditer(text):
+        value = match["value"]
+        if not (match[0][0].islower() and _NAME.match(value)) and not _TEMPLATE.search(value):
+            yield value
+
+
+def _of_lines(text: str) -> Iterator[str]:
+    """Yield what stands between quotes behind a name that is one of a secret, on its line: all but names."""
+    for line in text.split("\n"):
+        named = _NAMED.search(line)
+        if named and not _ABOUT_IN_LINE.search(named[0]):
+            for match in _QUOTED.finditer(line):
+                value = match["double"] or match["single"] or ""
+                if match.start() > named.start() and not _NAME.match(value) and not _TEMPLATE.search(value):
+                    yield from _of_value(value)
 
 
 def _of_addresses(text: str) -> Iterator[str]:
@@ -155,6 +197,15 @@ def masked(text: str, secrets: Iterable[str]) -> str:
     return _mask(tuple(secrets)).over(text)
 
 
+def whole_before(text: str, secrets: Iterable[str]) -> int:
+    """Return where a text that goes on may be cut: no secret lies across, and none that the rest may still complete
+    begins before.
+    """
+    mask = _mask(tuple(secrets))
+    at = max(len(text) - mask.longest, 0)
+    return next((start for start, end in mask.found(text) if start < at < end), at)
+
+
 @lru_cache(maxsize=32)
 def _mask(secrets: tuple[str, ...]) -> "_Mask":
     return _Mask(secrets)
@@ -166,7 +217,9 @@ class _Mask:
     def __init__(self, secrets: Iterable[str]) -> None:
         self._parts: set[str] = set()
         self._whole: set[str] = set()
-        for form in {form for secret in secrets for one in _without_masks(secret) for form in _forms(one)}:
+        forms = {form for secret in secrets for one in _without_masks(secret) for form in _forms(one)}
+        self.longest = max(map(len, forms), default=0)
+        for form in forms:
             parts = {form[at : at + PART] for at in range(len(form) - PART + 1)}
             telling = {part for part in parts if part.lower() not in _ORDINARY_PARTS and re.search(r"\w", part)}
             self._parts |= telling
@@ -182,9 +235,13 @@ class _Mask:
         pieces[::2] = [self._piece(piece) if len(piece) >= SHORTEST_SECRET else piece for piece in pieces[::2]]
         return "".join(pieces)
 
+    def found(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where secrets and parts of them stand, first and end."""
+        return _joined(self._places(text))
+
     def _piece(self, text: str) -> str:
         kept, at = [], 0
-        for start, end in _joined(self._places(text)):
+        for start, end in self.found(text):
             kept += [text[at:start], MASK]
             at = end
         return "".join([*kept, text[at:]])
@@ -229,10 +286,24 @@ def _forms(secret: str) -> set[str]:
     forms = {secret, in_address, re.sub("%..", lambda code: code[0].lower(), in_address), unquote(secret)}
     forms |= {quote(secret, errors="surrogatepass")}
     forms |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
-    forms |= {repr(secret)[1:-1]}
+    forms |= {repr(secret)[1:-1], repr(secret.encode(errors="surrogatepass"))[2:-1]}
+    # An HTML form's, those of Jinja and of Django's escapejs, of Go's and PHP's JSON, of configparser and of compose.
+    forms |= {quote_plus(secret, errors="surrogatepass"), "".join(_ENTITIES.get(one, one) for one in secret)}
+    forms |= {
+        _in_json(secret, "<>&"),
+        _in_json(secret, "<>&'\"=;-`\u2028\u2029"),
+        json.dumps(secret)[1:-1].replace("/", r"\/"),
+    }
+    forms |= {secret.replace("%", "%%"), secret.replace("$", "$$")}
     if PART <= len(secret) <= _LONGEST_ENCODED:
-        forms |= set(_in_base64(secret.encode("utf-8", "surrogatepass")))
+        raw = secret.encode("utf-8", "surrogatepass")
+        forms |= {*_in_base64(raw), raw.hex(), raw.hex().upper()}
     return {form for form in forms if len(form) >= SHORTEST_SECRET and form.lower() not in ORDINARY}
+
+
+def _in_json(secret: str, escaped: str) -> str:
+    """Return a text as a writer of JSON does who escapes some more characters."""
+    return "".join(f"\\u{ord(one):04x}" if one in escaped else json.dumps(one)[1:-1] for one in secret)
 
 
 def _in_base64(raw: bytes) -> Iterator[str]:

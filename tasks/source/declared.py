@@ -17,6 +17,19 @@ LARGEST_BYTES, MOST_BYTES = 2_000_000, 20_000_000
 SETTINGS = (
     *(".env*", "*.env", "*compose*.y*ml", "*.ini", "*.cfg", "*.conf", "*.toml", "*.properties", ".netrc", "_netrc"),
     *(".npmrc", ".pypirc", "requirements*.txt", "requirements*.lock", "*settings*.py", "*config*.py"),
+    *(
+        "*.yml",
+        "*.yaml",
+        "*.json",
+        "Dockerfile*",
+        "Containerfile*",
+        "*.tf",
+        "*.tfvars",
+        "*.sh",
+        "constants.py",
+        "db.py",
+    ),
+    *("*secret*", "*credential*"),
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 
-from host.masking import masked
+from host.masking import masked, whole_before
 
 LONGEST_LINE = 4_000
 # PostgreSQL's text holds no NUL, and the rest would act on a terminal.
@@ -17,7 +17,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class LogBlocks:
     """Passes a program's output to the run's log in the blocks that it comes in, whole lines only.
 
-    The unfinished last line waits for its end (up to 4,000 characters), so that a secret is not cut in two unseen.
+    The unfinished last line waits for its end (up to 4,000 characters), and of a longer one what may be the beginning
+    of a secret, so that none is cut in two unseen.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -28,7 +29,8 @@ class LogBlocks:
         text = self._rest + text
         whole, newline, self._rest = text.rpartition("\n")
         if len(self._rest) > LONGEST_LINE:
-            whole, newline, self._rest = text, "\n", ""
+            at = whole_before(text, self.secrets)
+            whole, newline, self._rest = text[:at], "\n", text[at:]
         if newline:
             self._tell(whole)
 

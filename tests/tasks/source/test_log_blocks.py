@@ -45,6 +45,18 @@ def test_a_secret_cut_by_two_blocks_is_masked(said: list[str]) -> None:
     assert said == ["one", "the password is ***, he said", "end"]
 
 
+@pytest.mark.parametrize("before", [3_990, 3_996, 4_001, 4_010])
+@pytest.mark.parametrize("secret", ["hunt3rTwo!9", "Zk3vQ9xLmW8TbY2pQr7sNd"])
+def test_a_secret_in_a_line_without_end_is_masked_wherever_it_is_cut(said: list[str], before: int, secret: str) -> None:
+    for cut in range(1, len(secret)):
+        blocks = LogBlocks([secret])
+        for part in ("." * before + secret[:cut], f"{secret[cut:]} end", "." * 4_000, "\n"):
+            blocks(part)
+        blocks.close()
+        assert "".join(said) == "." * before + "*** end" + "." * 4_000
+        said.clear()
+
+
 def test_binary_output_is_made_harmless(said: list[str]) -> None:
     LogBlocks()("a\0b\x1b[31mred\x07\n")
     assert said == ["a�b�[31mred�"]
