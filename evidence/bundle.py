@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from evidence.store import DIGEST, Store
 from gates.documents import first_fault
-from gates.release.health_rules import PLAIN, HealthRules
+from gates.release.health_rules import PLAIN, HealthRules, UrlPath
 from gates.release.migrations import Step
 from host.errors import ArtifactError
 
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 ImageId = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
-Reference = Annotated[str, Field(pattern="^[^@ ]+@sha256:[0-9a-f]{64}$")]
+Reference = Annotated[str, Field(pattern="^[^@ -][^@ ]*@sha256:[0-9a-f]{64}$")]
 
 
 class Run(BaseModel):
@@ -36,7 +36,7 @@ class Run(BaseModel):
     """Starts the service."""
     migrate: Command | None = None
     """Brings the database's schema up to date. It may be repeated."""
-    health: tuple[Annotated[str, Field(pattern="^/")], ...] = Field(("/health",), min_length=1)
+    health: tuple[UrlPath, ...] = Field(("/health",), min_length=1)
     """Paths that must answer 2xx, and whose JSON body must not say that the app is ill. `[health]` has the same as
     `paths`, beside how they are asked and read.
     """
@@ -131,7 +131,7 @@ class Metrics(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Annotated[str, Field(pattern="^/")]
+    path: UrlPath
     query: str = Field(min_length=1)
 
 
@@ -147,7 +147,7 @@ class Bundle(BaseModel):
     app: str
     commit: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
     version: str
-    python: Annotated[str, Field(pattern=r"^3\.\d+$")]
+    python: Annotated[str, Field(pattern=r"^3\.[0-9]+$")]
     source: Hex
     lock: Hex
     wheels: dict[str, Hex]

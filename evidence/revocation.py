@@ -6,7 +6,6 @@ since = 2026-03-01            # what it signed before still counts; without it n
 reason = "it lay in a backup"
 """
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gates.documents import first_fault
+from gates.strict_toml import TomlError, parse
 from host.errors import EvidenceError
 
 
@@ -41,12 +41,12 @@ class _File(BaseModel):
 def read_revocations(file: Path) -> tuple[Revocation, ...]:
     """Return what the file says, nothing when there is none. Raises EvidenceError if it cannot be read."""
     try:
-        return _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8"))).revoked
+        return _File.model_validate(parse(file.read_bytes())).revoked
     except FileNotFoundError:
         return ()
     except ValidationError as error:
         raise EvidenceError(f"{file}: {first_fault(error)}; correct it: nobody knows which keys count") from error
-    except (OSError, ValueError) as error:
+    except (OSError, TomlError) as error:
         raise EvidenceError(f"{file}: {error}; correct it: nobody knows which keys count") from error
 
 

@@ -1,10 +1,10 @@
 """The section [health] of config/pipeline.toml. An artifact has it as part of how it runs (evidence/bundle.py)."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import Field
 
-from gates.release.health_rules import HealthRules
+from gates.release.health_rules import HealthRules, UrlPath
 
 
 class Health(HealthRules):
@@ -12,7 +12,7 @@ class Health(HealthRules):
     switch, while a version is watched, in the checks that start the app, and by `watch`.
     """
 
-    paths: tuple[Annotated[str, Field(pattern="^/")], ...] = Field((), min_length=1)
+    paths: tuple[UrlPath, ...] = Field((), min_length=1)
     """Paths that must answer 2xx, the most telling one first. Without it: `run.health`."""
 
 

@@ -132,6 +132,7 @@ def read_monitoring(file: Path | None = None) -> Monitoring:
     file = file or FILE
     raw = read_toml(file) if file.exists() else {}
     for variable, (section, key) in OVERRIDES.items():
-        if os.environ.get(variable) and isinstance(raw.setdefault(section, {}), dict):
-            raw[section][key] = os.environ[variable]
+        value = os.environ.get(variable, "")
+        if value and isinstance(raw.setdefault(section, {}), dict):
+            raw[section][key] = int(value) if value.isascii() and value.isdigit() else value
     return checked(Monitoring, raw, file)

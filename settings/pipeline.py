@@ -14,6 +14,7 @@ from gates.checks.benchmarks import NAME as BENCHMARKS
 from gates.checks.performance import NAME as LOAD
 from gates.checks.reports import Reads
 from gates.release.compatibility import NAME as COMPATIBILITY
+from gates.release.health_rules import UrlPath
 from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
@@ -263,7 +264,7 @@ class Performance(_Section):
     """Give the app an empty PostgreSQL database of its own."""
     redis: bool = False
     """Give the app an empty Redis of its own."""
-    metrics_path: Annotated[str, Field(pattern="^/")] = "/metrics"
+    metrics_path: UrlPath = "/metrics"
     """Path of the app's metrics, in Prometheus's text format."""
     query_metric: Annotated[str, Field(pattern="^([a-zA-Z_:][a-zA-Z0-9_:]*)?$")] = ""
     """Name of the app's Prometheus histogram of query times, in seconds. Empty: queries are not judged."""

@@ -1,16 +1,18 @@
 """Reader for the TOML files of config/: what is wrong in one is told with file, key, value and what was expected."""
 
 import difflib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from gates.documents import first_error
+from gates.documents import UNKNOWN_KEY, first_error
+from gates.strict_toml import TomlError, parse
 from host.errors import ConfigError
 from host.home import CHECKOUT
+from host.masking import SECRET_NAME
 
 Model = TypeVar("Model", bound=BaseModel)
 # The type of an error about a value that must not be repeated.
@@ -26,52 +28,60 @@ def read_rules(model: type[Model], name: str, folder: Path = CHECKOUT / "config"
 def read_toml(file: Path) -> dict[str, Any]:
     """Return what a file holds. Raises ConfigError if it cannot be read or is not TOML."""
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse(file.read_bytes())
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{file}: not valid TOML: nested too deeply") from error
-    except ValueError as error:  # a number or a date that Python has no room for
-        raise ConfigError(f"{file}: holds a value that cannot be read: {error}") from error
-    if where := _nul_at(found):
-        raise ConfigError(f"{file}: {where}: holds a NUL character, which no program can be given")
-    return found
-
-
-def _nul_at(document: Mapping[str, Any]) -> str:
-    """Return the dotted key of a text or key with a NUL character in it, "" when there is none."""
-    left: list[tuple[Any, tuple[str, ...]]] = [(document, ())]
-    while left:
-        value, keys = left.pop()
-        if isinstance(value, str) and "\0" in value:
-            return ".".join(keys)
-        if isinstance(value, dict):
-            if bad := next((key for key in value if "\0" in key), None):
-                return ".".join((*keys, repr(bad)))
-            left += [(one, (*keys[:20], key)) for key, one in value.items()]
-        elif isinstance(value, list):
-            left += [(one, (*keys[:20], str(number))) for number, one in enumerate(value)]
-    return ""
+    except TomlError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
-    """Return the model of what `file` holds. Raises ConfigError with the first key that is wrong, and its value."""
+    """Return the model of what `file` holds. Raises ConfigError with the first key that is wrong, and its value, and
+    for a value of another type than the key's, which pydantic would turn into it.
+    """
     try:
-        return model.model_validate(raw)
+        made = model.model_validate(raw)
     except ValidationError as error:
         first = first_error(error)
-        shown = first["loc"] and first["type"] not in ("missing", "extra_forbidden", SECRET)
-        got = f"got {str(first['input'])[:120]!r}, " if shown else ""
+        got = f"got {str(first['input'])[:120]!r}, " if _may_be_shown(first) else ""
         raise ConfigError(f"{file}: {key_of(error)}: {got}{first['msg']}{near_key(model, error)}") from error
+    if where := _turned(raw, made):
+        raise ConfigError(f"{file}: {where}")
+    return made
+
+
+def _may_be_shown(error: ErrorDetails) -> bool:
+    """Return whether a value that is wrong may be repeated: neither its key nor a key in it is one of a secret."""
+    if not error["loc"] or "environment" in error["loc"] or error["type"] in ("missing", UNKNOWN_KEY, SECRET):
+        return False
+    return not SECRET_NAME.search(f"{'.'.join(map(str, error['loc']))}\n{error['input']}")
+
+
+def _turned(raw: Any, made: Any, place: str = "") -> str:
+    """Return what is wrong with the first value that became one of another type; "" when none did."""
+    if isinstance(raw, Mapping) and isinstance(made, BaseModel | Mapping):
+        held = made if isinstance(made, Mapping) else dict(made)
+        pairs = [(f"{place}.{key}" if place else str(key), raw[key], held[key]) for key in raw if key in held]
+    elif isinstance(raw, list) and isinstance(made, list | tuple) and len(raw) == len(made):
+        pairs = [(f"{place}.{number}", one, other) for number, (one, other) in enumerate(zip(raw, made))]
+    else:
+        return _other_type(raw, made, place)
+    return next((said for where, one, other in pairs if (said := _turned(one, other, where))), "")
+
+
+def _other_type(raw: Any, made: Any, place: str) -> str:
+    for kind, name in ((bool, "true or false"), (int, "a whole number"), (float, "a number")):
+        if type(made) is kind:
+            good = isinstance(raw, kind) or kind is float and type(raw) is int
+            return "" if good and isinstance(raw, bool) == (kind is bool) else f"{place}: got {raw!r}, expected {name}"
+    return ""
 
 
 def near_key(model: type[BaseModel], error: ValidationError) -> str:
     """Return a question after the key that somebody may have meant by one that is not known; "" for other mistakes."""
     first = first_error(error)
     *tables, key = first["loc"] or ("",)
-    if first["type"] != "extra_forbidden":
+    if first["type"] != UNKNOWN_KEY:
         return ""
     models = [model]
     for name in tables:  # a name of a table among others, or its number, is no field

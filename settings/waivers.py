@@ -1,6 +1,5 @@
 """Reader of `config/waivers.toml`, and proof of waivers by the signed commits that wrote it."""
 
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gates.documents import first_error
 from gates.release.approval import Approver
 from gates.scans.waivers import Proof, Refused, Waiver
+from gates.strict_toml import TomlError, parse
 from host.errors import SourceError
 from host.home import CHECKOUT
 from settings.signed_commits import History
@@ -56,9 +56,9 @@ def read_waivers(checkout: Path = CHECKOUT) -> Written:
 def parse_waivers(content: bytes) -> Written:
     """Return the entries of a file's content."""
     try:
-        raw = tomllib.loads(content.decode())
-    except ValueError as error:
-        return Written((), (Refused(name=FILE, why=f"it is not valid TOML: {error}"),))
+        raw = parse(content)
+    except TomlError as error:
+        return Written((), (Refused(name=FILE, why=str(error)),))
     entries = raw.get("waiver", [])
     malformed = [
         Refused(name=f"{FILE}: {key}", why="unknown key, expected [[waiver]]") for key in raw if key != "waiver"

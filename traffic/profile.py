@@ -5,7 +5,6 @@ and `{nonce}` is unique to each run. `[[request]]` entries are drawn by weight; 
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gates.documents import first_error
+from gates.strict_toml import TomlError, parse
 from host.errors import ConfigError
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
@@ -113,8 +113,8 @@ class Profile(Entry):
 def load(path: Path) -> Profile:
     """Read and check a profile. Raises ConfigError, which names file and key."""
     try:
-        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return Profile.model_validate(parse(path.read_bytes()))
+    except (OSError, TomlError) as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
         first = first_error(error)

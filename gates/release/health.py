@@ -2,12 +2,13 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from gates.release.condition import Condition, Look
-from gates.release.health_rules import PLAIN, HealthRules
+from gates.release.health_rules import BAD, PLAIN, HealthRules
 from gates.verdict import Action, Verdict
 
 LONGEST_BODY = 64 * 1024
@@ -23,6 +24,12 @@ REDIRECTS = (301, 302, 303, 307, 308)
 # Keys of an object without a `status`: those whose `false` means ill, and those that hold what went wrong.
 YES_OR_NO = ("healthy", "ok", "alive", "up", "ready", "success", "available")
 WRONG = ("error", "errors")
+NO = ("false", "no", "off", "0")
+# Of these 0 means no; of the others it may be a count, or the seconds since the start.
+NO_COUNT = ("healthy", "ok", "alive", "ready")
+TWICE = "twice, and nobody knows which counts"
+# An answer may quote an address with its password.
+_USER_INFO = re.compile(r"://[^/\s@]*@")
 
 
 class _Twice:
@@ -45,8 +52,9 @@ def judge_health(path: str, status: int, body: bytes, rules: HealthRules = PLAIN
 def condition_of(path: str, status: int, body: bytes, rules: HealthRules = PLAIN, location: str = "") -> Look:
     """Return what an answer says of a version that serves: what `judge_health` would not promote is UNHEALTHY.
 
-    Of a JSON object the `status` counts, of a list that of each part; `rules.pointer` names another part. Without any
-    the code is all there is.
+    Of a JSON object the `status` counts, of a list that of each part; `rules.pointer` names another part. A key that
+    says no (`"healthy": false`) or holds an error counts against it, and without a status so does a word that means ill
+    in the status of an inner part. Without any the code is all there is.
     """
     if len(body) > LONGEST_BODY:
         return Look(Condition.UNHEALTHY, f"{path} answered more than {LONGEST_BODY} bytes")
@@ -66,11 +74,13 @@ def condition_of(path: str, status: int, body: bytes, rules: HealthRules = PLAIN
 
 
 def _read(body: bytes) -> Any:
-    """Return what JSON says, None for anything else. Raises RecursionError."""
+    """Return what JSON says, None for what is none and does not begin so. Raises RecursionError, and _Unreadable."""
     text = body.decode(json.detect_encoding(body), errors="replace").removeprefix("\ufeff")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_int=_number)
-    except ValueError:
+    except ValueError as error:
+        if text.lstrip().startswith("{"):
+            raise _Unreadable("with what begins as a JSON object and is none") from error
         return None
 
 
@@ -115,6 +125,8 @@ def _judge(said: Any, rules: HealthRules) -> tuple[Condition, str]:
         for part in parts
         if isinstance(part, dict) or rules.pointer
     ]
+    if not judged:
+        return _judge_inner(parts, rules)
     for condition in (Condition.UNHEALTHY, Condition.DEGRADED):
         if found := [one for one in judged if one[0] is condition]:
             return found[0]
@@ -122,14 +134,39 @@ def _judge(said: Any, rules: HealthRules) -> tuple[Condition, str]:
 
 
 def _judge_object(said: dict[str, Any], rules: HealthRules) -> tuple[Condition, str]:
-    if "status" in said:
-        return _judge_word(said["status"], rules)
+    known = {key.lower(): value for key, value in said.items()}
+    judged = _judge_word(known["status"], rules) if "status" in known else _judge_inner([said], rules)
+    if judged[0] is Condition.UNHEALTHY:
+        return judged
+    hint = f" beside a good status; if the status alone counts: {KEYS} pointer" if "status" in known else ""
     for key in YES_OR_NO:
-        if said.get(key) is False or isinstance(said.get(key), _Twice):
-            return Condition.UNHEALTHY, f'"{key}": {"two things" if said[key] else "false"}'
+        if key in known and _says_no(key, known[key]):
+            return Condition.UNHEALTHY, f'"{key}": {_word(known[key])}{hint}'
     for key in WRONG:
-        if said.get(key) and isinstance(said[key], str | list | dict | _Twice):
-            return Condition.UNHEALTHY, f'"{key}": {_word(said[key])}'
+        if known.get(key) and isinstance(known[key], bool | str | list | dict | _Twice):
+            return Condition.UNHEALTHY, f'"{key}": {_word(known[key])}{hint}'
+    return judged
+
+
+def _says_no(key: str, value: Any) -> bool:
+    if isinstance(value, bool | _Twice):
+        return value is not True
+    if isinstance(value, int | float):
+        return value == 0 and key in NO_COUNT
+    return isinstance(value, str) and (value.strip().lower() in NO or value.strip().lower() in BAD)
+
+
+def _judge_inner(parts: Sequence[Any], rules: HealthRules) -> tuple[Condition, str]:
+    """Return UNHEALTHY for an inner part whose status is a word that means ill; any other word is none of ours."""
+    left = list(parts)
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            for key, word in value.items():
+                if key.lower() in ("status", "state") and isinstance(word, str):
+                    if rules.meaning(word) is Condition.UNHEALTHY:
+                        return Condition.UNHEALTHY, f'"{key}": {_word(word)}'
+        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return Condition.HEALTHY, ""
 
 
@@ -138,7 +175,9 @@ def _judge_word(word: Any, rules: HealthRules) -> tuple[Condition, str]:
         return Condition.HEALTHY, str(word)
     if isinstance(word, dict | list):
         return Condition.UNHEALTHY, f"{_word(word)}; name the part of it that counts: {KEYS} pointer"
-    if word is None or isinstance(word, bool | _Twice):
+    if isinstance(word, _Twice):
+        return Condition.UNHEALTHY, f'"status" {TWICE}'
+    if word is None or isinstance(word, bool):
         return Condition.UNHEALTHY, _word(word)
     condition = rules.meaning(str(word))
     if condition is None:
@@ -149,7 +188,7 @@ def _judge_word(word: Any, rules: HealthRules) -> tuple[Condition, str]:
 def _word(value: Any) -> str:
     """Return what a body says in a few words, on one line."""
     if isinstance(value, _Twice):
-        return '"status" twice, and nobody knows which counts'
+        return TWICE
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     return f'"{_plain(str(value)[:40])}"'
@@ -160,7 +199,7 @@ def _plain(text: str) -> str:
 
 
 def _shown(body: bytes) -> str:
-    return body[:120].decode(errors="replace").replace("\n", " ")
+    return _plain(_USER_INFO.sub("://***@", body.decode(errors="replace")[:240]))[:120]
 
 
 def _host_hint(status: int, body: bytes, rules: HealthRules) -> str:
@@ -181,7 +220,7 @@ def _redirected(path: str, status: int, location: str, rules: HealthRules) -> st
         host, scheme, there = to.hostname or "", to.scheme, to.path or "/"
     except ValueError:
         return f"{path} answered {status}, a redirect to no address"
-    shown = _plain(f"{scheme}://{host}{there}" if host else there)[:120]
+    shown = _plain(f"{scheme}:" * bool(scheme) + f"//{host}{there}" if host else there)[:120]
     said = f"{path} answered {status}, a redirect to {shown}"
     asked = path.partition("?")[0]
     if there == asked and scheme == "https" and rules.forwarded_proto != "https":

@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gates.release.condition import Condition
 
-HOST = r"^([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?)?$"
-Word = Annotated[str, Field(min_length=1, max_length=40)]
+_PORT = "6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5]?[0-9]{1,4}"
+HOST = rf"^([A-Za-z0-9]([A-Za-z0-9.-]{{0,251}}[A-Za-z0-9])?(:({_PORT}))?)?$"
+Word = Annotated[str, Field(pattern=r"\S", max_length=40)]
+# A path of a request: blanks and signs that control a line are percent-encoded in it.
+UrlPath = Annotated[str, Field(pattern=r"^/([^/\s\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*)?$", max_length=2000)]
 
 
 def _spelled(word: str) -> str:
@@ -50,7 +53,7 @@ class HealthRules(BaseModel):
     """`X-Forwarded-Proto` of these requests, for an app that sends plain HTTP away to HTTPS. Where the router speaks
     TLS it is `https` anyway; where a proxy before it does, set `XFF_TRUSTED_HOPS` too. Empty: none.
     """
-    pointer: Annotated[str, Field(pattern=r"^(/.*)?$", max_length=200)] = ""
+    pointer: Annotated[str, Field(pattern=r"^(/([^~]|~[01])*)?$", max_length=200)] = ""
     """JSON pointer (RFC 6901) to the part of the body that counts, such as `/checks/database/status`. A body without it
     is not good. Empty: `status` of the object, or of each object in a list.
     """

@@ -41,6 +41,61 @@ def test_rules_that_are_wrong_name_file_key_value_and_what_was_expected(
     assert str(told.value).startswith(f"{file}: {why}")
 
 
+def test_no_value_beside_a_name_of_a_secret_is_shown(tmp_path: Path) -> None:
+    class Suite(BaseModel):
+        environment: dict[str, str] = {}
+        token: str = ""
+        words: int = 0
+
+    for text in (
+        'environment = {PASSWORD = ["hunter2hunter"]}',
+        'environment = "PASSWORD=hunter2hunter"',
+        'token = ["hunter2hunter"]',
+        'words = "PASSWORD=hunter2hunter"',
+        'words = [{api_key = "hunter2hunter"}]',
+    ):
+        (tmp_path / "limits.toml").write_text(text)
+        with pytest.raises(ConfigError) as told:
+            read_rules(Suite, "limits", tmp_path)
+        assert "hunter2" not in str(told.value) and text.split(" ")[0] in str(told.value)
+
+
+class Typed(BaseModel):
+    whole: int = 0
+    number: float = 0
+    flag: bool = False
+    text: str = ""
+    listed: tuple[int, ...] = ()
+    tables: dict[str, Part] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("whole = true", "whole: got True, expected a whole number"),
+        ('whole = "2"', "whole: got '2', expected a whole number"),
+        ("whole = 2.0", "whole: got 2.0, expected a whole number"),
+        ("number = true", "number: got True, expected a number"),
+        ('number = "2"', "number: got '2', expected a number"),
+        ('flag = "yes"', "flag: got 'yes', expected true or false"),
+        ("flag = 1", "flag: got 1, expected true or false"),
+        ("listed = [1, true]", "listed.1: got True, expected a whole number"),
+        ('[tables.a]\nmost = "1"', "tables.a.most: got '1', expected a whole number"),
+    ],
+)
+def test_a_value_of_another_type_is_not_turned_into_one_of_the_key_s(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "limits.toml").write_text(text)
+    with pytest.raises(ConfigError) as told:
+        read_rules(Typed, "limits", tmp_path)
+    assert str(told.value) == f"{tmp_path}/limits.toml: {said}"
+
+
+@pytest.mark.parametrize("text", ["whole = 1", "number = 1", "number = 1.5", "flag = true", "listed = [1]"])
+def test_a_value_of_the_key_s_own_type_is_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "limits.toml").write_text(text)
+    read_rules(Typed, "limits", tmp_path)
+
+
 def test_a_long_value_is_cut_short(tmp_path: Path) -> None:
     (tmp_path / "limits.toml").write_text(f'[part]\nmost = "{"x" * 500}"\n')
     with pytest.raises(ConfigError) as told:

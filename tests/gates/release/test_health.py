@@ -113,6 +113,23 @@ def test_good_words(word: str, condition: Condition) -> None:
         (200, b"x" * (64 * 1024 + 1), "/h answered more than 65536 bytes"),
         (503, b"n" * 121, f"/h answered 503: {'n' * 120}"),
         (503, b"a\n\xff", "/h answered 503: a \ufffd"),
+        (
+            500,
+            b"\x1b[31mno\r\nDATABASE_URL=postgresql://u:hunter2@h/x",
+            "/h answered 500:  [31mno  DATABASE_URL=postgresql://***@h/x",
+        ),
+        (
+            200,
+            b'{"error": 0, "error": "x"}',
+            '/h answered 200 but its body says "error": twice, and nobody knows which counts',
+        ),
+        (
+            200,
+            b'{"status": "ok", "error": "no db"}',
+            '/h answered 200 but its body says "error": "no db" beside a good status; '
+            "if the status alone counts: config/pipeline.toml: [health] pointer",
+        ),
+        (200, b'{"status": "ok",}', "/h answered 200 with what begins as a JSON object and is none"),
         (204, b"", "/h answered 204"),
         (200, b"alive", "/h answered 200"),
         (200, b"[1]", "/h answered 200"),
@@ -180,14 +197,30 @@ def test_words_of_the_field_that_mean_ill(word: Any) -> None:
         ({"healthy": True}, WELL),
         ({"ok": False, "uptime": 5}, ILL),
         ({"ready": False}, ILL),
-        ({"healthy": "no"}, WELL),  # not a yes or no: the code is all there is
+        ({"healthy": "no"}, ILL),
+        ({"healthy": "False"}, ILL),
+        ({"healthy": 0}, ILL),
+        ({"healthy": 1}, WELL),
+        ({"healthy": "2 of 2"}, WELL),
+        ({"up": 0, "available": 0, "success": 0}, WELL),  # seconds or a count
+        ({"Status": "Unhealthy"}, ILL),
+        ({"state": "down"}, ILL),
+        ({"state": "CA", "city": "down"}, WELL),  # another kind of state
+        ({"error": True}, ILL),
+        ({"error": False, "errors": 3}, WELL),  # a count since the start
+        ({"checks": {"db": {"status": "fail"}}}, ILL),
+        ({"checks": {"db": {"status": "pass"}, "cache": {"status": "cold"}}}, WELL),
+        ({"status": "ok", "checks": {"db": {"status": "fail"}}}, WELL),  # the status is of the whole
+        ([[{"status": "down"}]], ILL),
+        ({"status": "ok", "healthy": False}, ILL),
         ({"error": "db down"}, ILL),
         ({"error": None}, WELL),
         ({"error": ""}, WELL),
         ({"errors": []}, WELL),
         ({"errors": ["db"]}, ILL),
         ({"errors": 12}, WELL),  # a counter
-        ({"status": "ok", "error": "old"}, WELL),  # the status says how it is
+        ({"status": "ok", "error": "old"}, ILL),  # it contradicts itself
+        ({"status": "ok", "error": None, "errors": []}, WELL),
         ({"status": "ok", "checks": {"db": "fail"}}, WELL),
         ({"version": "1.2"}, WELL),
         (b'{"status": "fail", "status": "ok"}', ILL),
@@ -200,7 +233,9 @@ def test_words_of_the_field_that_mean_ill(word: Any) -> None:
         (b'\xef\xbb\xbf{"status": "fail"}', ILL),
         ('{"status": "fail"}'.encode("utf-16"), ILL),
         ('{"status": "ok"}'.encode("utf-16"), WELL),
-        (b'{"status": "fail"} and more', WELL),  # no JSON: the code is all there is
+        (b'{"status": "fail"} and more', ILL),  # it begins as JSON, and nobody can read it
+        (b'{"status": "ok"}\n{"status": "down"}', ILL),
+        (b'{"status": "down",}', ILL),
     ],
     ids=str,
 )
