@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import shlex
 
 COMPILE = "uv pip compile --generate-hashes --no-emit-index-url"
 MADE = "requirements.lock"
@@ -16,27 +17,39 @@ EXPORTS = {
     "setup.cfg": f"{COMPILE} setup.cfg -o {MADE}",
     "setup.py": f"{COMPILE} setup.py -o {MADE}",
     "pixi.lock": f"{COMPILE} pyproject.toml -o {MADE}",
-    "conda-lock.yml": f"{COMPILE} requirements.in -o {MADE} (conda's packages are no wheels: name the index's)",
-    "environment.yml": f"{COMPILE} requirements.in -o {MADE} (conda's packages are no wheels: name the index's)",
+    **dict.fromkeys(
+        ("conda-lock.yml", "conda-lock.yaml", "environment.yml", "environment.yaml"),
+        f"{COMPILE} requirements.in -o {MADE} (conda's packages are no wheels: name the index's)",
+    ),
 }
 # PEP 751: pylock.toml, pylock.dev.toml.
 PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 NPM_LOCK = "package-lock.json"
 SHRINKWRAP = "npm-shrinkwrap.json"
 NODE_LOCKS = ("yarn.lock", "pnpm-lock.yaml", "pnpm-lock.yml", "bun.lock", "bun.lockb", "deno.lock", SHRINKWRAP)
-PYTHON_LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock", "conda-lock.yml")
+PYTHON_LOCKS = (
+    *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock", "conda-lock.yml", "conda-lock.yaml"),
+    *("environment.yml", "environment.yaml", "pylock.toml", "pylock.*.toml"),
+)
 
 
 def lock_command(file: str) -> str:
-    """Return the command that makes a lock with hashes out of a file, or, when that is a lock itself, makes it anew."""
-    name = posixpath.basename(file)
+    """Return the command that makes a lock with hashes out of a file, or, when that is a lock itself, makes it anew.
+
+    For the repository's root; file names of a stranger are quoted for a shell.
+    """
+    folder, name = posixpath.split(file)
+    return f"cd {shlex.quote(folder)} && {_in_place(name)}" if folder else _in_place(name)
+
+
+def _in_place(name: str) -> str:
     if PYLOCK.fullmatch(name):
         return EXPORTS["pyproject.toml"]
     if name in EXPORTS:
         return EXPORTS[name]
     stem, ending = posixpath.splitext(name)
     wanted = name if ending in (".txt", ".in") else f"{stem}.in"
-    return f"{COMPILE} {wanted} -o {stem}.lock"
+    return f"{COMPILE} {shlex.quote(wanted)} -o {shlex.quote(f'{stem}.lock')}"
 
 
 def is_other_lock(file: str) -> bool:
@@ -51,8 +64,8 @@ def unread_node_lock(file: str) -> str:
     if name not in NODE_LOCKS:
         return ""
     if name == SHRINKWRAP:
-        cure = f"git mv {file} {posixpath.join(folder, NPM_LOCK)}"
+        cure = f"git mv {shlex.quote(file)} {shlex.quote(posixpath.join(folder, NPM_LOCK))}"
     else:
-        where = f" --prefix {folder}" if folder else ""
+        where = f" --prefix {shlex.quote(folder)}" if folder else ""
         cure = f"npm install --package-lock-only{where}, then commit {NPM_LOCK} in its place"
     return f"{file}: only {NPM_LOCK} can be audited; run: {cure}"

@@ -103,15 +103,17 @@ def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
     for override in rules.override:
         if override.package == package.name and override.version in ("", package.version):
             return Origin.OVERRIDE, override.expression
+    if package.expression and package.ecosystem == "npm":
+        return Origin.NPM, _by_texts(package.expression, rules)  # npm's field was free text before it was SPDX
     if package.expression:
-        return (Origin.NPM if package.ecosystem == "npm" else Origin.EXPRESSION), package.expression
+        return Origin.EXPRESSION, package.expression
     names = [name for name in package.classifiers if name.startswith("License ::")]
     known = list(dict.fromkeys(rules.classifiers.get(name, "") for name in names))
     if known and all(known):
         return Origin.CLASSIFIER, _together(known)
     text = " ".join(package.text.split())
     if text and len(text) <= 200:
-        return Origin.TEXT, rules.texts.get(text.lower()) or rules.texts.get(_plain(text), text)
+        return Origin.TEXT, _by_texts(text, rules)
     if any(known) and all(name in rules.classifiers for name in names):
         return Origin.CLASSIFIER, _together([expression for expression in known if expression])
     return Origin.NOWHERE, ""
@@ -119,6 +121,11 @@ def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
 
 def _together(expressions: Sequence[str]) -> str:
     return " AND ".join(f"({expression})" for expression in expressions)
+
+
+def _by_texts(text: str, rules: Licences) -> str:
+    """Return the expression that a text by hand stands for, the text itself when config/licences.toml has none."""
+    return rules.texts.get(text.lower()) or rules.texts.get(_plain(text), text)
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ from gates.scans.licences import Package
 from gates.scans.outcome import ReportError
 from gates.strict_json import JsonError, parse
 
+LONGEST_LICENCE = 2_000
 RENEW = "npm install --package-lock-only --lockfile-version 3"
 
 
@@ -59,4 +60,5 @@ def _licence(said: object) -> str:
         return " OR ".join(filter(None, map(_licence, said)))
     if isinstance(said, dict):
         said = said.get("type", "")
-    return said.strip()[:300] if isinstance(said, str) else ""
+    text = said.strip() if isinstance(said, str) else ""
+    return text if len(text) <= LONGEST_LICENCE else f"a licence of {len(text)} characters"

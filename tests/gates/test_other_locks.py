@@ -9,7 +9,11 @@ from gates.other_locks import is_other_lock, lock_command, unread_node_lock
     ("file", "begins", "ends"),
     [
         ("uv.lock", "uv export --frozen ", "-o requirements.lock"),
-        ("backend/poetry.lock", "poetry export ", "-o requirements.lock (poetry self add poetry-plugin-export)"),
+        (
+            "backend/poetry.lock",
+            "cd backend && poetry export ",
+            "-o requirements.lock (poetry self add poetry-plugin-export)",
+        ),
         ("pdm.lock", "pdm export ", "-o requirements.lock"),
         ("Pipfile.lock", "pipenv requirements --hash ", "> requirements.lock"),
         ("Pipfile", "pipenv requirements --hash ", "> requirements.lock"),
@@ -18,6 +22,8 @@ from gates.other_locks import is_other_lock, lock_command, unread_node_lock
         ("pyproject.toml", "uv pip compile --generate-hashes ", "pyproject.toml -o requirements.lock"),
         ("setup.py", "uv pip compile --generate-hashes ", "setup.py -o requirements.lock"),
         ("pixi.lock", "uv pip compile --generate-hashes ", "-o requirements.lock"),
+        ("a b/$(id)/uv.lock", "cd 'a b/$(id)' && uv export --frozen ", "-o requirements.lock"),
+        ("environment.yaml", "uv pip compile --generate-hashes ", "(conda's packages are no wheels: name the index's)"),
         ("conda-lock.yml", "uv pip compile --generate-hashes ", "(conda's packages are no wheels: name the index's)"),
     ],
 )
@@ -30,7 +36,7 @@ def test_a_lock_of_another_tool_is_exported(file: str, begins: str, ends: str) -
     ("file", "words"),
     [
         ("requirements.txt", "requirements.txt -o requirements.lock"),
-        ("requirements/dev.in", "dev.in -o dev.lock"),
+        ("my req.in", "'my req.in' -o 'my req.lock'"),
         ("requirements-dev.lock", "requirements-dev.in -o requirements-dev.lock"),
         ("my-uv.lock", "my-uv.in -o my-uv.lock"),
         ("xpylock.toml", "xpylock.in -o xpylock.lock"),
@@ -39,6 +45,11 @@ def test_a_lock_of_another_tool_is_exported(file: str, begins: str, ends: str) -
 def test_a_list_of_requirements_is_compiled(file: str, words: str) -> None:
     assert not is_other_lock(file)
     assert lock_command(file) == f"uv pip compile --generate-hashes --no-emit-index-url {words}"
+
+
+def test_a_list_in_a_folder_is_compiled_there() -> None:
+    made = "cd requirements && uv pip compile --generate-hashes --no-emit-index-url dev.in -o dev.lock"
+    assert lock_command("requirements/dev.in") == made
 
 
 @pytest.mark.parametrize(
@@ -50,6 +61,8 @@ def test_a_list_of_requirements_is_compiled(file: str, words: str) -> None:
         ("web/admin/bun.lock", "npm install --package-lock-only --prefix web/admin, then commit"),
         ("bun.lockb", "npm install --package-lock-only, then commit"),
         ("deno.lock", "npm install --package-lock-only, then commit"),
+        ("web;curl x|sh;#/yarn.lock", "npm install --package-lock-only --prefix 'web;curl x|sh;#', then commit"),
+        ("$(id)/npm-shrinkwrap.json", "git mv '$(id)/npm-shrinkwrap.json' '$(id)/package-lock.json'"),
         ("web/npm-shrinkwrap.json", "git mv web/npm-shrinkwrap.json web/package-lock.json"),
     ],
 )

@@ -70,6 +70,8 @@ def test_an_exception_that_is_listed_is_allowed() -> None:
         (Package("a", "1", "python", True, "", (), "word " * 99), (Origin.NOWHERE, "")),
         (Package("a", "1", "python", True), (Origin.NOWHERE, "")),
         (Package("a", "1", "npm", True, expression="MIT"), (Origin.NPM, "MIT")),
+        (Package("a", "1", "npm", True, expression="Own words"), (Origin.NPM, "Own words")),
+        (Package("a", "1", "npm", True, expression="The MIT License."), (Origin.NPM, "MIT")),
     ],
 )
 def test_the_most_trusted_place_counts(package: Package, found: tuple[Origin, str]) -> None:

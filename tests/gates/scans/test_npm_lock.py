@@ -85,8 +85,9 @@ def test_another_version_of_a_package_is_another_package() -> None:
     [
         ("MIT", "MIT"),
         (" MIT ", "MIT"),
-        ("x" * 300, "x" * 300),
-        ("x" * 301, "x" * 300),
+        ("MIT" + " AND MIT" * 37 + " AND GPL-3.0-only", "MIT" + " AND MIT" * 37 + " AND GPL-3.0-only"),
+        ("x" * 2_000, "x" * 2_000),
+        ("x" * 2_001, "a licence of 2001 characters"),
         ({"type": "MIT", "url": "https://example.com"}, "MIT"),
         ({"url": "https://example.com"}, ""),
         ({"type": {"type": "MIT"}}, ""),
