@@ -218,7 +218,7 @@ class Settings(BaseModel):
     release that turns bad within `ROLLBACK_WINDOW_SECONDS`.
     """
     app: dict[str, str] = Field(default_factory=dict)
-    """Given to the app as `<NAME>`. Any text."""
+    """Given to the app as `<NAME>`. Any text; one with a blank and `#` between quotes, else a comment begins there."""
     secrets: dict[str, str] = Field(default_factory=dict)
     """Given to the app as `<NAME>`. The value is a reference, never the secret: `generated` (made
     once, kept in the state directory), `file:PATH`, `env:VARIABLE`, or `template:TEXT` in which `{NAME}` is another
