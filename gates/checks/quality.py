@@ -108,8 +108,6 @@ def _crash(run: ToolRun) -> str:
 
 
 def _outcome(reads: Reads, run: ToolRun, report: Report) -> tuple[Outcome, str]:
-    looked_at = _count(reads, run, report)
-    expected = len(_kind(reads, run))
     if run.problem or report.unread:
         return Outcome.NO_VERDICT, run.problem or report.unread
     if report.blind:
@@ -120,12 +118,25 @@ def _outcome(reads: Reads, run: ToolRun, report: Report) -> tuple[Outcome, str]:
         return Outcome.FAILED, _in_short(report.found)
     if run.returncode:
         return Outcome.NO_VERDICT, f"exit code {run.returncode} although its report is clean: {last_words(run)}"
-    if not looked_at:
-        return Outcome.NO_VERDICT, "looked at no file"
-    if looked_at < LEAST_SHARE * expected:
-        return Outcome.NO_VERDICT, f"looked at only {looked_at} of the {expected} files that the commit tracks for it"
+    if too_little := _too_little(reads, run, report):
+        return Outcome.NO_VERDICT, too_little
     tolerated = len(report.tolerated)
     return Outcome.PASSED, f"clean, but for {_number(tolerated, 'warning')}" if tolerated else "clean"
+
+
+def _too_little(reads: Reads, run: ToolRun, report: Report) -> str:
+    """Return why what it looked at is too little for a pass, "" when it is enough."""
+    looked_at, kind = _count(reads, run, report), set(_kind(reads, run))
+    if not looked_at:
+        none = "looked at no file that the commit tracks" if report.files else "looked at no file"
+        return f"{none}: {report.none}" if report.none and not report.files else none
+    seen = run.tracked.keys() & report.files if report.files is not None else kind
+    # Some look at files of other kinds too (eslint at .vue): these are then among those that it should look at.
+    if looked_at >= LEAST_SHARE * len(kind | seen):
+        return ""
+    only = looked_at if report.files is None else len(kind & seen)
+    told = f"looked at only {only} of the {len(kind)} files that the commit tracks for it"
+    return f"{told}; name in `inputs` what it should look at"
 
 
 def _in_short(found: tuple[Found, ...]) -> str:
@@ -143,9 +154,11 @@ def _kind(reads: Reads, run: ToolRun) -> list[str]:
 
 
 def _count(reads: Reads, run: ToolRun, report: Report) -> int:
-    """Return how many files it looked at; a tool that does not tell is taken to have looked at what it was given."""
+    """Return how many of the commit's files it looked at; a tool that does not tell is taken to have looked at what it
+    was given.
+    """
     if report.files is not None:
-        return len(report.files)
+        return len(report.files & run.tracked.keys())
     return len(_kind(reads, run)) if report.count is None else report.count
 
 

@@ -122,7 +122,8 @@ class Report:
     """What a report says. `tolerated` are findings that the tool's own settings let pass.
 
     `files` are the files that it looked at; None when it tells only their number (`count`), or not even that (None).
-    `blind` says what it could not look at, `unread` why the report cannot be trusted at all.
+    `none` says why there is no file, where there is none. `blind` says what it could not look at, `unread` why the
+    report cannot be trusted at all.
     """
 
     found: tuple[Found, ...] = ()
@@ -130,6 +131,7 @@ class Report:
     files: frozenset[str] | None = None
     count: int | None = None
     tests: int | None = None
+    none: str = ""
     blind: str = ""
     unread: str = ""
     notes: tuple[str, ...] = ()

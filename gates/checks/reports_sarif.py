@@ -2,17 +2,33 @@
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from gates.checks.reports import Found, Report, ToolRun, one_line, unread
-from gates.checks.sarif_parts import LOG, ArtifactLocation, Descriptor, Invocation, Log, Message, Physical, Result, Run
-from gates.checks.sarif_rules import Rules
+from gates.checks.sarif_parts import (
+    LOG,
+    ArtifactLocation,
+    Descriptor,
+    Invocation,
+    Level,
+    Log,
+    Message,
+    Physical,
+    Result,
+    Run,
+    Tool,
+)
+from gates.checks.sarif_rules import Kinds, Rules
 from gates.findings import Severity
 from gates.strict_json import JsonError, read
 
 LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW, "none": Severity.LOW}
+NO_ARTIFACT = (
+    "its report's `artifacts` name none: let it list what it looks at, or leave the list out, "
+    'or print lines instead, with reads = "lines"'
+)
 UNDECIDED = {"open": "the tool could not decide", "review": "the tool asks a person to decide"}
 PLACEHOLDER = re.compile(r"\{(\d{1,3})\}")
 LONGEST_TEXT = 2_000
@@ -33,11 +49,12 @@ def read_sarif(run: ToolRun) -> Report:
     if elsewhere:
         return unread(f"the report has {elsewhere}, which Slipway does not read: let the tool write one whole file")
     said = [_said(one, run) for one in log.runs]
-    told = all(one.artifacts is not None for one in log.runs)
+    files = [one.files for one in said if one.files is not None]
     return Report(
         found=tuple(found for one in said for found in one.found),
         tolerated=tuple(found for one in said for found in one.tolerated),
-        files=frozenset(file for one in said for file in one.files) if told else None,
+        files=frozenset[str]().union(*files) if len(files) == len(said) else None,
+        none=NO_ARTIFACT,
         blind=next((one.blind for one in said if one.blind), ""),
         notes=tuple(note for one in said for note in one.notes),
     )
@@ -59,29 +76,41 @@ def _elsewhere(log: Log) -> str:
 class _Said:
     found: list[Found]
     tolerated: list[Found]
-    files: set[str]
+    files: frozenset[str] | None
     blind: str
     notes: list[str]
 
 
 def _said(one: Run, run: ToolRun) -> _Said:
     """Return what one run of a report comes to."""
-    said = _Said([], [], {path for part in one.artifacts or () if (path := _path(part.location, one, run))}, "", [])
-    rules, undecided = Rules(one), ""
+    found, tolerated, named, undecided = list[Found](), list[Found](), set[str](), ""
+    rules = Rules(one)
     for result in one.results:
+        meant = rules.of(result)
+        told = _found(result, meant.level, meant.descriptors, one, run)
+        named.add(told.file)
         if _hidden(result):
             continue
-        level = rules.level(result)
-        found = _found(result, level, rules.of(result), one, run)
         if result.kind in UNDECIDED:
-            undecided = undecided or one_line(f"{found.file} {found.rule}: {UNDECIDED[result.kind]}: {found.message}")
-        elif level in ("error", "warning"):
-            said.found.append(found)
+            undecided = undecided or one_line(f"{told.file} {told.rule}: {UNDECIDED[result.kind]}: {told.message}")
+        elif meant.level in ("error", "warning"):
+            found.append(told)
         elif result.kind == "fail":
-            said.tolerated.append(found)
-    faults, warnings = _of_itself(one, rules)
+            tolerated.append(told)
+    faults, warnings = _of_itself(one)
     notes = [one_line(f"the tool warns of its own run ({len(warnings)}): {warning}") for warning in warnings[:1]]
-    return _Said(said.found, said.tolerated, said.files, next(iter(faults), undecided), notes)
+    blind = next((fault for fault in (*faults, one_line(_lost(rules.lost)), undecided) if fault), "")
+    return _Said(found, tolerated, _looked_at(one, run, named), blind, notes)
+
+
+def _looked_at(one: Run, run: ToolRun, named: Iterable[str]) -> frozenset[str] | None:
+    """Return the files that a run lists. None without a list, and where it lists only files that its results name
+    (`named`): many tools list no others, so that it says nothing of these.
+    """
+    if one.artifacts is None:
+        return None
+    listed = frozenset(path for part in one.artifacts if (path := _path(part.location, one, run)))
+    return None if listed and listed.issubset(named) else listed
 
 
 def _hidden(result: Result) -> bool:
@@ -89,24 +118,40 @@ def _hidden(result: Result) -> bool:
     return suppressed or result.baseline == "absent"
 
 
-def _of_itself(one: Run, rules: Rules) -> tuple[list[str], list[str]]:
+def _of_itself(one: Run) -> tuple[list[str], list[str]]:
     """Return the errors and the warnings that a tool tells of its own run; also of the program that converted them."""
-    failures, faults, warnings = list[str](), list[str](), list[str]()
-    converted = [one.conversion.invocation] if one.conversion and one.conversion.invocation else []
-    for invocation in (*one.invocations, *converted):
-        said = [(rules.level_of(note), _text(note.message, ())) for note in invocation.notifications]
-        faults += [text or "an error of its own run, without a word" for level, text in said if level == "error"]
-        warnings += [text for level, text in said if level == "warning"]
-        if not _successful(invocation):
-            failures.append(next((text for _, text in said if text), "the tool says that it did not succeed"))
-    return [one_line(fault) for fault in (*failures, *faults)], warnings
+    faults, warnings = _told(one.tool, one.invocations, one)
+    if one.conversion and one.conversion.invocation:
+        more = _told(one.conversion.tool, [one.conversion.invocation], one)
+        return faults + more[0], warnings + more[1]
+    return faults, warnings
 
 
-def _successful(invocation: Invocation) -> bool:
-    return invocation.successful and not invocation.start_failure and not invocation.signal
+def _told(tool: Tool, invocations: Sequence[Invocation], one: Run) -> tuple[list[str], list[str]]:
+    kinds = Kinds(tool, [change for invocation in invocations for change in invocation.kinds])
+    said = [[(kinds.level(note), _text(note.message, ())) for note in each.notifications] for each in invocations]
+    failures = [_failure(each, words, one) for each, words in zip(invocations, said, strict=True)]
+    told = [each for words in said for each in words]
+    errors = [text or "an error of its own run, without a word" for level, text in told if level == "error"]
+    faults = [*failures, *errors, _lost(kinds.lost)]
+    return [one_line(fault) for fault in faults if fault], [text for level, text in told if level == "warning"]
 
 
-def _found(result: Result, level: str, rules: Sequence[Descriptor], one: Run, run: ToolRun) -> Found:
+def _lost(component: str) -> str:
+    return component and f"it sets a level for {component}, a component that it does not hold"
+
+
+def _failure(invocation: Invocation, said: Sequence[tuple[Level, str]], one: Run) -> str:
+    """Return why an invocation cannot have come to its end, "" when it may have."""
+    broken = invocation.start_failure or invocation.signal or invocation.signal_number
+    if broken or not invocation.successful:
+        return next((text for _, text in said if text), "the tool says that it did not succeed")
+    if invocation.exit_code and not one.results:
+        return f"it says that it ended with exit code {invocation.exit_code}, and has no result"
+    return ""
+
+
+def _found(result: Result, level: Level, rules: Sequence[Descriptor], one: Run, run: ToolRun) -> Found:
     place = result.locations[0].physical if result.locations else Physical()
     name = result.rule_id or (result.rule.id if result.rule else "") or next((rule.id for rule in rules), "")
     rule, message = one_line(name, 100) or "finding", one_line(_text(result.message, rules))

@@ -60,18 +60,19 @@ class _Location(_Bag):
     physical: Physical = Field(default_factory=Physical, alias="physicalLocation")
 
 
-class _Component(_Bag):
-    MEANS_NOTHING: ClassVar = frozenset({"properties", "name", "guid"})
+class _OfComponent(_Bag):
     index: int = Field(-1, ge=-1)
+    guid: str = ""
+    name: str = ""
 
 
 class Reference(_Bag):
     """Which rule, or which kind of notification, is meant."""
 
-    MEANS_NOTHING: ClassVar = frozenset({"properties", "guid"})
     id: str = ""
     index: int = Field(-1, ge=-1)
-    component: _Component | None = Field(None, alias="toolComponent")
+    guid: str = ""
+    component: _OfComponent | None = Field(None, alias="toolComponent")
 
 
 class _Configuration(_Bag):
@@ -83,15 +84,18 @@ class Descriptor(_Bag):
     """A rule, or a kind of notification, with the level that its results have."""
 
     MEANS_NOTHING: ClassVar = frozenset(
-        "properties deprecatedIds guid deprecatedGuids name deprecatedNames shortDescription fullDescription helpUri "
+        "properties deprecatedIds deprecatedGuids name deprecatedNames shortDescription fullDescription helpUri "
         "help relationships".split()
     )
     id: str = ""
+    guid: str = ""
     configuration: _Configuration = Field(default_factory=_Configuration, alias="defaultConfiguration")
     strings: dict[str, _String] = Field(default_factory=dict, alias="messageStrings")
 
 
-class _Override(_Bag):
+class Override(_Bag):
+    """The level that an invocation sets for a rule, or for a kind of notification."""
+
     configuration: _Configuration
     descriptor: Reference
 
@@ -136,16 +140,18 @@ class Invocation(_Bag):
     """How a tool was run, and how that ended."""
 
     MEANS_NOTHING: ClassVar = frozenset(
-        "properties commandLine arguments responseFiles startTimeUtc endTimeUtc exitCode exitCodeDescription "
-        "exitSignalNumber notificationConfigurationOverrides machine account processId executableLocation "
-        "workingDirectory environmentVariables stdin stdout stderr stdoutStderr".split()
+        "properties commandLine arguments responseFiles startTimeUtc endTimeUtc exitCodeDescription machine account "
+        "processId executableLocation workingDirectory environmentVariables stdin stdout stderr stdoutStderr".split()
     )
     successful: bool = Field(alias="executionSuccessful")
     execution: list[Notification] = Field(default_factory=list, alias="toolExecutionNotifications")
     configuration: list[Notification] = Field(default_factory=list, alias="toolConfigurationNotifications")
-    overrides: list[_Override] = Field(default_factory=list, alias="ruleConfigurationOverrides")
+    overrides: list[Override] = Field(default_factory=list, alias="ruleConfigurationOverrides")
+    kinds: list[Override] = Field(default_factory=list, alias="notificationConfigurationOverrides")
     start_failure: str = Field("", alias="processStartFailureMessage")
+    exit_code: int = Field(0, alias="exitCode")
     signal: str = Field("", alias="exitSignalName")
+    signal_number: int = Field(0, alias="exitSignalNumber")
 
     @property
     def notifications(self) -> list[Notification]:
@@ -153,26 +159,33 @@ class Invocation(_Bag):
         return [*self.execution, *self.configuration]
 
 
-class _Conversion(_Bag):
-    MEANS_NOTHING: ClassVar = frozenset({"properties", "tool", "analysisToolLogFiles"})
-    invocation: Invocation | None = None
+class Component(_Bag):
+    """The tool itself, or what extends it."""
 
-
-class _ToolComponent(_Bag):
     MEANS_NOTHING: ClassVar = frozenset(
-        "properties guid name organization product productSuite shortDescription fullDescription fullName version "
+        "properties organization product productSuite shortDescription fullDescription fullName version "
         "semanticVersion dottedQuadFileVersion releaseDateUtc downloadUri informationUri globalMessageStrings taxa "
         "locations language contents isComprehensive localizedDataSemanticVersion "
         "minimumRequiredLocalizedDataSemanticVersion associatedComponent translationMetadata "
         "supportedTaxonomies".split()
     )
+    guid: str = ""
+    name: str = ""
     rules: list[Descriptor] = Field(default_factory=list)
     notifications: list[Descriptor] = Field(default_factory=list)
 
 
-class _Tool(_Bag):
-    driver: _ToolComponent = Field(default_factory=_ToolComponent)
-    extensions: list[_ToolComponent] = Field(default_factory=list)
+class Tool(_Bag):
+    """A tool, with what extends it."""
+
+    driver: Component = Field(default_factory=Component)
+    extensions: list[Component] = Field(default_factory=list)
+
+
+class _Conversion(_Bag):
+    MEANS_NOTHING: ClassVar = frozenset({"properties", "analysisToolLogFiles"})
+    tool: Tool = Field(default_factory=Tool)
+    invocation: Invocation | None = None
 
 
 class _Artifact(_Bag):
@@ -192,7 +205,7 @@ class Run(_Bag):
         "threadFlowLocations taxonomies addresses translations webRequests webResponses specialLocations".split()
     )
     results: list[Result]
-    tool: _Tool = Field(default_factory=_Tool)
+    tool: Tool = Field(default_factory=Tool)
     invocations: list[Invocation] = Field(default_factory=list)
     conversion: _Conversion | None = None
     artifacts: list[_Artifact] | None = None

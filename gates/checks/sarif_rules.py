@@ -1,78 +1,142 @@
-"""Which level a result of SARIF has, when it does not say so itself."""
+"""Which level a result of SARIF has, or what a tool tells of its own run, when it does not say so itself."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
-from gates.checks.sarif_parts import Descriptor, Notification, Reference, Result, Run
+from gates.checks.sarif_parts import Component, Descriptor, Level, Notification, Override, Reference, Result, Run, Tool
 
-WORST_FIRST = ("error", "warning", "note", "none")
+WORST_FIRST: tuple[Level, ...] = ("error", "warning", "note", "none")
 NOBODY_FAILS = ("pass", "notApplicable", "informational")
 LONGEST_NAME = 200
+# Components beside the extensions, which are 0 and more: the tool itself, any extension, one that the report lacks.
+DRIVER, ANY_EXTENSION, LACKING = -1, -2, -3
+Key = tuple[int, str, str | int]
+
+
+@dataclass(frozen=True)
+class Meant:
+    """What a result refers to: its descriptors, that should be one, and the worst level that these have."""
+
+    descriptors: list[Descriptor]
+    level: Level
 
 
 class Rules:
     """The rules of one run, and the levels that its invocations set for them."""
 
     def __init__(self, one: Run) -> None:
-        self._driver = _Listed(one.tool.driver.rules)
-        self._extensions = [_Listed(extension.rules) for extension in one.tool.extensions]
-        self._notifications = _Listed(one.tool.driver.notifications)
-        self._set_for = defaultdict[str | int, set[str]](set)
-        for change in (change for invocation in one.invocations for change in invocation.overrides):
-            self._set_for[change.descriptor.id or change.descriptor.index].add(change.configuration.level)
+        overrides = [change for invocation in one.invocations for change in invocation.overrides]
+        self._rules = _Listed(one.tool, lambda component: component.rules, overrides)
+        self.lost = self._rules.lost
 
-    def of(self, result: Result) -> list[Descriptor]:
-        """Return what a result's rule could be, by number and by name. That should be one."""
-        reference = result.rule or Reference()
-        names, numbers = [result.rule_id, reference.id], [result.rule_index, reference.index]
-        component = reference.component.index if reference.component else -1
-        if 0 <= component < len(self._extensions):
-            return self._extensions[component].meant(names, numbers)
-        meant = self._driver.meant(names, numbers)
-        return meant or [rule for extension in self._extensions[:100] for rule in extension.meant(names, [])]
-
-    def level(self, result: Result) -> str:
-        """Return a result's level: its own, else what an invocation sets for its rule, else the rule's, else `warning`.
-
-        Of several that could be meant the worst counts.
+    def of(self, result: Result) -> Meant:
+        """Return a result's rule and its level: its own, else what an invocation sets for its rule, else the rule's,
+        else `warning`. Of several that could be meant the worst counts.
         """
-        if result.level:
-            return result.level
-        if result.kind in NOBODY_FAILS:
-            return "none"
-        rules, reference = self.of(result), result.rule or Reference()
-        names = {result.rule_id, reference.id, *(rule.id for rule in rules)} - {""}
-        keys: list[str | int] = [*names, *({result.rule_index, reference.index} - {-1})]
-        set_for = [level for key in keys for level in self._set_for.get(key, ())]
-        return _worst(set_for) or _worst(rule.configuration.level for rule in rules) or "warning"
+        reference = result.rule or Reference()
+        meant = self._rules.meant(reference, result.rule_id, result.rule_index)
+        if result.level or result.kind in NOBODY_FAILS:
+            return Meant(meant.descriptors, result.level or "none")
+        return meant
 
-    def level_of(self, note: Notification) -> str:
+
+class Kinds:
+    """The kinds of notification of one tool, and the levels that its invocations set for them."""
+
+    def __init__(self, tool: Tool, overrides: Iterable[Override]) -> None:
+        self._kinds = _Listed(tool, lambda component: component.notifications, overrides)
+        self.lost = self._kinds.lost
+
+    def level(self, note: Notification) -> Level:
         """Return the level of what a tool tells of its own run: its own, else that of its kind, else `warning`."""
-        reference = note.descriptor or Reference()
-        kinds = self._notifications.meant([reference.id], [reference.index])
-        return note.level or _worst(kind.configuration.level for kind in kinds) or "warning"
+        return note.level or self._kinds.meant(note.descriptor or Reference()).level
 
 
 class _Listed:
-    """Descriptors by number and by name; of several of one name the worst."""
+    """Descriptors of all components of a tool, by number, name and guid; of several that share one the worst.
 
-    def __init__(self, descriptors: Sequence[Descriptor]) -> None:
-        self._descriptors = descriptors
-        self._named: dict[str, Descriptor] = {}
-        for one in descriptors:
-            known = self._named.setdefault(one.id, one)
-            if WORST_FIRST.index(one.configuration.level) < WORST_FIRST.index(known.configuration.level):
-                self._named[one.id] = one
+    `lost` names a component for which an override is, and which the report lacks; "" without one.
+    """
 
-    def meant(self, names: Iterable[str], numbers: Iterable[int]) -> list[Descriptor]:
-        found = [self._descriptors[number] for number in numbers if 0 <= number < len(self._descriptors)]
-        for name in filter(None, names):
-            # `CA1000/1` is a finer name of the rule CA1000.
-            parts = name[:LONGEST_NAME].split("/")
-            wanted = {name, *("/".join(parts[:count]) for count in range(1, len(parts) + 1))}
-            found += [self._named[each] for each in sorted(wanted) if each in self._named]
-        return found
+    def __init__(
+        self, tool: Tool, listed: Callable[[Component], Sequence[Descriptor]], overrides: Iterable[Override]
+    ) -> None:
+        self._extensions = len(tool.extensions)
+        self._components: dict[str, int] = {}
+        for number, component in enumerate([tool.driver, *tool.extensions], DRIVER):
+            for name in filter(None, (component.guid, component.name)):
+                self._components.setdefault(name, number)
+        self.lost = ""
+        self._set_for = defaultdict[Key, set[Level]](set)
+        for change in overrides:
+            self._add(change)
+        self._known: dict[Key, Meant] = {}
+        for number, component in enumerate([tool.driver, *tool.extensions], DRIVER):
+            for index, one in enumerate(listed(component)):
+                self._list(number, index, one)
+
+    def _add(self, change: Override) -> None:
+        component = self._component(change.descriptor)
+        if component == LACKING and change.descriptor.component:
+            named = change.descriptor.component
+            self.lost = self.lost or named.name or named.guid or str(named.index)
+        for key in _keys(component, change.descriptor):
+            self._set_for[key].add(change.configuration.level)
+
+    def _component(self, reference: Reference) -> int:
+        named = reference.component
+        if named is None or not (named.index >= 0 or named.guid or named.name):
+            return DRIVER
+        if named.index >= 0:
+            return named.index if named.index < self._extensions else LACKING
+        return self._components.get(named.guid, self._components.get(named.name, LACKING))
+
+    def _list(self, component: int, index: int, one: Descriptor) -> None:
+        keys = list(_keys(component, Reference(id=one.id, guid=one.guid, index=index)))
+        # What names no component means the driver's; where the driver has none of that name, an extension's.
+        unnamed = [] if component == DRIVER else [key for key in _with(DRIVER, keys) if key not in self._known]
+        levels = [level for key in (*keys, *unnamed) for level in self._set_for.get(key, ())]
+        meant = Meant([one], _worst(levels) or one.configuration.level)
+        for key in (*keys, *([] if component == DRIVER else _with(ANY_EXTENSION, keys))):
+            known = self._known.setdefault(key, meant)
+            if WORST_FIRST.index(meant.level) < WORST_FIRST.index(known.level):
+                self._known[key] = meant
+
+    def meant(self, reference: Reference, name: str = "", number: int = -1) -> Meant:
+        """Return what a reference, or the name and the number beside it, could mean; `warning` where nothing says."""
+        component = self._component(reference)
+        beside = Reference(id=name, index=number)
+        keys = [key for one in (reference, beside) for key in _keys(component, one, finer=True)]
+        if component == DRIVER and not any(key in self._known for key in keys):
+            keys += _with(ANY_EXTENSION, keys)
+        found = [self._known[key] for key in keys if key in self._known]
+        set_for = [level for key in keys if key not in self._known for level in self._set_for.get(key, ())]
+        descriptors = [one for each in found for one in each.descriptors]
+        return Meant(descriptors, _worst([*set_for, *(each.level for each in found)]) or "warning")
 
 
-def _worst(levels: Iterable[str]) -> str:
-    return min(levels, key=WORST_FIRST.index, default="")
+def _keys(component: int, reference: Reference, *, finer: bool = False) -> Iterator[Key]:
+    """Yield by what a descriptor is looked up. A `finer` name is one of its rule's too: `CA1000/1` of CA1000."""
+    if reference.index >= 0:
+        yield component, "number", reference.index
+    if reference.guid:
+        yield component, "guid", reference.guid.lower()
+    if reference.id:
+        yield component, "name", reference.id
+    if finer:
+        yield from (
+            (component, "name", each)
+            for each in accumulate(reference.id[:LONGEST_NAME].split("/"), "{}/{}".format)
+            if each and each != reference.id
+        )
+
+
+def _with(component: int, keys: Iterable[Key]) -> list[Key]:
+    """Return the same names and guids for another component; numbers count within one only."""
+    return [(component, by, value) for _, by, value in keys if by != "number"]
+
+
+def _worst(levels: Iterable[Level]) -> Level | None:
+    return min(levels, key=WORST_FIRST.index, default=None)

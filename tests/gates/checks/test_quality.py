@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -84,6 +85,46 @@ def test_what_was_examined_is_what_the_tool_says_and_not_what_it_was_given() -> 
     assert few.examined == "3 files, 30 lines"
     assert few.notes == ("did not look at 1 of the 4 files that the commit tracks for it",)
     assert judge_tool(Reads.MYPY, replace(CLEAN, stdout="")).check.examined == ""
+
+
+TREE = {"app/a.py": 5, "app/b.py": 5, "app/c.py": 5, "web/x.vue": 9, "web/y.vue": 9, "eslint.config.js": 3}
+
+
+@pytest.mark.parametrize(
+    ("reads", "looked", "outcome", "said"),
+    [
+        (Reads.VULTURE, ["/source/.venv/lib/a.py", "/source/.venv/lib/b.py"], BLIND, "no file that the commit tracks"),
+        (Reads.VULTURE, ["/source/.venv/lib/a.py"] * 9 + ["app/a.py"], BLIND, "only 1 of the 3 files"),
+        (Reads.VULTURE, ["/source/.venv/lib/a.py", "app/a.py", "app/b.py"], PASSED, "clean"),
+        (Reads.RUFF, ["/usr/lib/python3/os.py", "build/app/a.py", "build/app/b.py"], BLIND, "no file that the commit"),
+        (Reads.RUFF, ["app/a.py", "app/b.py"], PASSED, "clean"),
+        (Reads.SARIF, ["node_modules/a.js", "file:///usr/b.js", "c.js"], BLIND, "no file that the commit tracks"),
+        (
+            Reads.SARIF,
+            ["app/a.py"],
+            BLIND,
+            "only 1 of the 6 files that the commit tracks for it; name in `inputs` what",
+        ),
+        (Reads.SARIF, ["app/a.py", "app/b.py", "web/x.vue"], PASSED, "clean"),
+        (Reads.ESLINT, ["web/x.vue", "web/y.vue"], PASSED, "clean"),  # of another kind than its usual one
+        (Reads.ESLINT, ["dist/x.js", "dist/y.js"], BLIND, "no file that the commit tracks"),
+    ],
+)
+def test_only_files_that_the_commit_tracks_are_looked_at(
+    reads: Reads, looked: list[str], outcome: Outcome, said: str
+) -> None:
+    sarif = {"version": "2.1.0", "runs": [{"results": [], "artifacts": [{"location": {"uri": one}} for one in looked]}]}
+    reports = {Reads.SARIF: sarif, Reads.ESLINT: [{"filePath": one, "messages": []} for one in looked]}
+    run = ToolRun(
+        "x",
+        0,
+        stdout="[]" if reads is Reads.RUFF else "".join(f"Scanning: {one}\n" for one in looked),
+        stderr="".join(f"[DEBUG] Checking: {one}\n" for one in looked),
+        report=json.dumps(reports[reads]) if reads in reports else None,
+        tracked=TREE,
+    )
+    check = judge_tool(reads, run).check
+    assert check.outcome is outcome and said in check.reason, check.reason
 
 
 def test_files_left_out_are_named() -> None:

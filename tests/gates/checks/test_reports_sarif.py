@@ -35,7 +35,17 @@ def test_sarif_gives_rule_place_and_severity() -> None:
 def test_sarif_says_what_it_looked_at_when_it_can() -> None:
     artifacts = [{"location": {"uri": "file:///source/a.py"}}, {"location": {"uri": "b.py"}}]
     assert sarif(artifacts=artifacts).files == frozenset({"a.py", "b.py"})
-    assert sarif(artifacts=[]).files == frozenset()
+    assert sarif(artifacts=[]).files == frozenset() and "or leave the list out" in sarif(artifacts=[]).none
+
+
+@pytest.mark.parametrize(
+    ("listed", "files"),
+    [(["src/a.py"], None), (["src/a.py", "b.py"], {"src/a.py", "b.py"}), (["b.py"], {"b.py"}), ([], frozenset())],
+)
+def test_a_list_of_the_files_with_results_says_nothing_of_the_others(listed: list[str], files: set[str] | None) -> None:
+    artifacts = [{"location": {"uri": uri}} for uri in listed]
+    for hidden in ({}, {"baselineState": "absent"}):
+        assert sarif(result("note", **hidden), artifacts=artifacts).files == files
 
 
 def test_suppressed_results_do_not_count_and_a_result_may_have_no_place() -> None:
@@ -168,6 +178,65 @@ def test_an_invocation_can_set_the_level_of_a_rule_and_an_extension_can_hold_it(
     assert [one.rule for one in sarif(by_number, tool=extended).tolerated] == ["N1"]
 
 
+GUID = "11111111-1111-1111-8888-111111111111"
+IN_EXTENSION = {"toolComponent": {"index": 0}}
+NOTE = {"id": "A", "guid": GUID, "defaultConfiguration": {"level": "note"}}
+ERROR = {"id": "A", "guid": GUID, "defaultConfiguration": {"level": "error"}}
+OTHER = {"id": "B", "defaultConfiguration": {"level": "error"}}
+MINE, THEIRS = {"ruleIndex": 0}, {"rule": {"index": 0, "toolComponent": {"index": 0}}}
+
+
+@pytest.mark.parametrize(
+    ("driver", "extension", "given", "override", "level", "found"),
+    [
+        # For a rule of another component.
+        ([ERROR], [OTHER], MINE, {"index": 0, **IN_EXTENSION}, "note", True),
+        ([ERROR], [OTHER], THEIRS, {"index": 0, **IN_EXTENSION}, "note", False),
+        ([ERROR], [ERROR], {"ruleId": "A"}, {"id": "A", **IN_EXTENSION}, "note", True),
+        ([ERROR], [ERROR], THEIRS, {"id": "A", **IN_EXTENSION}, "note", False),
+        ([ERROR], [ERROR], THEIRS, {"id": "A"}, "note", True),
+        ([ERROR], [OTHER], MINE, {"index": 0, "toolComponent": {"name": "plugin"}}, "note", True),
+        ([ERROR], [OTHER], {"ruleId": "B"}, {"id": "B"}, "note", False),
+        # By another of its names than the result has.
+        ([NOTE], [], MINE, {"guid": GUID}, "error", True),
+        ([NOTE], [], {"ruleId": "A"}, {"guid": GUID.upper()}, "error", True),
+        ([NOTE], [], {"ruleId": "A"}, {"index": 0}, "error", True),
+        ([NOTE], [], {"ruleId": "A/finer"}, {"index": 0}, "error", True),
+        ([NOTE], [], MINE, {"id": "A"}, "error", True),
+        ([NOTE], [], {"rule": {"guid": GUID}}, {"id": "A"}, "error", True),
+        ([NOTE], [], {"rule": {"guid": GUID}}, {"id": "B"}, "error", False),
+        ([], [NOTE], {"ruleId": "A"}, {"guid": GUID}, "error", True),
+        ([ERROR], [], {"ruleId": "A"}, {"index": 0}, "note", False),
+        # For a rule that is not listed.
+        ([], [], {"ruleId": "A"}, {"id": "A"}, "note", False),
+        ([], [], {"ruleId": "A/finer"}, {"id": "A"}, "note", False),
+        ([], [], {"ruleIndex": 3}, {"index": 3}, "note", False),
+        ([], [], {"rule": {"guid": GUID}}, {"guid": GUID}, "note", False),
+        ([], [], {"ruleId": "A"}, {"id": "B"}, "note", True),
+        # Two rules could be meant, of which one is silenced.
+        ([ERROR, OTHER], [], {"ruleIndex": 1, "ruleId": "A"}, {"id": "A"}, "note", True),
+    ],
+)
+def test_what_an_invocation_sets_is_for_the_rule_that_it_names(
+    driver: list[Any], extension: list[Any], given: Any, override: Any, level: str, found: bool
+) -> None:
+    tool = {"driver": {"rules": driver}, "extensions": [{"name": "plugin", "rules": extension}]}
+    change = {"descriptor": override, "configuration": {"level": level}}
+    invocation = {"executionSuccessful": True, "ruleConfigurationOverrides": [change]}
+    report = sarif({**PLAIN, **given}, tool=tool, invocations=[invocation])
+    assert (bool(report.found), report.blind) == (found, "")
+
+
+@pytest.mark.parametrize("component", [{"index": 1}, {"name": "gone"}, {"guid": GUID}])
+@pytest.mark.parametrize("key", ["ruleConfigurationOverrides", "notificationConfigurationOverrides"])
+def test_a_level_for_a_component_that_the_report_lacks_is_no_look(component: dict[str, Any], key: str) -> None:
+    change = {"descriptor": {"id": "A", "toolComponent": component}, "configuration": {"level": "error"}}
+    tool = {"driver": {"name": "t", "rules": [NOTE]}, "extensions": [{"name": "plugin"}]}
+    report = sarif({**PLAIN, "ruleId": "A"}, tool=tool, invocations=[{"executionSuccessful": True, key: [change]}])
+    [named] = component.values()
+    assert report.blind == f"it sets a level for {named}, a component that it does not hold"
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -226,12 +295,58 @@ def test_what_nobody_decided_is_no_look(kind: str, said: str) -> None:
          "the tool says that it did not succeed"),
         ({"invocations": [{"executionSuccessful": True}, {"executionSuccessful": False}]},
          "the tool says that it did not succeed"),
-        ({"invocations": [{"executionSuccessful": True, "exitCode": 1, "toolExecutionNotifications": [
-            {"level": "note", "message": {"text": "took 3 s"}}]}]}, ""),
+        ({"invocations": [{"executionSuccessful": True, "exitSignalNumber": 9}]},
+         "the tool says that it did not succeed"),
+        ({"invocations": [{"executionSuccessful": True, "exitCode": 2}]},
+         "it says that it ended with exit code 2, and has no result"),
+        ({"invocations": [{"executionSuccessful": True, "exitCode": 0, "exitSignalNumber": None,
+                           "toolExecutionNotifications": [{"level": "note", "message": {"text": "took 3 s"}}]}]}, ""),
+        ({"results": [{"level": "note"}], "invocations": [{"executionSuccessful": True, "exitCode": 1}]}, ""),
+        ({"results": [{"baselineState": "absent"}], "invocations": [{"executionSuccessful": True, "exitCode": 1}]}, ""),
     ],
 )  # fmt: skip
 def test_an_error_that_the_tool_tells_of_its_own_run_is_no_look(run: dict[str, Any], blind: str) -> None:
     assert sarif(**run).blind == blind
+
+
+def notified(descriptor: dict[str, Any], *overrides: tuple[dict[str, Any], str]) -> dict[str, Any]:
+    return {
+        "executionSuccessful": True,
+        "toolExecutionNotifications": [{"message": {"text": "not parsed"}, "descriptor": descriptor}],
+        "notificationConfigurationOverrides": [
+            {"descriptor": meant, "configuration": {"level": level}} for meant, level in overrides
+        ],
+    }
+
+
+LOUD = {"id": "N", "guid": GUID, "defaultConfiguration": {"level": "error"}}
+QUIET = {**LOUD, "defaultConfiguration": {"level": "note"}}
+
+
+@pytest.mark.parametrize(
+    ("driver", "extension", "invocation", "blind"),
+    [
+        ([], [LOUD], notified({"id": "N", **IN_EXTENSION}), True),
+        ([], [LOUD], notified({"index": 0, "toolComponent": {"name": "plugin"}}), True),
+        ([], [LOUD], notified({"id": "N"}), True),
+        ([QUIET], [LOUD], notified({"id": "N"}), False),
+        ([QUIET], [LOUD], notified({"index": 0, **IN_EXTENSION}), True),
+        ([LOUD], [QUIET], notified({"index": 0, **IN_EXTENSION}), False),
+        ([QUIET], [], notified({"id": "N"}, ({"id": "N"}, "error")), True),
+        ([QUIET], [], notified({"index": 0}, ({"guid": GUID.upper()}, "error")), True),
+        ([QUIET], [], notified({"id": "N"}, ({"index": 0}, "error")), True),
+        ([], [], notified({"id": "N"}, ({"id": "N"}, "error")), True),
+        ([LOUD], [], notified({"id": "N"}, ({"index": 0}, "note")), False),
+        ([LOUD], [QUIET], notified({"id": "N"}, ({"index": 0, **IN_EXTENSION}, "note")), True),
+    ],
+)
+def test_an_error_of_its_own_run_may_be_one_by_its_kind(
+    driver: list[Any], extension: list[Any], invocation: dict[str, Any], blind: bool
+) -> None:
+    tool = {"driver": {"notifications": driver}, "extensions": [{"name": "plugin", "notifications": extension}]}
+    assert sarif(tool=tool, invocations=[invocation]).blind == ("not parsed" if blind else "")
+    # What converted a report has kinds of its own.
+    assert sarif(conversion={"tool": tool, "invocation": invocation}).blind == ("not parsed" if blind else "")
 
 
 def test_a_warning_that_the_tool_tells_of_its_own_run_is_a_note() -> None:
@@ -325,3 +440,6 @@ def test_a_report_with_many_rules_and_results_is_read_in_steps_that_grow_with_it
     many = [{"id": "X", "defaultConfiguration": {"level": "error"}} for _ in range(3_000)]
     given = [{"ruleId": "X" + "/y" * 50, "message": {"text": "m"}} for _ in range(3_000)]
     assert len(sarif(*given, tool={"driver": {"rules": many}}).found) == 3_000
+    deep = [{"ruleId": "/".join("a" * 90), "message": {"text": "m"}} for _ in range(3_000)]
+    tool = {"driver": {}, "extensions": [{"name": "e", "rules": [{"id": "a"}]} for _ in range(3_000)]}
+    assert len(sarif(*deep, tool=tool).found) == 3_000
