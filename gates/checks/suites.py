@@ -38,8 +38,9 @@ class Case:
 @dataclass(frozen=True)
 class SuiteRun:
     """How a suite ended. `returncode` is 128+n after signal n. `cases` come from its JUnit report, None: there is none
-    that can be read; `counted` and `failures` are how many tests and failures the report itself counts. `limit_s` is
-    its time-out, `exceeded` the limit that it passed ("used more than 512 processes"), "" for none.
+    that can be read; `counted` and `failures` are how many tests and failures the report itself counts, `unknown`
+    is a part of it that Slipway does not know. `limit_s` is its time-out, `exceeded` the limit that it passed ("used
+    more than 512 processes"). "" is for none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SuiteRun:
     cases: tuple[Case, ...] | None = None
     counted: int = 0
     failures: int = 0
+    unknown: str = ""
     last_line: str = ""
     limit_s: float = 0
     cancelled: bool = False
@@ -92,6 +94,11 @@ def _outcome(run: SuiteRun, tests: int, failed: Sequence[Case], skipped: int, fl
         return Outcome.FAILED, f"{len(failed)} of {tests} failed: {failed[0].name}: {_short(failed[0])}"
     if run.failures and not flaky:
         return Outcome.FAILED, f"its report counts {run.failures} failures and names none"
+    if run.unknown:
+        return (
+            Outcome.NO_VERDICT,
+            f"its report has {run.unknown}, which Slipway does not know: a report of pytest's has not",
+        )
     if tests > run.counted:  # a test that was left without an end looks like one that passed
         told = f"its report names {tests} tests and counts {run.counted}"
         return Outcome.NO_VERDICT, f"ended early (exit code {run.returncode}): {told}"

@@ -117,6 +117,7 @@ class _Looking:
             cases=found.cases if found else None,
             counted=found.counted if found else 0,
             failures=found.failures if found else 0,
+            unknown=found.unknown if found else "",
             last_line=_telling_line(done.output[-20_000:]),
             limit_s=self.suite.timeout_seconds,
             cancelled=done.cancelled,
@@ -150,7 +151,7 @@ class _Looking:
                 break
             chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
             again = self._attempt(f"junit-retry-{retry}.xml", chosen)
-            if again.timed_out or again.exceeded or again.returncode not in (0, 1):
+            if again.timed_out or again.exceeded or again.unknown or again.returncode not in (0, 1):
                 self.notes.append(f"retry {retry} did not come to its end")
                 continue
             passed = _passed(again.cases or ())

@@ -104,7 +104,93 @@ def test_what_cannot_be_read_is_no_report(report: Path, content: bytes) -> None:
 def test_deeply_nested_elements_do_no_harm(report: Path) -> None:
     depth = 100_000
     report.write_text('<testsuite tests="1">' + "<a>" * depth + "</a>" * depth + "</testsuite>")
-    assert read_report(report) == Report((), 1, 0)
+    assert read_report(report) == Report((), 1, 0, "<a> in <a>")
+
+
+@pytest.mark.parametrize(
+    ("inside", "unknown"),
+    [
+        ("<properties><property name='a' value='b'/></properties><system-out>x</system-out><system-err/>", ""),
+        ("<testcase name='b'><skipped/><failure message='late'/></testcase>", ""),
+        ("<testcase name='b'><failure message='x'/><error message='y'/><properties/></testcase>", ""),
+        ("<testcase name='b'><rerunFailure/></testcase>", '<rerunFailure> in <testcase> "b"'),
+        ("<testcase name='b'><flakyError/></testcase>", '<flakyError> in <testcase> "b"'),
+        ("<testcase name='b'><Failure/></testcase>", '<Failure> in <testcase> "b"'),
+        ("<testcase name='b'><testcase name='c'><failure/></testcase></testcase>", '<testcase> in <testcase> "b"'),
+        ("<TestCase name='b'><failure/></TestCase>", "<failure> in <TestCase>"),
+        ("<skipped/>", '<skipped> in <testsuite> "s"'),
+        ("<properties><failure/></properties>", "<failure> in <properties>"),
+        ("<testcase name='b'><system-out><error/></system-out></testcase>", "<error> in <system-out>"),
+        (f"<{'x' * 99}/>", f'<{"x" * 60}> in <testsuite> "s"'),
+        ("<testcase name='hunter22'><o/></testcase>", '<o> in <testcase> "***"'),
+    ],
+)
+def test_what_stands_where_pytest_writes_nothing_is_named(report: Path, inside: str, unknown: str) -> None:
+    report.write_text(
+        f'<testsuites><testsuite name="s" tests="2"><testcase name="a"/>{inside}</testsuite></testsuites>'
+    )
+    found = read_report(report, ["hunter22"])
+    assert found is not None and found.unknown.startswith(unknown) and bool(found.unknown) is bool(unknown)
+
+
+@pytest.mark.parametrize(
+    ("said", "ending", "message"),
+    [
+        ("", Ending.PASSED, ""),
+        ("status='run' result='completed'", Ending.PASSED, ""),
+        ("status='Passed'", Ending.PASSED, ""),
+        ("status='notrun' result='suppressed'", Ending.SKIPPED, ""),
+        ("result='skipped'", Ending.SKIPPED, ""),
+        ("status='failed'", Ending.FAILED, 'it says status="failed"'),
+        ("status='run' result='error'", Ending.FAILED, 'it says result="error"'),
+        ("status='hunter22'", Ending.FAILED, 'it says status="***"'),
+        ("state='failed' id='7'", Ending.PASSED, ""),  # an attribute of the test's own
+    ],
+)
+def test_what_a_test_says_of_itself_counts(report: Path, said: str, ending: Ending, message: str) -> None:
+    report.write_text(f'<testsuite tests="1"><testcase name="a" {said}/></testsuite>')
+    assert read_report(report, ["hunter22"]) == Report((Case("a", ending, message=message),), 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "failed"),
+    [
+        ('<testsuite name="s" tests="1"><testcase name="a"/><error message="boom"/></testsuite>', {"s": "boom"}),
+        ('<testsuite tests="1"><failure>E boom</failure><testcase name="a"/></testsuite>', {"testsuite": "boom"}),
+        ('<testsuites><testsuite tests="1"/><failure message="x"/></testsuites>', {"testsuites": "x"}),
+        ('<testsuites><testsuite tests="1"/></testsuites>', {}),
+    ],
+)
+def test_a_suite_can_fail_beside_its_tests(report: Path, text: str, failed: dict[str, str]) -> None:
+    report.write_text(text)
+    found = read_report(report)
+    assert found is not None
+    assert {case.name: case.message for case in found.cases if case.ending is Ending.FAILED} == failed
+
+
+def test_the_counters_of_all_suites_are_read_too(report: Path) -> None:
+    inner = '<testsuite tests="2" failures="1"/><testsuite tests="1" failures="1"/>'
+    for outer, failures in (("", 2), ('failures="1"', 2), ('failures="2" errors="1"', 3)):
+        report.write_text(f"<testsuites {outer}>{inner}</testsuites>")
+        assert read_report(report) == Report((), 3, failures)
+    report.write_text(f'<testsuites failures="-3" errors="4">{inner}</testsuites>')
+    assert read_report(report) is None
+
+
+def test_a_report_is_read_in_parts(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.write_text(GOOD)
+    whole = read_report(report)
+    for size in (1, 7, len(GOOD) - 1, len(GOOD)):
+        monkeypatch.setattr(junit, "PART_BYTES", size)
+        assert read_report(report) == whole is not None
+
+
+def test_a_report_of_too_many_elements_is_not_read(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report.write_text('<testsuite tests="1">' + "<properties/>" * 3 + "</testsuite>")
+    monkeypatch.setattr(junit, "MOST_ELEMENTS", 4)
+    assert read_report(report) is not None
+    monkeypatch.setattr(junit, "MOST_ELEMENTS", 3)
+    assert read_report(report) is None
 
 
 def test_a_report_of_too_many_tests_is_not_read(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
