@@ -26,7 +26,11 @@ RUFF_LOOKED = re.compile(r"\[DEBUG\] Checking: (.+)$")
 RUFF_BLIND = ("", "E902", "E999", "invalid-syntax", "io")
 RUFF_COUNTS = re.compile(r"(\d{1,9}) files? (would be reformatted|already formatted|left unchanged)")
 RUFF_SUMMARY = re.compile(rf"^{RUFF_COUNTS.pattern}(?:, {RUFF_COUNTS.pattern})*$")
-RUFF_ERROR = re.compile(r"^error: (.+)$")
+# What ruff says of a file, or of itself, instead of what it found there; with `-v` behind the level in brackets.
+RUFF_FAULT = re.compile(
+    r"^(?:error: |(?:\[[^\]]*\])*\[ERROR\] )(.+)$"
+    r"|^(?:warning: |(?:\[[^\]]*\])*\[WARN\] )((?:Failed to|Could not|Cannot|Unable to|Encountered|Panicked) .+)$"
+)
 CELL = re.compile(r":cell \d+$")
 
 PYLINT_RATED = "Your code has been rated at "
@@ -39,8 +43,12 @@ CODESPELL_LINE = re.compile(r"^(.+?):(\d{1,9}): (.+? ==> .+)$")
 CODESPELL_COUNT = re.compile(r"^\d{1,9}$")
 CODESPELL_NAME = re.compile(r"^(.+?): (\S+ +==> .+)$")
 
+CODESPELL_FAULT = re.compile(r"^(?:ERROR: (.+)|WARNING: ((?:Cannot|Could not|Unable to|Failed to) .+))$")
+CODESPELL_NEXT = re.compile(r"^WARNING: Trying next encoding\b")
+
 VULTURE_LOOKED = re.compile(r"^Scanning: (.+)$")
 VULTURE_LINE = re.compile(r"^(.+?):(\d{1,9}): (.+) \((\d{1,3})% confidence(?:, \d+ lines?)?\)$")
+VULTURE_WHITELIST = re.compile(r"^(?:\S[^#]*  )?# un[^()]+ \(.+:\d+\)$")
 VULTURE_BLIND = re.compile(r"^(?:.+?:\d+: (?!\w*Warning: ).+|.+?: invalid source code .+|Error: .+)$")
 
 
@@ -74,16 +82,20 @@ def read_ruff(run: ToolRun) -> Report:
         if one.code in RUFF_BLIND or one.severity == "fatal":
             blind = blind or one_line(f"{path}:{one.place.row}: {message}")
     looked = frozenset(run.local(match[1]) for line in lines(run.stderr) if (match := RUFF_LOOKED.search(line)))
-    return Report(tuple(found), files=looked, blind=blind)
+    return Report(tuple(found), files=looked, blind=blind or _ruffs_fault(run))
+
+
+def _ruffs_fault(run: ToolRun) -> str:
+    """Return the first file that ruff says it failed at, "" for none: it may end with 0 all the same."""
+    faults = (match[1] or match[2] for line in lines(run.stderr) if (match := RUFF_FAULT.match(line)))
+    return one_line(next(faults, "").replace(f"{run.source}/", ""))
 
 
 def read_ruff_format(run: ToolRun) -> Report:
     """Read `ruff format --diff`: the changes, and a summary of how many files there are, which must agree."""
-    blind, counts = "", Counter[str]()
+    blind, counts = _ruffs_fault(run), Counter[str]()
     for line in lines(run.stderr):
-        if match := RUFF_ERROR.match(line):
-            blind = blind or one_line(match[1].replace(f"{run.source}/", ""))
-        elif RUFF_SUMMARY.match(line):
+        if RUFF_SUMMARY.match(line):
             counts = Counter({what: int(number) for number, what in RUFF_COUNTS.findall(line)})
     if not counts and not blind:
         return (
@@ -183,7 +195,15 @@ def read_codespell(run: ToolRun) -> Report:
         return unread(f"codespell has no count of what it found: {last_words(run)}")
     if int(said[-1]) != len(found):
         return unread(f"codespell counts {int(said[-1])} misspellings, and {len(found)} can be read")
-    return Report(tuple(found))
+    return Report(tuple(found), blind=_codespells_fault(said, run))
+
+
+def _codespells_fault(said: list[str], run: ToolRun) -> str:
+    """Return the first file that codespell could not read, "" for none. Of several encodings one may do."""
+    for line, after in zip(said, [*said[1:], ""], strict=True):
+        if (match := CODESPELL_FAULT.match(line)) and not CODESPELL_NEXT.match(after):
+            return one_line((match[1] or match[2]).replace(f"{run.source}/", ""))
+    return ""
 
 
 def read_vulture(run: ToolRun) -> Report:
@@ -195,6 +215,8 @@ def read_vulture(run: ToolRun) -> Report:
             found.append(Found(run.local(match[1]), int(match[2]), "dead code", message))
         elif match := VULTURE_LOOKED.match(line):
             looked.add(run.local(match[1]))
+        elif VULTURE_WHITELIST.match(line):
+            return unread("vulture writes a whitelist instead of what it found: take out `make_whitelist`")
     errors = [line for line in lines(run.stderr) if VULTURE_BLIND.match(line)]
     blind = one_line(errors[0].replace(f"{run.source}/", "")) if errors else ""
     return Report(tuple(found), files=frozenset(looked), blind=blind)

@@ -1,6 +1,7 @@
 """Read the reports of pyright, basedpyright and ty, as Slipway calls them (tasks/checks/tool_commands.py)."""
 
 import re
+from collections import Counter
 from typing import ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
@@ -33,9 +34,11 @@ class _Diagnostic(Part):
 
 
 class _Summary(Part):
-    MEANS_NOTHING: ClassVar = frozenset({"timeInSec", "warningCount", "informationCount"})
+    MEANS_NOTHING: ClassVar = frozenset({"timeInSec"})
     files: int = Field(alias="filesAnalyzed", ge=0)
     errors: int = Field(alias="errorCount", ge=0)
+    warnings: int | None = Field(None, alias="warningCount", ge=0)
+    informations: int | None = Field(None, alias="informationCount", ge=0)
 
 
 class _Pyright(Part):
@@ -43,24 +46,41 @@ class _Pyright(Part):
     diagnostics: list[_Diagnostic] = Field(alias="generalDiagnostics")
     summary: _Summary
 
+    @property
+    def counted(self) -> list[tuple[str, int, int]]:
+        """Return for each severity how many the summary counts, and how many the report holds."""
+        held = Counter[str](one.severity for one in self.diagnostics)
+        said = {
+            "error": self.summary.errors,
+            "warning": self.summary.warnings,
+            "information": self.summary.informations,
+        }
+        return [(one, held[one] if number is None else number, held[one]) for one, number in said.items()]
+
 
 PYRIGHT = TypeAdapter(_Pyright)
 SEVERITIES = {"error": Severity.MEDIUM, "warning": Severity.LOW, "information": Severity.LOW}
 
 
 def read_pyright(run: ToolRun) -> Report:
-    """Read `pyright --outputjson`. Whether warnings fail is the tool's own setting (`--warnings`), told by its exit."""
+    """Read `pyright --outputjson`. Whether warnings fail is the tool's own setting (`--warnings`), told by its exit, and
+    so is whether they are listed (`--level error`); its summary counts them always.
+    """
     try:
         given = read(PYRIGHT, run.stdout)
     except JsonError as error:
         return unread(f"pyright printed no report of its own ({one_line(str(error), 100)}): {last_words(run)}")
     errors = [_of_pyright(one, run) for one in given.diagnostics if one.severity == "error"]
     warnings = [_of_pyright(one, run) for one in given.diagnostics if one.severity == "warning"]
-    if given.summary.errors != len(errors):
-        return unread(f"pyright's summary counts {given.summary.errors} errors, and its report holds {len(errors)}")
+    notes = list[str]()
+    for severity, told, held in given.counted:
+        if told < held or (severity == "error" and told > held):
+            return unread(f"pyright's summary counts {told} {severity}s, and its report holds {held}")
+        if told > held:
+            notes.append(f"pyright counts {told} {severity}s and lists {held}: its command leaves the others out")
     if run.returncode == 1 and not errors:
-        return Report(tuple(warnings), count=given.summary.files)
-    return Report(tuple(errors), tuple(warnings), count=given.summary.files)
+        return Report(tuple(warnings), count=given.summary.files, notes=tuple(notes))
+    return Report(tuple(errors), tuple(warnings), count=given.summary.files, notes=tuple(notes))
 
 
 def _of_pyright(one: _Diagnostic, run: ToolRun) -> Found:

@@ -14,6 +14,7 @@ from gates.findings import Severity
 PASSED, FAILED, BLIND = Outcome.PASSED, Outcome.FAILED, Outcome.NO_VERDICT
 TRACKED = {"src/a.py": 10, "src/b.py": 20}
 LOG = "[2026-11-30][04:53:29][ruff::diagnostics][DEBUG] "
+ERROR_LOG, WARN_LOG = LOG.replace("DEBUG", "ERROR"), LOG.replace("DEBUG", "WARN")
 LOOKED = "".join(f"{LOG}Checking: /source/{file}\n" for file in TRACKED)
 NO_FILES = "warning: No Python files found under the given path(s)\n"
 UNUSED = {
@@ -54,6 +55,25 @@ def without(whole: Mapping[str, Any], *keys: str) -> dict[str, Any]:
         (run(1, [{**BROKEN, "code": "E999"}], LOOKED), BLIND, "could not look at everything"),
         (run(1, [{**BROKEN, "code": "E902", "message": "No such file or directory"}], ""), BLIND, "No such file"),
         (run(1, [{**UNUSED, "severity": "fatal"}], LOOKED), BLIND, "could not look at everything"),
+        (
+            run(0, [], f"{LOOKED}error: Panicked while linting src/a.py: This is a bug\n"),
+            BLIND,
+            "Panicked while linting",
+        ),
+        (
+            run(0, [], f"{LOOKED}warning: Failed to lint /source/src/a.py: gone\n"),
+            BLIND,
+            "Failed to lint src/a.py: gone",
+        ),
+        (run(0, [], f"{LOOKED}{ERROR_LOG}Failed to lint src/a.py: no UTF-8\n"), BLIND, "Failed to lint src/a.py"),
+        (run(0, [], f"{LOOKED}{WARN_LOG}Encountered error: denied\n"), BLIND, "Encountered error: denied"),
+        (
+            run(0, [], f"{LOOKED}{WARN_LOG}Invalid `# noqa` directive on src/a.py:1: expected a comma\n"),
+            PASSED,
+            "clean",
+        ),
+        (run(0, [], f"{LOOKED}warning: `D203` and `D211` are incompatible. Ignoring `D203`.\n"), PASSED, "clean"),
+        (run(0, [], f"{LOOKED}{LOG}Failed to find a cache: error: none\n"), PASSED, "clean"),
         (run(0, [], NO_FILES), BLIND, "looked at no file"),
         (run(0, [], ""), BLIND, "looked at no file"),
         (run(1, [], LOOKED), BLIND, "exit code 1 although its report is clean"),
@@ -97,6 +117,17 @@ WOULD = "1 file would be reformatted, 1 file already formatted\n"
         (run(1, DIFF, "1 file would be reformatted\n"), FAILED, "1 finding"),
         (run(2, DIFF, f"error: Failed to parse src/b.py:1:7: Expected a parameter\n{WOULD}"), BLIND, "Failed to parse"),
         (run(0, "", "error: Failed to read /source/src/b.py: denied\n2 files already formatted\n"), BLIND, "src/b.py"),
+        (
+            run(0, "", "warning: Failed to format src/a.py: x\n2 files already formatted\n"),
+            BLIND,
+            "Failed to format src/a",
+        ),
+        (
+            run(0, "", f"{ERROR_LOG}Failed to format src/a.py\n2 files already formatted\n"),
+            BLIND,
+            "Failed to format src",
+        ),
+        (run(0, "", "warning: The isort option is incompatible\n2 files already formatted\n"), PASSED, "clean"),
         (run(1, "", WOULD), BLIND, "ruff's summary and the files that it would change do not agree"),
         (run(0, DIFF, "2 files already formatted\n"), BLIND, "do not agree"),
         (run(1, "", "2 files already formatted\n"), BLIND, "exit code 1 although its report is clean"),
@@ -199,6 +230,7 @@ def test_pylints_severities() -> None:
     assert [one.severity for one in judged.found] == [high, medium, low, low]
 
 
+DECODE = 'WARNING: Cannot decode file using encoding "utf-8": src/a.py\n'
 SPELLING = "/source/src/a.py:3: teh ==> the\n"
 
 
@@ -220,6 +252,16 @@ SPELLING = "/source/src/a.py:3: teh ==> the\n"
         (run(65, "", "1\n"), BLIND, "codespell counts 1 misspellings, and 0 can be read"),
         (run(65, "", "0\n"), BLIND, "exit code 65 although its report is clean"),
         (run(0, "", ""), BLIND, "codespell has no count"),
+        (
+            run(0, "", "WARNING: Cannot open file: /source/src/a.py\n0\n"),
+            BLIND,
+            "everything: Cannot open file: src/a.py",
+        ),
+        (run(0, "", f"{DECODE}0\n"), BLIND, 'could not look at everything: Cannot decode file using encoding "utf-8"'),
+        (run(0, "", f'{DECODE}WARNING: Trying next encoding "iso-8859-1"\n0\n'), PASSED, "clean"),
+        (run(0, "", "ERROR: Could not detect encoding: src/a.py\n0\n"), BLIND, "Could not detect encoding: src/a.py"),
+        (run(65, SPELLING, "WARNING: Cannot open file: src/b.py\n1\n"), BLIND, "Cannot open file: src/b.py"),
+        (run(0, "", "WARNING: Binary file: src/x.png\n0\n"), PASSED, "clean"),
         (run(0, "", "FIXED: src/a.py\n0\n"), BLIND, "take out `write-changes`"),
         (run(64, "", "usage: codespell\ncodespell: error: bad option\n"), BLIND, "codespell has no count"),
         (run(78, "", "0\n"), BLIND, "exit code 78"),
@@ -249,7 +291,14 @@ DEAD = "src/a.py:1: unused import 'os' (90% confidence)\n"
         (run(0, ""), BLIND, "looked at no file"),
         (run(0, "Excluded: src/a.py\n"), BLIND, "looked at no file"),
         (run(2, "", "usage: vulture [options] [PATH ...]\nvulture: error: no\n"), BLIND, "exit code 2"),
-        (run(3, SCANNED + "_.x  # unused attribute (src/a.py:3)\n"), BLIND, "exit code 3 although its report is clean"),
+        (run(3, SCANNED + "_.x  # unused attribute (src/a.py:3)\n"), BLIND, "take out `make_whitelist`"),
+        (run(0, SCANNED + "# unreachable code after 'return' (src/a.py:3)\n"), BLIND, "take out `make_whitelist`"),
+        (
+            run(0, SCANNED + "x  # unused function (src/a.py:3)\n"),
+            BLIND,
+            "vulture writes a whitelist instead of what it",
+        ),
+        (run(0, SCANNED + "x  # unused function\n"), PASSED, "clean"),
     ],
 )
 def test_vulture_is_judged(given: ToolRun, outcome: Outcome, said: str) -> None:

@@ -55,6 +55,9 @@ def pyright(*diagnostics: dict[str, Any], files: Any = 2, **more: Any) -> dict[s
         (run(4, "", "Unknown option: --nope\n"), BLIND, "Unknown option: --nope"),
         (run(0, pyright(errorCount=2)), BLIND, "counts 2 errors, and its report holds 0"),
         (run(1, pyright(diagnostic(), errorCount=0)), BLIND, "counts 0 errors, and its report holds 1"),
+        (run(0, pyright(diagnostic("warning"), warningCount=0)), BLIND, "counts 0 warnings, and its report holds 1"),
+        (run(0, pyright(diagnostic("information"), informationCount=0)), BLIND, "counts 0 informations, and its rep"),
+        (run(0, pyright(diagnostic("warning"), warningCount=None)), PASSED, "clean, but for 1 warning"),
         (run(0, pyright(files=-1)), BLIND, "summary.filesAnalyzed"),
         (run(0, pyright(files="2")), BLIND, "summary.filesAnalyzed: Input should be a valid integer"),
         (run(1, pyright(diagnostic("deadly"))), BLIND, "generalDiagnostics.0.severity: Input should be"),
@@ -66,6 +69,25 @@ def pyright(*diagnostics: dict[str, Any], files: Any = 2, **more: Any) -> dict[s
 def test_pyright_is_judged(reads: Reads, given: ToolRun, outcome: Outcome, said: str) -> None:
     check = judge_tool(reads, given).check
     assert check.outcome is outcome and said in check.reason, check.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "notes"),
+    [
+        (pyright(diagnostic("warning")), ()),
+        (pyright(warningCount=5), ("pyright counts 5 warnings and lists 0: its command leaves the others out",)),
+        (
+            pyright(diagnostic("warning"), warningCount=3, informationCount=1),
+            (
+                "pyright counts 3 warnings and lists 1: its command leaves the others out",
+                "pyright counts 1 informations and lists 0: its command leaves the others out",
+            ),
+        ),
+    ],
+)
+def test_what_the_level_of_pyrights_command_leaves_out_is_told(given: Any, notes: tuple[str, ...]) -> None:
+    check = judge_tool(Reads.PYRIGHT, run(0, given)).check
+    assert (check.outcome, check.notes) == (PASSED, notes)
 
 
 INDEXED = "INFO Python version: Python 3.11, platform: linux\nINFO Indexed 2 file(s) in 0.002s\n"

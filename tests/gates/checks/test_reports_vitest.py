@@ -189,6 +189,9 @@ SKIPPED = ("passed", "skipped")
         (files_of(file_of("a.test.ts", "todo")), 0, "unread"),
         (files_of(file_of("a.test.ts")), 0, "unread"),
         (files_of(), 0, "unread"),
+        (files_of(file_of("a.test.ts", "passed", message="Error: in afterAll")), 0, "found"),
+        (files_of(file_of("a.test.ts", "passed", message="Error: in afterAll"), success=False), 1, "found"),
+        (files_of(file_of("a.test.ts", "passed", message=" ")), 0, "clean"),
         ({**files_of(file_of("a.test.ts", "passed")), "numFailedTests": 1}, 0, "unread"),
         ({**files_of(file_of("a.test.ts", "passed")), "numFailedTests": 0, "snapshot": {"failure": True}}, 0, "clean"),
     ],
@@ -209,3 +212,30 @@ def test_a_test_that_passed_when_it_was_repeated_is_told() -> None:
     report["testResults"][0]["assertionResults"][1].update(failureMessages=["Error: first try"], duration=1.5, meta={})
     read = read_vitest(ran(0, report))
     assert read.notes == ("1 of 2 tests passed only when they were repeated: test 1",) and not read.found
+
+
+AGAIN = files_of(file_of("a.test.ts", "passed"))
+AGAIN["testResults"][0]["assertionResults"][0]["failureMessages"] = ["Error: first try"]
+
+
+@pytest.mark.parametrize(
+    ("report", "counters", "why"),
+    [
+        (outcome_of("passed", "passed"), {"numFailedTestSuites": 1}, "counts 1 failed suites and says that it succ"),
+        (outcome_of("passed", "passed"), {"numFailedTestSuites": 0, "numPassedTests": 2, "numPendingTests": 0}, ""),
+        (outcome_of("passed", "failed", success=False), {"numFailedTestSuites": 1, "numPassedTests": 1}, ""),
+        (outcome_of("passed", "passed"), {"numPassedTests": 1}, "counts 1 passed tests and holds 2"),
+        (outcome_of("passed", "failed", success=False), {"numPassedTests": 2}, "counts 2 passed tests and holds 1"),
+        (outcome_of("passed", "skipped"), {"numPassedTests": 1}, ""),
+        (outcome_of("passed", "skipped"), {"numPassedTests": 2}, ""),  # older ones
+        (outcome_of("passed", "skipped"), {"numPassedTests": 3}, "counts 3 passed tests and holds 1"),
+        (outcome_of("passed"), {"snapshot": {"unmatched": 1}}, "counts 1 unmatched snapshots and says that it succ"),
+        (outcome_of("passed"), {"snapshot": {"unmatched": 0, "unchecked": 3, "failure": True}}, ""),
+        (AGAIN, {"snapshot": {"unmatched": 1}}, ""),
+        (outcome_of("passed", "failed", success=False), {"snapshot": {"unmatched": 1}}, ""),
+        (outcome_of("passed"), {"snapshot": {"odd": 1}}, "is not its JSON: snapshot.odd: a key that Slipway does not"),
+    ],
+)
+def test_counters_that_are_at_odds_with_the_tests_are_not_believed(report: Any, counters: Any, why: str) -> None:
+    unread = read_vitest(ran(0 if report["success"] else 1, {**report, **counters})).unread
+    assert unread.startswith(f"vitest's report {why}") if why else not unread
