@@ -19,13 +19,6 @@ BROWSER_TEST = re.compile(r"\.(test|spec)\.[cm]?[jt]sx?$")
 ANYTHING = re.compile("")
 ERROR = re.compile(r"\b(?:[A-Z]\w*)?[Ee]rror: ")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# What tools say when no file was there for them.
-NO_FILES = re.compile(
-    r"\bno (?:\w+ )?(?:source |input )?files?\b[\w ]{0,20} (?:found|present|given|matched|to check)\b"
-    r"|\b(?:checked|linted|scanned|analy[sz]ed|inspected|processed) 0 (?:\w+ )?files?\b"
-    r"|\b0 (?:\w+ )?files? (?:were )?(?:checked|linted|scanned|analy[sz]ed|inspected|processed)\b",
-    re.I,
-)
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
@@ -166,11 +159,6 @@ def last_words(run: ToolRun) -> str:
     text = run.stderr if run.stderr.strip() else run.stdout
     errors = [line for line in lines(text[-20_000:]) if ERROR.search(line)]
     return one_line(errors[-1], 200) if errors else last_line(text)
-
-
-def looked_at_none(text: str) -> bool:
-    """Return whether a tool says that it found no file to look at."""
-    return any(NO_FILES.search(line) for line in lines(text[-20_000:]))
 
 
 def diff_starts(diff: str, run: ToolRun, suffix: str = "") -> dict[str, int]:

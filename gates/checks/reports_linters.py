@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, TypeAdapter
 
+from gates.checks.no_files import said_no_files
 from gates.checks.reports import (
     ANSI,
     LARGEST,
@@ -15,7 +16,6 @@ from gates.checks.reports import (
     diff_starts,
     last_words,
     lines,
-    looked_at_none,
     one_line,
     unread,
 )
@@ -98,11 +98,8 @@ def read_ruff_format(run: ToolRun) -> Report:
         if RUFF_SUMMARY.match(line):
             counts = Counter({what: int(number) for number, what in RUFF_COUNTS.findall(line)})
     if not counts and not blind:
-        return (
-            Report(files=frozenset())
-            if looked_at_none(run.stderr)
-            else unread(f"ruff has no summary: {last_words(run)}")
-        )
+        none = said_no_files(run.stderr)
+        return Report(files=frozenset(), none=none) if none else unread(f"ruff has no summary: {last_words(run)}")
     starts = {CELL.sub("", file): line for file, line in reversed(diff_starts(run.stdout, run).items())}
     if counts["would be reformatted"] != len(starts):
         return unread("ruff's summary and the files that it would change do not agree")

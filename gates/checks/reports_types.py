@@ -63,8 +63,8 @@ SEVERITIES = {"error": Severity.MEDIUM, "warning": Severity.LOW, "information": 
 
 
 def read_pyright(run: ToolRun) -> Report:
-    """Read `pyright --outputjson`. Whether warnings fail is the tool's own setting (`--warnings`), told by its exit, and
-    so is whether they are listed (`--level error`); its summary counts them always.
+    """Read `pyright --outputjson`. Whether warnings fail is the tool's own setting (`--warnings`), told by its exit.
+    Whether they are listed is too (`--level error`); its summary counts them always.
     """
     try:
         given = read(PYRIGHT, run.stdout)

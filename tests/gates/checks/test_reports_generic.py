@@ -68,27 +68,49 @@ def test_other_forms_in_which_a_finding_names_its_file(text: str, expected: tupl
     assert (one.file, one.line, one.rule) == expected
 
 
+def test_a_tool_that_found_no_file_has_not_looked() -> None:
+    report = lines("warning: No Python files found under the given path(s)\nAll checks passed!\n", 0)
+    assert report.files == frozenset() and report.none == (
+        'it says "warning: No Python files found under the given path(s)"; '
+        "if it looked all the same, let it write its lines into {report}"
+    )
+    assert lines("Success: no issues found in 3 source files", 0).files is None
+    assert lines("No files found\nsrc/a.py:3: E501 long\n", 1).files is None
+    own = ToolRun("x", 0, "No files found", report="checked\n", tracked={"src/a.py": 9})
+    assert read_lines(own).files is None
+
+
+WARNED = "/source/src/a.py:3: DeprecationWarning: datetime.utcnow() is deprecated\n  x = datetime.utcnow()\n"
+LEFT_OUT = (
+    "Python's own warnings are none of the tool's (1 left out): "
+    "src/a.py:3: DeprecationWarning: datetime.utcnow() is deprecated"
+)
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("text", "found", "notes"),
     [
-        "warning: No Python files found under the given path(s)\nAll checks passed!\n",
-        "No source files found.\n",
-        "no files to check\n",
-        "No files were found\n",
-        "Linted 0 files, found 0 errors.\n",
-        "Checked 0 source files\n",
-        "0 files scanned\n",
+        (WARNED, 0, (LEFT_OUT,)),
+        (f"{WARNED}src/a.py:4: E501 long\n", 1, (LEFT_OUT,)),
+        (
+            WARNED.replace("Deprecation", "RemovedInDjango60"),
+            0,
+            (LEFT_OUT.replace("Deprecation", "RemovedInDjango60"),),
+        ),
+        ("/env/lib/x.py:3: UserWarning: old\n", 0, ()),
+        ("src/a.py:3: Warning: bad\n", 1, ()),
+        ("src/a.py:3: warning: bad\n", 1, ()),
+        ("src/a.py:3: W605 SyntaxWarning: bad\n", 1, ()),
     ],
 )
-def test_a_tool_that_found_no_file_has_not_looked(text: str) -> None:
-    assert lines(text, 0).files == frozenset()
+def test_what_python_itself_warns_of_is_no_finding(text: str, found: int, notes: tuple[str, ...]) -> None:
+    report = lines(text, 0)
+    assert (len(report.found), report.notes) == (found, notes)
 
 
-@pytest.mark.parametrize(
-    "text", ["Success: no issues found in 3 source files", "0 files reformatted, 3 unchanged", "ok"]
-)
-def test_other_words_of_a_clean_tool_are_none_about_files(text: str) -> None:
-    assert lines(text, 0).files is None
+def test_a_warning_before_a_crash_is_no_finding_either() -> None:
+    crash = "Traceback (most recent call last):\nModuleNotFoundError: No module named 'y'\n"
+    assert "without a line that names a file: ModuleNotFoundError" in lines(WARNED + crash, 1).unread
 
 
 @pytest.mark.parametrize(
