@@ -15,6 +15,7 @@ from gates.addresses import without_passwords
 
 NAME = r"(?:@[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)?[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
 PLACE = re.compile(rf"node_modules/{NAME}(?:/node_modules/{NAME})*")
+LONGEST_PLACE = 4_096  # characters: no path is longer
 VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9][0-9A-Za-z.+-]*")
 INTEGRITY = re.compile(r"(?:sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)(?:\s+sha(?:1|256|384|512)-[A-Za-z0-9+/]+=*)*")
 RANGE = r"[0-9A-Za-z.*+^~<>=|, _-]*"
@@ -76,6 +77,9 @@ def read_manifests(package: Any, lock: Any, settings: str, registries: Collectio
     for place, entry in packages.items():
         if not place:
             problems += _root_problems(entry, "package-lock.json")
+            continue
+        if len(place) > LONGEST_PLACE:
+            problems.append(f"package-lock.json: {place[:120]}...: is longer than a path can be")
             continue
         bundled = bool(entry.get("inBundle")) and any(above in bundling for above in _above(place))
         problems += [

@@ -43,6 +43,22 @@ def test_what_a_package_may_have() -> None:
     assert "resolved" not in json.dumps(manifests.lock) and "workspaces" not in json.dumps(manifests.lock)
 
 
+@pytest.mark.parametrize("bundled", [True, False])
+@pytest.mark.parametrize(("length", "refused"), [(4_096, False), (4_097, True)])
+def test_a_place_can_be_as_long_as_a_path(length: int, refused: bool, bundled: bool) -> None:
+    above = "node_modules/a"
+    nested = above + "/node_modules/b" * ((length - len(above)) // len("/node_modules/b") - 1)
+    place = f"{nested}/node_modules/{'c' * (length - len(nested) - len('/node_modules/'))}"
+    own = {"inBundle": True} if bundled else {"integrity": INTEGRITY}
+    entries = {
+        above: {"version": "1.0.0", "integrity": INTEGRITY, "bundleDependencies": ["b"]},
+        place: {"version": "1.0.0", **own},
+    }
+    assert len(place) == length
+    problems = read_manifests({}, {"lockfileVersion": 3, "packages": entries}, "", ()).problems
+    assert problems == ((f"package-lock.json: {place[:120]}...: is longer than a path can be",) if refused else ())
+
+
 @pytest.mark.parametrize("lock", [None, [], {}, {"lockfileVersion": 1}, {"lockfileVersion": 3, "packages": {"x": 1}}])
 def test_what_is_no_lock_is_refused(lock: object) -> None:
     (problem,) = read_manifests({}, lock, "", ()).problems
