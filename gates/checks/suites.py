@@ -95,10 +95,8 @@ def _outcome(run: SuiteRun, tests: int, failed: Sequence[Case], skipped: int, fl
     if run.failures and not flaky:
         return Outcome.FAILED, f"its report counts {run.failures} failures and names none"
     if run.unknown:
-        return (
-            Outcome.NO_VERDICT,
-            f"its report has {run.unknown}, which Slipway does not know: a report of pytest's has not",
-        )
+        known = "which pytest does not write and Slipway does not know: take out what adds it"
+        return Outcome.NO_VERDICT, f"its report has {run.unknown}, {known}"
     if tests > run.counted:  # a test that was left without an end looks like one that passed
         told = f"its report names {tests} tests and counts {run.counted}"
         return Outcome.NO_VERDICT, f"ended early (exit code {run.returncode}): {told}"

@@ -39,7 +39,7 @@ ONE_BAD = replace(SUITE, cases=(*TESTS, BAD), counted=11, failures=1, returncode
         (ONE_BAD, FAILED, "1 of 11 failed: t.py::test_bad: no <b>"),
         (replace(ONE_BAD, returncode=0), FAILED, "1 of 11"),  # the report outranks an exit code that says all is well
         (replace(SUITE, failures=2), FAILED, "its report counts 2 failures and names none"),
-        (replace(SUITE, unknown="<x> in <y>"), BLIND, "its report has <x> in <y>, which Slipway does not know"),
+        (replace(SUITE, unknown="<x> in <y>"), BLIND, "its report has <x> in <y>, which pytest does not write"),
         (replace(ONE_BAD, unknown="<x> in <y>"), FAILED, "1 of 11"),
         (replace(SUITE, returncode=1), BLIND, "exit code 1 although no test failed: the end"),
         (replace(SUITE, exceeded="used more than 64 processes"), FAILED, "used more than 64 processes and was"),
