@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from gates.findings import Finding
-from gates.release.sql import UnreadableSql, has_schema, statements
-from gates.release.statements import ORDER, UNKNOWN, Judged, Kind, changes_search_path, created_table, judge
+from gates.release.commands import judge
+from gates.release.made import Made
+from gates.release.sql import UnreadableSql, statements
+from gates.release.statements import ORDER, UNKNOWN, Judged, Kind
 
 
 class Step(BaseModel):
@@ -54,23 +56,39 @@ def judge_migration(revision: str, sql: str, findings: Sequence[Finding] = ()) -
 
 
 def _statements(sql: str) -> list[tuple[Judged, str]]:
-    """Judge each statement, with its text. Those before it say which tables are new."""
+    """Judge each statement, with its text. Those before it say what is new."""
     try:
         found = statements(sql)
     except UnreadableSql as error:
         return [(UNKNOWN, str(error))]
     judged: list[tuple[Judged, str]] = []
-    created: set[str] = set()
-    moved = False
+    made = Made()
     for one in found:
-        result = judge(one, created)
-        judged.append((result, one.text if result.known else f"not known to be safe: {one.text}"))
-        if changes_search_path(one) and not moved:
-            moved, created = True, {name for name in created if has_schema(name)}
-        table = created_table(one)
-        if table and (has_schema(table) or not moved):
-            created.add(table)
+        result = judge(one, made)
+        said = ("" if result.known else "not known to be safe", result.why, one.text)
+        judged.append((result, ": ".join(part for part in said if part)))
+        made.note(one)
     return judged
+
+
+def without_own(sql: str) -> str:
+    """Return a migration's SQL without the statements that are harmless only as what they change is new: squawk does
+    not know that. Each line stays where it is.
+    """
+    try:
+        found = statements(sql)
+    except UnreadableSql:
+        return sql
+    parts, at, made = [], 0, Made()
+    for one in found:
+        if one.words[0] in _CHANGES and judge(one, made).kind is Kind.EXPAND and judge(one, Made()) != judge(one, made):
+            parts += [sql[at : one.start], "\n" * sql.count("\n", one.start, one.end)]
+            at = one.end
+        made.note(one)
+    return "".join((*parts, sql[at:]))
+
+
+_CHANGES = ("ALTER", "DROP", "TRUNCATE")
 
 
 def pending(steps: Sequence[Step], live: Sequence[Step]) -> list[Step]:

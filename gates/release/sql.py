@@ -6,7 +6,7 @@ the SQL counts as unreadable: a statement could hide there (docs/decisions, 0039
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sqlglot.dialects.postgres import Postgres
@@ -14,6 +14,7 @@ from sqlglot.errors import SqlglotError
 from sqlglot.tokens import Token, TokenType
 
 MOST_CHARACTERS = 2_000_000  # of one revision's SQL; sqlglot reads 300,000 and more in a second
+CODED = "U&"  # begins a name that is written with numbers of its characters
 TEXT = "'"  # stands for a text, whatever is in it
 _TEXTS = frozenset(
     {
@@ -62,13 +63,15 @@ _OPEN, _CLOSED = ("(", "["), (")", "]")
 @dataclass(frozen=True)
 class Statement:
     """One statement. `text`: as it is written, on one line. `words`: keywords and plain names in upper case, a quoted
-    name in its double quotes, a text as TEXT, everything else as it is, an operator as its characters. `texts`: what
-    those texts say, in order.
+    name in its double quotes (behind `U&` if it is written so), a text as TEXT, everything else as it is, an operator
+    as its characters. `texts`: what those texts say, in order. `start` and `end`: where it stands in the SQL.
     """
 
     text: str
     words: tuple[str, ...]
     texts: tuple[str, ...] = ()
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
 
     def starts(self, *words: str) -> bool:
         """Say whether these are the first words."""
@@ -152,9 +155,29 @@ def _split(tokens: Sequence[Token]) -> Iterator[list[Token]]:
 
 
 def _statement(tokens: Sequence[Token], sql: str) -> Statement:
-    written = sql[tokens[0].start : tokens[-1].end + 1]
+    start, end = tokens[0].start, tokens[-1].end + 1
     texts = tuple(token.text for token in tokens if token.token_type in _TEXTS)
-    return Statement(" ".join(written.split()), tuple(_word(token) for token in tokens), texts)
+    return Statement(" ".join(sql[start:end].split()), tuple(_words(tokens)), texts, start, end)
+
+
+def _words(tokens: Sequence[Token]) -> Iterator[str]:
+    """Return the words. `U&"..."` is one: a name that only the database can read."""
+    skip = 0
+    for index, token in enumerate(tokens):
+        if skip:
+            skip -= 1
+        elif _is_coded(tokens[index : index + 3]):
+            skip = 2
+            yield CODED + _word(tokens[index + 2])
+        else:
+            yield _word(token)
+
+
+def _is_coded(three: Sequence[Token]) -> bool:
+    if len(three) < 3 or three[0].text.upper() != "U" or three[1].text != "&":
+        return False
+    quoted = [token.token_type is TokenType.IDENTIFIER for token in three]
+    return quoted == [False, False, True] and three[0].end + 1 == three[1].start and three[1].end + 1 == three[2].start
 
 
 def _word(token: Token) -> str:
@@ -216,17 +239,50 @@ def outside_brackets(words: Sequence[str]) -> tuple[str, ...]:
 def name_at(words: Sequence[str], index: int) -> tuple[str, int]:
     """Return the name that begins at `index`, as PostgreSQL compares names, and where it ends.
 
-    A plain name is folded to lower case, a quoted one is as it stands: `Users` and `"Users"` are two tables.
+    A plain name is folded to lower case, a quoted one is as it stands: `Users` and `"Users"` are two tables. "" for one
+    that only the database can read (`U&"..."`), and for a bracket.
     """
     parts: list[str] = []
+    coded = False
     while index < len(words):
         word = words[index]
+        coded = coded or word.startswith(CODED) or word in _OPEN
         parts.append(word[1:-1].replace('""', '"') if word.startswith('"') else fold(word, str.lower))
         index += 1
         if index >= len(words) or words[index] != ".":
             break
         index += 1
-    return ".".join(part.replace(".", "..") for part in parts), index
+    return "" if coded else ".".join(part.replace(".", "..") for part in parts), index
+
+
+def brackets(words: Sequence[str]) -> dict[int, int]:
+    """Return where each bracket has its other one, both ways."""
+    opened: list[int] = []
+    found: dict[int, int] = {}
+    for index, word in enumerate(words):
+        if word in _OPEN:
+            opened.append(index)
+        elif word in _CLOSED and opened:
+            found[index] = opened.pop()
+            found[found[index]] = index
+    return found
+
+
+def until(words: Sequence[str], *ends: str) -> Sequence[str]:
+    """Return the words before the first of `ends` that stands in no brackets; all of them without one. `IS DISTINCT
+    FROM` is an operator.
+    """
+    depth = 0
+    for index, word in enumerate(words):
+        depth += (word in _OPEN) - (word in _CLOSED)
+        if depth == 0 and word in ends and not (word == "FROM" and index and words[index - 1] == "DISTINCT"):
+            return words[:index]
+    return words
+
+
+def last_part(name: str) -> str:
+    """Return a name, as `name_at` returns it, without its schema."""
+    return name.replace("..", "\0").rpartition(".")[2].replace("\0", "..")
 
 
 def has_schema(name: str) -> bool:

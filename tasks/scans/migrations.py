@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gates.findings import Finding
+from gates.release.migrations import without_own
 from gates.scans.linters import SQUAWK_IGNORED, read_squawk
 from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.policy import Migrations
@@ -20,7 +21,7 @@ def judge_migrations(subject: Subject, rules: Migrations, timeout_s: float) -> S
     """Judge what each revision of the app's migrations would run. Raises ToolError or ReportError if that cannot be
     found out.
 
-    A migration that creates a table may do with it what it likes: squawk sees each revision by itself.
+    A migration may do what it likes with a table that it creates: squawk is not told.
     """
     revisions = _after(read_revisions(subject.pipeline, subject.workspace, "policy"), rules.judged_after)
     texts = {one.name: one.text for one in revisions if not one.trouble}
@@ -67,7 +68,7 @@ def run_squawk(
     named = {**texts, CANARY: "DROP TABLE canary;\n"}
     paths = {str(work / f"{number:04}.sql"): name for number, name in enumerate(named)}
     for path, name in paths.items():
-        Path(path).write_text(named[name], encoding="utf-8")
+        Path(path).write_text(without_own(named[name]), encoding="utf-8")
     (work / "squawk.toml").write_text("", encoding="utf-8")
     argv = [str(program), "--reporter", "Json", "--config", str(work / "squawk.toml")]
     argv += ["--assume-in-transaction", "--exclude", ",".join(SQUAWK_IGNORED), *paths]

@@ -3,7 +3,7 @@
 import pytest
 
 from gates.findings import Finding, Severity
-from gates.release.migrations import Kind, Step, judge_migration, pending, unapproved, unsafe
+from gates.release.migrations import Kind, Step, judge_migration, pending, unapproved, unsafe, without_own
 
 EXPAND, LOCKING, CONTRACT = Kind
 
@@ -54,6 +54,40 @@ def test_the_worst_statement_decides(sql: str, kind: Kind) -> None:
 
 def test_what_is_not_known_says_so() -> None:
     assert "not known to be safe: VACUUM" in judge_migration("1", "VACUUM (FREEZE) a").reason
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT nuke(1)", "not known to be safe: it calls nuke: SELECT nuke(1)"),
+        ("SELECT a.nuke(1), now()", "it calls a.nuke: SELECT a.nuke(1)"),
+        (
+            "CREATE OR REPLACE FUNCTION f() RETURNS int AS ''",
+            "without OR REPLACE it cannot: CREATE OR REPLACE FUNCTION f",
+        ),
+        ("CREATE TABLE t AS SELECT 1; ALTER TABLE t INHERIT u", "the other table is not new: ALTER TABLE t INHERIT u"),
+        ("UPDATE t SET a = %(a)s", "a value is not told: UPDATE t SET a = %(a)s"),
+    ],
+)
+def test_the_reason_names_what_is_not_known(sql: str, said: str) -> None:
+    assert said in judge_migration("1", sql).reason
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("CREATE TABLE a (i int);\nALTER TABLE a\n DROP i;\nALTER TABLE b DROP i;", [0, 3]),
+        ("CREATE TABLE a (i int);\nDROP TABLE a;\nDROP TABLE a;", [0, 2]),
+        ("CREATE TABLE a (i int);\nALTER TABLE a ADD b int;\nCREATE INDEX ON a (i);", [0, 1, 2]),
+        ("ALTER TABLE a DROP i;\nCREATE TABLE a (i int);", [0, 1]),
+        ("SELECT 'open\nDROP TABLE a", [0, 1]),
+        ("", []),
+    ],
+)
+def test_squawk_is_not_told_what_is_done_to_new_tables(sql: str, told: list[int]) -> None:
+    lines = without_own(sql).split("\n")
+    assert len(lines) == len(sql.split("\n")), "each line stays where it is"
+    assert [number for number, line in enumerate(lines) if line.strip(" ;")] == told
 
 
 def test_squawk_adds_what_the_rules_do_not_see() -> None:

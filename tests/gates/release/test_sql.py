@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gates.release import sql as reader
-from gates.release.migrations import judge_migration
+from gates.release.migrations import judge_migration, without_own
 from gates.release.sql import Statement, UnreadableSql, name_at, statements
 from gates.release.statements import Kind
 
@@ -31,6 +31,18 @@ def test_words_are_not_what_stands_in_texts_comments_and_names() -> None:
     ]
 
 
+def test_a_name_in_numbers_is_one_word() -> None:
+    found = statements("""SELECT u&"a", U&"b" UESCAPE '!', u & "c", u& "d", xu&"e", U&'f', "U"&"g" """)
+    assert found[0].words == tuple(
+        """SELECT U&"a" , U&"b" UESCAPE ' , U & "c" , U & "d" , XU & "e" , ' , "U" & "g\"""".split()
+    )
+
+
+def test_a_statement_knows_where_it_stands() -> None:
+    sql = "/* a */ SELECT 1;\n\nSELECT 2 -- b\n"
+    assert [sql[one.start : one.end] for one in statements(sql)] == ["SELECT 1", "SELECT 2"]
+
+
 @pytest.mark.parametrize("sql", ["SELECT 'open", 'SELECT "open', "/* open", "/* /* */ open", "DO $x$ open $y$"])
 def test_what_does_not_end_cannot_be_read(sql: str) -> None:
     with pytest.raises(UnreadableSql, match="cannot be read as SQL"):
@@ -49,6 +61,9 @@ def test_what_does_not_end_cannot_be_read(sql: str) -> None:
         (('"a.b"', ".", "C"), "a..b.c", 3),
         (('"a""b"',), 'a"b', 1),
         ((), "", 0),
+        (('U&"a"', "ADD"), "", 1),
+        (("PUBLIC", ".", 'U&"a"', "ADD"), "", 3),
+        (("(", "A", ")"), "", 1),
     ],
 )
 def test_names_are_compared_as_the_database_does(words: tuple[str, ...], name: str, end: int) -> None:
@@ -199,11 +214,17 @@ def test_what_only_looks_like_a_statement_is_none(story: list[str]) -> None:
 @settings(deadline=None)
 @given(
     st.one_of(
-        st.text(), st.lists(st.one_of(FRAGMENTS, st.sampled_from(["/*", "*/", "ALTER TABLE t ADD "]))).map("".join)
+        st.text(),
+        st.lists(
+            st.one_of(
+                FRAGMENTS, st.sampled_from(["/*", "*/", "ALTER TABLE t ADD ", "WITH ", "AS (", "UPDATE t SET ", ","])
+            )
+        ).map("".join),
     )
 )
 def test_any_text_is_judged_or_unreadable(sql: str) -> None:
     judge_migration("1", sql)
+    assert without_own(sql).count("\n") == sql.count("\n")
     try:
         statements(sql)
     except UnreadableSql as error:
@@ -222,7 +243,13 @@ def test_any_text_is_judged_or_unreadable(sql: str) -> None:
         "{/* */}",
         "{;}",
     ]
-    + ["SELECT {(}{)}", "SELECT E'{\\'}'", 'SELECT "{""}"', "SELECT 1 {-- x\n}", "SELECT {$1 }", "DROP TABLE {a.}b"],
+    + ["SELECT {(}{)}", "SELECT E'{\\'}'", 'SELECT "{""}"', "SELECT 1 {-- x\n}", "SELECT {$1 }", "DROP TABLE {a.}b"]
+    + ["SELECT {f(}1{)}", "SELECT {set_config('a', 'b', false), }1", "SELECT 1 FROM {(SELECT 1) x(a), }t"]
+    + ["UPDATE t SET {a = b IS DISTINCT FROM c, }d = 1", "WITH {a AS (SELECT 1), }b AS (SELECT 1) SELECT 1"]
+    + [
+        "ALTER TABLE a {ADD b int REFERENCES c (d) ON DELETE CASCADE, }ADD c int",
+        "CREATE TABLE a (i int); {DROP TABLE a;}",
+    ],
 )
 def test_the_time_grows_with_the_size(shape: str) -> None:
     def seconds(characters: int) -> float:

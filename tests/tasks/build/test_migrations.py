@@ -31,6 +31,11 @@ def test_each_revision_is_judged_in_order(tmp_path: Path) -> None:
     assert judged(tmp_path, policy.migrations(*bodies)) == [Kind.EXPAND, Kind.EXPAND, Kind.CONTRACT]
 
 
+def test_what_a_revision_makes_itself_it_may_take_away(tmp_path: Path) -> None:
+    bodies = (f"{policy.CREATE}; op.drop_column('a', 'b')", "op.alter_column('a', 'id', new_column_name='b')")
+    assert judged(tmp_path, policy.migrations(*bodies)) == [Kind.EXPAND, Kind.CONTRACT]
+
+
 def test_what_was_judged_is_recalled_for_what_means_the_same(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

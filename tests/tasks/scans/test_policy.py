@@ -134,6 +134,7 @@ CLEAN: dict[str, Content] = {
     "workflow": {".github/workflows/ci.yml": WORKFLOW},
     "added column": migrations(CREATE, "op.add_column('a', sa.Column('c', sa.Text))"),
     "first tables with an index": migrations(f"{CREATE}; op.create_index('i', 'a', ['b'])"),
+    "a new table that changes": migrations(f"{CREATE}; op.drop_column('a', 'b'); op.drop_table('a')"),
     "index beside traffic": migrations(
         CREATE,
         "ctx = op.get_context().autocommit_block()\n"
