@@ -19,9 +19,7 @@ from gates.release.sql import Statement, name_at, outside_brackets
 from gates.release.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown
 from gates.release.tables import judge_alter_table
 
-_HARMLESS = frozenset(
-    {"COMMENT", "GRANT", "RESET", "ANALYZE", "BEGIN", "START", "COMMIT", "END", "SAVEPOINT"} | {"RELEASE", "SHOW"}
-)
+_HARMLESS = frozenset("ANALYZE BEGIN COMMENT COMMIT END GRANT RELEASE RESET SAVEPOINT SHOW START".split())
 _MADE = frozenset({"SEQUENCE", "TYPE", "EXTENSION", "VIEW", "ROLE"})
 
 
@@ -70,7 +68,7 @@ def _create_constraint(statement: Statement, rest: tuple[str, ...], made: Made) 
 
 
 def _create_schema(statement: Statement, rest: tuple[str, ...], made: Made) -> Judged:
-    """With no statements in it."""
+    """Judge a schema, which may hold other statements."""
     at = 4 if rest[1:4] == ("IF", "NOT", "EXISTS") else 1
     if rest[at : at + 1] != ("AUTHORIZATION",):
         _, at = name_at(rest, at)
@@ -113,8 +111,7 @@ def _drop(statement: Statement, made: Made) -> Judged:
     if words[1:2] == ("INDEX",) and "CASCADE" not in words:
         return EXPAND if words[2:3] == ("CONCURRENTLY",) else LOCKING
     names = dropped(words)
-    kind = kind_at(words)
-    return EXPAND if names and all(made.has(name, kind) for name in names) else CONTRACT
+    return EXPAND if names and all(made.has(name, kind_at(words)) for name in names) else CONTRACT
 
 
 def _alter(statement: Statement, made: Made) -> Judged:

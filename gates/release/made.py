@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gates.release.sql import Statement, has_schema, name_at, split_at_commas
+from gates.release.sql import Statement, has_schema, last_part, name_at, split_at_commas
 
 TABLE, VIEW, SEQUENCE = "TABLE", "VIEW", "SEQUENCE"
 _RELATIONS = (TABLE, VIEW, SEQUENCE)
@@ -17,7 +17,8 @@ _PATH = frozenset({"search_path", "schema", "role", "authorization", "all", ""})
 @dataclass
 class Made:
     """What the statements so far have certainly made, by kind and name, and which columns (by table) they added. The
-    kind of a function is with its arguments. `reached` are tables whose rows take those of older tables with them.
+    kind of a function is with its arguments. `reached` are tables, without their schemas, whose rows take those of
+    older tables with them.
     """
 
     things: set[tuple[str, str]] = field(default_factory=set)
@@ -32,7 +33,7 @@ class Made:
 
     def rows(self, table: str) -> bool:
         """Say whether the rows of a table are new, and nobody else's depend on them."""
-        return self.has(table, TABLE) and table not in self.reached
+        return self.has(table, TABLE) and not {last_part(table), ""} & self.reached
 
     def relation(self, name: str) -> bool:
         """Say whether a table, view or sequence is new."""
@@ -63,7 +64,8 @@ class Made:
         if self.has(name, TABLE):
             return
         if "ON" in words:  # ON DELETE CASCADE, ON UPDATE SET NULL
-            self.reached |= {name_at(words, at + 1)[0] for at, word in enumerate(words) if word == "REFERENCES"}
+            named = (name_at(words, place + 1)[0] for place, word in enumerate(words) if word == "REFERENCES")
+            self.reached |= {last_part(one) for one in named}
         if name and (has_schema(name) or not self.moved):
             self.columns |= {(name, column) for column in _added(words[at:])}
 

@@ -26,16 +26,15 @@ def judge_made_of(statement: Statement, before: int) -> Judged:
     start = before + len(until(words[before:], "AS")) + 1
     if start > len(words):
         return EXPAND
-    return _runs(statement, start) if words[start : start + 1] and words[start] in _QUERIES else UNKNOWN
+    return _runs(statement, start) if _QUERIES & {*words[start : start + 1]} else UNKNOWN
 
 
 def judge_with(statement: Statement, made: Made) -> Judged:
     """Judge `WITH ...` by what follows it, which works on what it tells."""
     main = _main(statement.words)
-    rule = _RULES.get(main[0]) if main else None
-    if rule:
+    if rule := _RULES.get("".join(main[:1])):
         return rule(statement, main, made)
-    return _runs(statement) if main and main[0] in _QUERIES else CONTRACT if main else UNKNOWN
+    return _runs(statement) if main and main[0] in _QUERIES else UNKNOWN
 
 
 def _main(words: Sequence[str]) -> Sequence[str]:

@@ -59,6 +59,8 @@ def test_a_name_means_what_it_means_then(sql: str, kind: Kind) -> None:
         ("CREATE OR REPLACE VIEW v AS SELECT 1; DROP VIEW v", CONTRACT),
         ("CREATE FOREIGN TABLE f (i int) SERVER s; DELETE FROM f", CONTRACT),
         ("CREATE TABLE o (i int); ALTER TABLE u ADD o int REFERENCES o (i) ON DELETE CASCADE; DELETE FROM o", CONTRACT),
+        ("CREATE TABLE o (i int); ALTER TABLE u ADD o int REFERENCES x.o ON DELETE CASCADE; DELETE FROM o", CONTRACT),
+        ("CREATE TABLE o (i int); ALTER TABLE u ADD x int REFERENCES x ON DELETE CASCADE; DELETE FROM o", LOCKING),
         (
             "CREATE TABLE o (i int); ALTER TABLE u ADD o int REFERENCES o ON UPDATE CASCADE; UPDATE o SET i = NULL",
             CONTRACT,
