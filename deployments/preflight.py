@@ -136,7 +136,7 @@ def preflight(
         *_promotion_problems(place, digest),
         *branch_problems,
         *_state_problems(place, ledger, candidate),
-        *_contract_problems(place, ledger, migrations),
+        *_contract_problems(place, ledger, candidate, migrations),
         *_host_problems(place),
         *scan_problems(place, candidate, approvers, datetime.now(UTC)),
     ]
@@ -232,10 +232,20 @@ def _host_problems(place: Environment) -> list[str]:
     return [f"this host isolates app code by {available()} only, {required} is required"]
 
 
-def _contract_problems(place: Environment, ledger: Ledger, migrations: Sequence[Step]) -> list[str]:
-    """Return the contracting steps that nobody approved, where nobody is asked."""
+def _contract_problems(
+    place: Environment, ledger: Ledger, candidate: Candidate, migrations: Sequence[Step]
+) -> list[str]:
+    """Return the contracting steps that nobody approved, or may be among those that nobody judged, where nobody is
+    asked.
+    """
     if place.settings.approval == "required":
         return []
+    if ledger.live and _is_unjudged(candidate):
+        return [
+            f"nobody judged the migrations of {candidate.version}, so they may take away what {ledger.live.version} "
+            "needs; the log of its run of ci says why: mend that, or say the tool in [migrations] of "
+            "config/pipeline.toml (docs/checks.md), and build again; or let a person decide, APPROVAL=required"
+        ]
     approved = [name.strip() for name in place.settings.approved_contracts.split(",")]
     return [
         f"migration {step.revision} takes away what {ledger.live.version if ledger.live else 'nothing'} needs "
@@ -245,13 +255,17 @@ def _contract_problems(place: Environment, ledger: Ledger, migrations: Sequence[
     ]
 
 
+def _is_unjudged(candidate: Candidate) -> bool:
+    return candidate.bundle.migrations is None and candidate.bundle.run.migrate is not None
+
+
 def _migration_notes(candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
     notes = [
         f"Migration {step.revision}: {step.kind}: {step.reason}"
         + (". There is NO WAY BACK to older versions after it." if step.kind is Kind.CONTRACT else "")
         for step in migrations
     ]
-    if candidate.bundle.migrations is None and candidate.bundle.run.migrate:
+    if _is_unjudged(candidate):
         notes.append("NOBODY JUDGED THE MIGRATIONS of this version.")
     return notes
 

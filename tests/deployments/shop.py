@@ -18,6 +18,7 @@ from evidence.bundle import Bundle, Image, Metrics, Run, put_bundle, read_bundle
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, state
 from gates.release.migrations import Step
+from gates.release.statements import Kind as SqlKind
 from gates.verdict import Action
 from host.docker.engine import Engine
 from host.docker.labels import owner
@@ -241,8 +242,9 @@ class Shop:
         return read_artifact(self.place().store, digest)
 
     def vouched(self, how: str, image: Image) -> str:
-        """Make a version of the app with signed evidence of its checks; return its digest."""
-        place, digest = self.place(), self.artifact(how, image=image)
+        """Make a version of the app with signed evidence of its checks and a migration; return its digest."""
+        migration = Step(revision=how, kind=SqlKind.EXPAND, reason="CREATE TABLE a")
+        place, digest = self.place(), self.artifact(how, image=image, migrations=[migration])
         bundle = read_bundle(place.store, digest)
         checked = Checked(
             commit=bundle.commit,

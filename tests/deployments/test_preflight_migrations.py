@@ -7,7 +7,7 @@ import pytest
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from deployments.preflight import preflight
-from evidence.bundle import Image
+from evidence.bundle import Image, put_bundle
 from gates.release.migrations import Kind, Step
 from host.docker.engine import Engine
 from tests.deployments.shop import Shop
@@ -62,6 +62,27 @@ def test_what_locks_is_told_and_what_is_live_already_is_not(shop: Shop) -> None:
 def test_migrations_that_nobody_judged_are_said_loudly(shop: Shop) -> None:
     said = preflight(shop.place(), shop.artifact("new", image=NO_IMAGE))
     assert "NOBODY JUDGED THE MIGRATIONS of this version." in said.warnings
+
+
+def test_where_nobody_is_asked_migrations_must_be_judged(shop: Shop) -> None:
+    unjudged = shop.artifact("new", image=NO_IMAGE)
+    assert "nobody judged" not in preflight(shop.place(), unjudged).verdict.reason, "a person reads the note"
+    with shop.set("APPROVAL", "none"):
+        reason = preflight(shop.place(), unjudged).verdict.reason
+        assert "nobody judged the migrations of new" in reason and "[migrations] of config/pipeline.toml" in reason
+        judged = shop.artifact("judged", image=NO_IMAGE, migrations=[])
+        assert "nobody judged" not in preflight(shop.place(), judged).verdict.reason
+        bundle = shop.read(unjudged).bundle
+        without = bundle.model_copy(update={"run": bundle.run.model_copy(update={"migrate": None})})
+        said = preflight(shop.place(), put_bundle(shop.place().store, without))
+        assert "nobody judged" not in said.verdict.reason, "it migrates nothing"
+
+
+def test_an_empty_environment_has_nothing_to_lose(tmp_path: Path) -> None:
+    empty = Shop(tmp_path, "process", Engine())
+    with empty.set("APPROVAL", "none"):
+        said = preflight(empty.place(), empty.artifact("first", image=NO_IMAGE))
+        assert "nobody judged" not in said.verdict.reason
 
 
 def test_a_version_that_the_database_outgrew_is_not_released_again(shop: Shop) -> None:
