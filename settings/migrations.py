@@ -7,17 +7,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class Migrations(BaseModel):
-    """Without this section the tool is found by its files where the commit has exactly one."""
+    """Without this section it is the tool that `[run] migrate` starts, or the only one that the commit has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["alembic", "django", "sql", "none"] | None = None
-    """`alembic` (Flask-Migrate, too), `django`, `sql` (a folder of numbered files of SQL). `none`: the app has no
+    """`alembic` (Flask-Migrate, too), `django`, `sql` (a folder of files of SQL). `none`: the app has no
     migrations, or none that anybody should judge.
     """
     config: str = Field("", max_length=300)
-    """Where the tool is set up, a path in the app's repository: `alembic.ini`, a `pyproject.toml` with
-    `[tool.alembic]`, `manage.py`, the folder of SQL files.
+    """Where the tool is set up, a path in the app's repository: `alembic.ini` or a file of another name, a
+    `pyproject.toml` with `[tool.alembic]`, `manage.py`, the folder of SQL files.
     """
 
     @field_validator("config")

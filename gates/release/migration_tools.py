@@ -1,38 +1,41 @@
 """With which tool does an app change its database's schema? Told by the commit's files; what is not known is named."""
 
+import posixpath
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-
-class ToolKind(StrEnum):
-    """The tools whose migrations can be judged."""
-
-    ALEMBIC = "alembic"
-    DJANGO = "django"
-    SQL = "sql"
-    NONE = "none"
+from gates.release.migrate_command import Command, ToolKind, read_command
 
 
 @dataclass(frozen=True)
 class MigrationTool:
-    """A tool and the file, or folder, that it is set up by. `by_the_app`: only the app's own command can start it."""
+    """A tool and the file, or folder, that it is set up by. `by_the_app`: only the app's own command can start it.
+    `section` and `arguments` are what `[run] migrate` gives it, `named` is how it names the file from where it starts.
+    """
 
     kind: ToolKind
     config: str = ""
     by_the_app: bool = False
+    section: str = ""
+    arguments: tuple[str, ...] = ()
+    named: str = ""
 
     @property
     def folder(self) -> str:
-        """Return the folder that the configuration lies in, "." for the repository's own."""
-        return self.config.rpartition("/")[0] or "."
+        """Return where the tool starts, "." for the repository's own folder: beside its file, if nothing else says."""
+        return self.config.removesuffix(self.named or self.config.rpartition("/")[2]).rstrip("/") or "."
+
+    @property
+    def file(self) -> str:
+        """Return the path of its file from there."""
+        return self.config if self.folder == "." else self.config.removeprefix(f"{self.folder}/")
 
 
 # Whose text tells something, by the file's name.
-TOLD_BY = frozenset({"alembic.ini", "pyproject.toml", "manage.py"})
+_TOLD_BY = frozenset({"alembic.ini", "pyproject.toml", "manage.py"})
 # Tools that nobody can judge here, by a file's path.
 _OTHERS: Mapping[str, re.Pattern[str]] = {
     "aerich": re.compile(r"(?:^|/)aerich\.ini$"),
@@ -45,9 +48,18 @@ _OTHERS: Mapping[str, re.Pattern[str]] = {
     "Atlas": re.compile(r"(?:^|/)atlas\.(?:hcl|sum)$"),
     "peewee_migrate": re.compile(r"(?:^|/)peewee_migrate[^/]*\.py$"),
     "dbmate": re.compile(r"(?:^|/)db/migrations/[^/]+\.sql$"),
+    "tern": re.compile(r"(?:^|/)tern\.conf$"),
 }
 _TABLES = ("aerich", "yoyo", "liquibase")  # of pyproject.toml
-NUMBERED_SQL = re.compile(r"(?:^|/)[VvRr]?[0-9]+[^/]*\.sql$")
+_NUMBERED_SQL = re.compile(r"(?:^|/)[VvRr]?[0-9]+[^/]*\.sql$", re.IGNORECASE)
+# What lies in a folder of this name changes a schema, or only sounds so: asked, never guessed.
+_SOUNDS_SO = re.compile(
+    r"(?:^|/)(?:migrations?|alembic)/(?:[^/]+/)*(?!__init__\.py$)[^/]+\.(?:sql|py)$"
+    r"|(?:^|/)versions/[0-9a-f]{4,}_[^/]*\.py$",
+    re.IGNORECASE,
+)
+# Whose files are seldom those of the app itself.
+_ASIDE = re.compile(r"(?:^|/)(?:tests?|testing|fixtures|docs?|examples?|samples?|templates?|vendor)/")
 _PLACE = re.compile(r"^\s*script_location\s*[=:]", re.MULTILINE)
 KEYS = '[migrations] kind = "alembic", "django", "sql" or "none", and config = its path'
 
@@ -58,35 +70,118 @@ def choose_tool(
     """Return the tool, or why nobody can judge what it does, with the next move.
 
     `kind` and `config` are what pipeline.toml says, None and "" for nothing. `names` are the commit's files, `texts`
-    what stands in those that TOLD_BY names. `migrates` is the command that migrates, as pipeline.toml has it.
+    what stands in those that `telling` names. `migrates` is the command that migrates, as pipeline.toml has it.
     """
     if kind is ToolKind.NONE:
         return MigrationTool(kind)
+    command = read_command(migrates)
+    if kind and config:
+        chosen = _said(kind, config, names, texts)
+    elif command and command.config and kind in (None, command.kind):
+        chosen = _named(command, names, texts)
+    else:
+        chosen = _found(kind, command, names, texts, migrates)
+    return chosen if isinstance(chosen, str) or command is None else _held(chosen, command, names)
+
+
+def telling(names: Sequence[str], config: str, migrates: Sequence[str] | None) -> list[str]:
+    """Return the files of a commit whose text tells something of its tool."""
+    command = read_command(migrates)
+    named = _files_named(command.config, names) if command and command.config else []
+    return [name for name in names if name.rpartition("/")[2] in _TOLD_BY or name == config or name in named]
+
+
+def _files_named(path: str, names: Sequence[str]) -> list[str]:
+    """Return the files that a command may mean: it starts in a folder that nobody knows here."""
+    tail = posixpath.basename(path) if path.startswith("/") else path
+    return [name for name in names if name == tail or name.endswith(f"/{tail}")]
+
+
+def _said(kind: ToolKind, config: str, names: Sequence[str], texts: Mapping[str, str]) -> MigrationTool | str:
+    """Return the tool that pipeline.toml names, which is believed: the tool itself fails when it is not set up so."""
     if kind is ToolKind.SQL:
-        found = any(name.startswith(f"{config}/") or config == "." for name in names if NUMBERED_SQL.search(name))
-        return MigrationTool(kind, config) if found else f"[migrations] config: {config} has no numbered files of SQL"
-    known = _known(texts)
-    if config:
-        named = [one for one in known if one.kind is kind and one.config == config]
-        return named[0] if named else f"[migrations] config: {config} is no configuration of {kind} in this commit"
-    wanted = [one for one in known if kind in (None, one.kind)]
-    others = [] if kind else _others(names, texts)
-    if len(wanted) == 1 and not others:
-        return wanted[0]
-    if wanted or others:
-        seen = [f"{one.kind} ({one.config})" for one in wanted] + others
-        return f"the commit has {', '.join(seen[:5])}: say which one migrates the database: {KEYS}"
-    return _nothing_known(kind, names, migrates)
+        below = "" if config == "." else f"{config}/"
+        found = any(name.startswith(below) and name.lower().endswith(".sql") for name in names)
+        return MigrationTool(kind, config) if found else f"[migrations] config: {config} has no files of SQL"
+    if config not in names:
+        return f"[migrations] config: {config} is no file of this commit"
+    if (kind is ToolKind.DJANGO) != config.endswith(".py"):
+        expected = "its manage.py" if kind is ToolKind.DJANGO else "its .ini, .cfg or pyproject.toml"
+        return f"[migrations] config: {config} is no configuration of {kind}, expected {expected}"
+    return MigrationTool(kind, config, kind is ToolKind.ALEMBIC and _is_without_place(config, texts))
 
 
-def _nothing_known(kind: ToolKind | None, names: Sequence[str], migrates: Sequence[str] | None) -> MigrationTool | str:
+def _named(command: Command, names: Sequence[str], texts: Mapping[str, str]) -> MigrationTool | str:
+    """Return the tool whose configuration the command names."""
+    files = _files_named(command.config, names)
+    if len(files) == 1:
+        return _said(command.kind, files[0], names, texts)
+    meant = f"may be any of {', '.join(files[:5])}" if files else "is no file of this commit"
+    return f"[run] migrate names {command.config}, which {meant}: say which file sets up {command.kind}: {KEYS}"
+
+
+def _held(tool: MigrationTool, command: Command, names: Sequence[str]) -> MigrationTool | str:
+    """Return the tool with what the command gives it, or in what the two contradict each other."""
+    if tool.kind is not command.kind:
+        return (
+            f"[run] migrate starts {command.kind}, and {tool.config or tool.kind} is of {tool.kind}: say which one "
+            f"migrates the database: {KEYS}; or let [run] migrate start that one"
+        )
+    if command.config and tool.config not in _files_named(command.config, names):
+        return (
+            f"[run] migrate names {command.config}, and [migrations] config is {tool.config}: expected the same file; "
+            "say which one migrates the database in both"
+        )
+    relative = command.config if command.kind is ToolKind.ALEMBIC and command.config[:1] != "/" else ""
+    return replace(tool, section=command.section, arguments=command.arguments, named=relative)
+
+
+def _found(
+    kind: ToolKind | None,
+    command: Command | None,
+    names: Sequence[str],
+    texts: Mapping[str, str],
+    migrates: Sequence[str] | None,
+) -> MigrationTool | str:
+    """Return the one tool that the files tell."""
+    expected = kind or (command.kind if command else None)
+    wanted = [one for one in _known(texts) if expected in (None, one.kind)]
+    others = [] if expected else _others(names, texts)
+    if not wanted and not others:
+        return _nothing_known(kind, command, names, migrates)
+    shown = ", ".join([f"{one.kind} ({one.config})" for one in wanted][:5] + others[:5])
+    if len(wanted) > 1 or others:
+        return f"the commit has {shown}: say which one migrates the database: {KEYS}"
+    if migrates and not expected:
+        return (
+            f"[run] migrate is {' '.join(migrates)[:80]!r}, of a tool that is not known, and the commit has {shown}: "
+            f"say whether that is what it starts: {KEYS}"
+        )
+    if not kind and _ASIDE.search(wanted[0].config):
+        return f"the commit has {shown} alone, in a folder of another use: say whether it migrates the database: {KEYS}"
+    return wanted[0]
+
+
+def _nothing_known(
+    kind: ToolKind | None, command: Command | None, names: Sequence[str], migrates: Sequence[str] | None
+) -> MigrationTool | str:
     if kind:
         return f"[migrations] kind: the commit has no configuration of {kind}; name it: [migrations] config"
-    if folders := sorted({name.rpartition("/")[0] or "." for name in names if NUMBERED_SQL.search(name)}):
+    if command:
+        return f"[run] migrate starts {command.kind}, and the commit has no configuration of it: name it: {KEYS}"
+    if folders := _folders(name for name in names if _NUMBERED_SQL.search(name)):
         return f"the commit has numbered files of SQL in {', '.join(folders[:3])}: are these migrations? Say so: {KEYS}"
     if migrates:
         return f"[run] migrate is {' '.join(migrates)[:80]!r}, of a tool that is not known: say so: {KEYS}"
+    if folders := _folders(name for name in names if _SOUNDS_SO.search(name) and not _ASIDE.search(name)):
+        return (
+            f"the commit has files in {', '.join(folders[:3])}: are these migrations, and of what tool? Say so: {KEYS}"
+        )
     return MigrationTool(ToolKind.NONE)
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    return sorted({name.rpartition("/")[0] or "." for name in names})
 
 
 def _known(texts: Mapping[str, str]) -> list[MigrationTool]:
@@ -95,15 +190,20 @@ def _known(texts: Mapping[str, str]) -> list[MigrationTool]:
     django = []
     for name, text in sorted(texts.items()):
         folder, _, file = name.rpartition("/")
-        beside = texts.get(f"{folder}/pyproject.toml".removeprefix("/"), "")
         if file == "alembic.ini":
-            by_the_app = not _PLACE.search(text) and "alembic" not in _tables(beside)
-            found[folder] = MigrationTool(ToolKind.ALEMBIC, name, by_the_app)
+            found[folder] = MigrationTool(ToolKind.ALEMBIC, name, _is_without_place(name, texts))
         elif file == "pyproject.toml" and "alembic" in _tables(text):
             found.setdefault(folder, MigrationTool(ToolKind.ALEMBIC, name))
         elif file == "manage.py" and ("DJANGO_SETTINGS_MODULE" in text or "django.core.management" in text):
             django.append(MigrationTool(ToolKind.DJANGO, name))
     return [*found.values(), *django]
+
+
+def _is_without_place(config: str, texts: Mapping[str, str]) -> bool:
+    """Return whether neither an .ini nor the pyproject.toml beside it says where the revisions are."""
+    beside = texts.get(f"{config.rpartition('/')[0]}/pyproject.toml".removeprefix("/"), "")
+    told = config.endswith(".toml") or _PLACE.search(texts.get(config, "")) or "alembic" in _tables(beside)
+    return not told
 
 
 def _tables(text: str) -> Mapping[str, Any]:

@@ -71,8 +71,8 @@ def _read(kept: Path) -> tuple[Step, ...] | None:
 def judge_steps(pipeline: Pipeline, workspace: Workspace) -> tuple[Step, ...]:
     """Return every revision, oldest first, judged by our rules and by squawk.
 
-    A revision that cannot be read as SQL counts as one that takes something away. Raises ToolError or ReportError when
-    none can be, or when squawk cannot read them: then nobody has judged them.
+    A revision that cannot be told, or not as it runs where there are rows, counts as one that takes something away.
+    Raises ToolError or ReportError when none can be, or when squawk cannot read them: then nobody has judged them.
     """
     revisions = read_revisions(pipeline, workspace, NAME)
     texts = {one.name: one.text for one in revisions if not one.trouble}
@@ -87,6 +87,6 @@ def judge_steps(pipeline: Pipeline, workspace: Workspace) -> tuple[Step, ...]:
 
 def _judged(revision: Revision, found: Sequence[Finding]) -> Step:
     if revision.trouble:
-        reason = f"cannot be read as SQL, so not known to be safe: {revision.trouble}"
+        reason = f"not known to be safe: {revision.trouble}"
         return Step(revision=revision.name, kind=Kind.CONTRACT, reason=reason[:200])
     return judge_migration(revision.name, revision.text, [one for one in found if one.file == revision.name])

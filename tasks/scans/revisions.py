@@ -4,21 +4,18 @@ Alembic writes it without a database. What it cannot write so runs on an empty d
 and is written down there; so does Django.
 """
 
+import hashlib
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.release.migration_tools import (
-    NUMBERED_SQL,
-    TOLD_BY,
-    MigrationTool,
-    ToolKind,
-    choose_tool,
-)
+from gates.release.migrate_command import ToolKind, read_command
+from gates.release.migration_tools import MigrationTool, choose_tool, telling
+from gates.release.rows import reads_rows
+from gates.release.sql_files import migrating, way_there
 from gates.scans.outcome import ReportError
 from host.errors import SlipwayError, ToolError
 from host.files import remove_tree
@@ -34,9 +31,7 @@ REPLAY_TIMEOUT_S = 300
 LARGEST_TOLD_BYTES = 20_000_000
 # Nothing listens there: SQL is made without a database.
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
-# Lines by which dbmate, goose and sql-migrate part a file in a way there and a way back.
-_PARTS = re.compile(r"^--[ \t]*(?:migrate:|\+goose[ \t]+|\+migrate[ \t]+)(up|down)\b", re.MULTILINE | re.IGNORECASE)
-_DOWN_FILE = re.compile(r"[.\-_](?:down|rollback|undo|revert)\.sql$|(?:^|/)[Uu]\d+[^/]*\.sql$", re.IGNORECASE)
+LONGEST_NAME = 80
 
 
 class Revision(BaseModel):
@@ -44,13 +39,16 @@ class Revision(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    revision: str = Field(min_length=1, max_length=300)
+    revision: str = Field(min_length=1, max_length=5000)
     sql: tuple[str, ...] = ()
     trouble: str = ""
 
     @property
     def name(self) -> str:
-        return self.revision[:80]
+        """Return the revision, or of a long one its beginning and what tells it from others that begin so."""
+        if len(self.revision) <= LONGEST_NAME:
+            return self.revision
+        return f"{self.revision[: LONGEST_NAME - 13]}~{hashlib.sha256(self.revision.encode()).hexdigest()[:12]}"
 
     @property
     def text(self) -> str:
@@ -59,12 +57,28 @@ class Revision(BaseModel):
         return whole.replace("squawk-ignore", "squawk_ignore") + "\n"
 
 
+class _Seen(Revision):
+    """A revision as it was told, with the statements that returned something to the app's own code."""
+
+    reads: tuple[str, ...] = ()
+
+    @property
+    def judged(self) -> Revision:
+        """Return it with a trouble if it read rows, of which an empty database has none."""
+        read = next((one for one in self.reads if reads_rows(one)), "")
+        trouble = (
+            f"it reads rows ({' '.join(read.split())[:80]}), and was told on an empty database: with rows it may do "
+            "more. Read it; judged_after in [migrations] of config/policy.toml may then name it"
+        )
+        return Revision(revision=self.revision, sql=self.sql, trouble=self.trouble or (trouble if read else ""))
+
+
 class _Told(BaseModel):
     """What the programs of tasks/checks/inside tell."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    revisions: tuple[Revision, ...]
+    revisions: tuple[_Seen, ...]
     known: tuple[str, ...]
     ended: str
 
@@ -73,7 +87,7 @@ def find_tool(pipeline: Pipeline, workspace: Workspace, name: str) -> MigrationT
     """Return the app's tool. Raises ReportError, with the next move, if nobody can judge what it does."""
     source, table = workspace.source, pipeline.migrations
     names = sorted(source.files)
-    told = [name for name in names if name.rpartition("/")[2] in TOLD_BY]
+    told = telling(names, table.config, pipeline.run.migrate)
     texts = _texts(workspace, name, told) if told and table.kind not in ("sql", "none") else {}
     kind = ToolKind(table.kind) if table.kind else None
     chosen = choose_tool(kind, table.config, names, texts, pipeline.run.migrate)
@@ -109,30 +123,17 @@ def _texts(workspace: Workspace, name: str, files: Sequence[str]) -> dict[str, s
 
 
 def _sql_files(workspace: Workspace, name: str, folder: str) -> list[Revision]:
-    """Return a folder's numbered files, in the order of their numbers."""
+    """Return a folder's migrations in their order. One without a number is another one when its text changes."""
     below = "" if folder == "." else f"{folder}/"
-    files = [file for file in workspace.source.files if file.startswith(below) and NUMBERED_SQL.search(file)]
-    files = sorted((file for file in files if not _DOWN_FILE.search(file)), key=_by_number)
+    files = migrating([file[len(below) :] for file in workspace.source.files if file.startswith(below)])
+    texts = _texts(workspace, name, [f"{below}{file.path}" for file in files])
     found = []
-    for file, text in _texts(workspace, name, files).items():
-        trouble = "" if text.strip() else "no text, or too large to be read"
-        found.append(Revision(revision=file[len(below) :][-80:], sql=(_way_there(text),), trouble=trouble))
+    for file in files:
+        text = texts[f"{below}{file.path}"]
+        trouble = file.trouble or ("" if text.strip() else "no text, or too large to be read")
+        mark = f" {hashlib.sha256(text.encode()).hexdigest()[:8]}" if file.repeats else ""
+        found.append(Revision(revision=f"{file.path}{mark}", sql=(way_there(text),), trouble=trouble))
     return found
-
-
-def _way_there(text: str) -> str:
-    """Return a file without its parts that take the migration back; all of a file that does not say which those are."""
-    marks = list(_PARTS.finditer(text))
-    if not any(mark[1].lower() == "up" for mark in marks):
-        return text
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    parts = [text[mark.start() : end] for mark, end in zip(marks, ends, strict=True) if mark[1].lower() == "up"]
-    return text[: marks[0].start()] + "".join(parts)
-
-
-def _by_number(file: str) -> tuple[int, str]:
-    digits = re.search(r"[0-9]+", file.rpartition("/")[2])
-    return (int(digits[0][:40]) if digits else 0, file)
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ class _Reader:
     def read(self) -> list[Revision]:
         if self.tool.kind is ToolKind.DJANGO:
             return self._all(self._replayed())
+        if self.tool.by_the_app:
+            self._command("offline")
         try:
             told = self._alembic("offline", {"DATABASE_URL": NO_DATABASE}, TOLD_TIMEOUT_S)
         except ToolError as error:
@@ -176,15 +179,15 @@ class _Reader:
             raise ReportError(
                 f"{self.tool.kind} wrote down {count - len(missing)} of {count} revisions, not {min(missing)[:40]}"
             )
-        return list(told.revisions)
+        return [one.judged for one in told.revisions]
 
     def _replayed(self) -> _Told:
         """Run all migrations on an empty database. Raises ToolError if that does not come to its end."""
         with fresh_database(f"{self.name}-migrations", True) as (url, visible):
             env = {"DATABASE_URL": url}
             if self.tool.kind is ToolKind.DJANGO:
-                script, file = "slipway_django.py", self.tool.config.rpartition("/")[2]
-                told = self._run(script, (file,), env, REPLAY_TIMEOUT_S, self.tool.folder, visible)
+                words = (self.tool.file, *self.tool.arguments)
+                told = self._run("slipway_django.py", words, env, REPLAY_TIMEOUT_S, self.tool.folder, visible)
             else:
                 told = self._alembic("online", env, REPLAY_TIMEOUT_S, visible)
         if told.ended:
@@ -195,8 +198,10 @@ class _Reader:
     def _alembic(self, mode: str, env: Mapping[str, str], timeout_s: float, visible: tuple[Path, ...] = ()) -> _Told:
         script = "slipway_alembic.py"
         if self.tool.by_the_app:
-            return self._run(script, ("program", *self._command(mode)), env, timeout_s, ".", visible)
-        return self._run(script, (mode, *self._configuration()), env, timeout_s, self.tool.folder, visible)
+            folder = self.tool.folder if self.tool.named else "."
+            return self._run(script, ("program", *self._command(mode)), env, timeout_s, folder, visible)
+        given = (*self._configuration(), self.tool.section, *self.tool.arguments)
+        return self._run(script, (mode, *given), env, timeout_s, self.tool.folder, visible)
 
     def _run(
         self,
@@ -230,28 +235,30 @@ class _Reader:
         return as_report(_Told, parse_json(read_output(out, tool, LARGEST_TOLD_BYTES), done), tool)
 
     def _configuration(self) -> tuple[str, str]:
-        """Return the .ini and the .toml, as alembic's own program takes both of a folder."""
-        file = self.tool.config.rpartition("/")[2]
-        beside = self.tool.config[: -len(file)] + "pyproject.toml" in self.workspace.source.files
-        return ("", file) if file == "pyproject.toml" else (file, "pyproject.toml" if beside else "")
+        """Return the .ini and the .toml, as alembic's own program takes both of where it starts."""
+        file, folder = self.tool.file, self.tool.folder
+        if file.endswith(".toml"):
+            return "", file
+        beside = "pyproject.toml" if folder == "." else f"{folder}/pyproject.toml"
+        return file, "pyproject.toml" if beside in self.workspace.source.files else ""
 
     def _command(self, mode: str) -> tuple[str, ...]:
         """Return the app's own `flask db upgrade` as a module and its words."""
-        words = self.pipeline.run.migrate or ()
-        if words[:2] == ("python", "-m"):
-            words = words[2:]
-        if words[:1] != ("flask",) or words[-2:] != ("db", "upgrade"):
+        command = read_command(self.pipeline.run.migrate)
+        if command is None or not command.flask:
             raise ToolError(
                 f"{self.tool.config} has no script_location, as Flask-Migrate writes it: expected [run] migrate = "
-                '["python", "-m", "flask", ..., "db", "upgrade"], which knows the place'
+                '["python", "-m", "flask", ..., "db", "upgrade"], which knows the place, or a script_location in it'
             )
-        return (*words, "--sql") if mode == "offline" else words
+        return (*command.flask, "--sql") if mode == "offline" else command.flask
 
 
 def _way_out(trouble: str) -> str:
     if "ModuleNotFoundError" in trouble:
         return "that module is in no lock of the app, or config/pipeline.toml says another folder"
-    return "let env.py heed context.is_offline_mode()"
+    if "script_location" in trouble or "No config file" in trouble:
+        return "[migrations] config names another file, or [run] migrate another section of it"
+    return "let env.py heed context.is_offline_mode(), or take DATABASE_URL"
 
 
 def _nothing(error: ToolError) -> _Told:

@@ -1,7 +1,7 @@
-"""Tell what SQL each migration of a Django project runs: `python -c TEXT OUT MANAGE`; JSON to OUT.
+"""Tell what SQL each migration of a Django project runs: `python -c TEXT OUT MANAGE OPTION ...`; JSON to OUT.
 
-It is `python MANAGE migrate` on the database that the settings name, which must be an empty PostgreSQL. What it tells
-is as in slipway_alembic.py; a migration's name is `app.0001_name`.
+It is `python MANAGE migrate OPTION ...` on the database that the settings name, which must be an empty PostgreSQL. What
+it tells is as in slipway_alembic.py; a migration's name is `app.0001_name`.
 """
 
 import json
@@ -11,6 +11,7 @@ from typing import Any, Dict, List
 
 from django.db.migrations.executor import MigrationExecutor
 
+THEIRS = (".introspection", ".schema")
 told: Dict[str, Any] = {"revisions": [], "known": [], "ended": ""}
 
 
@@ -31,6 +32,17 @@ def _shown(values: List[Any]) -> str:
     return "NULL" if any(value is None for value in values) else "''"
 
 
+def asked_by_the_app() -> bool:
+    """Return whether somebody looks at what a statement returns: RunSQL does not, and Django itself at the schema."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__"))
+        if frame.f_code.co_name == "_run_sql" or module.startswith("django.") and module.endswith(THEIRS):
+            return False
+        frame = frame.f_back
+    return True
+
+
 def watch() -> None:
     apply = MigrationExecutor.apply_migration
 
@@ -40,12 +52,20 @@ def watch() -> None:
                 f"the settings name {self.connection.vendor}, expected PostgreSQL: take it of DATABASE_URL"
             )
         told["known"] = sorted(f"{app}.{name}" for app, name in self.loader.graph.nodes)
-        now: Dict[str, Any] = {"revision": f"{migration.app_label}.{migration.name}", "sql": [], "trouble": ""}
+        now: Dict[str, Any] = {
+            "revision": f"{migration.app_label}.{migration.name}",
+            "sql": [],
+            "reads": [],
+            "trouble": "",
+        }
         told["revisions"].append(now)
 
         def executes(execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:
             now["sql"].append(filled(str(sql), params, many))
-            return execute(sql, params, many, context)
+            result = execute(sql, params, many, context)
+            if context["cursor"].description and asked_by_the_app():
+                now["reads"].append(str(sql))
+            return result
 
         try:
             with self.connection.execute_wrapper(executes):
@@ -57,10 +77,10 @@ def watch() -> None:
     MigrationExecutor.apply_migration = apply_migration
 
 
-def main(out: str, manage: str) -> None:
+def main(out: str, manage: str, *options: str) -> None:
     watch()
     sys.path.insert(0, "")
-    sys.argv = [manage, "migrate", "--noinput"]
+    sys.argv = [manage, "migrate", "--noinput", *options]
     try:
         runpy.run_path(manage, run_name="__main__")
     except SystemExit as end:

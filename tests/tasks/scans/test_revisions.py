@@ -101,8 +101,14 @@ def test_flask_migrate_is_run_by_its_own_command(tmp_path: Path) -> None:
     found = read(tmp_path, flask(CREATE, DROP), run={**run, "migrate": migrate})
     assert found[1] == Revision(revision="0002", sql=("ALTER TABLE a DROP COLUMN b;",)), found
     (tmp_path / "without").mkdir()
-    with pytest.raises(ToolError, match="migrations/alembic.ini has no script_location, as Flask-Migrate writes it"):
+    with pytest.raises(ToolError, match="^migrations/alembic.ini has no script_location, as Flask-Migrate writes it"):
         read(tmp_path / "without", flask(CREATE), run=run)
+
+
+def test_flask_migrate_may_name_its_folder_and_its_heads(tmp_path: Path) -> None:
+    migrate = ["uv", "run", "flask", "--app", "shop", "db", "upgrade", "-d", "migrations", "heads"]
+    run = {"command": ["python"], "health": ["/health"], "migrate": migrate}
+    assert [one.name for one in read(tmp_path, flask(CREATE, DROP), run=run)] == ["0001", "0002"]
 
 
 def test_files_of_sql_come_in_their_order_and_only_upwards(tmp_path: Path) -> None:
@@ -117,12 +123,35 @@ def test_files_of_sql_come_in_their_order_and_only_upwards(tmp_path: Path) -> No
         "db/5_back_first.sql": "-- +goose Down\nDROP TABLE c;\n-- +goose Up\nCREATE TABLE c (i int);\n",
     }
     found = read(tmp_path, files, migrations={"kind": "sql", "config": "db"})
-    last = ["4_plain.sql", "5_back_first.sql", "10_last.sql"]
+    last = ["4_plain.sql", "5_back_first.sql", "10_last.sql", "seed.sql 9d57da54"]
     assert [one.name for one in found] == ["1_first.up.sql", "2_second.sql", "3_empty.sql", *last]
     assert found[1].text == "-- migrate:up\nALTER TABLE a ADD b int;\n"
     assert "DROP TABLE c" in found[3].text, "a file that names no way there is one as a whole"
     assert found[4].text == "-- +goose Up\nCREATE TABLE c (i int);\n"
     assert [one.name for one in found if one.trouble] == ["3_empty.sql"]
+
+
+def test_no_file_among_numbered_sql_is_lost(tmp_path: Path) -> None:
+    alike = f"{'2' * 90}_a.sql", f"{'2' * 90}_b.sql"
+    files = {
+        "db/1_a.sql": "CREATE TABLE a (i int);",
+        "db/1_step.py": "step('x')",
+        **{f"db/{name}": "A" for name in alike},
+    }
+    found = read(tmp_path, files, migrations={"kind": "sql", "config": "db"})
+    assert len({one.name for one in found}) == 4 and all(len(one.name) <= 80 for one in found)
+    assert [one.revision for one in found if one.trouble] == ["1_step.py"]
+
+
+def test_the_configuration_that_the_command_names_is_read(tmp_path: Path) -> None:
+    ini = "[alembic]\nscript_location = db/none\n[other]\nscript_location = db/migrations\n"
+    env = "from alembic import context\nassert context.get_x_argument(as_dictionary=True) == {'tenant': 'a'}\n"
+    files = {name: text for name, text in migrations(CREATE, DROP).items() if name != "alembic.ini"}
+    files["migrations/env.py"] = env + str(files["migrations/env.py"])
+    both = {**below("api/db", files), "api/db/prod.ini": ini, "alembic.ini": "[alembic]\nscript_location = nowhere\n"}
+    migrate = ["alembic", "-c", "db/prod.ini", "-n", "other", "-x", "tenant=a", "upgrade", "head"]
+    found = read(tmp_path, both, run={"command": ["python"], "health": ["/health"], "migrate": migrate})
+    assert [one.text for one in found[1:]] == ["ALTER TABLE a DROP COLUMN b;\n"]
 
 
 def test_a_declared_none_is_none(tmp_path: Path) -> None:
@@ -146,9 +175,68 @@ def test_a_history_that_needs_a_database_gets_one(tmp_path: Path, database: None
         "op.get_bind().connection.cursor().execute('DROP TABLE a')",
     )
     found = read(tmp_path, {**files, "migrations/env.py": ONLINE})
-    assert [one.trouble for one in found] == ["", "", "", ""]
+    assert [one.trouble[:13] for one in found] == ["", "it reads rows", "", ""]
     assert [one.text for one in found[1:3]] == ["SELECT id FROM a;\n", "UPDATE a SET b = NULL;\n"]
     assert "CALL slipway_driver_without_sqlalchemy();" in found[3].text
+
+
+READ = "op.get_bind().execute(sa.text({0!r})).fetchall()"
+READS = [
+    f"if {READ.format('SELECT 1 FROM a')}: op.drop_column('a', 'b')",
+    READ.format("DELETE FROM a RETURNING id"),
+    "from sqlalchemy.orm import Session; Session(op.get_bind()).execute(sa.text('SELECT b FROM a')).first()",
+]
+LOOKS = [
+    READ.format("SELECT 1 FROM information_schema.columns WHERE table_name = 'a'"),
+    READ.format("INSERT INTO a (b) VALUES ('x') RETURNING id"),
+    "op.get_bind(); op.execute('SELECT count(*) FROM a')",
+    "'a' in sa.inspect(op.get_bind()).get_table_names() and op.add_column('a', sa.Column('c', sa.Text))",
+    "sa.inspect(op.get_bind()).get_columns('a'); sa.inspect(op.get_bind()).get_indexes('a')",
+    "from sqlalchemy.dialects.postgresql import ENUM; ENUM('x', name='e').create(op.get_bind(), True)",
+    "op.get_bind(); op.bulk_insert(sa.table('a', sa.column('b')), [{'b': 'x'}, {'b': 'y'}])",
+    "op.get_bind().execute(sa.text('UPDATE a SET b = :b'), {'b': 'x'})",
+]
+URL = "os.environ['DATABASE_URL'].replace('+psycopg', '')"
+PAST = [
+    f"import os, psycopg; psycopg.connect({URL}).close()",
+    f"import os; from psycopg import Connection; Connection.connect({URL}).close()",
+    "import subprocess; subprocess.run(['true'])",
+    "import os; os.system('true')",
+]
+
+
+def test_what_reads_rows_or_goes_past_sqlalchemy_is_told_apart(tmp_path: Path, database: None) -> None:
+    found = read(tmp_path, {**migrations(CREATE, *READS, *LOOKS, *PAST), "migrations/env.py": ONLINE})[1:]
+    reads, looks, past = found[: len(READS)], found[len(READS) : -len(PAST)], found[-len(PAST) :]
+    assert all(one.trouble.startswith("it reads rows (") for one in reads), reads
+    assert "judged_after in [migrations] of config/policy.toml" in reads[0].trouble
+    assert not any(one.trouble or "slipway" in one.text for one in looks), looks
+    assert all("CALL slipway_" in one.text and not one.trouble for one in past), past
+    assert {judge_migration(one.name, one.text).kind for one in past} == {Kind.CONTRACT}
+
+
+OFFLINE = """from alembic import context
+context.configure(url='postgresql://')
+with context.begin_transaction():
+    context.run_migrations()
+"""
+ASKS = [
+    "from alembic import context\n    if not context.is_offline_mode(): op.drop_column('a', 'b')",
+    "if op.get_bind() is not None: op.drop_column('a', 'b')",
+    "if op.get_context().bind: pass\n    if not op.get_context().as_sql: op.drop_column('a', 'b')",
+    "from alembic import context\n    if context.get_bind(): op.drop_column('a', 'b')",
+]
+
+
+@pytest.mark.parametrize("body", ASKS)
+def test_what_asks_for_the_mode_is_named_where_there_is_no_database(tmp_path: Path, home: Path, body: str) -> None:
+    found = read(tmp_path, {**migrations(CREATE, body), "migrations/env.py": OFFLINE})
+    assert [one.trouble[:31] for one in found] == ["", "it asks whether there is a data"]
+
+
+def test_what_asks_for_the_mode_is_told_as_it_runs_with_a_database(tmp_path: Path, database: None) -> None:
+    found = read(tmp_path, {**migrations(CREATE, ASKS[0]), "migrations/env.py": ONLINE})
+    assert (found[1].text, found[1].trouble) == ("ALTER TABLE a DROP COLUMN b;\n", "")
 
 
 def test_what_neither_way_can_be_told_is_named_and_hides_no_other(tmp_path: Path, database: None) -> None:
@@ -183,6 +271,11 @@ class Migration(migrations.Migration):
 LATER = """from django.db import migrations, models
 def forget(apps, schema_editor):
     apps.get_model("people", "Person").objects.update(name=None)
+def fill(apps, schema_editor):
+    apps.get_model("people", "Person").objects.create(name="first")
+def greet(apps, schema_editor):
+    for person in apps.get_model("people", "Person").objects.all():
+        person.delete()
 class Migration(migrations.Migration):
     dependencies = [("people", "{0}")]
     operations = [{1}]
@@ -220,6 +313,11 @@ def test_django_is_read_as_it_runs_on_an_empty_database(tmp_path: Path, django: 
             "0003_gone",
             "migrations.AlterField('Person', 'name', models.TextField(null=True)), migrations.RunPython(forget)",
         ),
+        "people/migrations/0005_fill.py": LATER.format("0004_null", "migrations.RunPython(fill)"),
+        "people/migrations/0006_sql.py": LATER.format(
+            "0005_fill", "migrations.RunSQL('SELECT count(*) FROM people_person')"
+        ),
+        "people/migrations/0007_rows.py": LATER.format("0006_sql", "migrations.RunPython(greet)"),
     }
     commit(tmp_path / "app", {**BASE, **project(**steps)})
     subject = subject_of(tmp_path / "app", tmp_path / "work", environment=django)
@@ -229,8 +327,13 @@ def test_django_is_read_as_it_runs_on_an_empty_database(tmp_path: Path, django: 
         "people.0002_age",
         "people.0003_gone",
         "people.0004_null",
+        "people.0005_fill",
+        "people.0006_sql",
+        "people.0007_rows",
     ]
-    kinds = [judge_migration(one.name, one.text).kind for one in found]
+    assert [bool(one.trouble) for one in found] == [False] * 6 + [True], found
+    assert found[6].trouble.startswith("it reads rows (SELECT")
+    kinds = [judge_migration(one.name, one.text).kind for one in found[:4]]
     assert kinds == [Kind.EXPAND, Kind.EXPAND, Kind.CONTRACT, Kind.CONTRACT], [one.text for one in found]
     assert 'SET "name" = NULL' in found[3].text
 
