@@ -13,6 +13,7 @@ from deployments.runtimes.compose.parse import parse
 from evidence.commits import co_authors
 from evidence.scopes import Scope
 from gates.release.migrations import judge_migration
+from gates.release.rows import reads_rows
 from gates.scans.dockerfile import ImageRules, judge_dockerfile
 from gates.scans.entrypoints import migration_in, scripts_in
 from gates.scans.secret_names import looks_secret
@@ -292,6 +293,10 @@ HOLDS_UP: dict[str, Callable[[], object]] = {
     "a word of paths in a script": lambda: scripts_in("a/" * (LONG // 2)),
     "options of a migration": lambda: migration_in(f"alembic{FLAGS} upgraded"),
     "many migrations": lambda: migration_in("alembic -x " * (LONG // 11)),
+    "many words that are said": lambda: migration_in("echo '" * (LONG // 6)),
+    "many scripts of Python": lambda: migration_in("python -a/" * (LONG // 10)),
+    "many files of SQL": lambda: migration_in("psql " * (LONG // 5)),
+    "sources of a query": lambda: reads_rows("select 1 " + "from " * (LONG // 5)),
     "empty lines of variables": lambda: DEFINED.findall("\n" * LONG),
     "empty lines of bare variables": lambda: BARE.findall("\n" * LONG),
     "a secret's value": lambda: looks_secret("X", WORD),

@@ -164,7 +164,9 @@ def watch_other_ways() -> None:
             record(f"CALL {PROGRAM}();")
 
     def watch(owner: Any) -> None:
-        connect = owner.connect
+        own = vars(owner)["connect"]
+        # Not bound to its class: the classes below it stay what they are.
+        connect = own.__func__ if isinstance(own, classmethod) else own
 
         @functools.wraps(connect)
         def opened(*args: Any, **named: Any) -> Any:
@@ -172,7 +174,7 @@ def watch_other_ways() -> None:
                 record(f"CALL {DRIVER}();")
             return connect(*args, **named)
 
-        owner.connect = opened
+        owner.connect = classmethod(opened) if isinstance(own, classmethod) else opened
 
     sys.addaudithook(starts)
     for name, classes in DRIVERS.items():

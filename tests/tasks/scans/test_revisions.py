@@ -200,6 +200,9 @@ URL = "os.environ['DATABASE_URL'].replace('+psycopg', '')"
 PAST = [
     f"import os, psycopg; psycopg.connect({URL}).close()",
     f"import os; from psycopg import Connection; Connection.connect({URL}).close()",
+    f"""import os; from psycopg import Connection
+    class Ours(Connection): pass
+    assert isinstance(Ours.connect({URL}), Ours)""",
     "import subprocess; subprocess.run(['true'])",
     "import os; os.system('true')",
 ]
