@@ -14,7 +14,7 @@ from deployments.environment import Environment
 from deployments.journal.entries import BackupMade
 from deployments.journal.lease import Lease
 from deployments.runtimes.layout import Installed
-from gates.release.migrations import Step
+from gates.migrations.steps import Step
 from host.errors import SlipwayError, ToolError
 
 MAGIC = b"PGDMP"  # of pg_dump's custom format

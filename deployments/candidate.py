@@ -14,9 +14,9 @@ from evidence.provenance import origin_checks
 from evidence.statements import Checked, Scanned, read_checks, read_scans
 from evidence.store import Store
 from gates.check import Check, Outcome
+from gates.migrations.steps import Step, pending
 from gates.release.approval import Approver
 from gates.release.freshness import stale_scans
-from gates.release.migrations import Step, pending
 from gates.release.operation import Live, Version
 from gates.scans.waivers import Waiver
 from settings.pipeline import read_pipeline

@@ -18,12 +18,12 @@ from evidence.bundle import find_digest, read_bundle
 from evidence.commits import Repository
 from evidence.statements import Scanned, Withdrawn, last_word, last_words, promotions, read_checks, revoked
 from gates.check import GOOD, Check, judge_checks
+from gates.migrations.statements import Kind
+from gates.migrations.steps import Step, contracting, unapproved
 from gates.notify.messages import some
 from gates.release.approval import Approver
 from gates.release.authors import address_key, shown_address
-from gates.release.migrations import Step, contracting, unapproved
 from gates.release.operation import Live, Version
-from gates.release.statements import Kind
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError
 from host.sandbox.run import Isolation, available

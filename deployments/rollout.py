@@ -28,9 +28,9 @@ from deployments.slots import publish, restore, start_slot, stop_slot
 from deployments.withdrawals import withdraw
 from evidence.signing import Keys
 from evidence.statements import Kind, Promoted, state
+from gates.migrations.steps import Step, unsafe
 from gates.release.analysis import SlotCounters
 from gates.release.downtime import exceeded
-from gates.release.migrations import Step, unsafe
 from gates.release.operation import Live, OperationKind, Outcome, Version
 from gates.verdict import Action, Verdict
 from host.errors import ArtifactError, HealthError, SlipwayError, ToolError

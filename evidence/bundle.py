@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from evidence.store import DIGEST, Store
 from gates.documents import first_fault
+from gates.migrations.steps import Step
 from gates.release.health_rules import PLAIN, HealthRules, UrlPath
-from gates.release.migrations import Step
 from host.errors import ArtifactError
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gates.check import Check, Outcome
-from gates.release.migrations import Step, pending
+from gates.migrations.steps import Step, pending
 
 NAME = "compatibility"
 

@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from evidence.bundle import Bundle, Command, Image, Metrics, put_bundle
 from evidence.store import Store
-from gates.release.migrations import Step
+from gates.migrations.steps import Step
 from host.errors import ToolError, was_not_answered
 from host.files import give, remove_tree
 from host.home import Home

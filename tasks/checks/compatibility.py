@@ -18,8 +18,8 @@ from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
 from gates.checks.reports import last_line
 from gates.checks.summary import in_a_line
+from gates.migrations.steps import Step, pending
 from gates.release.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
-from gates.release.migrations import Step, pending
 from host.errors import SlipwayError, ToolError
 from host.masking import masked, secret_values
 from host.ports import LOCAL, free_port

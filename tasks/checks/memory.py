@@ -28,6 +28,7 @@ from tasks.source.workspace import Looked
 RULES = (
     "gates/*.py",
     "gates/checks/**/*.py",
+    "gates/migrations/**/*.py",
     "gates/release/**/*.py",
     "gates/scans/**/*.py",
     "tasks/build/**/*.py",

@@ -5,8 +5,8 @@ from functools import partial
 
 from prefect.futures import PrefectFuture
 
+from gates.migrations.steps import Step
 from gates.release.compatibility import NAME
-from gates.release.migrations import Step
 from host.errors import SlipwayError
 from settings.pipeline import Pipeline
 from tasks.checks.base_version import LiveVersion, find_base, live_version

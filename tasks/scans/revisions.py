@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.release.migrate_command import ToolKind, read_command
-from gates.release.migration_tools import MigrationTool, choose_tool, telling
-from gates.release.rows import reads_rows
-from gates.release.sql_files import migrating, way_there
+from gates.migrations.migrate_command import ToolKind, read_command
+from gates.migrations.rows import reads_rows
+from gates.migrations.sql_files import migrating, way_there
+from gates.migrations.tools import MigrationTool, choose_tool, telling
 from gates.scans.outcome import ReportError
 from host.errors import SlipwayError, ToolError
 from host.files import remove_tree

@@ -12,8 +12,8 @@ from deployments.runtimes.compose.contain import BARE, DEFINED
 from deployments.runtimes.compose.parse import parse
 from evidence.commits import co_authors
 from evidence.scopes import Scope
-from gates.release.migrations import judge_migration
-from gates.release.rows import reads_rows
+from gates.migrations.rows import reads_rows
+from gates.migrations.steps import judge_migration
 from gates.scans.dockerfile import ImageRules, judge_dockerfile
 from gates.scans.entrypoints import migration_in, scripts_in
 from gates.scans.secret_names import looks_secret

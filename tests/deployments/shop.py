@@ -17,8 +17,8 @@ from deployments.runtimes.compose.runtime import ComposeRuntime
 from evidence.bundle import Bundle, Image, Metrics, Run, put_bundle, read_bundle
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, state
-from gates.release.migrations import Step
-from gates.release.statements import Kind as SqlKind
+from gates.migrations.statements import Kind as SqlKind
+from gates.migrations.steps import Step
 from gates.verdict import Action
 from host.docker.engine import Engine
 from host.docker.labels import owner

@@ -16,8 +16,8 @@ from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.process import OwnDatabase, ProcessRuntime
 from evidence.bundle import Image, Metrics
+from gates.migrations.steps import Step
 from gates.release.analysis import SlotCounters
-from gates.release.migrations import Step
 from gates.release.operation import Live, Version
 from gates.release.verification import Usage
 from host.docker.engine import Engine

@@ -14,7 +14,7 @@ from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import read_stack
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from host.databases import postgres
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError

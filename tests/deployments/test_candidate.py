@@ -9,7 +9,7 @@ from deployments.candidate import new_migrations, read_artifact, verify_artifact
 from deployments.journal.ledger import Live, Version
 from evidence.bundle import put_bundle
 from evidence.store import Store
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from host.errors import ArtifactError
 from tests.evidence.artifacts import COMMIT, artifact
 

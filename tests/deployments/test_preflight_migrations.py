@@ -8,7 +8,7 @@ from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from deployments.preflight import preflight
 from evidence.bundle import Image, put_bundle
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from host.docker.engine import Engine
 from tests.deployments.shop import Shop
 

@@ -11,8 +11,8 @@ from deployments import rollout as module
 from deployments.rollout import Rollout
 from deployments.router.router import PREVIEW_HEADER, DrainResult
 from evidence.statements import read_promotions
+from gates.migrations.steps import Kind, Step
 from gates.release.analysis import SlotCounters
-from gates.release.migrations import Kind, Step
 from gates.release.operation import Version
 from gates.release.verification import Usage
 from gates.verdict import Action

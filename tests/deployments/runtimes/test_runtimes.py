@@ -11,7 +11,7 @@ import pytest
 from deployments.rollback import roll_back
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Metrics
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from host.docker.engine import Engine
 from host.errors import ArtifactError, MigrationError, RollbackRefused, ToolError
 from tests.deployments.shop import Shop, shop

@@ -1,8 +1,8 @@
 import pytest
 
 from gates.check import Outcome
+from gates.migrations.steps import Kind, Step
 from gates.release.compatibility import Tried, judge_compatibility, nothing_to_try
-from gates.release.migrations import Kind, Step
 
 ONE = Step(revision="1", kind=Kind.EXPAND, reason="CREATE TABLE a")
 TWO = Step(revision="2", kind=Kind.CONTRACT, reason="DROP TABLE a")

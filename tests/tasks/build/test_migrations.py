@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from gates.scans.outcome import ReportError
 from host.errors import ToolError
 from tasks.build import migrations

@@ -16,7 +16,7 @@ from evidence.bundle import Bundle, Run, put_bundle
 from evidence.scopes import OURS
 from evidence.store import Store
 from gates.check import Outcome
-from gates.release.migrations import Kind, Step
+from gates.migrations.steps import Kind, Step
 from host.home import CHECKOUT, Home
 from settings.pipeline import Pipeline
 from settings.targets import Target

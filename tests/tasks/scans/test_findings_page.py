@@ -13,8 +13,8 @@ from evidence.bundle import Bundle, Run
 from evidence.statements import Scanned
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
+from gates.migrations.steps import Kind, Step
 from gates.release.approval import Question
-from gates.release.migrations import Kind, Step
 from gates.scans.waivers import Refused, Waiver
 from gates.verdict import Action, Verdict
 from tasks.release.pages import approval_page, preflight_page

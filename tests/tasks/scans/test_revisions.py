@@ -11,7 +11,7 @@ import pytest
 
 from control.plane import Control
 from evidence.scopes import OURS
-from gates.release.migrations import Kind, judge_migration
+from gates.migrations.steps import Kind, judge_migration
 from gates.scans.outcome import ReportError
 from host.errors import ToolError
 from host.home import CHECKOUT, Home

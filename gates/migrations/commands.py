@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from gates.release.expressions import calls, is_known_name
-from gates.release.functions import KNOWN
-from gates.release.made import SEQUENCE, TABLE, VIEW, Made, dropped, kind_at, made_words, signature
-from gates.release.queries import (
+from gates.migrations.expressions import calls, is_known_name
+from gates.migrations.functions import KNOWN
+from gates.migrations.made import SEQUENCE, TABLE, VIEW, Made, dropped, kind_at, made_words, signature
+from gates.migrations.queries import (
     judge_delete,
     judge_insert,
     judge_made_of,
@@ -14,10 +14,10 @@ from gates.release.queries import (
     judge_update,
     judge_with,
 )
-from gates.release.session import judge_set
-from gates.release.sql import Statement, name_at, outside_brackets
-from gates.release.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown
-from gates.release.tables import judge_alter_table
+from gates.migrations.session import judge_set
+from gates.migrations.sql import Statement, name_at, outside_brackets
+from gates.migrations.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown
+from gates.migrations.tables import judge_alter_table
 
 _HARMLESS = frozenset("ANALYZE BEGIN COMMENT COMMIT END GRANT RELEASE RESET SAVEPOINT SHOW START".split())
 _MADE = frozenset({"SEQUENCE", "TYPE", "EXTENSION", "VIEW", "ROLE"})

@@ -3,7 +3,7 @@
 import pytest
 
 from gates.findings import Finding, Severity
-from gates.release.migrations import Kind, Step, judge_migration, pending, unapproved, unsafe, without_own
+from gates.migrations.steps import Kind, Step, judge_migration, pending, unapproved, unsafe, without_own
 
 EXPAND, LOCKING, CONTRACT = Kind
 

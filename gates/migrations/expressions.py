@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from gates.release.functions import GRAMMAR, NAMES, STEADY, UNIQUE
-from gates.release.sql import TEXT, brackets, last_part, name_at
+from gates.migrations.functions import GRAMMAR, NAMES, STEADY, UNIQUE
+from gates.migrations.sql import TEXT, brackets, last_part, name_at
 
 _EMPTY = frozenset({"NULL", "NULLIF", "DEFAULT"})
 _BEFORE_NAMES = frozenset({"AS", "INTO", "WITH", "RECURSIVE", "ORDINALITY"})

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gates.release.migrations import judge_migration
-from gates.release.statements import Kind
+from gates.migrations.statements import Kind
+from gates.migrations.steps import judge_migration
 
 EXPAND, LOCKING, CONTRACT = Kind
 

@@ -2,12 +2,12 @@
 
 import posixpath
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gates.release.migrate_command import Command, ToolKind, read_command
+from gates.migrations.migrate_command import Command, ToolKind, read_command
+from gates.strict_toml import TomlError, parse
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,8 @@ def _is_without_place(config: str, texts: Mapping[str, str]) -> bool:
 def _tables(text: str) -> Mapping[str, Any]:
     """Return `[tool]` of a pyproject.toml; nothing of one that cannot be read: other checks name it."""
     try:
-        tool = tomllib.loads(text).get("tool", {}) if text else {}
-    except (tomllib.TOMLDecodeError, RecursionError):
+        tool = parse(text).get("tool", {}) if text else {}
+    except TomlError:
         return {}
     return tool if isinstance(tool, dict) else {}
 

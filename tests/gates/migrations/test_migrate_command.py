@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.release.migrate_command import Command, ToolKind, read_command
+from gates.migrations.migrate_command import Command, ToolKind, read_command
 
 ALEMBIC, DJANGO, *_ = ToolKind
 

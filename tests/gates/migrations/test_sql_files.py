@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.release.sql_files import SqlFile, migrating, way_there
+from gates.migrations.sql_files import SqlFile, migrating, way_there
 
 
 @pytest.mark.parametrize(

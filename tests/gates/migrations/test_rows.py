@@ -2,7 +2,7 @@
 
 import pytest
 
-from gates.release.rows import reads_rows
+from gates.migrations.rows import reads_rows
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict
 
 from gates.findings import Finding
-from gates.release.commands import judge
-from gates.release.made import Made
-from gates.release.sql import UnreadableSql, statements
-from gates.release.statements import ORDER, UNKNOWN, Judged, Kind
+from gates.migrations.commands import judge
+from gates.migrations.made import Made
+from gates.migrations.sql import UnreadableSql, statements
+from gates.migrations.statements import ORDER, UNKNOWN, Judged, Kind
 
 
 class Step(BaseModel):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from gates.release.sql import Statement, has_schema, last_part, name_at, split_at_commas
+from gates.migrations.sql import Statement, has_schema, last_part, name_at, split_at_commas
 
 TABLE, VIEW, SEQUENCE = "TABLE", "VIEW", "SEQUENCE"
 _RELATIONS = (TABLE, VIEW, SEQUENCE)

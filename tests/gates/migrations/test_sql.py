@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates.release import sql as reader
-from gates.release.migrations import judge_migration, without_own
-from gates.release.sql import Statement, UnreadableSql, name_at, statements
-from gates.release.statements import Kind
+from gates.migrations import sql as reader
+from gates.migrations.sql import Statement, UnreadableSql, name_at, statements
+from gates.migrations.statements import Kind
+from gates.migrations.steps import judge_migration, without_own
 
 CONTRACT = Kind.CONTRACT
 

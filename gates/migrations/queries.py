@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from gates.release.expressions import calls, is_untold, may_be_null
-from gates.release.functions import KNOWN, LOCKS, SETS
-from gates.release.made import TABLE, Made, names_in
-from gates.release.session import judge_set_config
-from gates.release.sql import Statement, brackets, name_at, split_at_commas, until
-from gates.release.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown, worse
+from gates.migrations.expressions import calls, is_untold, may_be_null
+from gates.migrations.functions import KNOWN, LOCKS, SETS
+from gates.migrations.made import TABLE, Made, names_in
+from gates.migrations.session import judge_set_config
+from gates.migrations.sql import Statement, brackets, name_at, split_at_commas, until
+from gates.migrations.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown, worse
 
 _CHANGES = frozenset({"DELETE", "UPDATE", "MERGE", "INSERT"})
 _QUERIES = frozenset({"SELECT", "VALUES", "TABLE", "WITH", "("})

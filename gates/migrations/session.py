@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from gates.release.sql import TEXT, Statement, name_at
-from gates.release.statements import EXPAND, LOCKING, Judged, unknown, worse
+from gates.migrations.sql import TEXT, Statement, name_at
+from gates.migrations.statements import EXPAND, LOCKING, Judged, unknown, worse
 
 MOST_LOCK_TIMEOUT_MS = 10_000.0  # a migration that may wait longer for a lock holds up everybody behind it
 _UNITS_MS = {"us": 0.001, "": 1.0, "ms": 1.0, "s": 1e3, "min": 6e4, "h": 3.6e6, "d": 8.64e7}

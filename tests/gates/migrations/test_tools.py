@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates.release.migrate_command import ToolKind
-from gates.release.migration_tools import MigrationTool, choose_tool, telling
+from gates.migrations.migrate_command import ToolKind
+from gates.migrations.tools import MigrationTool, choose_tool, telling
 
 ALEMBIC, DJANGO, SQL, NONE = ToolKind
 INI = "[alembic]\nscript_location = migrations\n"

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gates.release.expressions import is_steady, is_unique, may_be_null
-from gates.release.made import SEQUENCE, TABLE, VIEW, Made, table_at
-from gates.release.sql import Statement, fold, name_at, outside_brackets, split_at_commas
-from gates.release.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown, worse
+from gates.migrations.expressions import is_steady, is_unique, may_be_null
+from gates.migrations.made import SEQUENCE, TABLE, VIEW, Made, table_at
+from gates.migrations.sql import Statement, fold, name_at, outside_brackets, split_at_commas
+from gates.migrations.statements import CONTRACT, EXPAND, LOCKING, UNKNOWN, Judged, unknown, worse
 
 _SERIAL = frozenset({"SERIAL", "BIGSERIAL", "SMALLSERIAL", "SERIAL2", "SERIAL4", "SERIAL8"})
 # Where the expression of a DEFAULT ends: the words that begin another constraint of the column.
