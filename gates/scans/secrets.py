@@ -13,29 +13,21 @@ from gates.scans.outcome import ReportError, read_report
 
 # Rules of config/kingfisher. What they find is named like a secret, and has no form of its own.
 OURS = "slipway."
-TESTS = {
-    "test",
-    "tests",
-    "testing",
-    "testdata",
-    "test_data",
-    "fixtures",
-    "__tests__",
-    "__mocks__",
-    "spec",
-    "e2e",
-    "cypress",
-}
+TESTS = {"test", "tests", "testing", "testdata", "test_data", "fixtures", "__tests__", "__mocks__", "e2e", "cypress"}
+# In a folder of this name stand tests, or what a service is specified by.
+SPEC = "spec"
 TEST_FILE = re.compile(r"^(?:test_.*|.*_test|conftest|.*[._](?:test|spec))\.[a-z]+$")
 DOCUMENTS = {"doc", "docs", "documentation"}
 DOCUMENT_SUFFIXES = {".md", ".mdx", ".rst", ".adoc"}
+# A file or a folder by this name is no sample, wherever it stands.
+REAL = re.compile(r"(?:^|[._-])(?:prod|production|live|staging)(?:[._-]|$)")
 # Locks, translations and styles name no secrets.
 NO_SETTINGS = {".lock", ".po", ".pot", ".css", ".svg"}
 # In a program a value without quotes is a name.
-UNQUOTED = {f"{OURS}line", f"{OURS}image", f"{OURS}variable"}
+UNQUOTED = {f"{OURS}{kind}" for kind in ("line", "image", "variable", "block", "flow")}
 PROGRAMS = {
     *(".py", ".pyi", ".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".vue", ".svelte", ".go", ".rs", ".java", ".rb"),
-    *(".c", ".h", ".html", ".jinja", ".j2", ".sql"),
+    *(".c", ".h", ".html", ".jinja", ".j2", ".sql", ".tf", ".hcl"),
 }
 
 
@@ -168,20 +160,27 @@ def leaks(report: Report, order: Mapping[str, int]) -> list[Leak]:
 
 def _once_each(entries: Sequence[_Entry]) -> list[_Entry]:
     """Leave out what a rule of ours found where another rule found something, or the same secret before."""
-    known: set[tuple[object, ...]] = set()
+    # By a line, the first rule that found something there; by a line and a secret, any.
+    known: dict[tuple[object, ...], str] = {}
     kept = []
     # What a file's language may make something else comes last.
     for entry in sorted(entries, key=lambda one: (one.rule.id.startswith(OURS), one.rule.id in UNQUOTED, one.rule.id)):
-        where = entry.finding
+        where, rule = entry.finding, entry.rule.id
         commit = where.git_metadata.commit.id if where.git_metadata else ""
         line, secret = (where.path, commit, where.line), (where.path, commit, where.line, where.snippet)
-        if not entry.rule.id.startswith(OURS):
-            known |= {line, secret}
-        elif line in known or secret in known:
+        first = known.setdefault(line, rule)
+        if rule.startswith(OURS) and (secret in known or _adds_nothing(rule, first)):
             continue
-        known.add(secret)
+        known[secret] = rule
         kept.append(entry)
     return kept
+
+
+def _adds_nothing(rule: str, first: str) -> bool:
+    """Return whether a rule of ours sees a part of what the first rule of that line saw. A rule for values without
+    quotes sees a part of a text; it may see many values of a line itself.
+    """
+    return rule != first and (not first.startswith(OURS) or rule in UNQUOTED)
 
 
 def without_samples(leaked: Iterable[Leak]) -> tuple[list[Leak], int]:
@@ -196,11 +195,21 @@ def without_samples(leaked: Iterable[Leak]) -> tuple[list[Leak], int]:
 def _is_sample(leak: Leak) -> bool:
     *folders, name = leak.file.lower().split("/")
     suffix = name[name.rfind(".") :] if "." in name else ""
-    if TEST_FILE.search(name) or suffix in DOCUMENT_SUFFIXES or not (TESTS | DOCUMENTS).isdisjoint(folders):
+    if TEST_FILE.search(name) or suffix in DOCUMENT_SUFFIXES or _in_samples(folders, name, suffix):
         return True
     if leak.rule == f"{OURS}address":
         return False
     return suffix in NO_SETTINGS or (leak.rule in UNQUOTED and suffix in PROGRAMS)
+
+
+def _in_samples(folders: Sequence[str], name: str, suffix: str) -> bool:
+    """Return whether a file stands below a folder of tests or documents, and is not of production by its name."""
+    first = [
+        number
+        for number, folder in enumerate(folders)
+        if folder in TESTS | DOCUMENTS or (folder == SPEC and suffix in PROGRAMS)
+    ]
+    return bool(first) and not any(REAL.search(part) for part in (*folders[first[0] + 1 :], name))
 
 
 def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 """The secrets scan: Kingfisher over the whole history, files and commit messages; TruffleHog where installed."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -10,6 +9,7 @@ from gates.check import Check
 from gates.findings import Severity
 from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.placeholders import PLACEHOLDERS
+from gates.scans.secret_patterns import filled
 from gates.scans.secrets import (
     Leak,
     Report,
@@ -81,6 +81,19 @@ def _with_kingfisher(subject: Subject) -> ScanOutcome:
     )
 
 
+def own_rules() -> dict[str, str]:
+    """Return the files of config/kingfisher by name, with the parts that the rules share laid in."""
+    return {file.name: filled(file.read_text(encoding="utf-8")) for file in sorted(RULES.iterdir())}
+
+
+def lay_rules(folder: Path) -> Path:
+    """Write our rules into a folder, which may have them; return it."""
+    folder.mkdir(exist_ok=True)
+    for name, text in own_rules().items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
 @dataclass(frozen=True)
 class Kingfisher:
     """The program, and where we lay what it reads."""
@@ -97,8 +110,7 @@ class Kingfisher:
         """Return its compiled rules, which take it half a minute: made once, by a run that sees nothing of an app, and
         only read by those that do. It believes files of its own user only.
         """
-        rules = sorted((file.name, sha256(file.read_bytes()).hexdigest()) for file in RULES.iterdir())
-        key = sha256(repr((program_state(self.program), rules)).encode()).hexdigest()[:32]
+        key = sha256(repr((program_state(self.program), own_rules())).encode()).hexdigest()[:32]
         folder = Home.find().cache / "kingfisher" / f"{key}-{check_owner()}"
         once(folder, lambda: self._compile(folder))
         return folder
@@ -115,7 +127,7 @@ class Kingfisher:
         self, inputs: Sequence[Path], options: Sequence[str], rules: Path, writable: tuple[Path, ...] = ()
     ) -> bytes:
         out = output_folder(self.work)
-        ours = Path(shutil.copytree(RULES, self.work / "rules", dirs_exist_ok=True))
+        ours = lay_rules(self.work / "rules")
         report = out / "report.json"
         argv = [str(self.program), "scan", *map(str, inputs), *options, "--quiet", "--no-dedup", "--no-validate"]
         argv += ["--redact", "--no-update-check", "--no-ignore", "--commit-metadata", "false"]

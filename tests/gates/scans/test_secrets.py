@@ -265,11 +265,22 @@ def test_a_detectors_name_has_an_end(length: int, good: bool) -> None:
         ("slipway.named", "web/login.spec.ts", False),
         ("slipway.named", "shop/latest/contest.py", True),  # tests by their whole name only
         ("slipway.named", "docs/conf.py", False),
+        ("slipway.named", "docs/docker-compose.prod.yml", True),  # production's by its name, wherever it stands
+        ("slipway.named", "fixtures/prod.env", True),
+        ("slipway.named", "deploy/e2e/production/app.env", True),
+        ("slipway.named", "fixtures/products.env", False),
+        ("slipway.named", "production/tests/app.env", False),  # what is above the tests says nothing of them
+        ("slipway.named", "shop/test_prod.py", False),
+        ("slipway.named", "spec/values.yaml", True),
+        ("slipway.named", "spec/login.rb", False),
         ("slipway.named", "README.md", False),
         ("slipway.named", "poetry.lock", False),
         ("slipway.address", "requirements.lock", True),
         ("slipway.address", "tests/conftest.py", False),
         ("slipway.line", "shop/app.py", False),
+        ("slipway.line", "main.tf", False),
+        ("slipway.named", "main.tf", True),
+        ("slipway.command", "shop/app.py", True),
         ("slipway.line", ".env", True),
         ("slipway.line", "start.sh", True),
         ("slipway.line", "Dockerfile", True),
@@ -294,3 +305,12 @@ def test_a_rule_of_ours_adds_nothing_to_what_another_found() -> None:
     assert [(one.rule, one.line) for one in leaks(report(found(rule="slipway.line", line=4)), {})] == [
         ("slipway.line", 4)
     ]
+
+
+def test_of_two_secrets_of_a_line_that_a_rule_for_unquoted_values_sees_a_part_of_one_counts() -> None:
+    both = report(found(rule="slipway.variable", mark="1f"), found(rule="slipway.text", mark="2a"))
+    assert [one.rule for one in leaks(both, ORDER)] == ["slipway.text"]
+    # Two variables of a line are two, and so are two texts.
+    for rules in (("slipway.variable", "slipway.variable"), ("slipway.named", "slipway.otherwise")):
+        two = report(found(rule=rules[0], mark="1f"), found(rule=rules[1], mark="2a"))
+        assert len(leaks(two, ORDER)) == 2
