@@ -57,7 +57,7 @@ FRAGMENTS: Mapping[str, str] = MappingProxyType(
         ),
         # A value without quotes, and without blanks.
         "BARE": r"""( (?: [^\s"'`\\$] | \$ [^\s"'`\\({$] ) [^\s"'`\\<>]{5,200} [^\s"'`\\<>,;{] )""",
-        "LINE_END": r"[\x20\t]* (?: \x23 [^\n]* )? \r? $",
+        "LINE_END": r"(?: [\x20\t]* \x23 [^\n]* | [\x20\t]+ ; [^\n]* )? [\x20\t]* \r? $",
     }
 )
 

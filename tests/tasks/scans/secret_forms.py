@@ -107,6 +107,7 @@ PLANTED: Mapping[str, list[tuple[str, str]]] = {
     "otherwise": [
         ("config.py", 'class Config:\n    SECRET_KEY = os.environ.get("SECRET_KEY") or "VALUE"'),
         ("lines.py", 'SECRET_KEY = (\n    os.environ.get("SECRET_KEY")\n    or "VALUE"\n)'),
+        ("call.lines.py", 'SECRET_KEY = os.environ.get(\n    "SECRET_KEY",\n) or "VALUE"'),
         ("if.py", 'SECRET_KEY = os.environ["SECRET_KEY"] if PROD else "VALUE"'),
         ("if2.py", 'SECRET_KEY = "VALUE" if DEBUG else os.environ["SECRET_KEY"]'),
         ("argument.py", 'def connect(password=None):\n    password = password or "VALUE"'),
@@ -175,6 +176,7 @@ PLANTED: Mapping[str, list[tuple[str, str]]] = {
         ("dollar.env", "SECRET_KEY=$8VALUE"),
         ("blanks.env", 'SECRET_KEY="VALUE and VALUE"'),
         ("pass.ini", "[db]\npass = VALUE"),
+        ("comment.ini", "[mail]\nsmtp_password = VALUE ; of production"),
         ("uwsgi.ini", "[uwsgi]\nenv = SECRET_KEY=VALUE"),
         ("supervisor.conf", '[program:shop]\nenvironment=SECRET_KEY="VALUE",DEBUG="0"'),
         ("shop.service", "[Service]\nEnvironment=SECRET_KEY=VALUE"),

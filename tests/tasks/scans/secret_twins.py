@@ -108,6 +108,7 @@ CLEAN: Mapping[str, list[tuple[str, str]]] = {
         ("c.py", 'TOKEN = os.environ.get("TOKEN") or None; name = "shop-4711-x"'),
         ("d.py", 'if not password or "shop-4711-x" in names:\n    pass'),
         ("e.ts", 'const secret = process.env.JWT_SECRET || "development";'),
+        ("g.py", 'token = read(first)\nname = read(second) or "shop-4711-x"'),
         ("f.py", 'token = first if first else f"{second}-{third}"'),
     ],
     "more named": [
@@ -152,7 +153,7 @@ CLEAN: Mapping[str, list[tuple[str, str]]] = {
         ("e.yml", "kind: SealedSecret\nspec:\n  encryptedData:\n    password: AgBy" + "3i4OJSWK+PiTySYZZA9r" * 20),
         ("f.yml", "secret: k8s:ns1/name1\ntoken: vault:secret/data/shop#token1\npassword: ssm:/shop/db1"),
         ("g.yml", "mongo: mongodb://root:example@mongo:27017"),
-        ("h.ini", "pass = secret\npasses = 12 of 12-b"),
+        ("h.ini", "; password = of shop-4711-x\npass = secret\npasses = 12 of 12-b"),
         ("i.service", "Environment=SECRET_KEY_FILE=/run/secrets/key1\nEnvironment=PWD=/srv/shop1"),
         ("j.xml", "<password>${shop.password1}</password>\n<token>abc</token>"),
         ("k.tf", 'variable "db_password" {\n  description = "of shop-4711-x"\n  sensitive = true\n}'),
