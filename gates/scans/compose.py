@@ -1,6 +1,5 @@
 """What our policy says of a compose file: what a service may not have, and what it must say."""
 
-import posixpath
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -8,32 +7,37 @@ from typing import Any
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.compose_keys import unknown, unknown_top
 from gates.scans.compose_reach import NO_NEW, Row, host_file, items, mapping, mount, reaches
+from gates.scans.compose_tree import Part, extended, services_of
 from gates.scans.dockerfile import ImageRules, filled, is_pinned
 from gates.scans.image_names import full_name
-from gates.scans.outcome import ReportError
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
-DEEPEST = 10  # services that extend each other
+DEEPEST = 10  # defaults that hold variables with defaults
 # A limit of 0 or less is none.
 NOTHING = re.compile(r"\s*(-.*|[0.]+\s*[bkmgtpi]*)\s*", re.IGNORECASE)
 
 
 def judge_compose(
-    file: str, documents: Mapping[str, Any], rules: ImageRules, lines: Mapping[str, int] | None = None
+    file: str,
+    documents: Mapping[str, Any],
+    rules: ImageRules,
+    lines: Mapping[str, int] | None = None,
+    folder: str | None = None,
 ) -> list[Finding]:
     """Hold one compose file, already parsed, against the policy. `documents` are all of the tree, for `extends`;
-    `lines` says where each service stands (from 1).
+    `lines` says where each service stands (from 1); `folder` is where the file's paths begin, if not its own.
 
     What a service lacks counts only where it says what it runs (`image`, `build`): other files only change some of it.
     Raises ReportError if it is no compose file.
     """
     document = documents[file]
-    findings = [_finding(file, "", row) for row in _top(file, document)]
-    services = _services(file, document)
+    part = Part.of(file) if folder is None else Part((file,), folder)
+    findings = [_finding(file, "", row) for row in _top(part.folder, document)]
+    services = services_of(file, document)
     own = _own_images(services)
     for name in services:
-        service = _filled(_extended(file, name, documents, 0))
-        rows = [*reaches(service, file), *_published(service)]
+        service = _filled(extended(part, name, documents))
+        rows = [*reaches(service, part.folder), *_published(service)]
         rows += [
             ("compose-unknown-key", Severity.MEDIUM, f"{key}: a key that nobody here knows") for key in unknown(service)
         ]
@@ -50,92 +54,19 @@ def _finding(file: str, shown: str, row: Row, name: str = "", line: int = 0) -> 
     return make_finding("policy", rule, severity, f"{shown}{why}", file, line=line, key=(rule, file, name, why))
 
 
-def dockerfiles_of(document: Any) -> list[str]:
-    """Return the Dockerfiles that a compose file's services are built of, as paths from the file's own folder. What is
-    no plain path (variables, addresses) names no file of the commit.
-    """
-    found = []
-    for service in mapping(mapping(document).get("services")).values():
-        build = mapping(service).get("build")
-        given = build if isinstance(build, Mapping) else {"context": build}
-        paths = (given.get("context", "."), given.get("dockerfile", "Dockerfile"))
-        texts = [
-            one for one in paths if isinstance(one, str) and one and not set("$\0") & set(one) and "://" not in one
-        ]
-        if build is not None and len(texts) == len(paths):
-            found.append(posixpath.join(*texts))
-    return found
-
-
-def files_of(file: str, document: Any) -> tuple[list[str], list[str]]:
-    """Return the files that a compose file includes, and those whose services it extends: paths in the tree.
-
-    Raises ReportError for one that is not of the tree: nobody can look at it.
-    """
-    included: list[Any] = []
-    given = mapping(document).get("include")
-    for one in given if isinstance(given, list) else [given]:
-        paths = mapping(one).get("path") if isinstance(one, dict) else one
-        included += paths if isinstance(paths, list) else [paths]
-    services = mapping(mapping(document).get("services")).values()
-    extended = [mapping(mapping(service).get("extends")).get("file") for service in services]
-    return [_there(file, one) for one in included if one], [_there(file, one) for one in extended if one]
-
-
-def _there(file: str, other: Any) -> str:
-    path = posixpath.normpath(posixpath.join(posixpath.dirname(file), filled(str(other), {})))
-    if path == ".." or path.startswith(("/", "../", "~")) or "://" in str(other) or "$" in path:
-        raise ReportError(f"{file}: {str(other)[:120]} is not a file of the commit; nobody looked at it")
-    return path
-
-
-def _top(file: str, document: Mapping[str, Any]) -> Iterator[Row]:
+def _top(folder: str, document: Mapping[str, Any]) -> Iterator[Row]:
     """Yield what stands beside the services: unknown keys, and volumes, configs and secrets that are the host's."""
     for key in unknown_top(mapping(document)):
         yield "compose-unknown-key", Severity.MEDIUM, f"{key}: a key that nobody here knows"
     for name, volume in mapping(mapping(document).get("volumes")).items():
         device = mapping(mapping(volume).get("driver_opts")).get("device")
         source = filled(str(device), {})
-        for rule, severity, why in mount(source, source.startswith(("/", "~")), file) if device is not None else ():
+        for rule, severity, why in mount(source, source.startswith(("/", "~")), folder) if device is not None else ():
             yield rule, severity, f"volume {str(name)[:60]}: {why}"
     for kind in ("configs", "secrets"):
         for name, one in mapping(mapping(document).get(kind)).items():
             path = mapping(one).get("file")
-            yield from host_file(f"{kind} {str(name)[:60]}: ", filled(str(path), {}) if path else None, file)
-
-
-def _services(file: str, document: Any) -> Mapping[str, Any]:
-    services = document.get("services") if isinstance(document, dict) else None
-    if services is None and mapping(document).get("include"):
-        return {}
-    if not isinstance(services, dict) or not all(isinstance(service, dict | None) for service in services.values()):
-        raise ReportError(f"{file} is not a compose file: it has no mapping of services")
-    return services
-
-
-def _extended(file: str, name: Any, documents: Mapping[str, Any], depth: int) -> dict[str, Any]:
-    """Return a service with what it extends below it. Raises ReportError if that is not there."""
-    services = mapping(mapping(documents.get(file)).get("services"))
-    if name not in services or not isinstance(services[name], dict | None) or depth > DEEPEST:
-        raise ReportError(f"{file}: the service {str(name)[:60]} that is extended is not there")
-    own = dict(services[name] or {})
-    extends = own.get("extends")
-    if not extends:
-        return own
-    target = extends if isinstance(extends, dict) else {"service": extends}
-    there = _there(file, target["file"]) if target.get("file") else file
-    return _merged(_extended(there, str(target.get("service", "")), documents, depth + 1), own)
-
-
-def _merged(below: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one mapping over another as compose merges them: lists are put together, mappings as well."""
-    whole = {**below, **own}
-    for key in below.keys() & own.keys():
-        if isinstance(below[key], list) and isinstance(own[key], list):
-            whole[key] = [*below[key], *own[key]]
-        elif isinstance(below[key], dict) and isinstance(own[key], dict):
-            whole[key] = _merged(below[key], own[key])
-    return whole
+            yield from host_file(f"{kind} {str(name)[:60]}: ", filled(str(path), {}) if path else None, folder)
 
 
 def _filled(value: Any) -> Any:

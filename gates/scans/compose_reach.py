@@ -73,11 +73,12 @@ KEYS: Mapping[str, tuple[str, Severity]] = {
     "runtime": ("compose-runtime", Severity.MEDIUM),
     "volumes_from": ("compose-volumes-from", Severity.MEDIUM),
 }
+UNKNOWN = "nobody here can tell what that is"
 VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)[^}/]*\}?")
 
 
-def reaches(service: Mapping[str, Any], file: str) -> Iterator[Row]:
-    """Yield what a service has of its host. `file` is where its relative paths start."""
+def reaches(service: Mapping[str, Any], folder: str) -> Iterator[Row]:
+    """Yield what a service has of its host. `folder` of the tree is where its relative paths start."""
     yield from _privileges(service)
     yield from _namespaces(service)
     for key, (rule, severity) in KEYS.items():
@@ -91,9 +92,9 @@ def reaches(service: Mapping[str, Any], file: str) -> Iterator[Row]:
     if is_true(service.get("oom_kill_disable")) or str(service.get("oom_score_adj", "")).startswith("-"):
         yield "compose-oom", Severity.MEDIUM, "others are ended for it when memory is short"
     yield from _options(service)
-    yield from _mounts(service, file)
-    yield from _files(service, file)
-    yield from _build(mapping(service.get("build")), file)
+    yield from _mounts(service, folder)
+    yield from _files(service, folder)
+    yield from _build(mapping(service.get("build")), folder)
 
 
 def is_true(value: Any) -> bool:
@@ -137,7 +138,7 @@ def _options(service: Mapping[str, Any]) -> Iterator[Row]:
             yield "compose-security-option", Severity.MEDIUM, f"{str(option)[:120]}: a profile of its own"
 
 
-def _mounts(service: Mapping[str, Any], file: str) -> Iterator[Row]:
+def _mounts(service: Mapping[str, Any], folder: str) -> Iterator[Row]:
     for volume in items(service.get("volumes")):
         if isinstance(volume, dict):
             # A named volume, unless it says or looks otherwise.
@@ -148,7 +149,7 @@ def _mounts(service: Mapping[str, Any], file: str) -> Iterator[Row]:
         else:
             source = _source(str(volume))
             bind = source.startswith(("/", ".", "~"))
-        yield from mount(source, bind, file)
+        yield from mount(source, bind, folder)
 
 
 def _source(volume: str) -> str:
@@ -161,50 +162,64 @@ def _source(volume: str) -> str:
     return volume
 
 
-def mount(source: str, bind: bool, file: str) -> Iterator[Row]:
+def mount(source: str, bind: bool, folder: str) -> Iterator[Row]:
     """Yield what is wrong with a mount of `source`, which may begin with a variable that nobody sets here."""
     variable = VARIABLE.match(source)
     if variable and variable[1] == "PWD":
         source, bind, variable = f".{source[variable.end():]}", True, None
-    if (variable and variable[1] == "HOME") or (bind and not variable and is_of_host(source, file)):
+    if (variable and variable[1] == "HOME") or (bind and not variable and is_of_host(source, folder)):
         yield "compose-host-mount", Severity.HIGH, f"it mounts {source[:120]} of the host"
     elif variable or (bind and source.lstrip("/").startswith("$")):
-        yield "compose-unknown-mount", Severity.MEDIUM, f"it mounts {source[:120]}: nobody here can tell what that is"
+        yield "compose-unknown-mount", Severity.MEDIUM, f"it mounts {source[:120]}: {UNKNOWN}"
 
 
-def is_of_host(source: str, file: str) -> bool:
-    """Say whether a path is one of the host's own folders, in one, or above one; or outside of the tree of `file`."""
+def is_of_host(source: str, folder: str) -> bool:
+    """Say whether a path is one of the host's own folders, in one, or above one; or outside of the tree."""
     if source.startswith("~"):
         return True
     if not source.startswith("/"):
-        return posixpath.normpath(posixpath.join(posixpath.dirname(file), source)).split("/")[0] == ".."
+        return posixpath.normpath(posixpath.join(folder, source)).split("/")[0] == ".."
     # Two slashes at the start would stay two.
     path = "/" + posixpath.normpath(source).lstrip("/")
     if posixpath.basename(path) in SOCKETS or path == "/":
         return True
-    related = any(posixpath.commonpath([path, folder]) in (path, folder) for folder in HOST_FOLDERS)
-    return related and not any(posixpath.commonpath([path, folder]) == folder for folder in HARMLESS)
+    related = any(posixpath.commonpath([path, one]) in (path, one) for one in HOST_FOLDERS)
+    return related and not any(posixpath.commonpath([path, one]) == one for one in HARMLESS)
 
 
-def _files(service: Mapping[str, Any], file: str) -> Iterator[Row]:
+def _files(service: Mapping[str, Any], folder: str) -> Iterator[Row]:
     for key in ("env_file", "label_file"):
         given = service.get(key)
         for one in given if isinstance(given, list) else [given]:
-            yield from host_file(f"{key} ", mapping(one).get("path") if isinstance(one, dict) else one, file)
+            yield from host_file(f"{key} ", mapping(one).get("path") if isinstance(one, dict) else one, folder)
 
 
-def host_file(what: str, path: Any, file: str) -> Iterator[Row]:
-    """Yield that a file which compose reads is the host's own."""
-    if isinstance(path, str) and path and (path.startswith("$HOME") or is_of_host(path, file)):
+def host_file(what: str, path: Any, folder: str) -> Iterator[Row]:
+    """Yield that a file which compose reads is the host's own, or that a variable decides which file it is."""
+    if not isinstance(path, str) or not path:
+        return
+    variable = VARIABLE.match(path)
+    if variable and variable[1] == "PWD":
+        path, variable = f".{path[variable.end():]}", None
+    if (variable and variable[1] == "HOME") or (not variable and is_of_host(path, folder)):
         yield "compose-host-file", Severity.HIGH, f"{what}{path[:120]}: a file of the host"
+    elif variable:
+        yield "compose-unknown-file", Severity.MEDIUM, f"{what}{path[:120]}: {UNKNOWN}"
 
 
-def _build(build: Mapping[str, Any], file: str) -> Iterator[Row]:
+def _build(build: Mapping[str, Any], folder: str) -> Iterator[Row]:
     if is_true(build.get("privileged")) or items(build.get("entitlements")):
         yield "compose-privileged", Severity.HIGH, "its build is privileged"
     if str(build.get("network", "")).lower() == "host":
         yield "compose-host-network", Severity.MEDIUM, "build.network: host"
-    yield from host_file("build.context ", build.get("context"), file)
+    if "$" in (target := str(build.get("target", ""))):
+        yield "compose-unknown-target", Severity.MEDIUM, f"build.target {target[:60]}: {UNKNOWN}"
+    context, file = build.get("context"), build.get("dockerfile")
+    yield from host_file("build.context ", context, folder)
+    if isinstance(file, str) and isinstance(context, str | None) and "://" not in str(context):
+        yield from host_file("build.dockerfile ", file, posixpath.join(folder, context or "."))
+    for name, path in mapping(build.get("additional_contexts")).items():
+        yield from host_file(f"build.additional_contexts.{str(name)[:60]} ", path, folder)
 
 
 def items(value: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 
 from gates.findings import Finding, Severity, make_finding
 from gates.scans.dockerfile_instructions import directives, instructions
-from gates.scans.dockerfile_stages import EMPTY, Stage, Use, stages
+from gates.scans.dockerfile_stages import EMPTY, NOTHING_ASKED, Asked, Stage, Use, stages
 from gates.scans.dockerfile_words import Expansion
 from gates.scans.outcome import ReportError
 from gates.scans.secret_names import looks_secret
@@ -41,9 +41,8 @@ def filled(text: str, values: Mapping[str, str]) -> str:
         return text
 
 
-def user_of(all_stages: Sequence[Stage]) -> str:
-    """Return who the image of the last stage runs as, "" when no USER says so; stages built on count."""
-    last = all_stages[-1]
+def user_of(last: Stage) -> str:
+    """Return who the image of a stage runs as, "" when no USER says so; stages built on count."""
     if last.user is not None:
         return last.user
     tag = last.origin.image.partition("@")[0].rpartition("/")[2].partition(":")[2]
@@ -59,14 +58,21 @@ def is_root(user: str) -> bool:
     return name.startswith("-") or not digits or len(digits) > 10 or int(digits) > LARGEST_UID
 
 
-def judge_dockerfile(file: str, text: str, rules: ImageRules) -> list[Finding]:
-    """Hold a Dockerfile against the policy: base images, user, health check, secrets.
+def judge_dockerfile(
+    file: str, text: str, rules: ImageRules, builds: Sequence[Asked] = (NOTHING_ASKED,)
+) -> list[Finding]:
+    """Hold a Dockerfile against the policy: base images, user, health check, secrets. `builds`: what each build of it
+    asks; every stage is looked at, and the one that is built as what runs.
 
     Raises ReportError, with the line, for a file that Docker would not build, or that cannot be read to its end.
     """
-    all_stages = stages(instructions(text))
-    rows = [*_syntax(text), *_bases(all_stages, rules), *_taken(all_stages, rules), *_final(all_stages)]
-    rows += [row for stage in all_stages for row in (*_baked(stage), *_downloads(stage))]
+    written = instructions(text)
+    rows = list(_syntax(text))
+    for asked in builds:
+        all_stages = stages(written, asked)
+        rows += [*_bases(all_stages, rules), *_taken(all_stages, rules, asked)]
+        rows += _final(all_stages, asked.stage(all_stages), rules)
+        rows += [row for stage in all_stages for row in (*_baked(stage), *_downloads(stage))]
     return [
         make_finding("policy", rule, severity, message, file, line=line, key=(rule, file, subject))
         for rule, severity, message, line, subject in dict.fromkeys(rows)
@@ -87,17 +93,16 @@ def _bases(all_stages: Sequence[Stage], rules: ImageRules) -> Iterator[_Row]:
     for stage in all_stages:
         if stage.base is None and stage.image != EMPTY:
             yield from _unpinned(f"base image {stage.image[:120]}", Use(stage.image, stage.line), rules)
-    origin = all_stages[-1].origin
-    if not any(fnmatch(origin.image.lower(), pattern) for pattern in rules.minimal):
-        message = f"{origin.image[:120]} is not a minimal image"
-        yield "base-image-large", Severity.MEDIUM, message, origin.line, origin.image
 
 
-def _taken(all_stages: Sequence[Stage], rules: ImageRules) -> Iterator[_Row]:
+def _taken(all_stages: Sequence[Stage], rules: ImageRules, asked: Asked) -> Iterator[_Row]:
     names = {stage.name for stage in all_stages if stage.name} | {EMPTY}
     for stage in all_stages:
         for use in stage.images:
-            if use.subject.lower() not in names:
+            if "$" in use.subject:
+                message = f"files are taken of {use.subject[:120]}, where Docker fills in no variable: name a stage"
+                yield "base-image-unpinned", Severity.HIGH, message, use.line, use.subject
+            elif use.subject.lower() not in names and not asked.is_context(use.subject):
                 yield from _unpinned(f"image {use.subject[:120]}, of which files are taken,", use, rules)
 
 
@@ -127,9 +132,12 @@ def is_pinned(image: str, rules: ImageRules) -> tuple[bool, str]:
     return (True, "") if re.search(rules.exact, tag) else (False, "moves")
 
 
-def _final(all_stages: Sequence[Stage]) -> Iterator[_Row]:
-    last = all_stages[-1]
-    user = user_of(all_stages)
+def _final(all_stages: Sequence[Stage], last: Stage, rules: ImageRules) -> Iterator[_Row]:
+    origin = last.origin
+    if origin.image != EMPTY and not any(fnmatch(origin.image.lower(), pattern) for pattern in rules.minimal):
+        message = f"{origin.image[:120]} is not a minimal image"
+        yield "base-image-large", Severity.MEDIUM, message, origin.line, origin.image
+    user = user_of(last)
     if is_root(user):
         message = f"the image {_why_root(last, user)}: name a user that is not root"
         yield "container-root", Severity.HIGH, message, last.line, "user"
@@ -141,7 +149,7 @@ def _final(all_stages: Sequence[Stage]) -> Iterator[_Row]:
 
 def _why_root(last: Stage, user: str) -> str:
     if last.user is None:
-        return "has no USER and so runs as root"
+        return "has no USER and so runs as its base image says, which is root for most"
     name = user.partition(":")[0].strip()
     written = last.written.partition(":")[0].strip()
     if not name:

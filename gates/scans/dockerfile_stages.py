@@ -1,15 +1,17 @@
 """The stages of a Dockerfile, and what each of them comes to: whose image it is, who it runs as, what stays in it.
 
-Variables have their default values: a build may be given others, and its result is looked at in the image.
+Variables have the values that a build is known to give them, else their defaults.
 """
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gates.scans.dockerfile_instructions import Instruction, assignments, health_check
 from gates.scans.dockerfile_words import Budget, Expansion
+from gates.scans.image_names import full_name
 from gates.scans.outcome import ReportError
 
 # What BuildKit declares by itself before the first FROM (dockerfile2llb/platform.go), on the machines that we know.
@@ -25,8 +27,48 @@ PLATFORM: Mapping[str, str] = {
     }.items()
 }
 EMPTY = "scratch"
+WHEELS = "wheels"  # the context that every build is given
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a build asks of a Dockerfile: a stage by name or number ("" for the last), the arguments that it gives
+    (None: nobody here knows the value), and its named contexts, by full names, before stages and images so called.
+    """
+
+    target: str = ""
+    args: Mapping[str, str | None] = field(default_factory=dict)
+    contexts: frozenset[str] = frozenset({full_name(WHEELS)})
+
+    @classmethod
+    def of(cls, target: str, args: Mapping[str, str | None], contexts: Iterable[str]) -> "Asked":
+        """Return what a build asks that says so itself, with what Slipway gives to each."""
+        return cls(target, args, frozenset(full_name(name.lower()) for name in (*contexts, WHEELS)))
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Return the same for builds that ask the same."""
+        return self.target, tuple(sorted(self.args.items())), self.contexts
+
+    def is_context(self, image: str) -> bool:
+        """Say whether an image's name is that of a context, whatever its spelling."""
+        return full_name(image.lower()) in self.contexts
+
+    def stage(self, all_stages: "Sequence[Stage]") -> "Stage":
+        """Return the stage that is built. Raises ReportError if there is none of its name."""
+        if not self.target:
+            return all_stages[-1]
+        named = [stage for stage in all_stages if stage.name == self.target.lower()]
+        if named:
+            return named[-1]
+        if self.target.isdecimal() and len(self.target) < 9 and int(self.target) < len(all_stages):
+            return all_stages[int(self.target)]
+        raise ReportError(f"it has no stage {self.target[:60]}, which a build names as its target")
+
+
+NOTHING_ASKED = Asked()
 
 
 @dataclass(frozen=True)
@@ -82,6 +124,7 @@ class _Build:
 
     values: dict[str, str]
     given: Mapping[str, str]
+    asked: Asked
     budget: Budget
     number: int
     user: str | None = None
@@ -117,6 +160,8 @@ class _Build:
                 made[self.expanded(name, escape)] = self.expanded(word or "", escape)
                 continue
             value = self.given.get(name) if word is None else self.expanded(word, escape)
+            if (told := self.asked.args.get(name)) is not None:
+                word = value = told
             if value is not None:
                 self.values[name] = value
                 self.settings.append(Setting("ARG", name, value if word is not None else "", instruction.line))
@@ -126,7 +171,7 @@ class _Build:
     def _promise(self, trigger: Instruction) -> None:
         """Note what an ONBUILD leaves in the image: it says nothing of the image's own user and health."""
         self.budget.take(len(self.values))
-        other = _Build(dict(self.values), self.given, self.budget, self.number)
+        other = _Build(dict(self.values), self.given, self.asked, self.budget, self.number)
         other.follow(trigger)
         self.settings += other.settings
         self.images += other.images
@@ -156,8 +201,11 @@ def _images(instruction: Instruction, number: int) -> Iterator[str]:
         yield from (value for key, _, value in pairs if key.lower() == "from" and value)
 
 
-def stages(written: Sequence[Instruction]) -> list[Stage]:
-    """Return the build stages in order. Raises ReportError if there is none, or what Docker would not build."""
+def stages(written: Sequence[Instruction], asked: Asked = NOTHING_ASKED) -> list[Stage]:
+    """Return the build stages in order, as a build with these arguments and contexts has them.
+
+    Raises ReportError if there is none, or what Docker would not build.
+    """
     budget = Budget()
     given, hollow = dict(PLATFORM), set[str]()
     head: list[Setting] = []
@@ -169,14 +217,14 @@ def stages(written: Sequence[Instruction]) -> list[Stage]:
             elif found:
                 found[-1][1].append(instruction)
             elif instruction.keyword == "ARG":
-                head += _declare(instruction, given, hollow, budget)
+                head += _declare(instruction, given, hollow, budget, asked)
             else:
                 raise ReportError(f"{instruction.keyword} stands before the first FROM")
         except ReportError as error:
             raise ReportError(f"line {instruction.line}: {error}") from None
     if not found:
         raise ReportError("it has no FROM")
-    return _settled(found, head, given, budget)
+    return _settled(found, head, given, budget, asked)
 
 
 def _stage(instruction: Instruction, given: Mapping[str, str], hollow: set[str], budget: Budget) -> Stage:
@@ -190,10 +238,18 @@ def _stage(instruction: Instruction, given: Mapping[str, str], hollow: set[str],
     return Stage(words[0] if unknown else image, name, instruction.line)
 
 
-def _declare(instruction: Instruction, given: dict[str, str], hollow: set[str], budget: Budget) -> list[Setting]:
+def _declare(
+    instruction: Instruction, given: dict[str, str], hollow: set[str], budget: Budget, asked: Asked
+) -> list[Setting]:
     """Take an ARG of a file's head: its value, and whether that is made of one that has none."""
     settings = []
     for name, word in assignments(instruction):
+        if name in asked.args:
+            told = asked.args[name]
+            (hollow.add if told is None else hollow.discard)(name)
+            given[name] = told or ""
+            settings.append(Setting("ARG", name, told or "", instruction.line))
+            continue
         if word is None:
             given.pop(name, None)  # whether an earlier value stays depends on Docker's version
             continue
@@ -210,18 +266,23 @@ def _settled(
     head: Sequence[Setting],
     given: Mapping[str, str],
     budget: Budget,
+    asked: Asked,
 ) -> list[Stage]:
     made: list[Stage] = []
     named: dict[str, int] = {}
     values: list[dict[str, str]] = []
     for number, (stage, body) in enumerate(found):
+        if asked.is_context(stage.image):
+            stage = replace(stage, image=EMPTY)
+        if stage.name and asked.is_context(stage.name):
+            stage, body = replace(stage, image=EMPTY), ()  # the context stands in its place
         below = named.get(stage.image.lower())
         base = None if below is None else made[below]
-        build = _Build({}, given, budget, number)
+        build = _Build({}, given, asked, budget, number)
         triggers: list[Instruction] = []
         if base is not None and below is not None:
             budget.take(len(values[below]))
-            build = _Build(dict(values[below]), given, budget, number, base.user, base.written, base.checked)
+            build = _Build(dict(values[below]), given, asked, budget, number, base.user, base.written, base.checked)
             # What a stage asks of those built on it, and not of itself.
             triggers = [instruction.trigger for instruction in base.body if instruction.trigger]
             budget.take(len(base.body) + 200 * len(triggers))

@@ -49,7 +49,7 @@ class Expansion:
     """Expands one word without a call for each level: a word may be nested thousands deep.
 
     `unset` are the variables without a value that the text was made of. `quotes` says whether quotes and escapes are
-    read as such; `stays` whether a variable without a value stays as it is written.
+    read as such; `stays` whether a variable without a value stays as it is written, and `${NAME:+word}` is the word.
     """
 
     text: str
@@ -172,7 +172,8 @@ class Expansion:
         if not given and sign == "?" and frame.sink is not None:
             self.unset.add(name)  # the build stops there, unless an argument is given to it
             self._say(frame, f"${{{name}}}" if self.stays else "")
-        takes = given if sign == "+" else sign == "-" and not given
+        # Of a text whose variables nobody knows, what may stand there counts.
+        takes = (given or self.stays) if sign == "+" else sign == "-" and not given
         self.frames.append(_Frame("}", frame.sink if takes else None))
 
     def _pattern(self, frame: _Frame, name: str, sign: str) -> None:
@@ -284,7 +285,7 @@ def here_documents(line: str) -> list[tuple[str, bool]]:
     if found and (beside or any("$" in match[2] for match in found)):
         raise ReportError(_UNSURE)
     if any(re.search(r"<<-?[\t\n\f\r ]", match[0]) for match in found):
-        raise ReportError("a blank behind <<, which not every Docker reads; write <<NAME")
+        raise ReportError("a blank behind <<, which not every Docker reads; write <<NAME, or 1<<2 for a number")
     names = ((Expansion(match[2], {}).result(), bool(match[1])) for match in found)
     return [(name, tabs) for name, tabs in names if name]
 

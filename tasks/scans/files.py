@@ -1,7 +1,8 @@
 """The files of a commit laid out: untrusted names, links and sizes."""
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from tasks.scans import Subject
 LARGEST_TEXT_BYTES = 2_000_000
 MOST_VALUES, DEEPEST = 200_000, 60
 RELEASE = "{release}/"
+_NUMBERS = {
+    "int": re.compile(r"[-+]?(0b[01_]+|0[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)\Z"),
+    "float": re.compile(
+        r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)([eE][-+][0-9]+)?\Z|[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z"
+    ),
+}
 
 
 def regular_files(tree: Path) -> dict[str, int]:
@@ -81,20 +88,47 @@ class _ComposeLoader(yaml.CSafeLoader):
         return yaml.ScalarNode(str(tag), value)
 
 
+def _of_today(resolvers: Mapping[str, list[tuple[str, Any]]]) -> dict[str, list[tuple[str, Any]]]:
+    """Return what plain values are taken for without numbers by sixties (`22:22`), which compose does not have."""
+    plain = {f"tag:yaml.org,2002:{kind}": pattern for kind, pattern in _NUMBERS.items()}
+    return {first: [(tag, plain.get(tag, found)) for tag, found in rows] for first, rows in resolvers.items()}
+
+
+_ComposeLoader.yaml_implicit_resolvers = _of_today(yaml.CSafeLoader.yaml_implicit_resolvers)
 _ComposeLoader.add_constructor("!reset", lambda *_: None)
 _ComposeLoader.add_constructor("!override", _ComposeLoader.overriding)
 
 
 def read_compose(path: Path, name: str) -> tuple[Any, dict[str, int]]:
     """Return a compose file's content as `read_yaml` does, compose's own tags included, and the line (from 1) of each
-    service. Raises SourceError as that does.
+    service. Raises SourceError as that does, and for a key that stands twice, which compose refuses.
     """
     try:
         loader = _ComposeLoader(_bounded(path, name))
         node = loader.get_single_node()
+        if twice := _twice(node):
+            raise SourceError(f"{name}:{twice.start_mark.line + 1}: the key {twice.value[:60]} stands twice; keep one")
         return (loader.construct_document(node) if node else None), _lines(node)
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
         raise SourceError(f"{name} is not valid YAML ({type(error).__name__})") from error
+
+
+def _twice(top: yaml.Node | None) -> yaml.Node | None:
+    """Return the first key that stands twice in its mapping."""
+    waiting, seen = [top] if top else [], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or isinstance(node, yaml.ScalarNode):
+            continue
+        seen.add(id(node))
+        pairs = node.value if isinstance(node, yaml.MappingNode) else [(None, one) for one in node.value]
+        names = set[str]()
+        for key in [key for key, _ in pairs if isinstance(key, yaml.ScalarNode)]:
+            if key.value in names:
+                return key
+            names.add(key.value)
+        waiting += [value for _, value in reversed(pairs)]
+    return None
 
 
 def _lines(node: yaml.Node | None) -> dict[str, int]:

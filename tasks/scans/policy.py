@@ -1,31 +1,29 @@
 """The policy scan: files, Dockerfiles, compose files, workflow files, migrations."""
 
-import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from deployments.environment import images_run
 from gates.check import Check, Outcome
-from gates.scans.compose import dockerfiles_of, files_of, judge_compose
 from gates.scans.dockerfile import judge_dockerfile
+from gates.scans.dockerfile_stages import Asked
 from gates.scans.linters import read_zizmor
 from gates.scans.outcome import ScanOutcome, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files
 from host.errors import ConfigError, SourceError
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
-from tasks.scans.files import RELEASE, chosen, named, named_path, read_compose, read_text, read_yaml, regular_files
+from tasks.scans.compose_files import read_compose_files
+from tasks.scans.files import chosen, named, read_text, read_yaml, regular_files
 from tasks.scans.keys import contents, our_program
 from tasks.scans.migrations import judge_migrations
 from tasks.scans.tools import look_at_each_file, output_folder, run_tool, scan_parts, scanner, scratch
 
 TOOL_TIMEOUT_S = 120
 NAMED = 5
-MOST_FOLLOWED = 200
+MOST_BUILDS = 20  # of one Dockerfile; an artifact has no more images
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "*.dockerfile", "Containerfile", "Containerfile.*")
-COMPOSE = ("compose.y*ml", "compose.*.y*ml", "docker-compose.y*ml", "docker-compose.*.y*ml", "docker-compose-*.y*ml")
 WORKFLOWS = (".github/workflows/*.yml", ".github/workflows/*.yaml", "action.yml", "action.yaml")
 
 
@@ -66,7 +64,7 @@ def dockerfiles(subject: Subject) -> tuple[dict[str, Path], tuple[str, ...]]:
 
     Where no environment runs images none of them is ever built. Raises ConfigError as `images_run` does.
     """
-    image, built = subject.pipeline.image, built_dockerfiles(subject)
+    image, built = subject.pipeline.image, list(built_dockerfiles(subject))
     if image and ("dockerfile" in image.model_fields_set or not built):
         built.append(image.dockerfile)
     found = chosen(subject, DOCKERFILES, built)
@@ -76,76 +74,52 @@ def dockerfiles(subject: Subject) -> tuple[dict[str, Path], tuple[str, ...]]:
     return {}, (f"left out: {names}: no environment has RUNTIME=compose, so that nothing is built of them",)
 
 
-def built_dockerfiles(subject: Subject) -> list[str]:
+def built_dockerfiles(subject: Subject) -> dict[str, list[Asked]]:
     """Return the Dockerfiles that the services of compose files are built of, whatever they are called, as far as they
-    are there: what is missing is the build's business, and an unreadable file that of the compose files.
+    are there, each with what the builds of a release ask of it: those of the files that pipeline.toml names.
+
+    What is missing is the build's business, and an unreadable file that of the compose files.
     """
-    image = subject.pipeline.image
-    found: dict[str, None] = {}
-    for name, path in chosen(subject, COMPOSE, list(image.compose.values()) if image else []).items():
-        try:
-            builds = dockerfiles_of(read_compose(path, name)[0])
-        except SourceError:
-            continue
-        for one in builds:
-            file = posixpath.normpath(posixpath.join(posixpath.dirname(name.removeprefix(RELEASE)), one))
-            if not name.startswith(RELEASE) and not file.startswith("..") and (subject.tree / file).is_file():
-                found[file] = None
-    return list(found)
+    image, read = subject.pipeline.image, read_compose_files(subject)
+    released = set(image.compose.values()) if image else set()
+    found: dict[str, list[Asked]] = {}
+    for name in sorted(read.paths, key=lambda name: name not in released):
+        for file, asked in read.builds(name):
+            if not (subject.tree / file).is_file():
+                continue
+            known = found.setdefault(file, [])
+            if name in released:
+                known.append(replace(asked, args={**_given(subject), **asked.args}))
+            elif not known:
+                known.append(Asked(contexts=asked.contexts))
+    return found
+
+
+def _given(subject: Subject) -> dict[str, str | None]:
+    """Return the arguments that every build is given."""
+    return {"PYTHON": subject.pipeline.app.python}
 
 
 def _dockerfiles(subject: Subject, rules: Policy) -> ScanOutcome:
     paths, unused = dockerfiles(subject)
+    image, built = subject.pipeline.image, built_dockerfiles(subject)
+    if image and not any(one.args for one in built.get(image.dockerfile, ())):
+        built[image.dockerfile] = [replace(one, args=_given(subject)) for one in built.get(image.dockerfile, [Asked()])]
 
     def judge(name: str) -> ScanOutcome:
-        return ScanOutcome(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules)))
+        builds = list({one.key: one for one in built.get(name, [Asked()])}.values())
+        if len(builds) > MOST_BUILDS:
+            raise SourceError(f"more than {MOST_BUILDS} different builds of it")
+        return ScanOutcome(tuple(judge_dockerfile(name, read_text(paths[name], name), rules.images.rules, builds)))
 
     examined = f"{len(paths)} Dockerfiles" + " (others left out, see the notes)" * bool(unused)
     return ScanOutcome(examined=(examined,), notes=unused) + look_at_each_file(list(paths), judge)
 
 
 def _compose_files(subject: Subject, rules: Policy) -> ScanOutcome:
-    image = subject.pipeline.image
-    paths = chosen(subject, COMPOSE, list(image.compose.values()) if image else [])
-    found = _Compose(subject, paths)
-    outcome = look_at_each_file(list(paths), found.read)
-    for _ in range(MOST_FOLLOWED):
-        if found.waiting:
-            outcome += look_at_each_file([found.waiting.pop()], found.read)
-    if found.waiting:
-        raise SourceError(f"compose files lead to more than {MOST_FOLLOWED} others")
-
-    def judge(name: str) -> ScanOutcome:
-        rows = judge_compose(name, found.documents, rules.images.rules, found.lines[name])
-        return ScanOutcome(tuple(rows))
-
-    named_here = [name for name in found.documents if name in paths or name in found.included]
-    return ScanOutcome(examined=(f"{len(named_here)} compose files",)) + outcome + look_at_each_file(named_here, judge)
-
-
-@dataclass
-class _Compose:
-    """The compose files of a commit, and those that they lead to: included ones are judged, extended ones read."""
-
-    subject: Subject
-    paths: Mapping[str, Path]
-    documents: dict[str, Any] = field(default_factory=dict)
-    lines: dict[str, dict[str, int]] = field(default_factory=dict)
-    included: set[str] = field(default_factory=set)
-    waiting: list[str] = field(default_factory=list)
-
-    def read(self, name: str) -> ScanOutcome:
-        """Read a file, and note which files it leads to."""
-        if name in self.documents:
-            return ScanOutcome()
-        path = self.paths.get(name) or named_path(self.subject, name)
-        self.documents[name], self.lines[name] = read_compose(path, name)
-        included, extended = files_of(name, self.documents[name])
-        if not name.startswith(RELEASE) and any(one.startswith(RELEASE) for one in (*included, *extended)):
-            raise SourceError(f"{name}: {RELEASE} is not a folder of the commit")
-        self.included |= set(included)
-        self.waiting += [one for one in (*included, *extended) if one not in self.documents]
-        return ScanOutcome()
+    found = read_compose_files(subject)
+    examined = f"{len({name for name, _ in found.judged})} compose files"
+    return ScanOutcome(examined=(examined,)) + found.outcome + found.judge(rules.images.rules)
 
 
 def _workflows(subject: Subject, files: Mapping[str, int]) -> ScanOutcome:
@@ -177,7 +151,13 @@ def _reads(subject: Subject) -> Reads:
     files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
     allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
     load, migrate = subject.pipeline.performance, subject.pipeline.run.migrate
-    told = (subject.pipeline.migrations.model_dump(), migrate, load and load.environment, images_run())
+    told = (
+        image and subject.pipeline.app.python,
+        subject.pipeline.migrations.model_dump(),
+        migrate,
+        load and load.environment,
+        images_run(),
+    )
     parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs, told)
     return Reads(list(subject.workspace.source.files), parts)
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates.scans.compose import dockerfiles_of, files_of, judge_compose
+from gates.scans.compose import judge_compose
 from gates.scans.compose_keys import SERVICE, TOP
 from gates.scans.compose_reach import FALSE
+from gates.scans.compose_tree import files_of
 from gates.scans.dockerfile import ImageRules
 from gates.scans.outcome import ReportError
 
@@ -144,6 +145,21 @@ def test_a_hardened_service_raises_nothing() -> None:
         ({"volumes": ["${WHERE}/data:/x"]}, "compose-unknown-mount"),
         ({"volumes": ["/${WHERE}:/x"]}, "compose-unknown-mount"),
         ({"env_file": "/etc/shop.env"}, "compose-host-file"),
+        ({"env_file": "${WHERE}"}, "compose-unknown-file"),
+        ({"env_file": "$HOME/x"}, "compose-host-file"),
+        ({"env_file": "${PWD}/../x"}, "compose-host-file"),
+        ({"env_file": "${WHERE:+/etc/x}"}, "compose-host-file"),
+        ({"volumes": ["${WHERE:+/etc}:/x"]}, "compose-host-mount"),
+        ({"volumes": ["${WHERE+/etc}:/x"]}, "compose-host-mount"),
+        ({"volumes": ["${WHERE:+$THERE}:/x"]}, "compose-unknown-mount"),
+        ({"build": "/etc"}, "compose-host-file"),
+        ({"build": "${WHERE}"}, "compose-unknown-file"),
+        ({"build": {"additional_contexts": {"a": "/etc"}}}, "compose-host-file"),
+        ({"build": {"additional_contexts": ["a=../up"]}}, "compose-host-file"),
+        ({"build": {"additional_contexts": {"a": "${WHERE}"}}}, "compose-unknown-file"),
+        ({"build": {"context": "api", "dockerfile": "../../x"}}, "compose-host-file"),
+        ({"build": {"dockerfile": "/etc/x"}}, "compose-host-file"),
+        ({"build": {"context": ".", "target": "$STAGE"}}, "compose-unknown-target"),
         ({"env_file": [{"path": "~/x.env"}]}, "compose-host-file"),
         ({"label_file": ["../../x"]}, "compose-host-file"),
         ({"mem_limit": "0", "cpus": 1, "deploy": None}, "compose-no-memory-limit"),
@@ -192,7 +208,10 @@ def test_other_folders_may_be_mounted(volume: Any) -> None:
         {"ipc": "shareable", "cgroup": "private"},
         {"cap_add": ["NET_BIND_SERVICE", "cap_chown"]},
         {"devices": [], "group_add": [], "x-mine": {"privileged": True}},
-        {"env_file": ["./a.env", {"path": "b.env", "required": False}]},
+        {"env_file": ["./a.env", {"path": "b.env", "required": False}, "$PWD/c.env", "${WHERE:-d.env}"]},
+        {"build": {"context": "api", "dockerfile": "../x", "target": "${STAGE:-production}"}},
+        {"build": {"additional_contexts": {"a": "./a", "b": "docker-image://x", "c": "https://example.org/c.git"}}},
+        {"build": "https://example.org/x.git"},
         {"build": {"context": ".", "dockerfile": "Dockerfile", "args": {"A": "b"}, "network": "none"}},
         {"oom_score_adj": 500, "post_start": [{"command": "x", "user": "app"}]},
         {"cpu_quota": 50000, "deploy": {"resources": {"limits": {"memory": "1g"}}}},
@@ -249,6 +268,7 @@ def test_what_stands_beside_the_services_is_looked_at() -> None:
         return [one.rule for one in judge_compose("c.yml", {"c.yml": document}, ImageRules())]
 
     assert judged(configs={"c": {"file": "/etc/shadow"}}) == ["compose-host-file"]
+    assert judged(configs={"c": {"file": "${WHERE}"}, "d": {"file": "${WHERE:-d}"}}) == ["compose-unknown-file"]
     assert judged(secrets={"c": {"file": "~/.ssh/id"}, "d": {"file": "./d"}}) == ["compose-host-file"]
     assert judged(sevices={}) == ["compose-unknown-key"]
     assert judged(volumes={"v": {"driver_opts": {"device": "${WHERE:-/root}/"}}}) == ["compose-host-mount"]
@@ -260,19 +280,6 @@ def test_a_finding_says_where_its_service_stands() -> None:
     document = {"services": {"a": {**GOOD, "privileged": True}}}
     (found,) = judge_compose("c.yml", {"c.yml": document}, ImageRules(), {"a": 7})
     assert (found.file, found.line) == ("c.yml", 7)
-
-
-def test_files_that_one_leads_to() -> None:
-    document = {
-        "include": ["more.yml", {"path": ["../a.yml", "./b/c.yml"]}, {"path": "d.yml"}],
-        "services": {"a": {"extends": {"file": "base.yml", "service": "x"}}, "b": {"extends": "a"}, "c": None},
-    }
-    assert files_of("e/c.yml", document) == (["e/more.yml", "a.yml", "e/b/c.yml", "e/d.yml"], ["e/base.yml"])
-    assert files_of("c.yml", {"include": "x.yml"}) == (["x.yml"], [])
-    for path in ("/etc/x.yml", "../x.yml", "https://h/x.yml", "oci://h/x", "${X}/x.yml", "~/x.yml"):
-        with pytest.raises(ReportError):
-            files_of("c.yml", {"include": [{"path": path}]})
-    assert files_of("c.yml", {"include": "${X:-d}/x.yml"}) == (["d/x.yml"], [])
 
 
 KEYS = st.sampled_from([*SERVICE, *TOP, "source", "target", "type", "path", "limits", "memory", "file", "service"])
@@ -329,6 +336,7 @@ def test_more_services_take_longer_in_proportion() -> None:
         {"services": []},
         {"services": {"a": "b"}},
         {"services": {"a": {"extends": "a"}}},
+        {"services": {f"s{n}": {"extends": f"s{n + 1}"} for n in range(60)} | {"s60": {}}},
         {"services": {"a": {"extends": {"file": "none.yml", "service": "x"}}}},
     ],
 )
@@ -378,57 +386,3 @@ def test_the_own_image_by_its_tag_is_no_tag_that_moves(web: dict[str, Any], imag
 )
 def test_another_image_by_a_tag_that_moves_is_found(web: dict[str, Any], image: str) -> None:
     assert "service worker" in latest(web, image)
-
-
-@pytest.mark.parametrize(
-    ("build", "file"),
-    [
-        (".", "./Dockerfile"),
-        ("api", "api/Dockerfile"),
-        ({"context": "api"}, "api/Dockerfile"),
-        ({"dockerfile": "web.prod"}, "./web.prod"),
-        ({"context": "api", "dockerfile": "../docker/api"}, "api/../docker/api"),
-    ],
-)
-def test_the_dockerfile_of_a_service_is_known(build: object, file: str) -> None:
-    assert dockerfiles_of({"services": {"web": {"build": build}}}) == [file]
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        None,
-        [],
-        {"services": []},
-        {"services": {"web": None}},
-        {"services": {"web": {"image": "x"}}},
-        {"services": {"web": {"build": "$WHERE"}}},
-        {"services": {"web": {"build": "https://example.org/x.git"}}},
-        {"services": {"web": {"build": {"context": ["a"]}}}},
-        {"services": {"web": {"build": {"context": ".", "dockerfile": 7}}}},
-    ],
-)
-def test_what_names_no_file_of_the_commit_is_left_out(document: object) -> None:
-    assert dockerfiles_of(document) == []
-
-
-DOCUMENTS = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.dictionaries(
-            st.sampled_from(["services", "web", "build", "image", "context", "dockerfile", "tags", "volumes"]), inner
-        ),
-    ),
-    max_leaves=20,
-)
-
-
-@pytest.mark.fuzz
-@settings(deadline=None, derandomize=True)
-@given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
-def test_any_build_of_any_service_is_read(document: object, build: object, image: object) -> None:
-    assert all(isinstance(one, str) for one in dockerfiles_of(document))
-    service = {"services": {"web": {"build": build, "image": image}, "worker": {"image": "a:latest"}}}
-    assert all("\0" not in one for one in dockerfiles_of(service))
-    judge_compose("compose.yml", {"compose.yml": service}, ImageRules())

@@ -1,6 +1,7 @@
 import pytest
 
 from gates.scans.dockerfile import ImageRules, filled, is_pinned, is_root, judge_dockerfile
+from gates.scans.dockerfile_stages import Asked
 from gates.scans.outcome import ReportError
 
 DIGEST = "@sha256:" + "ab" * 32
@@ -227,7 +228,7 @@ def test_who_is_root_is_told_as_it_is_written() -> None:
     assert told("USER $U:app") == "the image runs as root (USER $U)"
     assert told("USER $X") == "the image runs as root: USER $X names nobody"
     assert told("USER 4294967296") == "the image runs as 4294967296, which no uid can be"
-    assert told("") == "the image has no USER and so runs as root"
+    assert told("") == "the image has no USER and so runs as its base image says, which is root for most"
 
 
 @pytest.mark.parametrize(
@@ -242,8 +243,97 @@ def test_who_is_root_is_told_as_it_is_written() -> None:
         ("$$A", "$$A"),
         ("${A:?set by}:${B:?}", "${A}:${B}"),
         ("a${A?}b ${A:-${B:?x}} ${A#x}", "a${A}b ${B} ${A}"),
-        ("${A:+b}", ""),
+        ("${A:+b}", "b"),
     ],
 )
 def test_a_text_of_another_file_is_filled(text: str, shown: str) -> None:
     assert filled(text, {"D": "d"}) == shown
+
+
+STAGES = """FROM python:3.11.7-slim AS production
+USER app
+HEALTHCHECK CMD true
+FROM production AS dev
+USER root
+"""
+
+
+def asked(text: str, *builds: Asked) -> set[str]:
+    return {one.rule for one in judge_dockerfile("Dockerfile", text, ImageRules(), builds)}
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [
+        ("", {"container-root"}),
+        ("production", set()),
+        ("Production", set()),
+        ("0", set()),
+        ("1", {"container-root"}),
+        ("dev", {"container-root"}),
+    ],
+)
+def test_the_stage_that_is_built_is_what_runs(target: str, found: set[str]) -> None:
+    assert asked(STAGES, Asked.of(target, {}, ())) == found
+
+
+def test_of_several_builds_each_is_judged() -> None:
+    assert asked(STAGES, Asked.of("production", {}, ()), Asked.of("dev", {}, ())) == {"container-root"}
+
+
+@pytest.mark.parametrize("target", ["prod", "2", "00000000000", "\u00b2", "-1"])
+def test_a_stage_that_is_not_there_is_built_by_nobody(target: str) -> None:
+    with pytest.raises(ReportError, match="it has no stage"):
+        asked(STAGES, Asked.of(target, {}, ()))
+
+
+BY_ARGUMENT = "ARG PYTHON=3.11.7\nFROM python:${PYTHON}-slim\nARG WHO=app\nHEALTHCHECK CMD true\nUSER ${WHO}\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        ({}, set()),
+        ({"OTHER": "x"}, set()),
+        ({"PYTHON": "3.12.1"}, set()),
+        ({"WHO": None}, set()),
+        ({"PYTHON": "3.11"}, {"base-image-unpinned"}),
+        ({"PYTHON": None}, {"base-image-unpinned"}),
+        ({"WHO": "root"}, {"container-root"}),
+        ({"WHO": ""}, {"container-root"}),
+    ],
+)
+def test_the_arguments_of_a_build_come_before_defaults(args: dict[str, str | None], found: set[str]) -> None:
+    assert asked(BY_ARGUMENT, Asked.of("", args, ())) == found
+
+
+def test_a_secret_that_a_build_gives_as_argument_is_found() -> None:
+    text = "FROM python:3.11.7-slim\nARG API_KEY\nUSER app\nHEALTHCHECK CMD true\n"
+    assert asked(text, Asked()) == set()
+    assert asked(text, Asked.of("", {"API_KEY": "hunter2"}, ())) == {"secret-in-image"}
+
+
+@pytest.mark.parametrize(
+    ("line", "contexts", "found"),
+    [
+        ("COPY --from=wheels / /w", (), set()),
+        ("RUN --mount=type=bind,from=wheels,target=/w x", (), set()),
+        ("COPY --from=docs / /w", ("docs",), set()),
+        ("COPY --from=docs:latest / /w", ("Docs",), set()),
+        ("COPY --from=docs:1 / /w", ("docs",), {"base-image-unpinned"}),
+        ("COPY --from=docs / /w", ("other",), {"base-image-unpinned"}),
+        ("COPY --from=team/wheels / /w", (), {"base-image-unpinned"}),
+    ],
+)
+def test_a_named_context_is_no_image(line: str, contexts: tuple[str, ...], found: set[str]) -> None:
+    text = f"FROM python:3.11.7-slim\nUSER app\nHEALTHCHECK CMD true\n{line}\n"
+    assert asked(text, Asked.of("", {}, contexts)) == found
+
+
+def test_a_context_stands_in_place_of_an_image_and_of_a_stage() -> None:
+    text = "FROM base\nUSER app\nHEALTHCHECK CMD true\n"
+    assert asked(text, Asked.of("", {}, ("base",))) == set()
+    assert asked(text, Asked()) == {"base-image-unpinned", "base-image-large"}
+    text = "FROM python:3.11.7-slim AS base\nUSER app\nHEALTHCHECK CMD true\nFROM base\n"
+    assert asked(text, Asked()) == set()
+    assert asked(text, Asked.of("", {}, ("base",))) == {"container-root", "no-healthcheck"}

@@ -19,9 +19,9 @@ def read(text: str) -> list[Stage]:
 
 def test_a_stage_inherits_its_user() -> None:
     text = f"FROM a{DIGEST} AS base\nUSER app\nFROM base AS next\nFROM next\n"
-    assert user_of(read(text)) == "app"
-    assert user_of(read(f"FROM a{DIGEST} AS a\nFROM b{DIGEST}\n")) == ""
-    assert user_of(read("FROM base AS base\n")) == ""
+    assert user_of(read(text)[-1]) == "app"
+    assert user_of(read(f"FROM a{DIGEST} AS a\nFROM b{DIGEST}\n")[-1]) == ""
+    assert user_of(read("FROM base AS base\n")[-1]) == ""
 
 
 def test_a_stage_is_known_from_its_name_on() -> None:

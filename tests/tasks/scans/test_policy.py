@@ -284,6 +284,92 @@ def test_dockerfiles_that_services_are_built_of_are_judged_whatever_their_names(
     assert "is not there" not in check.reason
 
 
+# Compose files beside one that names the others, and the Dockerfile that a release builds of them.
+LED_TO: dict[str, tuple[Content, str]] = {
+    "included": (
+        {
+            "compose.yml": "include: [ops/more.yml]\n",
+            "ops/more.yml": "services: {a: {build: {dockerfile: a.img}}}\n",
+        },
+        "ops/a.img",
+    ),
+    "included twice over": (
+        {
+            "compose.yml": "include: [ops/more.yml]\n",
+            "ops/more.yml": "include: {path: deep/last.yml}\n",
+            "ops/deep/last.yml": "services: {a: {build: {dockerfile: a.img}}}\n",
+        },
+        "ops/deep/a.img",
+    ),
+    "included with a folder": (
+        {
+            "compose.yml": "include: [{path: ops/more.yml, project_directory: .}]\n",
+            "ops/more.yml": "include: [other.yml]\n",
+            "other.yml": "services: {a: {build: {dockerfile: a.img}}}\n",
+            "ops/other.yml": "services: {a: {image: decoy}}\n",
+        },
+        "a.img",
+    ),
+    "extended": (
+        {
+            "compose.yml": "services: {a: {extends: {file: ops/base.yml, service: w}}}\n",
+            "ops/base.yml": "services: {w: {build: {context: ., dockerfile: a.img}}}\n",
+        },
+        "ops/a.img",
+    ),
+    "extended in one file": (
+        {"compose.yml": "services: {b: {build: ops}, a: {extends: b, build: {dockerfile: a.img}}}\n"},
+        "ops/a.img",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LED_TO)
+def test_dockerfiles_of_files_that_are_led_to_are_judged(tmp_path: Path, case: str) -> None:
+    files, dockerfile = LED_TO[case]
+    check = scanned(tmp_path, {**files, dockerfile: "FROM a:latest\nUSER root\n"})
+    assert dockerfile in {one.file for one in check.findings if one.rule == "container-root"}
+    assert f"{1 + ('Dockerfile' in files)} Dockerfiles" in check.examined
+
+
+TARGETS = f"""FROM python:3.11.7-slim{SHA} AS production
+USER app
+HEALTHCHECK CMD true
+COPY --from=wheels / /wheels
+COPY --from=docs / /docs
+FROM production AS dev
+USER root
+"""
+PRODUCTION = "services: {a: {build: {context: ., target: production, additional_contexts: [docs=docs]}}}\n"
+
+
+def test_a_dockerfile_is_judged_as_a_release_builds_it(tmp_path: Path) -> None:
+    repository = tmp_path / "app"
+    dev = "services: {a: {build: {context: ., target: dev}}}\n"
+    commit(repository, {**BASE, "Dockerfile": TARGETS, "compose.yml": PRODUCTION, "compose.dev.yml": dev})
+    image = {"dockerfile": "Dockerfile", "compose": {"production": "compose.yml"}}
+    rules = {"container-root", "base-image-unpinned"}
+    found = scan_policy(subject_of(repository, tmp_path / "work", image_section=image), RULES).findings
+    assert not rules & {one.rule for one in found}
+    image["compose"] = {"production": "compose.dev.yml"}
+    found = scan_policy(subject_of(repository, tmp_path / "work2", image_section=image), RULES).findings
+    assert "container-root" in {one.rule for one in found}
+
+
+def test_every_build_is_given_the_version_of_python(tmp_path: Path) -> None:
+    repository = tmp_path / "app"
+    text = "ARG PYTHON=3.11.7\nFROM python:${PYTHON}-slim\nUSER app\nHEALTHCHECK CMD true\n"
+    services = SERVICE.replace(f"image: app{SHA}", "build: {args: {PYTHON: 3.11.9}}")
+    commit(repository, {**BASE, "Dockerfile": text, "compose.yml": services, "prod.yml": SERVICE})
+    for number, (name, found) in enumerate({"compose.yml": [], "prod.yml": ["base-image-unpinned"]}.items()):
+        image = {"dockerfile": "Dockerfile", "compose": {"production": name}}
+        check = scan_policy(subject_of(repository, tmp_path / f"work{number}", image_section=image), RULES)
+        assert [one.rule for one in check.findings if one.file == "Dockerfile"] == found
+    assert [one.message for one in check.findings if one.file == "Dockerfile"][0].startswith(
+        "base image python:3.11-slim"
+    )
+
+
 def test_named_files_that_are_not_there_are_no_verdict(tmp_path: Path) -> None:
     repository = tmp_path / "app"
     commit(repository, BASE)
