@@ -1,10 +1,11 @@
 """What the services of a compose file are built of, and which of them run what is built."""
 
 import posixpath
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from deployments.runtimes.compose.judge import Reach, Role, in_source, secrets_in
+from deployments.runtimes.compose.judge import SENTINEL, Reach, Role, in_source, secrets_in
 from evidence.bundle import Build
 from gates.scans.image_names import HUB, full_name
 
@@ -12,7 +13,12 @@ from gates.scans.image_names import HUB, full_name
 HONOURED = ("additional_contexts", "args", "context", "dockerfile", "labels", "platforms", "tags", "target")
 # What decides how fast and how well attested an image is built, not what it is.
 MEANINGLESS = ("cache_from", "cache_to", "no_cache", "provenance", "pull", "sbom", "shm_size")
+DEFAULTS = "x-slipway-defaults"  # what images are called by hand, by service
 PROJECT = "x-slipway-project"  # how the team's own file calls the project: compose is given another name
+# What an image is called by hand, where a variable names it: compose puts the variable's value in its place. It takes
+# no extension of a service along, but a label, which no file can hold.
+DEFAULT = SENTINEL.format("DEFAULT")
+_DEFAULTED = re.compile(r"\$\{(\w+):?-(.*)\}", re.DOTALL)
 KEYS = (*HONOURED, *MEANINGLESS)
 WAYS_OUT = {
     "dockerfile_inline": "write it into a file of the repository, which the scans see, and name it with dockerfile",
@@ -27,6 +33,8 @@ WAYS_OUT = {
 WHEELS = "wheels"
 OF_BUILDKIT = ("BUILDKIT_", "SOURCE_DATE_EPOCH")
 LONGEST_NAME = 255
+OURS = "SLIPWAY_IMAGE"
+NO_DEFAULTS: Mapping[str, str] = {}
 Services = Mapping[str, Mapping[str, Any]]
 
 
@@ -124,15 +132,41 @@ def unlike_the_only_image(builds: Mapping[str, Build], public: str) -> list[str]
     ]
 
 
-def runners(
-    services: Services, roles: Mapping[str, Role], projects: frozenset[str]
-) -> tuple[dict[str, str], list[str]]:
-    """Return which service's build each service runs: its own, or that of the service whose tag its `image` names.
+def with_default(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a service with a label that says which variable names its image, and its name without that."""
+    image, labels = service.get("image"), service.get("labels") or {}
+    found = _DEFAULTED.fullmatch(image) if isinstance(image, str) else None
+    text = f"{found[1]} {found[2]}" if found else ""
+    if isinstance(labels, list):
+        return {**service, "labels": [*labels, f"{DEFAULT}={text}"]}
+    return {**service, "labels": {**labels, DEFAULT: text}} if isinstance(labels, Mapping) else dict(service)
 
-    `projects` are the names by which compose may call the project: a build without a tag has <project>-<service>. Also
-    returns what cannot be known, with the way out.
+
+def take_defaults(model: Mapping[str, Any]) -> dict[str, str]:
+    """Take the labels of `with_default` out of a model as compose printed it; return them by service."""
+    found = {}
+    for name, service in (model.get("services") or {}).items():
+        labels = service.get("labels") or {}
+        if text := labels.pop(DEFAULT, ""):
+            found[name] = str(text)
+        if "labels" in service and not labels:
+            del service["labels"]
+    return found
+
+
+def runners(
+    services: Services,
+    roles: Mapping[str, Role],
+    projects: frozenset[str],
+    defaults: Mapping[str, str] = NO_DEFAULTS,
+) -> tuple[dict[str, str], list[str]]:
+    """Return which service's build each service runs: its own, or that of the service whose tag its `image` names. One
+    that runs `${SLIPWAY_IMAGE:-tag}` counts as built.
+
+    `projects` are the names by which compose may call the project: a build without a tag has <project>-<service>.
+    `defaults`: what `take_defaults` found. Also returns what cannot be known, with the way out.
     """
-    tags, problems = _tags(services, projects)
+    tags, problems = _tags(services, projects, defaults)
     untagged = {name for name, one in services.items() if one.get("build") is not None and not one.get("image")}
     repositories = {tag.rpartition(":")[0]: name for tag, name in tags.items()}
     found = {}
@@ -140,14 +174,17 @@ def runners(
         if service.get("build") is not None:
             found[name] = name
         elif image := service.get("image"):
-            if owner := tags.get(full_name(image)):
+            owner = tags.get(full_name(image))
+            if owner and owner != name:
                 found[name] = owner
             elif why := _by_default(image, untagged) or _by_repository(image, repositories, roles.get(name)):
                 problems.append(f"service {name}: image {image[:200]}: {why}")
     return found, problems
 
 
-def _tags(services: Services, projects: frozenset[str]) -> tuple[dict[str, str], list[str]]:
+def _tags(
+    services: Services, projects: frozenset[str], defaults: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
     """Return which service is built as which tag, and the tags that two different builds would have."""
     found: dict[str, str] = {}
     problems = []
@@ -157,6 +194,7 @@ def _tags(services: Services, projects: frozenset[str]) -> tuple[dict[str, str],
         own = [service["image"]] if service.get("image") else [f"{project}-{name}" for project in sorted(projects)]
         # as compose called it before version 2
         own += [] if service.get("image") else [f"{project}_{name}" for project in sorted(projects)]
+        own += [one] if (one := defaults.get(name, "").partition(" ")[2]) else []
         for tag in [*own, *(service["build"].get("tags") or ())]:
             first = found.setdefault(full_name(tag), name)
             if not _same(services[first], service):
@@ -164,6 +202,10 @@ def _tags(services: Services, projects: frozenset[str]) -> tuple[dict[str, str],
                     f"service {name}: image {tag[:200]}: so is the build of {first} called, which is another; give "
                     "each a tag of its own"
                 )
+    for name, one in defaults.items():
+        variable, _, image = one.partition(" ")
+        if name in services and services[name].get("build") is None and variable == OURS and image:
+            found.setdefault(full_name(image), name)
     return found, problems
 
 

@@ -188,6 +188,8 @@ class _File:
         kept = self._known(self._mapping(given, where), where, SERVICE)
         if kept.pop("develop", None) is not None:
             self.leave_out((*where, "develop"), WHY["develop"])
+        if "image" in kept:
+            kept = builds.with_default(kept)
         # Compose does not print it.
         said = str(kept.get("labels"))
         if kept.get("read_only") is False and "shared" not in said and "slipway.writable" not in said:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.runtimes.compose import allowed
-from deployments.runtimes.compose.builds import PROJECT, read_builds, runners
+from deployments.runtimes.compose.builds import DEFAULTS, PROJECT, read_builds, runners
 from deployments.runtimes.compose.judge import Reach, Role, reach_problems
 from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
 from evidence.bundle import Build
@@ -48,6 +48,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
+    defaults = model.get(DEFAULTS) or {}
     projects = frozenset(str(one) for one in (model.get("name"), model.get(PROJECT)) if one)
     try:
         model, wrong = allowed.checked(model)
@@ -61,7 +62,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     found += unknown
     found += _misplaced(services, roles) + task_problems(services, roles)
     builds, unbuildable = read_builds(services, reach)
-    runs, unclear = runners(services, roles, projects)
+    runs, unclear = runners(services, roles, projects, defaults)
     found += unbuildable + unclear
     found += [] if wrong else _undefined(model, services)
     found += reach_problems(model, roles, reach)

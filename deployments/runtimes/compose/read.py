@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from deployments.runtimes.compose.builds import DEFAULTS, take_defaults
 from deployments.runtimes.compose.contain import NOTHING, Contained, contain
 from deployments.runtimes.compose.files import veil
 from deployments.runtimes.compose.variables import SETTING
@@ -49,6 +50,7 @@ def read_model(
     if code:
         raise ConfigError(f"{file.name}: " + "; ".join(problems))
     model = _model(file, output)
+    model[DEFAULTS] = take_defaults(model)
     return model, [*problems, *_unset(model, known)], found.left_out
 
 
@@ -68,7 +70,7 @@ def _set_nowhere(found: Contained, unset: Collection[str]) -> Iterator[str]:
             )
 
 
-def _model(file: Path, output: str) -> Mapping[str, Any]:
+def _model(file: Path, output: str) -> dict[str, Any]:
     try:
         model = json.loads(output) if len(output) <= LARGEST else None
     except (ValueError, RecursionError) as error:

@@ -179,6 +179,14 @@ TAGS = {
     "compose's own name by its variable": ("${COMPOSE_PROJECT_NAME}-web", "build: .", True),
     "compose's own name before version 2": ("shop-production_web:latest", "build: .", True),
     "the image that Slipway names": ("${SLIPWAY_IMAGE}", "build: ., image: '${SLIPWAY_IMAGE}'", True),
+    "the image that Slipway names, with a default": (
+        "me/app:latest",
+        "build: ., image: '${SLIPWAY_IMAGE:-me/app}'",
+        True,
+    ),
+    "its default of a default": ("me/app:latest", "build: ., image: '${SLIPWAY_IMAGE-me/app:${NO:-latest}}'", True),
+    "another variable's default": ("me/app:1", "build: ., image: '${TAG:-me/app:1}'", True),
+    "another than the default": ("me/other", "build: ., image: '${SLIPWAY_IMAGE:-me/app}'", False),
     "another image": ("redis:7", "build: ., image: example/shop", False),
     "another registry": ("ghcr.io/example/shop", "build: ., image: example/shop", False),
     "another name": ("example/shop-admin", "build: ., image: example/shop", False),
@@ -196,6 +204,21 @@ def test_who_runs_the_apps_image_by_tag_runs_the_released_one(tmp_path: Path, ca
     file = slot_file(stack, Settled(Names("shop", {}), FIRST, "d", images={"web": OTHER}), "blue", 1, 1)["services"]
     assert file["web-blue"]["image"] == OTHER
     assert (file["worker-blue"]["image"] == OTHER) == same
+
+
+@needs_compose
+def test_the_default_of_the_released_image_is_the_released_image(tmp_path: Path) -> None:
+    web = "image: '${SLIPWAY_IMAGE:-me/app:latest}'"
+    assert read(tmp_path, worker("me/app", "singleton", web)).runs == {"worker": "web"}
+    assert read(tmp_path, worker("me/app", "shared", web)).runs == {"worker": "web"}
+    assert read(tmp_path, worker("me/other", "singleton", web)).runs == {}
+    assert read(tmp_path, worker("me/app", "singleton", "image: '${TAG:-me/app:latest}'")).runs == {}
+    with pytest.raises(ConfigError, match="image me/app:1.4: another tag of what web is built as"):
+        read(tmp_path, worker("me/app:1.4", "singleton", web))
+    own = "services: {base: {image: '${SLIPWAY_IMAGE:-me/app}'}}\n"
+    file = f"services:\n  web: {{extends: {{file: base.yml, service: base}}, image: a/b, build: ., {PUBLIC}}}\n"
+    file += "  worker: {image: me/app, labels: {slipway.role: singleton}}\n"
+    assert read(tmp_path, file, base=own).runs == {"web": "web"}
 
 
 @needs_compose
