@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deployments.runtimes.compose.contain import BARE, DEFINED
+from deployments.runtimes.compose.contain import DEFINED
+from deployments.runtimes.compose.env_files import BARE
 from deployments.runtimes.compose.parse import parse
 from evidence.commits import co_authors
 from evidence.scopes import Scope

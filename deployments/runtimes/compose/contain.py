@@ -12,23 +12,29 @@ from typing import Any
 
 from deployments.runtimes.compose import builds
 from deployments.runtimes.compose.allowed import SERVICE, TOP, WAYS_OUT, Config, Secret
+from deployments.runtimes.compose.env_files import VARIABLE, EnvFiles, faults
 from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.left_out import WHY
 from deployments.runtimes.compose.limits import unlimited
-from deployments.runtimes.compose.parse import LARGEST, Document, parse, written
-from deployments.runtimes.compose.variables import dangling, entries, may_be_shown, mentions
+from deployments.runtimes.compose.parse import Document, parse, text_of, written
+from deployments.runtimes.compose.variables import may_be_shown, mentions
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
 
 NOTHING = "/dev/null"
 MOST_FILES = 50
-VARIABLE = re.compile(r"\$\$|\$\{?([A-Za-z_][A-Za-z0-9_]*)")
-MENTION = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 # [^\S\n] is a blank within a line: a search for any would begin anew at each of many empty lines.
 DEFINED = re.compile(r"^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\n]*[=:]", re.MULTILINE)
-BARE = re.compile(r"^[^\S\n]*(?:export[^\S\n]+)?([A-Za-z_][A-Za-z0-9_]*)[^\S\n]*(?:#.*)?$", re.MULTILINE)
 # These the docker command has of ours.
 OF_THE_HOST = frozenset({*PASSED_ON, "DOCKER_HOST"})
+# The files that compose reads when nobody names one, and what it then merges.
+BY_ITSELF = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
+OVERRIDES = tuple(name.replace("compose.", "compose.override.") for name in BY_ITSELF)
+OF_ENV = {
+    "COMPOSE_FILE": "[image.compose] of config/pipeline.toml names the file",
+    "COMPOSE_PROFILES": "remove `profiles` from what is released",
+    "COMPOSE_PROJECT_NAME": WHY["name"],
+}
 INCLUDE = ("path", "project_directory")
 EXTENDS = ("file", "service")
 ENV_FILE = ("format", "path", "required")
@@ -61,6 +67,7 @@ class _Reader:
     known: Collection[str]
     found: Contained = field(default_factory=Contained)
     copies: dict[tuple[Path, Path, str | None], Path] = field(default_factory=dict)
+    env_files: EnvFiles = field(default_factory=EnvFiles)
 
     def read(self, file: Path, base: Path, only: str | None = None, main: bool = False) -> Path:
         """Write a file's copy, return its path. `base`: where its paths start; `only`: the service that is extended."""
@@ -83,15 +90,6 @@ class _Reader:
         return path.is_relative_to(self.top)
 
 
-def text_of(file: Path, name: str) -> str:
-    """Return a file's text. Raises ConfigError, by `name`, if it has none or too much."""
-    try:
-        with file.open("rb") as raw:
-            return raw.read(LARGEST).decode("utf-8")
-    except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
-
-
 def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Contained:
     """Write copies of a compose file and of all that it reaches into `scratch`; return what is wrong with them.
 
@@ -104,16 +102,31 @@ def contain(file: Path, top: Path, scratch: Path, known: Collection[str]) -> Con
         raise ConfigError(f"{file.name}: it leads out of the artifact; replace the link by the file")
     reader.found.copy = reader.read(real, real.parent, main=True)
     reader.found.problems += _defaults_overlooked(reader, real.parent)
+    reader.found.left_out += _beside(reader, real)
     return reader.found
+
+
+def _beside(reader: _Reader, file: Path) -> Iterator[str]:
+    """Name what compose by itself reads beside a file, and a release does not."""
+    for name in OVERRIDES if file.name in BY_ITSELF else ():
+        if (file.parent / name).exists():
+            yield f"{name}: compose merges it when nobody names a file; write what a release needs into {file.name}"
+    for name in sorted(one for one in _defined(reader, file.parent) if one.startswith("COMPOSE_")):
+        yield f".env: {name}: this file is not read; {OF_ENV.get(name, 'a release has no such setting')}"
+
+
+def _defined(reader: _Reader, directory: Path) -> set[str]:
+    """Return the variables that `.env` of a directory sets."""
+    file = directory / ".env"
+    real = real_path(file)
+    if real is None or not reader.has(real) or not real.is_file():
+        return set()
+    return set(DEFINED.findall(text_of(real, file.name)))
 
 
 def _defaults_overlooked(reader: _Reader, directory: Path) -> Iterator[str]:
     """Name the variables that `.env` gives a value: it is not read, and a default would silently take its place."""
-    file = directory / ".env"
-    real = real_path(file)
-    if real is None or not reader.has(real) or not real.is_file():
-        return
-    defined = set(DEFINED.findall(text_of(real, file.name)))
+    defined = _defined(reader, directory)
     for name in sorted((defined & reader.found.variables) - set(reader.known)):
         yield f".env: {name}: this file is not read; set APP_{name} or SECRET_{name} in config/<environment>.env"
 
@@ -246,24 +259,24 @@ class _File:
         for one in given if isinstance(given, list) else [given]:
             entry = self._known(one if isinstance(one, dict) else {"path": one}, where, ENV_FILE)
             if file := self._inside(entry.get("path"), where, optional=entry.get("required") is False):
-                self._host_variables(text_of(file, file.name), where, file)
-                known |= self._dangling(file, where, known) if entry.get("format") != "raw" else set()
+                known |= self._env_file(file, where, None if entry.get("format") == "raw" else known)
                 found.append({**entry, "path": str(file)} if isinstance(one, dict) else str(file))
         return found
 
-    def _dangling(self, file: Path, where: Place, known: Collection[str]) -> set[str]:
-        """Refuse a `$` that begins a variable of no value: the value would lose a part. Returns what the file sets."""
-        given = entries(text_of(file, file.name))
-        self.reader.found.told |= {one.key: one.value for one in given}
-        for entry, mention in dangling(given, known):
-            self.reader.found.dangling.add(mention.name)
-            shown = may_be_shown(mention, entry.key)
-            why = 'a "${" is not closed' if not mention.name else f'a "$" begins a variable{" " * shown}'
-            why += f"{mention.name * shown} that nothing sets" if mention.name else ""
-            cure = "write $$ for a plain $, or the value in single quotes"
-            cure += f", or set APP_{mention.name}" if shown else ""
-            self.refuse(where, f"{file.name}:{entry.line}: {entry.key}: {why}; {cure}")
-        return {one.key for one in given}
+    def _env_file(self, file: Path, where: Place, known: Collection[str] | None) -> set[str]:
+        """Refuse what of a file of variables would lose a value, unless it is read as it is (`known` None). Returns
+        what the file sets.
+        """
+        given, found = self.reader.env_files.read(file), self.reader.found
+        found.variables |= given.mentioned
+        self._refuse_host(given.looked_up, where, f"{file.name}: ")
+        if known is None:
+            return set()
+        found.told |= {one.key: one.value for one in given.entries if one.value is not None}
+        for why, name in faults(file.name, given, known):
+            found.dangling |= {name} if name else set()
+            self.refuse(where, why)
+        return {one.key for one in given.entries if one.value is not None}
 
     def _label_files(self, given: Any, where: Place) -> Any:
         files = [self._inside(one, where) for one in (given if isinstance(given, list) else [given])]
@@ -394,23 +407,21 @@ class _File:
         elif isinstance(value, str):
             self._host_variables(value, where)
 
-    def _host_variables(self, text: str, where: Place, file: Path | None = None) -> None:
+    def _host_variables(self, text: str, where: Place) -> None:
         """Note the variables of a text, and refuse those that the docker command has of the host's."""
         names = set(filter(None, VARIABLE.findall(text)))
         self.reader.found.variables |= names
-        for mention in mentions(text) if file is None else ():
+        for mention in mentions(text):
             if not mention.name:
                 self.refuse(where, 'a "${" is not closed; write $$ for a plain $')
             elif mention.alone:
                 key = str(where[-1]) if isinstance(where[-1], str) else text.partition("=")[0]
                 place = f"{self.document.at(where)}: {_shown(where)}", may_be_shown(mention, key)
                 self.reader.found.places.setdefault(mention.name, place)
-        if file:
-            # Of a file of variables there are readers with other escapes and line ends: each mention counts.
-            plain = text.replace("\ufeff", "").replace("\r", "\n")
-            names |= set(BARE.findall(plain)) | set(MENTION.findall(plain))
-        for name in sorted(names & OF_THE_HOST):
-            what = f"{file.name}: " if file else ""
+        self._refuse_host(names, where)
+
+    def _refuse_host(self, names: Collection[str], where: Place, what: str = "") -> None:
+        for name in sorted(OF_THE_HOST & set(names)):
             self.refuse(where, f"{what}{name} is the host's; write its value, or $${name} if the container has it")
 
 

@@ -57,7 +57,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     found = [*problems, *wrong]
     services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
-        raise ConfigError(f"{file}: " + _told([*found, NONE]))
+        raise ConfigError(f"{file}: " + told([*found, NONE]))
     roles, unknown = roles_of(services)
     found += unknown
     found += _misplaced(services, roles) + task_problems(services, roles)
@@ -68,11 +68,12 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     found += reach_problems(model, roles, reach)
     public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
     if found:
-        raise ConfigError(f"{file}: " + _told(found))
+        raise ConfigError(f"{file}: " + told(found))
     return Stack(model, roles, public, port, builds, runs)
 
 
-def _told(problems: Sequence[str]) -> str:
+def told(problems: Sequence[str]) -> str:
+    """Return problems as one line, each once and not more than a person reads."""
     lines = list(dict.fromkeys(problems))
     more = [f"and {len(lines) - MOST_TOLD} more"] if len(lines) > MOST_TOLD else []
     return "; ".join([*lines[:MOST_TOLD], *more])

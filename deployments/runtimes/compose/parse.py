@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,7 +16,7 @@ import yaml
 from host.errors import ConfigError
 from host.yaml_size import line_beyond
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 LARGEST = 1_000_000  # bytes of one file
 MOST = 20_000  # values of one file, those that an alias repeats counted each time
 DEEPEST = 60
@@ -45,7 +46,7 @@ class Document:
 
     name: str
     value: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
+    lines: dict[Place, int] = field(default_factory=dict)
 
     def at(self, path: Sequence[str | int]) -> str:
         """Return where something stands: file and line, of what holds it if need be."""
@@ -53,6 +54,15 @@ class Document:
         while there and there not in self.lines:
             there = there[:-1]
         return f"{self.name}:{self.lines.get(there, 1)}"
+
+
+def text_of(file: Path, name: str) -> str:
+    """Return a file's text. Raises ConfigError, by `name`, if it has none or too much."""
+    try:
+        with file.open("rb") as raw:
+            return raw.read(LARGEST).decode("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{name}: it cannot be read as text: {error}") from error
 
 
 def parse(text: str, name: str) -> Document:
@@ -86,7 +96,7 @@ def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
 
 
-def _value(document: Document, node: yaml.Node, path: Path) -> Any:
+def _value(document: Document, node: yaml.Node, path: Place) -> Any:
     if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
         return _mapping(document, node, path)
     if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
@@ -98,7 +108,7 @@ def _value(document: Document, node: yaml.Node, path: Path) -> Any:
     raise _refusal(document, node, f"the tag {_short(node.tag)}; write the value itself")
 
 
-def _mapping(document: Document, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+def _mapping(document: Document, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
     """Return a mapping, merge keys resolved: its own keys come before those merged, an earlier one of these first."""
     own: dict[str, Any] = {}
     merged: list[Mapping[str, Any]] = []
@@ -118,7 +128,7 @@ def _mapping(document: Document, node: yaml.MappingNode, path: Path) -> dict[str
     return own
 
 
-def _merged(document: Document, node: yaml.Node, path: Path) -> Iterator[Mapping[str, Any]]:
+def _merged(document: Document, node: yaml.Node, path: Place) -> Iterator[Mapping[str, Any]]:
     for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
         if not isinstance(one, yaml.MappingNode):
             raise _refusal(document, one, f"{MERGE} of what is no mapping")

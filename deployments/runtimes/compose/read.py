@@ -10,6 +10,7 @@ from typing import Any
 from deployments.runtimes.compose.builds import DEFAULTS, take_defaults
 from deployments.runtimes.compose.contain import NOTHING, Contained, contain
 from deployments.runtimes.compose.files import veil
+from deployments.runtimes.compose.model import told
 from deployments.runtimes.compose.variables import SETTING
 from host.docker.engine import Engine
 from host.errors import ConfigError
@@ -48,7 +49,7 @@ def read_model(
         said = VARIABLE_NAME.sub("in a file of variables", masked(errors.strip(), secret_values(found.told)))
         problems.append(f"compose refuses it: {said[-600:]}")
     if code:
-        raise ConfigError(f"{file.name}: " + "; ".join(problems))
+        raise ConfigError(f"{file.name}: {told(problems)}")
     model = _model(file, output)
     model[DEFAULTS] = take_defaults(model)
     return model, [*problems, *_unset(model, known)], found.left_out

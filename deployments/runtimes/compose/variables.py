@@ -1,11 +1,8 @@
 """What `$` begins in a compose file and in its files of variables, as compose reads them."""
 
-import io
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-
-from dotenv.parser import parse_stream
 
 from host.masking import SECRET_NAME
 
@@ -15,8 +12,16 @@ _SIGN = re.compile(
     r"|\{(?:(?P<braced>[A-Za-z_][A-Za-z0-9_]*)(?P<then>:?[-?+]|\})?)?)|(?P<end>\})"
 )
 SETTING = re.compile("[A-Z][A-Z0-9_]*")  # what may follow APP_ and SECRET_
-_ESCAPES = re.compile(r"\\.", re.DOTALL)
-_COMMENT = re.compile(r"\s#.*", re.DOTALL)
+_ESCAPES = re.compile(r"\\(.)", re.DOTALL)
+_COMMENT = re.compile(r"(^|\s)#.*", re.DOTALL)
+# One line of a file of variables, or more where a value in quotes goes on. [^\S\n] is a blank within a line.
+_LINE = re.compile(
+    r"[^\S\n]*(?:#[^\n]*|(?:export[^\S\n]+)?(?P<key>[\w.\[\]-]+)[^\S\n]*(?:[=:][^\S\n]*"
+    r"(?:'(?P<single>(?:[^'\\]|\\.)*+)'[^\n]*|\"(?P<double>(?:[^\"\\]|\\.)*+)\"[^\n]*|(?P<plain>[^\n]*))"
+    r"|(?:#[^\n]*)?(?=\n|\Z)))?"
+    r"(?P<rest>[^\n]*)(?:\n|\Z)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -54,28 +59,41 @@ def may_be_shown(mention: Mention, key: str) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a file of variables. `line` counts from 1; `value` is without quotes; `read` is what compose looks
-    for variables in: nothing where the value stands in single quotes.
+    """One line of a file of variables. `line` counts from 1; `value` is without quotes, None where the name stands
+    alone; `read` is what compose looks for variables in: nothing where the value stands in single quotes. No `key`:
+    compose cannot read the line.
     """
 
     key: str
-    value: str
+    value: str | None
     read: str
     line: int
 
 
 def entries(text: str) -> list[Entry]:
-    """Return the entries of a file of variables; what is none is left to compose, which refuses it."""
-    found = []
-    for one in parse_stream(io.StringIO(text)):
-        if one.key is None or one.value is None:
-            continue
-        said = one.original.string
-        before = said[: len(said) - len(said.lstrip())].count("\n")
-        raw = said.partition("=")[2].strip()
-        read = "" if raw.startswith("'") else _ESCAPES.sub("", raw) if raw.startswith('"') else _COMMENT.sub("", raw)
-        found.append(Entry(one.key, one.value, read, one.original.line + before))
+    """Return the entries of a file of variables, as compose separates them: NAME=value and NAME: value."""
+    found, at, line = [], 0, 1
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    while at < len(plain):
+        one = _LINE.match(plain, at)
+        assert one  # nosec B101  # it matches every line
+        if one["rest"].strip() or (one["plain"] or "").startswith(("'", '"')):
+            found.append(Entry("", None, "", line))
+        elif one["key"]:
+            found.append(Entry(one["key"], *_value(one), line))
+        line += plain.count("\n", at, one.end())
+        at = one.end()
     return found
+
+
+def _value(one: re.Match[str]) -> tuple[str | None, str]:
+    if one["single"] is not None:
+        return one["single"], ""
+    if one["double"] is not None:
+        return _ESCAPES.sub(r"\1", one["double"]), _ESCAPES.sub("", one["double"])
+    if one["plain"] is None:
+        return None, ""
+    return (value := _COMMENT.sub("", one["plain"]).strip()), value
 
 
 def dangling(given: Collection[Entry], known: Collection[str]) -> Iterator[tuple[Entry, Mention]]:
@@ -86,4 +104,5 @@ def dangling(given: Collection[Entry], known: Collection[str]) -> Iterator[tuple
             if not mention.name or (mention.alone and mention.name not in known and mention.name not in earlier):
                 yield entry, mention
                 break
-        earlier.add(entry.key)
+        if entry.value is not None:
+            earlier.add(entry.key)

@@ -183,3 +183,85 @@ def test_any_file_is_contained_or_refused(tmp_path: Path, top: dict[str, Any], w
 
 def _list(given: Any) -> list[Any]:
     return given if isinstance(given, list) else [given]
+
+
+def env_files(directory: Path, files: dict[str, str], named: list[str], known: tuple[str, ...] = ()) -> Any:
+    """Return what is found of a service that names files of variables."""
+    top = place(directory, compose=f"services: {{web: {{image: x, env_file: {named}}}}}")
+    for name, text in files.items():
+        (top / name).write_text(text)
+    return contain(top / "compose.yml", top, directory / "scratch", known)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("A=1\nDB_PASSWORD: s3$cret9\n", 'a.env:2: DB_PASSWORD: a "$" begins a variable that nothing sets; write $$'),
+        ("A=1\nB c=d\n", "a.env:2: compose cannot read this line, expected NAME=value"),
+        ("A='x\nB=c\n", "a.env:1: compose cannot read this line"),
+        ("A=1\nexport B\n", "a.env:2: B: it has no value, and nothing sets it; give it one, set APP_B"),
+    ],
+)
+def test_what_of_a_file_of_variables_is_lost_is_refused_by_its_line(tmp_path: Path, text: str, why: str) -> None:
+    (said,) = env_files(tmp_path, {"a.env": text}, ["a.env"]).problems
+    assert why in said and said.startswith("compose.yml:1: service web: env_file: ") and "cret9" not in said
+
+
+@pytest.mark.parametrize("text", ["A: b\nB: $A\n", "A\nB=$A\n", "C=1\nC\n", "# x y\n\nD=x # y z\n", "D: '$x'\n"])
+def test_what_compose_reads_of_a_file_of_variables_is_quiet(tmp_path: Path, text: str) -> None:
+    assert env_files(tmp_path, {"a.env": text}, ["a.env"], known=("A",)).problems == []
+
+
+def test_an_earlier_file_sets_what_a_later_one_names(tmp_path: Path) -> None:
+    files = {"a.env": "A=1\n", "b.env": "A\nB=$A\n"}
+    assert env_files(tmp_path, files, ["a.env", "b.env"]).problems == []
+    assert len(env_files(tmp_path, files, ["b.env", "a.env"]).problems) == 2
+
+
+def test_files_of_variables_that_are_named_often_are_read_once(tmp_path: Path) -> None:
+    found = env_files(tmp_path, {"a.env": "A=1\n" * 100}, ["a.env"] * 1_000)
+    assert found.problems == [] and found.told == {"A": "1"}
+    with pytest.raises(ConfigError, match="a.env: the files of variables have more than"):
+        env_files(tmp_path, {"a.env": "A=1\n" * 20_000}, ["a.env"] * 20)
+    many = {f"{number}.env": "#" * 900_000 for number in range(3)}
+    with pytest.raises(ConfigError, match="2.env: the files of variables have more than"):
+        env_files(tmp_path, many, list(many))
+
+
+@needs_docker
+def test_a_long_list_of_what_is_wrong_is_cut(tmp_path: Path) -> None:
+    top = place(tmp_path, compose="services: {web: {image: x, env_file: a.env, cpus: [1]}}")
+    (top / "a.env").write_text("".join(f"A{number}=$B{number}\n" for number in range(2_000)))
+    with pytest.raises(ConfigError, match="and 1800 more") as raised:
+        read_model(Engine(), top / "compose.yml", top, "shop", {}, ())
+    assert len(str(raised.value)) < 100_000
+
+
+# Files beside compose.yml, and what is told of them.
+BESIDE = {
+    "an override": ({"compose.override.yml": ""}, ["compose.override.yml: compose merges it when nobody names a file"]),
+    "of before": ({"docker-compose.override.yaml": ""}, ["docker-compose.override.yaml: compose merges it"]),
+    "another file": ({"compose.dev.yml": "", "docker-compose.prod.yml": ""}, []),
+    "settings of compose": (
+        {".env": "COMPOSE_FILE=a.yml:b.yml\nCOMPOSE_PROFILES=web\nCOMPOSE_IGNORE_ORPHANS: 1\nA=b\n"},
+        [
+            ".env: COMPOSE_FILE: this file is not read; [image.compose]",
+            ".env: COMPOSE_IGNORE_ORPHANS: this file is not read; a release has no such setting",
+            ".env: COMPOSE_PROFILES: this file is not read; remove `profiles`",
+        ],
+    ),
+    "other settings": ({".env": "A=COMPOSE_FILE\n#COMPOSE_FILE=x\n"}, []),
+}
+
+
+@pytest.mark.parametrize("case", BESIDE)
+def test_what_compose_reads_by_itself_is_told(tmp_path: Path, case: str) -> None:
+    files, wanted = BESIDE[case]
+    found = env_files(tmp_path, files, []).left_out
+    assert len(found) == len(wanted) and all(line.startswith(start) for line, start in zip(found, wanted, strict=True))
+
+
+def test_a_file_that_somebody_names_is_not_merged_with_others(tmp_path: Path) -> None:
+    top = place(tmp_path, prod="services: {web: {image: x}}")
+    (top / "compose.override.yml").write_text("")
+    assert contain(top / "prod.yml", top, tmp_path / "scratch", ()).left_out == []

@@ -46,6 +46,10 @@ def test_variables_are_found_as_compose_finds_them(text: str, found: list[Mentio
         ("A=x$word # comment", "A"),
         ('A="one\ntwo $word"', "A"),
         ("A=$B\nB=1", "A"),
+        ("A: x$word", "A"),
+        ("A:b=$word", "A"),
+        ("export A : $word", "A"),
+        ("A\nB=$A", "B"),
     ],
 )
 def test_a_sign_that_begins_a_variable_of_no_value_is_found(line: str, key: str) -> None:
@@ -67,6 +71,8 @@ def test_a_sign_that_begins_a_variable_of_no_value_is_found(line: str, key: str)
         "A=x # $word",
         "# A=$word",
         "A='x\n$word'",
+        "A: 'x$word'",
+        "A: $TOKEN",
         "",
         "A",
         "A=",
@@ -79,6 +85,28 @@ def test_other_signs_are_left_alone(line: str) -> None:
 def test_lines_are_counted_from_one_and_comments_with_them() -> None:
     text = "# first\n\nA=1\n\n\nB='x\ny'\nC=$word\n"
     assert [(one.key, one.line) for one in entries(text)] == [("A", 3), ("B", 6), ("C", 8)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("A=b", [("A", "b")]),
+        ("A: b # c", [("A", "b")]),
+        ("A:b=c", [("A", "b=c")]),
+        (" export A.b-c[0] = d#e", [("A.b-c[0]", "d#e")]),
+        ("A=#b", [("A", "")]),
+        ('A=\'b\nc\' # d\r\nB="e\\"f"', [("A", "b\nc"), ("B", 'e"f')]),
+        ("A\nexport B # c", [("A", None), ("B", None)]),
+        ("\ufeffA=b", [("A", "b")]),
+        ("A b=c", [("", None)]),
+        ("=b", [("", None)]),
+        ("'A'=b\nB=c", [("", None), ("B", "c")]),
+        ("A='b\nC=d", [("", None), ("C", "d")]),
+        ("# A=b\n\n  \n", []),
+    ],
+)
+def test_lines_are_read_as_compose_reads_them(text: str, found: list[tuple[str, str | None]]) -> None:
+    assert [(one.key, one.value) for one in entries(text)] == found
 
 
 def test_a_part_of_a_password_is_not_told() -> None:
@@ -99,7 +127,27 @@ def test_any_text_is_read(text: str, known: set[str]) -> None:
         assert f"${mention.name}" in text or f"${{{mention.name}" in text
 
 
-@pytest.mark.parametrize("unit", ["$", "${A:-", "${", "}", "$A", "A=$b\n", "A='", "\n", " ", "\\", 'A="x\ny"\n', "#$"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "$",
+        "${A:-",
+        "${",
+        "}",
+        "$A",
+        "A=$b\n",
+        "A='",
+        "\n",
+        " ",
+        "\\",
+        'A="x\ny"\n',
+        "#$",
+        "A\n",
+        "A='\n",
+        'A="\\',
+        "export ",
+    ],
+)
 def test_a_longer_text_takes_longer_in_proportion(unit: str) -> None:
     def taken(size: int) -> float:
         text = unit * (size // len(unit))
