@@ -1,5 +1,6 @@
 """What a person is shown of a file: no value that looks like a secret."""
 
+import time
 from typing import Any
 
 import pytest
@@ -37,6 +38,27 @@ def shown(**service: Any) -> Any:
         {"healthcheck": {"test": ["CMD-SHELL", f"curl -H 'Authorization: Bearer {SECRET}' http://localhost"]}},
         {"healthcheck": {"test": f"curl http://me:{SECRET}@localhost"}},
         {"labels": {"traefik.http.middlewares.a.basicauth.users": f"me:$$apr1$${SECRET}"}},
+        {"healthcheck": {"test": ["CMD", "redis-cli", "-a", SECRET, "ping"]}},
+        {"healthcheck": {"test": f"redis-cli -h cache -a {SECRET} ping | grep PONG"}},
+        {"healthcheck": {"test": ["CMD", "mysqladmin", "ping", "-h", "localhost", f"-p{SECRET}"]}},
+        {"healthcheck": {"test": ["CMD-SHELL", f"mariadb-admin ping -uroot -p{SECRET} || exit 1"]}},
+        {"healthcheck": {"test": ["CMD", "curl", "-f", "-u", f"admin:{SECRET}", "http://localhost"]}},
+        {"healthcheck": {"test": ["CMD", "curl", "-H", f"X-Api-Key: {SECRET}", "http://localhost"]}},
+        {"healthcheck": {"test": ["CMD", "curl", "-H", f"Authorization: {SECRET}"]}},
+        {"healthcheck": {"test": f"curl --user admin:{SECRET}"}},
+        {"command": ["serve", f"--basic_auth=admin:{SECRET}"]},
+        {"command": ["serve", "--basic-auth", f"admin:{SECRET}"]},
+        {"command": ["serve", "--secret-key", SECRET]},
+        {"command": ["flower", "--auth", f"u:{SECRET}"]},
+        {"command": ["mongosh", "-u", "root", "-p", SECRET]},
+        {"command": f"mongosh -u root -p '{SECRET}' --eval x"},
+        {"entrypoint": ["sshpass", "-p", SECRET, "ssh", "x"]},
+        {"post_start": [{"command": ["ldapsearch", "-w", SECRET]}]},
+        {"environment": {"HOOK": f"https://hooks.slack.com/services/T000/B000/{SECRET}"}},
+        {"environment": {"HOOK": f"https://discord.com/api/webhooks/1/{SECRET}"}},
+        {"environment": {"JWT": SECRET}},
+        {"environment": {"COOKIE_HMAC": SECRET}},
+        {"environment": {"DOOR_PIN": SECRET}},
         {"post_start": [{"command": ["x"], "environment": {"A": f"token: {SECRET}"}}]},
     ],
 )
@@ -68,6 +90,15 @@ def test_what_looks_like_a_secret_is_masked(service: dict[str, Any]) -> None:
         {"environment": {"NAMES": "a,b,c", "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/application/of/ours/bin"}},
         {"image": "sha256:" + "0a" * 32, "labels": {"slipway.digest": "0a" * 32, "slipway.role": "slot"}},
         {"command": ["gunicorn", "-b", "0.0.0.0:8000", "app:app"], "secrets": [{"source": "db_password"}]},
+        {
+            "command": ["redis-cli", "-a", "${TOKEN}", "ping"],
+            "healthcheck": {"test": "redis-cli -a $$REDISCLI_AUTH ping"},
+        },
+        {"command": ["mysqladmin", "ping", "-h", "db", "-P", "3306"], "entrypoint": ["cp", "-a", "x", "y"]},
+        {"command": ["curl", "-fsS", "-u", "admin:${TOKEN}", "-o", "/dev/null", "http://localhost:8000/health"]},
+        {"command": ["serve", "-p", "8000", "--auth-mode", "basic", "--author", "me", "--token-ttl", "3600"]},
+        {"command": ["mkdir", "-p", "/data"], "environment": {"JWT_ALGORITHM": "HS256", "PINNED": "x", "SPIN": "y"}},
+        {"command": ["gunicorn", "--user", "app:app", "-u", "1000:1000"]},
         {"command": "serve --token ${TOKEN}", "volumes": [{"source": "tokens", "target": "/secret/x"}]},
         {
             "command": ["serve", "--token", "${TOKEN}"],
@@ -98,3 +129,23 @@ def test_the_content_of_a_config_is_held_to_the_same() -> None:
 )
 def test_tokens_are_known_by_their_form(token: str) -> None:
     assert token not in str(shown(command=["x", f"a={token}"], environment={"A": f"x {token}"}))
+
+
+def test_an_option_that_stands_twice_is_masked_twice() -> None:
+    word = "hunter2x"
+    said = shown(command=f"curl --user admin:{word} -U 'b:{word}' localhost", entrypoint=f"mysql -p{word} -p{word}")
+    assert said == {"command": "curl --user admin:*** -U 'b:***' localhost", "entrypoint": "mysql -p*** -p***"}
+
+
+@pytest.mark.parametrize(
+    "unit", ["mysql ", "curl -u ", "--auth", "password ", "https://hooks.slack.com/", "redis-cli -", "://a:", "eyJ"]
+)
+def test_a_longer_command_takes_longer_in_proportion(unit: str) -> None:
+    def taken(size: int) -> float:
+        words = [unit * (size // len(unit))]
+        begun = time.process_time()
+        shown(command=words)
+        return time.process_time() - begun
+
+    small = max(taken(20_000), 0.01)
+    assert taken(200_000) < 40 * small
