@@ -21,6 +21,7 @@ LARGEST = 1_000_000  # bytes of one file
 MOST = 20_000  # values of one file, those that an alias repeats counted each time
 DEEPEST = 60
 LONGEST_NUMBER = 100  # digits; nothing that compose takes as a number has more
+SMALLEST, LARGEST_SIGNED, LARGEST_UNSIGNED = -(2**63), 2**63 - 1, 2**64 - 1
 MERGE = "<<"
 TAG = "tag:yaml.org,2002:"
 PLAIN = "plain"
@@ -157,13 +158,15 @@ def _plain(text: str) -> Any:
         return text in TRUE
     if NUMBER.fullmatch(text) and (number := _whole(text)) is not None:
         return number
-    if FRACTION.fullmatch(text):
-        fraction = float(text)
+    digits = text if text.startswith(("_", ".")) else text.replace("_", "")
+    if FRACTION.fullmatch(digits):
+        fraction = float(digits)
         return fraction if abs(fraction) < float("inf") else text
     return text
 
 
 def _whole(text: str) -> int | None:
+    """Return a whole number of 64 bits. Compose takes a larger one for a fraction, or in another base for text."""
     sign, digits = (text[0], text[1:]) if text[0] in "+-" else ("", text)
     digits = digits.replace("_", "")
     if len(digits) > LONGEST_NUMBER:
@@ -171,9 +174,10 @@ def _whole(text: str) -> int | None:
     if len(digits) > 1 and digits[0] == "0" and digits[1].isdecimal():
         digits = f"0o{digits[1:]}"
     try:
-        return int(sign + digits, 0)
+        number = int(sign + digits, 0)
     except ValueError:
         return None
+    return number if SMALLEST <= number <= (LARGEST_SIGNED if sign else LARGEST_UNSIGNED) else None
 
 
 def _short(tag: str) -> str:
