@@ -1,11 +1,10 @@
 """What the services of a compose file are built of, and which of them run what is built."""
 
 import posixpath
-import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from deployments.runtimes.compose.judge import SENTINEL, Reach, Role, in_source, secrets_in
+from deployments.runtimes.compose.judge import Reach, Role, in_source, secrets_in
 from evidence.bundle import Build
 from gates.scans.image_names import HUB, full_name
 
@@ -13,12 +12,7 @@ from gates.scans.image_names import HUB, full_name
 HONOURED = ("additional_contexts", "args", "context", "dockerfile", "labels", "platforms", "tags", "target")
 # What decides how fast and how well attested an image is built, not what it is.
 MEANINGLESS = ("cache_from", "cache_to", "no_cache", "provenance", "pull", "sbom", "shm_size")
-DEFAULTS = "x-slipway-defaults"  # what images are called by hand, by service
 PROJECT = "x-slipway-project"  # how the team's own file calls the project: compose is given another name
-# What an image is called by hand, where a variable names it: compose puts the variable's value in its place. It takes
-# no extension of a service along, but a label, which no file can hold.
-DEFAULT = SENTINEL.format("DEFAULT")
-_DEFAULTED = re.compile(r"\$\{(\w+):?-(.*)\}", re.DOTALL)
 KEYS = (*HONOURED, *MEANINGLESS)
 WAYS_OUT = {
     "dockerfile_inline": "write it into a file of the repository, which the scans see, and name it with dockerfile",
@@ -132,28 +126,6 @@ def unlike_the_only_image(builds: Mapping[str, Build], public: str) -> list[str]
     ]
 
 
-def with_default(service: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a service with a label that says which variable names its image, and its name without that."""
-    image, labels = service.get("image"), service.get("labels") or {}
-    found = _DEFAULTED.fullmatch(image) if isinstance(image, str) else None
-    text = f"{found[1]} {found[2]}" if found else ""
-    if isinstance(labels, list):
-        return {**service, "labels": [*labels, f"{DEFAULT}={text}"]}
-    return {**service, "labels": {**labels, DEFAULT: text}} if isinstance(labels, Mapping) else dict(service)
-
-
-def take_defaults(model: Mapping[str, Any]) -> dict[str, str]:
-    """Take the labels of `with_default` out of a model as compose printed it; return them by service."""
-    found = {}
-    for name, service in (model.get("services") or {}).items():
-        labels = service.get("labels") or {}
-        if text := labels.pop(DEFAULT, ""):
-            found[name] = str(text)
-        if "labels" in service and not labels:
-            del service["labels"]
-    return found
-
-
 def runners(
     services: Services,
     roles: Mapping[str, Role],
@@ -164,7 +136,7 @@ def runners(
     that runs `${SLIPWAY_IMAGE:-tag}` counts as built.
 
     `projects` are the names by which compose may call the project: a build without a tag has <project>-<service>.
-    `defaults`: what `take_defaults` found. Also returns what cannot be known, with the way out.
+    `defaults`: what `take_marks` found. Also returns what cannot be known, with the way out.
     """
     tags, problems = _tags(services, projects, defaults)
     untagged = {name for name, one in services.items() if one.get("build") is not None and not one.get("image")}

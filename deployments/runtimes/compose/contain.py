@@ -16,6 +16,7 @@ from deployments.runtimes.compose.env_files import VARIABLE, EnvFiles, faults
 from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.left_out import WHY
 from deployments.runtimes.compose.limits import unlimited
+from deployments.runtimes.compose.marks import with_marks
 from deployments.runtimes.compose.parse import Document, parse, text_of, written
 from deployments.runtimes.compose.variables import may_be_shown, mentions
 from host.docker.engine import PASSED_ON
@@ -201,12 +202,7 @@ class _File:
         kept = self._known(self._mapping(given, where), where, SERVICE)
         if kept.pop("develop", None) is not None:
             self.leave_out((*where, "develop"), WHY["develop"])
-        if "image" in kept:
-            kept = builds.with_default(kept)
-        # Compose does not print it.
-        said = str(kept.get("labels"))
-        if kept.get("read_only") is False and "shared" not in said and "slipway.writable" not in said:
-            self.leave_out((*where, "read_only"), WHY["read_only"])
+        kept = with_marks(kept, self.document.at((*where, "read_only")))
         if kept.get("profiles"):
             self.leave_out(
                 (*where, "profiles"), "compose starts it only where somebody names a profile; remove the key"

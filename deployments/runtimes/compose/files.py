@@ -7,7 +7,7 @@ from typing import Any
 
 from deployments.runtimes.compose.judge import SENTINEL, SHARED_CAPABILITIES, VEILED, Role, capability
 from deployments.runtimes.compose.limits import missing
-from deployments.runtimes.compose.model import Stack
+from deployments.runtimes.compose.model import Stack, is_writable
 
 # What names a service, fixes it to one place or makes it start others: the file itself says where a service runs.
 DROPPED = (
@@ -163,7 +163,7 @@ def _hardened(stack: Stack, settled: Settled, name: str, stop_s: float) -> dict[
     service["cap_drop"] = ["ALL"]
     service.setdefault("init", True)
     service.setdefault("stop_grace_period", f"{stop_s:g}s")
-    if given.get("labels", {}).get("slipway.writable") != "true":
+    if not is_writable(given):
         service["read_only"] = True
         mounted = _as_list(given.get("tmpfs"))
         service["tmpfs"] = mounted if any(one.split(":")[0] == TMP for one in mounted) else [*mounted, TMP]

@@ -222,7 +222,8 @@ def _options(options: Mapping[str, Any], reach: Reach) -> Iterator[str]:
     if not simple or not words <= set(BIND_OPTIONS) or not words & {"bind", "rbind"}:
         yield (
             f"driver_opts {', '.join(f'{key}={value}' for key, value in options.items())[:120]}: only a directory of "
-            "COMPOSE_BINDS may be a volume; create this one by hand, and name it in COMPOSE_EXTERNAL"
+            "COMPOSE_BINDS may be a volume; create this one by hand, write external: true in place "
+            "of driver_opts, and name it in COMPOSE_EXTERNAL"
         )
     elif not in_binds(str(options.get("device")), reach):
         yield (

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deployments.runtimes.compose import allowed
-from deployments.runtimes.compose.builds import DEFAULTS, PROJECT, read_builds, runners
+from deployments.runtimes.compose.builds import PROJECT, read_builds, runners
 from deployments.runtimes.compose.judge import Reach, Role, reach_problems
+from deployments.runtimes.compose.marks import DEFAULT, READ_ONLY
 from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
 from evidence.bundle import Build
 from host.errors import ConfigError
 
 PORT = "slipway.port"
+WRITABLE = "slipway.writable"
+YES, NO = ("true", "yes"), ("false", "no")
 MOST_TOLD = 200
 NONE = "no services, or none without `profiles`; nobody names one here: remove that key from what is released"
 PORT_NUMBER = re.compile("[1-9][0-9]{0,4}")
@@ -24,6 +27,7 @@ class Stack:
     """A checked compose model. `public` is the slot service that the router sends requests to, `port` its port.
 
     `builds`: what services are built of. `runs`: the service whose build a service runs, its own or another's.
+    `writable`: where a service says `read_only: false`.
     """
 
     model: Parts
@@ -32,6 +36,7 @@ class Stack:
     port: int
     builds: Mapping[str, Build] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
+    writable: Mapping[str, str] = field(default_factory=dict)
 
     def services(self, role: Role) -> list[str]:
         """Return the names of the services of a role, as the file orders them."""
@@ -48,7 +53,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
-    defaults = model.get(DEFAULTS) or {}
+    defaults, writable = model.get(DEFAULT) or {}, model.get(READ_ONLY) or {}
     projects = frozenset(str(one) for one in (model.get("name"), model.get(PROJECT)) if one)
     try:
         model, wrong = allowed.checked(model)
@@ -60,7 +65,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
         raise ConfigError(f"{file}: " + told([*found, NONE]))
     roles, unknown = roles_of(services)
     found += unknown
-    found += _misplaced(services, roles) + task_problems(services, roles)
+    found += _unclear(services) + _misplaced(services, roles) + task_problems(services, roles)
     builds, unbuildable = read_builds(services, reach)
     runs, unclear = runners(services, roles, projects, defaults)
     found += unbuildable + unclear
@@ -69,7 +74,7 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
     if found:
         raise ConfigError(f"{file}: " + told(found))
-    return Stack(model, roles, public, port, builds, runs)
+    return Stack(model, roles, public, port, builds, runs, writable)
 
 
 def told(problems: Sequence[str]) -> str:
@@ -101,6 +106,22 @@ def _undefined(model: Parts, services: Mapping[str, Parts]) -> list[str]:
     return found
 
 
+def is_writable(service: Parts) -> bool:
+    """Say whether the root of a service of the app stays writable."""
+    return str((service.get("labels") or {}).get(WRITABLE)).lower() in YES
+
+
+def _unclear(services: Mapping[str, Parts]) -> list[str]:
+    said = {
+        name: str(one["labels"][WRITABLE]) for name, one in services.items() if WRITABLE in (one.get("labels") or {})
+    }
+    return [
+        f'service {name}: {WRITABLE}: got "{text[:60]}", expected "true" or "false"'
+        for name, text in said.items()
+        if text.lower() not in (*YES, *NO)
+    ]
+
+
 def _misplaced(services: Mapping[str, Parts], roles: Mapping[str, Role]) -> list[str]:
     return [
         f"service {name}: {_replicas(services[name])} replicas of a singleton"
@@ -114,7 +135,9 @@ def _public(slots: Mapping[str, Mapping[str, Any]], problems: list[str]) -> tupl
     labelled = {name: str(one["labels"][PORT]) for name, one in slots.items() if PORT in one["labels"]}
     found = labelled or {name: port for name, one in slots.items() if (port := _only_port(one))}
     if len(found) != 1:
-        what = "none has a port" if not found else f"{', '.join(sorted(found))} have ports"
+        several = [name for name, one in slots.items() if len(_ports(one)) > 1]
+        what = f"{', '.join(several)} has several ports" if several else "none has a port"
+        what = f"{', '.join(sorted(found))} have ports" if found else what
         problems.append(
             f"expected one service with {ROLE}: slot that answers requests, {what}; label it {PORT}: <port>"
         )
@@ -131,9 +154,14 @@ def _public(slots: Mapping[str, Mapping[str, Any]], problems: list[str]) -> tupl
 
 
 def _only_port(service: Mapping[str, Any]) -> str | None:
+    ports = _ports(service)
+    return ports.pop() if len(ports) == 1 else None
+
+
+def _ports(service: Mapping[str, Any]) -> set[str]:
     ports = {str(one["target"]) for one in service.get("ports") or () if one.get("target") is not None}
     ports |= {str(one).split("/", maxsplit=1)[0] for one in service.get("expose") or ()}
-    return ports.pop() if len(ports) == 1 else None
+    return ports
 
 
 def _replicas(service: Mapping[str, Any]) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployments.runtimes.compose.builds import DEFAULTS, take_defaults
 from deployments.runtimes.compose.contain import NOTHING, Contained, contain
 from deployments.runtimes.compose.files import veil
+from deployments.runtimes.compose.marks import take_marks
 from deployments.runtimes.compose.model import told
 from deployments.runtimes.compose.variables import SETTING
 from host.docker.engine import Engine
@@ -51,7 +51,7 @@ def read_model(
     if code:
         raise ConfigError(f"{file.name}: {told(problems)}")
     model = _model(file, output)
-    model[DEFAULTS] = take_defaults(model)
+    model |= take_marks(model)
     return model, [*problems, *_unset(model, known)], found.left_out
 
 

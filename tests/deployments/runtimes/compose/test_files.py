@@ -195,7 +195,7 @@ def test_every_container_is_known_by_label() -> None:
         ("labels", {"slipway.role": "slot", "slipway.port": "0"}, 'got "0"'),
         ("labels", {"slipway.role": "slot", "slipway.port": "x"}, 'got "x"'),
         ("ports", [], "none has a port"),
-        ("ports", [{"target": 1}, {"target": 2}], "none has a port"),
+        ("ports", [{"target": 1}, {"target": 2}], "web has several ports"),
         ("deploy", {"replicas": 2}, "2 replicas"),
     ],
 )

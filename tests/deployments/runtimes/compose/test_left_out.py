@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from deployments.runtimes.compose.judge import Reach
+from deployments.runtimes.compose.judge import Reach, Role
 from deployments.runtimes.compose.left_out import left_out, untaken
-from deployments.runtimes.compose.model import Stack, read_stack
+from deployments.runtimes.compose.model import Stack, is_writable, read_stack
 from deployments.runtimes.compose.read import read_model
 from host.docker.engine import Engine
+from host.errors import ConfigError
 
 WEB: dict[str, Any] = {"image": "x", "labels": {"slipway.role": "slot"}, "expose": ["8000"]}
 DB: dict[str, Any] = {"image": "postgres:16", "labels": {"slipway.role": "shared"}}
@@ -96,6 +97,92 @@ def test_replicas_are_kept_and_not_told() -> None:
     model = {"services": {"web": WEB, "helper": {**WEB, "expose": [], "scale": 3}}}
     reach = Reach("shop", "/src")
     assert left_out(read_stack(model, "c.yml", reach), reach) == []
+
+
+TASK: dict[str, Any] = {"image": "x", "labels": {"slipway.role": "task"}}
+SINGLETON: dict[str, Any] = {"image": "x", "labels": {"slipway.role": "singleton"}}
+# Services beside web, and what is told of them.
+TOLD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a task that is tried again": (
+        {"init": {**TASK, "restart": "on-failure:5", "deploy": {"restart_policy": {"condition": "any"}}}},
+        ["service init: restart: a task is run once", "service init: deploy.restart_policy: a task is run once"],
+    ),
+    "a task with a health check": (
+        {"init": {**TASK, "healthcheck": {"test": ["CMD", "x"]}}},
+        ["service init: healthcheck: a task is run once"],
+    ),
+    "a task that runs once": ({"init": {**TASK, "restart": "no", "healthcheck": {"disable": True}}}, []),
+    "a singleton that is restarted": ({"beat": {**SINGLETON, "restart": "on-failure:5"}}, []),
+    "an address of a slot": (
+        {"beat": {**SINGLETON, "environment": {"URL": "http://u:p@web:8000/x"}, "command": ["x", "--url=http://web"]}},
+        ["service beat: environment: nobody is called web", "service beat: command: nobody is called web"],
+    ),
+    "an address of a slot in a health check": (
+        {"db": {**DB, "healthcheck": {"test": ["CMD", "curl", "http://web/x"]}}},
+        ["service db: healthcheck: nobody is called web"],
+    ),
+    "addresses of others": (
+        {
+            "db": DB,
+            "beat": {**SINGLETON, "environment": {"URL": "http://db/web http://web.org", "A": "web", "B": None}},
+        },
+        [],
+    ),
+    "an alias of a slot": (
+        {
+            "helper": {**WEB, "expose": [], "networks": {"front": {"aliases": ["api", "web"]}}},
+            "beat": {**SINGLETON, "environment": {"URL": "http://api/x http://web/x"}},
+        },
+        [],
+    ),
+    "slots among each other": ({"helper": {**WEB, "expose": [], "environment": {"URL": "http://web:8000"}}}, []),
+    "what waits for a slot": (
+        {"db": {**DB, "depends_on": {"web": {}}}},
+        ["service db: depends_on web: slots start after the shared services"],
+    ),
+    "what waits for others": (
+        {"db": DB, "beat": {**SINGLETON, "depends_on": {"web": {}, "db": {}}}},
+        ["service beat: depends_on web: slots start", "service beat: depends_on db: shared services are up before"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TOLD)
+def test_what_a_role_does_not_keep_is_told(case: str) -> None:
+    services, wanted = TOLD[case]
+    reach = Reach("shop", "/src")
+    model = {"services": {"web": WEB, **services}, "networks": {"front": {"name": "shop_front"}}}
+    said = left_out(read_stack(model, "c.yml", reach), reach)
+    assert len(said) == len(wanted) and all(line.startswith(one) for line, one in zip(said, wanted, strict=True))
+
+
+WRITABLE = """\
+services:
+  web: {image: x, labels: {slipway.role: slot}, expose: [8000]%s}
+  beat: {extends: base, read_only: false, labels: {team: shared-infra}}
+  base: {image: x, labels: {slipway.role: singleton}}
+  db: {extends: {file: base.yml, service: db}, read_only: false}
+"""
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
+def test_a_root_that_is_meant_to_be_writable_is_told_by_role(tmp_path: Path) -> None:
+    (tmp_path / "base.yml").write_text("services: {db: {image: x, labels: {slipway.role: shared}}}\n")
+    found, said = stack(tmp_path, WRITABLE % "")
+    assert [line.partition(": the root")[0] for line in said] == ["compose.yml:3: service beat: read_only"]
+    assert found.writable == {"beat": "compose.yml:3", "db": "compose.yml:5"}
+    assert set(found.service("beat")["labels"]) == {"slipway.role", "team"}
+
+
+@pytest.mark.parametrize(("text", "writable"), [("true", True), ("Yes", True), ("no", False), ("FALSE", False)])
+def test_a_label_says_whether_the_root_is_writable(text: str, writable: bool) -> None:
+    reach = Reach("shop", "/src")
+    web = {**WEB, "labels": {**WEB["labels"], "slipway.writable": text}}
+    found = Stack(read_stack({"services": {"web": web}}, "c.yml", reach).model, {"web": Role.SLOT}, "web", 8000)
+    assert is_writable(found.service("web")) is writable
+    web["labels"]["slipway.writable"] = "on"
+    with pytest.raises(ConfigError, match='slipway.writable: got "on", expected "true" or "false"'):
+        read_stack({"services": {"web": web}}, "c.yml", reach)
 
 
 @pytest.mark.parametrize(
