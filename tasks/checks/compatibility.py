@@ -50,7 +50,12 @@ def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersio
         return ""
     source, load = workspace.source, pipeline.performance
     told = (live.digest, live.place.name, live.place.settings.app, sorted(live.place.settings.secrets))
-    given = (pipeline.run.model_dump(), pipeline.migrations.model_dump(), load and load.environment, workspace.environment.name)
+    given = (
+        pipeline.run.model_dump(),
+        pipeline.migrations.model_dump(),
+        load and load.environment,
+        workspace.environment.name,
+    )
     return key_of(NAME, code_digest(source, source.files, measured=False), *told, *given)
 
 
