@@ -74,9 +74,7 @@ def entries(text: str) -> list[Entry]:
     """Return the entries of a file of variables, as compose separates them: NAME=value and NAME: value."""
     found, at, line = [], 0, 1
     plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
-    while at < len(plain):
-        one = _LINE.match(plain, at)
-        assert one  # nosec B101  # it matches every line
+    while at < len(plain) and (one := _LINE.match(plain, at)):  # it matches every line
         if one["rest"].strip() or (one["plain"] or "").startswith(("'", '"')):
             found.append(Entry("", None, "", line))
         elif one["key"]:
