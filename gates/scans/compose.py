@@ -8,7 +8,7 @@ from gates.findings import Finding, Severity, make_finding
 from gates.scans.compose_keys import unknown, unknown_top
 from gates.scans.compose_reach import NO_NEW, Row, host_file, items, mapping, mount, reaches
 from gates.scans.compose_tree import Part, extended, services_of
-from gates.scans.dockerfile import ImageRules, filled, is_pinned
+from gates.scans.dockerfiles.judge import ImageRules, filled, is_pinned
 from gates.scans.image_names import full_name
 
 LOCAL = ("127.0.0.1", "localhost", "::1")

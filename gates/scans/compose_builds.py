@@ -6,8 +6,8 @@ from typing import Any
 
 from gates.scans.compose_reach import mapping
 from gates.scans.compose_tree import Part, extended
-from gates.scans.dockerfile import filled
-from gates.scans.dockerfile_stages import Asked
+from gates.scans.dockerfiles.judge import filled
+from gates.scans.dockerfiles.stages import Asked
 
 
 def builds_of(part: Part, documents: Mapping[str, Any]) -> Iterator[tuple[str, Asked]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gates.findings import Severity
-from gates.scans.dockerfile import is_root
+from gates.scans.dockerfiles.judge import is_root
 
 Row = tuple[str, Severity, str]
 FALSE = ("", "false", "no", "n", "off", "none", "0")

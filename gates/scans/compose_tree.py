@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from gates.scans.compose_reach import mapping
-from gates.scans.dockerfile import filled
+from gates.scans.dockerfiles.judge import filled
 from gates.scans.outcome import ReportError
 
 Merged = dict[str, Any]

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 
 from gates.documents import Foreign
 from gates.findings import Finding, Severity, fingerprint, make_finding
-from gates.scans.dockerfile import is_root
+from gates.scans.dockerfiles.judge import is_root
 from gates.scans.image_packages import Installed
 from gates.scans.outcome import ReportError, read_report
 from gates.scans.policy import Images

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pydantic import BaseModel, ConfigDict, Field
 
 from gates.findings import Finding, Severity, make_finding
-from gates.scans.dockerfile import ImageRules
+from gates.scans.dockerfiles.judge import ImageRules
 
 
 class _Section(BaseModel):

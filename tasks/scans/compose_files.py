@@ -10,8 +10,8 @@ from typing import Any
 from gates.scans.compose import judge_compose
 from gates.scans.compose_builds import builds_of
 from gates.scans.compose_tree import Part, files_of
-from gates.scans.dockerfile import ImageRules
-from gates.scans.dockerfile_stages import Asked
+from gates.scans.dockerfiles.judge import ImageRules
+from gates.scans.dockerfiles.stages import Asked
 from gates.scans.outcome import ReportError, ScanOutcome, merge_parts
 from host.errors import SourceError
 from tasks.build.compose_builds import TAKEN_ALONG

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from deployments.environment import images_run
 from gates.check import Check, Outcome
-from gates.scans.dockerfile import judge_dockerfile
-from gates.scans.dockerfile_stages import Asked
+from gates.scans.dockerfiles.judge import judge_dockerfile
+from gates.scans.dockerfiles.stages import Asked
 from gates.scans.linters import read_zizmor
 from gates.scans.outcome import ScanOutcome, counted
 from gates.scans.policy import Policy, apply_allowed, judge_files

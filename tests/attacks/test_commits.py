@@ -15,7 +15,7 @@ from evidence.commits import co_authors
 from evidence.scopes import Scope
 from gates.migrations.rows import reads_rows
 from gates.migrations.steps import judge_migration
-from gates.scans.dockerfile import ImageRules, judge_dockerfile
+from gates.scans.dockerfiles.judge import ImageRules, judge_dockerfile
 from gates.scans.entrypoints import migration_in, scripts_in
 from gates.scans.secret_names import looks_secret
 from host.errors import SourceError, ToolError

@@ -10,7 +10,7 @@ from gates.scans.compose import judge_compose
 from gates.scans.compose_keys import SERVICE, TOP
 from gates.scans.compose_reach import FALSE
 from gates.scans.compose_tree import files_of
-from gates.scans.dockerfile import ImageRules
+from gates.scans.dockerfiles.judge import ImageRules
 from gates.scans.outcome import ReportError
 
 GOOD: dict[str, Any] = {

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from gates.scans.compose import judge_compose
 from gates.scans.compose_builds import builds_of
 from gates.scans.compose_tree import Part
-from gates.scans.dockerfile import ImageRules
-from gates.scans.dockerfile_stages import Asked
+from gates.scans.dockerfiles.judge import ImageRules
+from gates.scans.dockerfiles.stages import Asked
 from gates.scans.outcome import ReportError
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from gates.scans.compose import judge_compose
 from gates.scans.compose_tree import Part, files_of
-from gates.scans.dockerfile import ImageRules
+from gates.scans.dockerfiles.judge import ImageRules
 from gates.scans.outcome import ReportError
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from gates.findings import Finding, Severity, fingerprint
-from gates.scans.dockerfile import ImageRules
+from gates.scans.dockerfiles.judge import ImageRules
 from gates.scans.policy import Allowed, Files, Images, Policy, apply_allowed, judge_files
 
 RULES = Files(required=("README*",), forbidden=(".env", "*.pem", "*/.aws/*"), allowed=("*.pub.pem",), max_mb=1)

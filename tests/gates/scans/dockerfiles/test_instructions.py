@@ -1,6 +1,6 @@
 import pytest
 
-from gates.scans.dockerfile_instructions import Instruction, assignments, directives, instructions
+from gates.scans.dockerfiles.instructions import Instruction, assignments, directives, instructions
 from gates.scans.outcome import ReportError
 
 

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from gates.scans.dockerfile_words import Budget, Expansion, here_documents, split_words
+from gates.scans.dockerfiles.words import Budget, Expansion, here_documents, split_words
 from gates.scans.outcome import ReportError
 
 VALUES = {"A": "a", "E": "", "V": "v1.2.3", "P": "a.b.c", "R": "ro"}

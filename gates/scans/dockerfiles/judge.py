@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 
 from gates.findings import Finding, Severity, make_finding
-from gates.scans.dockerfile_instructions import directives, instructions
-from gates.scans.dockerfile_stages import EMPTY, NOTHING_ASKED, Asked, Stage, Use, stages
-from gates.scans.dockerfile_words import Expansion
+from gates.scans.dockerfiles.instructions import directives, instructions
+from gates.scans.dockerfiles.stages import EMPTY, NOTHING_ASKED, Asked, Stage, Use, stages
+from gates.scans.dockerfiles.words import Expansion
 from gates.scans.outcome import ReportError
 from gates.scans.secret_names import looks_secret
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gates.scans.dockerfile import ImageRules, judge_dockerfile
+from gates.scans.dockerfiles.judge import ImageRules, judge_dockerfile
 from gates.scans.outcome import ReportError
 
 REAL = (

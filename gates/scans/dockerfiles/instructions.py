@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.scans.dockerfile_words import SPACE, here_documents, split_words
+from gates.scans.dockerfiles.words import SPACE, here_documents, split_words
 from gates.scans.outcome import ReportError
 
 # The flags of each instruction, those that may stand twice with a "*".

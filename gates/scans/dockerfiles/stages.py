@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gates.scans.dockerfile_instructions import Instruction, assignments, health_check
-from gates.scans.dockerfile_words import Budget, Expansion
+from gates.scans.dockerfiles.instructions import Instruction, assignments, health_check
+from gates.scans.dockerfiles.words import Budget, Expansion
 from gates.scans.image_names import full_name
 from gates.scans.outcome import ReportError
 

@@ -1,7 +1,7 @@
 import pytest
 
-from gates.scans.dockerfile import ImageRules, filled, is_pinned, is_root, judge_dockerfile
-from gates.scans.dockerfile_stages import Asked
+from gates.scans.dockerfiles.judge import ImageRules, filled, is_pinned, is_root, judge_dockerfile
+from gates.scans.dockerfiles.stages import Asked
 from gates.scans.outcome import ReportError
 
 DIGEST = "@sha256:" + "ab" * 32

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 import docker
-from gates.scans.dockerfile import user_of
-from gates.scans.dockerfile_instructions import instructions
-from gates.scans.dockerfile_stages import Stage, stages
+from gates.scans.dockerfiles.instructions import instructions
+from gates.scans.dockerfiles.judge import user_of
+from gates.scans.dockerfiles.stages import Stage, stages
 from gates.scans.outcome import ReportError
 from tests.waiting import NEVER_S
 

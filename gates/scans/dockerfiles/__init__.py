@@ -1,0 +1,1 @@
+"""Dockerfiles: how Docker reads them, and what is wrong with them."""
