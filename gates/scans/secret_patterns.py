@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 _KEYS = (
-    "secret api access private signing encryption jwt auth fernet hmac session aes account master app" " licen[cs]e"
+    "secret api access private signing encryption jwt auth fernet hmac session aes account master app licen[cs]e"
 ).split()
 _ENDS = (
     "base prod production staging dev old new default value fallbacks? primary secondary current previous live b64"
