@@ -191,7 +191,7 @@ def test_the_quiet_second_look_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch,
         return True
 
     monkeypatch.setattr("tasks.load.run.await_quiet", others_leave_off)
-    check = lab.run("slow beyond limits", max_api_p95_seconds=2, users=15).check
+    check = lab.run("slow beyond limits", max_api_p95_seconds=2, users=25).check
     assert check.outcome is outcome, check
 
 
