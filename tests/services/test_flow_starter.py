@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,20 +56,51 @@ class Stage:
         return found
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    socket_path = tmp_path / "s"
+@contextmanager
+def started(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a starter that listens at "s" in the directory; it imports every flow, so most tests share one."""
+    socket_path = directory / "s"
     env = {**os.environ, "PYTHONPATH": str(CHECKOUT), SOCKET: str(socket_path), "OF_THE_STARTER": "1"}
     starter = subprocess.Popen([sys.executable, "-c", STARTER], cwd=CHECKOUT, env=env, stdin=subprocess.DEVNULL)
-    stage = Stage(tmp_path, starter)
     try:
         wait_for(lambda: _listens(socket_path) or starter.poll() is not None, "the starter listens")
         assert starter.poll() is None
+        yield starter
+    finally:
+        starter.kill()
+        starter.wait()
+
+
+@contextmanager
+def staged(directory: Path, starter: subprocess.Popen[bytes]) -> Iterator[Stage]:
+    stage = Stage(directory, starter)
+    try:
         yield stage
     finally:
-        for one in (*stage.runs, starter):
+        for one in stage.runs:
             one.kill()
             one.wait()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
+    directory = tmp_path_factory.mktemp("starter")
+    with started(directory) as starter:
+        yield directory, starter
+
+
+@pytest.fixture
+def stage(shared: tuple[Path, subprocess.Popen[bytes]]) -> Iterator[Stage]:
+    with staged(*shared) as stage:
+        yield stage
+        assert stage.starter.poll() is None  # the next test needs it
+
+
+@pytest.fixture
+def mortal(tmp_path: Path) -> Iterator[Stage]:
+    """Return a stage whose starter may be killed."""
+    with started(tmp_path) as starter, staged(tmp_path, starter) as stage:
+        yield stage
 
 
 def _listens(path: Path) -> bool:
@@ -115,11 +147,11 @@ def test_a_run_ends_with_who_stands_for_it(stage: Stage) -> None:
     assert stage.run("0").wait(600) == 0  # and the starter serves on
 
 
-def test_a_run_outlives_the_starter_and_still_hears_signals(stage: Stage) -> None:
-    run = stage.run("until told")
-    flow = psutil.Process(stage.heard()["pid"])
-    stage.starter.kill()
-    stage.starter.wait()
+def test_a_run_outlives_the_starter_and_still_hears_signals(mortal: Stage) -> None:
+    run = mortal.run("until told")
+    flow = psutil.Process(mortal.heard()["pid"])
+    mortal.starter.kill()
+    mortal.starter.wait()
     assert _lives(flow) and run.poll() is None
     run.send_signal(signal.SIGTERM)
     assert run.wait(600) == 1  # nobody can tell any more how it ended
