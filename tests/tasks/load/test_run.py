@@ -175,7 +175,7 @@ def test_the_locustfile_reaches_the_app_and_nothing_of_the_host(lab: Lab) -> Non
 
 def test_a_disturbed_look_that_nobody_can_repeat_is_inconclusive(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gates.checks.contention.MOST_WAITING", -1.0)
-    check = lab.run("slow", compare_seconds=0, max_api_p95_seconds=0.3, users=15).check
+    check = lab.run("slow", compare_seconds=0, max_api_p95_seconds=0.3, users=25).check
     assert check.outcome is Outcome.NO_VERDICT, check
     assert check.reason.startswith("inconclusive: API p95") and "start ci again" in check.reason
 
@@ -205,7 +205,7 @@ def lay_out_as(source: Source, mode: str, directory: Path, owner: int, only: Col
 
 
 def test_slower_than_the_base_fails_and_as_fast_does_not(lab: Lab) -> None:
-    asked: dict[str, object] = {"users": 10, "duration_seconds": 2, "compare_seconds": 170}
+    asked: dict[str, object] = {"users": 25, "duration_seconds": 2, "compare_seconds": 170}
     slow = lab.run("slow", base="slow by half", **asked)
     assert slow.check.outcome is Outcome.FAILED, slow.check
     assert broken(slow.check)[0] == REGRESSION and "slower, by more than 25 %" in slow.check.notes[0]
@@ -249,7 +249,7 @@ def test_an_earlier_run_is_in_the_picture_only(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("mode", "settings", "name"),
     [
-        ("slow", {"max_api_p95_seconds": 0.3, "users": 15}, API_P95),
+        ("slow", {"max_api_p95_seconds": 0.3, "users": 25}, API_P95),
         ("slow queries", {}, QUERY_P95),
         ("hog", {"max_memory_mb": 200}, MEMORY),
         ("busy", {"max_cpu_percent": 2, "cpu_cores": 2, "users": 10, "duration_seconds": 5}, CPU),
