@@ -1,5 +1,6 @@
 """What is told to GitHub: in order, until it worked, whatever GitHub answers meanwhile."""
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -87,7 +88,8 @@ def test_an_answer_that_does_not_come_is_tried_again(tmp_path: Path) -> None:
         server.failures = [60.0]
         world.outbox.put(GITHUB, "status", STATUS)
         assert world.teller.work() == 15
-        assert world.waiting() == 1 and "does not answer (ReadTimeout)" in world.error()
+        assert world.waiting() == 1 and re.search(r"does not answer \(\w+Timeout\)", world.error())
+        server.failures = []  # a busy host may not have come to ask it
         patient = World(tmp_path, server, url)
         assert patient.later() == 0
         assert server.statuses[-1][1]["state"] == "success" and patient.error() == ""
