@@ -1,6 +1,6 @@
 """PostgreSQL's lexical forms: what stands in texts, names and comments is no statement, and hides none."""
 
-import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +10,7 @@ from gates.migrations import sql as reader
 from gates.migrations.sql import Statement, UnreadableSql, name_at, statements
 from gates.migrations.statements import Kind
 from gates.migrations.steps import judge_migration, without_own
+from tests.growth import assert_in_proportion
 
 CONTRACT = Kind.CONTRACT
 
@@ -252,14 +253,12 @@ def test_any_text_is_judged_or_unreadable(sql: str) -> None:
     ],
 )
 def test_the_time_grows_with_the_size(shape: str) -> None:
-    def seconds(characters: int) -> float:
+    def prepared(characters: int) -> Callable[[], object]:
         text = shape
         while "{" in text:
             start, end = text.index("{"), text.index("}")
             part = text[start + 1 : end]
             text = text[:start] + part * (characters // len(part)) + text[end + 1 :]
-        began = time.process_time()
-        judge_migration("1", text)
-        return time.process_time() - began
+        return lambda: judge_migration("1", text)
 
-    assert seconds(80_000) < 20 * (seconds(10_000) + 0.05)  # 64 times as long if it grew with the square
+    assert_in_proportion(prepared, 10_000, 80_000)

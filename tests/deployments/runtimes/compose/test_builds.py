@@ -2,7 +2,7 @@
 
 import copy
 import shutil
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from deployments.runtimes.compose.read import read_model
 from evidence.bundle import Build
 from host.docker.engine import Engine
 from host.errors import ConfigError
+from tests.growth import assert_in_proportion
 
 needs_compose = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
 SLOT = "labels: {slipway.role: slot}"
@@ -302,15 +303,11 @@ def services(count: int) -> dict[str, Any]:
 
 
 def test_many_services_take_their_number_in_time() -> None:
-    def seconds(count: int) -> float:
+    def prepared(count: int) -> Callable[[], object]:
         given = services(count)
-        began = time.process_time()
-        runners(given, dict.fromkeys(given, Role.SLOT), frozenset({"shop", "bazaar"}))
-        return time.process_time() - began
+        return lambda: runners(given, dict.fromkeys(given, Role.SLOT), frozenset({"shop", "bazaar"}))
 
-    seconds(100)
-    few, many = min(seconds(500) for _ in range(3)), min(seconds(5000) for _ in range(3))
-    assert many < 40 * few
+    assert_in_proportion(prepared, 500, 5_000)
 
 
 NAMES = some.sampled_from(["web", "edge", "a-b", "x_web", "x-web", "shop", "latest"])

@@ -1,12 +1,13 @@
 """What `$` begins: as compose reads it, and nothing of a password in what is told."""
 
-import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deployments.runtimes.compose.variables import Mention, dangling, entries, may_be_shown, mentions
+from tests.growth import assert_in_proportion
 
 
 @pytest.mark.parametrize(
@@ -149,12 +150,8 @@ def test_any_text_is_read(text: str, known: set[str]) -> None:
     ],
 )
 def test_a_longer_text_takes_longer_in_proportion(unit: str) -> None:
-    def taken(size: int) -> float:
+    def prepared(size: int) -> Callable[[], object]:
         text = unit * (size // len(unit))
-        begun = time.process_time()
-        list(mentions(text))
-        list(dangling(entries(text), set()))
-        return time.process_time() - begun
+        return lambda: (list(mentions(text)), list(dangling(entries(text), set())))
 
-    small = max(taken(50_000), 0.01)
-    assert taken(500_000) < 40 * small
+    assert_in_proportion(prepared, 50_000, 500_000)

@@ -1,9 +1,10 @@
-import time
+from collections.abc import Callable
 
 import pytest
 
 from gates.scans.dockerfiles.words import Budget, Expansion, here_documents, split_words
 from gates.scans.outcome import ReportError
+from tests.growth import assert_in_proportion
 
 VALUES = {"A": "a", "E": "", "V": "v1.2.3", "P": "a.b.c", "R": "ro"}
 
@@ -57,12 +58,12 @@ def test_what_has_no_value_is_told() -> None:
 
 
 def test_the_work_is_linear_and_has_an_end() -> None:
-    def seconds(depth: int) -> float:
-        started = time.process_time()
-        assert Expansion("${a:-y" * depth + "}" * depth, {}).result() == "y" * depth
-        return time.process_time() - started
+    def prepared(depth: int) -> Callable[[], object]:
+        text = "${a:-y" * depth + "}" * depth
+        assert Expansion(text, {}).result() == "y" * depth
+        return lambda: Expansion(text, {}).result()
 
-    assert seconds(64_000) < 100 * max(seconds(4_000), 0.01)  # 16 times as deep; 256 times the work if quadratic
+    assert_in_proportion(prepared, 4_000, 64_000)
     with pytest.raises(ReportError, match="more text"):
         Expansion("$A" * 20, {"A": "x" * 10}, budget=Budget(100)).result()
 
