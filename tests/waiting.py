@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import httpx
+
 from host.errors import ServerAway
 
 NEVER_S = 900.0  # no time that a busy machine can miss
@@ -20,4 +22,12 @@ def _is_so(condition: Callable[[], bool]) -> bool:
     try:
         return condition()
     except ServerAway:
+        return False
+
+
+def answers_with(status: int, url: str) -> bool:
+    """Say whether a server answers a GET with the status; one that cannot be reached yet does not."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=NEVER_S).status_code == status
+    except httpx.HTTPError:
         return False

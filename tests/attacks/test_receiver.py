@@ -28,6 +28,7 @@ from services.receiver.intake import Intake
 from services.receiver.main import Receiver
 from services.serving import make_server
 from settings.notify import Notify
+from tests.waiting import wait_for
 
 SECRET = "the webhook's secret"
 LONG_S = 600.0  # longer than any test: what is closed was closed for another reason
@@ -41,18 +42,11 @@ def listening(app: Starlette, waiting: Waiting, concurrency: int = 64) -> Iterat
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        until(lambda: server.started, "the server listens")
+        wait_for(lambda: server.started, "the server listens")
         yield port
     finally:
         server.should_exit = server.force_exit = True
         thread.join(10)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, f"waited 60 s until {what}"
-        time.sleep(0.005)
 
 
 class Hooks:
@@ -139,7 +133,7 @@ def test_whoever_sends_no_whole_request_in_time_is_closed(hooks: Hooks) -> None:
     waiting = Waiting(0.1)
     with ExitStack() as stack, listening(hooks.app, waiting) as port:
         for name, sends in UNFINISHED.items():
-            until(all_closed(open_sockets(stack, port, 3, sends)), f"those that sent {name} are closed")
+            wait_for(all_closed(open_sockets(stack, port, 3, sends)), f"those that sent {name} are closed")
         waiting.patience_s = LONG_S
         assert hooks.deliver(port).status_code == 202
 
@@ -158,7 +152,7 @@ def test_a_byte_now_and_then_buys_no_time(hooks: Hooks) -> None:
                     continue
             return all_closed(sockets)()
 
-        until(dripped_and_closed, "all are closed")
+        wait_for(dripped_and_closed, "all are closed")
         waiting.patience_s = LONG_S
         assert hooks.deliver(port).status_code == 202
 
@@ -166,7 +160,7 @@ def test_a_byte_now_and_then_buys_no_time(hooks: Hooks) -> None:
 def test_beyond_the_most_that_may_wait_the_oldest_is_closed(hooks: Hooks) -> None:
     with ExitStack() as stack, listening(hooks.app, Waiting(LONG_S, most=50)) as port:
         sockets = open_sockets(stack, port, 300)
-        until(all_closed(sockets[:249]), "all but the newest are closed")
+        wait_for(all_closed(sockets[:249]), "all but the newest are closed")
         assert hooks.deliver(port).status_code == 202
         assert not is_closed(sockets[-1])
 
@@ -175,7 +169,7 @@ def test_of_too_many_unfinished_bytes_the_largest_is_closed(hooks: Hooks) -> Non
     with ExitStack() as stack, listening(hooks.app, Waiting(LONG_S, most_bytes=100_000)) as port:
         (small,) = open_sockets(stack, port, 1, HEAD + b"content-length: 1000\r\n\r\nx")
         large = open_sockets(stack, port, 3, HEAD + b"content-length: 90000\r\n\r\n" + b"x" * 45_000)
-        until(lambda: sum(is_closed(one) for one in large) >= 1, "one of the large ones is closed")
+        wait_for(lambda: sum(is_closed(one) for one in large) >= 1, "one of the large ones is closed")
         assert hooks.deliver(port).status_code == 202
         assert not is_closed(small)
 
@@ -198,7 +192,7 @@ def test_answers_that_nobody_reads_are_dropped() -> None:
                 return False
             return True
 
-        until(closed_unread, "all are closed")
+        wait_for(closed_unread, "all are closed")
         waiting.patience_s = LONG_S
         assert httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=600).status_code == 200
 
@@ -261,7 +255,7 @@ def test_a_working_request_is_not_closed_for_its_connections_age(hooks: Hooks) -
         def wait_until_others_are_cut_off() -> None:
             waiting.patience_s = 0.05
             with socket.create_connection(held["at"], timeout=600) as other:
-                until(lambda: is_closed(other), "an idle one is closed")
+                wait_for(lambda: is_closed(other), "an idle one is closed")
 
         await run_in_threadpool(wait_until_others_are_cut_off)
         return PlainTextResponse("done")
@@ -269,4 +263,4 @@ def test_a_working_request_is_not_closed_for_its_connections_age(hooks: Hooks) -
     with listening(Starlette(routes=[Route("/", slow)]), waiting) as port:
         held["at"] = ("127.0.0.1", port)
         assert httpx.get(f"http://127.0.0.1:{port}/", timeout=600).text == "done"
-        until(lambda: not waiting.connections, "nothing waits any more")
+        wait_for(lambda: not waiting.connections, "nothing waits any more")

@@ -15,10 +15,10 @@ from gates.release.condition import Condition, Look
 from notify.condition_events import condition_event
 from tests.prefect_server import a_home
 from tests.prefect_server import prefect_server as fake_server
+from tests.waiting import wait_for
 from tests.watched import Watched, watched
 
 BAD = Look(Condition.UNHEALTHY, "/health/overall answered 503: \"no\" {{ 7*7 }} 'x'")
-WAIT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +50,8 @@ def started(url: str) -> list[dict[str, Any]]:
 
 
 def until_started(url: str, count: int) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + WAIT_S
-    while len(found := started(url)) < count:
-        assert time.monotonic() < deadline, f"waited {WAIT_S} s for {count} rollbacks, got {found}"
-        time.sleep(0.1)
-    return found
+    wait_for(lambda: len(started(url)) >= count, f"{count} rollbacks are started")
+    return started(url)
 
 
 def event(world: Watched, look: Look, mark: str, **labels: str) -> dict[str, Any]:

@@ -1,13 +1,11 @@
 """Engine and registry as Prefect's blocks name them: an image is built, pushed behind a login, and pulled."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -28,6 +26,7 @@ from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
 from tasks.build.image import build_image
 from tests.tasks.small_app import App, pipeline
+from tests.waiting import answers_with, wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("prefect_server")]
 USER, PASSWORD = "pusher", "the-registrys-test-password"
@@ -71,21 +70,10 @@ def guarded(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     argv += [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
     container = subprocess.run([*argv, "registry:2"], capture_output=True, text=True, check=True).stdout.strip()
     try:
-        _await_refusal(f"http://127.0.0.1:{port}/v2/")
+        wait_for(lambda: answers_with(401, f"http://127.0.0.1:{port}/v2/"), "the registry refuses")
         yield Guarded(f"127.0.0.1:{port}")
     finally:
         subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=600, check=False)
-
-
-def _await_refusal(url: str) -> None:
-    until = time.monotonic() + 30
-    while True:
-        try:
-            assert httpx.get(url, trust_env=False).status_code == 401
-            return
-        except httpx.HTTPError:
-            assert time.monotonic() < until, "the registry did not start"
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,7 @@ from tests.evidence.artifacts import artifact
 from tests.gates.findings import issue, vulnerability
 from tests.settings.signing import Repository
 from tests.tasks.scans.novel import NAME, added
+from tests.waiting import NEVER_S, wait_for
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 MEDIUM, HIGH = Severity.MEDIUM, Severity.HIGH
@@ -258,13 +259,15 @@ def test_one_target_that_cannot_be_scanned_does_not_keep_the_others_from_it(benc
 
 def events(environment: str, count: int) -> list[dict[str, Any]]:
     wanted = {"filter": {"event": {"name": [NEW_FINDING]}}, "limit": 50}
-    until = time.monotonic() + 20
-    while True:
-        answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=120).json()
-        found = [one for one in answer["events"] if one["payload"]["environment"] == environment]
-        if len(found) >= count or time.monotonic() > until:
-            return found
-        time.sleep(0.2)
+    found = list[dict[str, Any]]()
+
+    def all_told() -> bool:
+        answer = httpx.post(f"{PREFECT_API_URL.value()}/events/filter", json=wanted, timeout=NEVER_S).json()
+        found[:] = [one for one in answer["events"] if one["payload"]["environment"] == environment]
+        return len(found) >= count
+
+    wait_for(all_told, f"{count} events of {environment}")
+    return found
 
 
 def test_something_new_in_what_is_live_raises_an_event_once(bench: Bench) -> None:

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +17,7 @@ from host.sandbox import run as sandbox
 from host.sandbox.loopback import shared_loopback
 from tasks.source.suite_services import find_redis
 from tests.tasks.small_app import processes_with
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="session")
@@ -133,7 +133,4 @@ def test_a_killed_owner_leaves_nothing(binary: Path, tmp_path: Path) -> None:
         url = owner.stdout.readline().strip()
         assert running(url)
         owner.send_signal(signal.SIGKILL)
-    until = time.monotonic() + 15
-    while running(url) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert running(url) == []
+    wait_for(lambda: running(url) == [], "the Redis of a killed process ends")

@@ -2,13 +2,11 @@
 
 import json
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from prefect.logging import disable_run_logger
 
@@ -22,6 +20,7 @@ from tasks.build.bundle import ImageBuilt
 from tasks.build.image import build_image, image_wanted
 from tasks.source.workspace import Workspace
 from tests.tasks.small_app import App, pipeline
+from tests.waiting import answers_with, wait_for
 
 pytestmark = pytest.mark.docker
 
@@ -59,13 +58,7 @@ def registry(engine: Engine) -> Iterator[str]:
     argv = ["docker", "run", "-d", "--rm", "-p", f"127.0.0.1:{port}:5000", "registry:2"]
     container = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.strip()
     try:
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/v2/", trust_env=False).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                time.sleep(0.1)
+        wait_for(lambda: answers_with(200, f"http://127.0.0.1:{port}/v2/"), "the registry answers")
         yield f"127.0.0.1:{port}"
     finally:
         subprocess.run(["docker", "rm", "-fv", container], capture_output=True, timeout=600, check=False)

@@ -6,7 +6,6 @@ import sys
 import tarfile
 import tempfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from tasks.load.run import run_load
 from tasks.source.dependencies import own_tools
 from tasks.source.git import Source
 from tasks.source.workspace import Looked, Workspace
+from tests.waiting import wait_for
 
 APP = Path(__file__).with_name("load_app.py")
 RUN = Run(command=("python", "app.py", "{port}"), health=("/health",))
@@ -405,10 +405,10 @@ def test_a_cancelled_run_ends_app_and_locust(lab: Lab) -> None:
     cancelled = threading.Event()
 
     def cancel_when_there() -> None:
-        until = time.monotonic() + 60
-        while not any("locust" in " ".join(one.cmdline()) for one in lab.left()) and time.monotonic() < until:
-            time.sleep(0.05)
-        cancelled.set()
+        try:
+            wait_for(lambda: any("locust" in " ".join(one.cmdline()) for one in lab.left()), "locust runs")
+        finally:
+            cancelled.set()
 
     watcher = threading.Thread(target=cancel_when_there)
     watcher.start()
