@@ -4,8 +4,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deployments.acme import Acme
 from deployments.place import Place
-from deployments.router.certificates import Certificate, read_certificate
+from deployments.router.certificates import PLACEHOLDER, Certificate, placeholder, read_certificate
 from deployments.router.container import RouterContainer
 from gates.release.certificates import ends_soon
 from host.docker.engine import Engine
@@ -89,20 +90,32 @@ class Front:
 
     def _read(self) -> Certificate | None:
         settings = self.place.settings
-        if not settings.tls_certificate:
+        if not settings.tls:
             return None
+        acme = Acme(self.place) if settings.domains else None
+        if acme and not acme.certificate.exists():
+            raise ConfigError(f"TLS_DOMAINS of {self.place.name}: {acme.missing()}")
+        files = (acme.certificate, acme.key) if acme else (Path(settings.tls_certificate), Path(settings.tls_key))
         try:
-            return read_certificate(Path(settings.tls_certificate), Path(settings.tls_key), datetime.now(UTC))
+            return read_certificate(*files, datetime.now(UTC))
         except ConfigError as error:
-            raise ConfigError(f"TLS_CERTIFICATE, TLS_KEY of {self.place.name}: {error}") from error
+            keys = "TLS_DOMAINS" if acme else "TLS_CERTIFICATE, TLS_KEY"
+            raise ConfigError(f"{keys} of {self.place.name}: {error}") from error
 
     def _certify_first(self) -> None:
-        """Have a certificate ready before the router starts. A bad new one is refused; an old good one goes on."""
+        """Have a certificate ready before the router starts. A bad new one is refused; an old good one goes on.
+
+        Where an authority is to give one, the router must serve first: with one that no client believes.
+        """
         try:
             self.renew()
         except ConfigError:
-            if not self.place.router.certificate():
+            if self.place.router.certificate():
+                return
+            if not self.place.settings.domains:
                 raise
+            made = placeholder(self.place.settings.domains, datetime.now(UTC))
+            self.place.router.certify(made.version, made.chain, made.key)
 
     def renew(self) -> str | None:
         """Serve the certificate that the files hold now, if it is another one. Returns what was done.
@@ -121,13 +134,17 @@ class Front:
         try:
             self._read()
         except ConfigError as error:
-            return [f"{error}; the router goes on with the one that it has"]
+            placed = self.place.router.certificate().startswith(PLACEHOLDER)
+            has = "one that no client believes" if placed else "the one that it has"
+            return [f"{error}; the router goes on with {has}"]
         return []
 
     def notes(self) -> list[str]:
         """Return what to know of the certificate that is served."""
-        if not self.place.settings.tls_certificate:
+        if not self.place.settings.tls:
             return []
         ends = self.place.router.certificate_ends()
         said = ends_soon(ends, datetime.now(UTC)) if ends else ""
-        return [said] if said else []
+        last = Acme(self.place).tried() if self.place.settings.domains else None
+        late = f"{last.error}; next try at {last.next:%Y-%m-%d %H:%M} UTC" if last and last.error else ""
+        return [one for one in (said, late) if one]

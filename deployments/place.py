@@ -83,7 +83,7 @@ class Place:
 
     @property
     def _tls(self) -> bool:
-        return bool(self.settings.tls_certificate)
+        return self.settings.tls
 
     @cached_property
     def journal(self) -> Journal:
@@ -106,6 +106,7 @@ class Place:
             tls=self._tls,
             inner_port=self._inner_port() if self._tls else 0,
             redirect_port=settings.redirect_port,
+            challenges=bool(settings.domains) and not settings.acme_dns_hook,
             trusted_hops=settings.xff_trusted_hops,
             twin=loopback_twin(settings.host),
             # Only root's router has a uid that no app has.

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from gates.documents import first_error
 from gates.release.health_rules import HOST
@@ -22,6 +22,7 @@ from host.sandbox.run import Isolation
 from settings import targets
 from settings.env_files import read_env_file
 from settings.targets import Target
+from settings.tls import Tls
 
 APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
@@ -49,11 +50,8 @@ class Strategy(StrEnum):
     BLUE_GREEN = "blue-green"
 
 
-class Settings(BaseModel):
+class Settings(Tls):
     """One environment's settings. Seconds are floats >= 0, rates are fractions in [0, 1]."""
-
-    # No figure ever exceeds "inf": as a limit it would let everything pass.
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=str.upper, allow_inf_nan=False)
 
     short: Annotated[str, Field(pattern="^(|[a-z][a-z0-9-]{0,29})$")] = ""
     """Name in deployments (`release/<short>`) and of the work pool. Empty: the environment's name; for `development`
@@ -92,17 +90,6 @@ class Settings(BaseModel):
     """Free disk space that a release with `compose`, and a backup before a migration, need."""
     host: Annotated[str, AfterValidator(lambda host: str(ip_address(host)))] = "127.0.0.1"
     """Address on which the router listens. Any other than the default can be reached from outside."""
-    port: int = Field(ge=1, le=65535)
-    """Public port of the router."""
-    tls_certificate: Annotated[str, Field(pattern="^(|/.+)$")] = ""
-    """Absolute path of the PEM file with the certificate and its chain. `PORT` then speaks TLS. A changed pair is
-    served within seconds. A pair that is expired, unreadable or does not match blocks releases, and the router keeps
-    the old pair. Empty: plain HTTP.
-    """
-    tls_key: Annotated[str, Field(pattern="^(|/.+)$")] = ""
-    """Absolute path of the PEM file with the certificate's key."""
-    redirect_port: int = Field(0, ge=0, le=65535)
-    """With TLS: a port of plain HTTP that redirects to `PORT`, such as 80. 0: no such port."""
     xff_trusted_hops: int = Field(0, ge=0, le=10)
     """Number of proxies in front of the router whose `X-Forwarded-For` is trusted. 0: none."""
     strategy: Strategy
@@ -231,10 +218,6 @@ class Settings(BaseModel):
             raise ValueError("BAKE_MAX_SECONDS must not be below BAKE_SECONDS")
         if self.strategy is Strategy.BLUE_GREEN and self.max_downtime_seconds > 0:
             raise ValueError("MAX_DOWNTIME_SECONDS must be 0 for STRATEGY=blue-green")
-        if bool(self.tls_certificate) != bool(self.tls_key):
-            raise ValueError("TLS_CERTIFICATE and TLS_KEY must both be set, or neither")
-        if self.redirect_port and (not self.tls_certificate or self.redirect_port == self.port):
-            raise ValueError("REDIRECT_PORT leads to TLS: it needs TLS_CERTIFICATE, and another port than PORT")
         return self
 
     @property

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 
 from deployments.router.bootstrap import CERTIFICATE
+from deployments.router.challenges import FILE as CHALLENGES_FILE
+from deployments.router.challenges import REDIRECT
 from deployments.router.routes import ROUTES, STAT_PREFIX, endpoints_of
 from gates.release.analysis import SlotCounters
 from host.errors import RouterError
@@ -26,6 +28,7 @@ STAT_ROOTS = {
     "cds.json": "cluster_manager.cds",
     "rds.json": f"http.{STAT_PREFIX}.rds.{ROUTES}",
     "sds.json": f"sds.{CERTIFICATE}",
+    CHALLENGES_FILE: f"http.{REDIRECT}.rds.{REDIRECT}",
 }
 ROUTING = ("cds.json", "rds.json")
 # What comes of an answer that is not Envoy's: of somebody who took its place.

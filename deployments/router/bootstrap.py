@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployments.router.challenges import REDIRECT, redirecting_host
 from deployments.router.routes import ROUTES, STAT_PREFIX, Document, typed
 
 CERTIFICATE = "server"
@@ -35,7 +36,8 @@ class Edge:
     """Where and how the public reaches a router.
 
     With `tls` it speaks TLS on `port`, and plain HTTP on `inner_port` of 127.0.0.1, for our own checks: no certificate
-    names that address. `redirect_port` (0: none) sends people from plain HTTP to TLS. `trusted_hops`: how many proxies
+    names that address. `redirect_port` (0: none) sends people from plain HTTP to TLS; with `challenges` it also answers
+    an ACME authority there. `trusted_hops`: how many proxies
     in front of it say truly who the client is; with 0 nobody is believed. `twin`: another address for the same ports
     ("" for none), so that nobody else listens on the loopback address of the other family, where people who type
     "localhost" may come out. `shared`: a second router of the same user may listen beside it, which is how a container
@@ -47,6 +49,7 @@ class Edge:
     tls: bool = False
     inner_port: int = 0
     redirect_port: int = 0
+    challenges: bool = False
     trusted_hops: int = 0
     twin: str = ""
     shared: bool = False
@@ -75,6 +78,7 @@ class Files:
     cds: Path
     rds: Path
     sds: Path
+    challenges: Path
 
 
 def _file(path: Path) -> Document:
@@ -92,7 +96,9 @@ def bootstrap(edge: Edge, files: Files) -> Document:
         # One hop: our checks say, as a proxy would, that what they ask for came by TLS.
         listeners.append(_listener("inner", ("127.0.0.1",), edge.inner_port, _manager(files.rds, 1)))
         if edge.redirect_port:
-            listeners.append(_listener("redirect", edge.hosts, edge.redirect_port, _redirecting(edge.port)))
+            listeners.append(
+                _listener("redirect", edge.hosts, edge.redirect_port, _redirecting(edge, files.challenges))
+            )
     for listener in listeners:
         listener["enable_reuse_port"] = edge.shared
     return {
@@ -147,10 +153,13 @@ def _manager(rds: Path, trusted_hops: int) -> Document:
     )
 
 
-def _redirecting(port: int) -> Document:
-    redirect = {"https_redirect": True, "port_redirect": port, "response_code": "PERMANENT_REDIRECT"}
-    host = {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "redirect": redirect}]}
-    return _connections(route_config={"name": "redirect", "virtual_hosts": [host]}, stat_prefix="redirect")
+def _redirecting(edge: Edge, challenges: Path) -> Document:
+    routes: Document
+    if edge.challenges:
+        routes = {"rds": {"route_config_name": REDIRECT, "config_source": _file(challenges)}}
+    else:
+        routes = {"route_config": {"name": REDIRECT, "virtual_hosts": [redirecting_host(edge.port)]}}
+    return _connections(**routes, stat_prefix=REDIRECT)
 
 
 def _connections(**own: Any) -> Document:

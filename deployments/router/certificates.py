@@ -2,15 +2,28 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from gates.release.certificates import CertificateFacts, refusal
 from host.errors import ConfigError
+
+# Long enough that nobody is told of its end: its being there is what people are told of.
+PLACEHOLDER_LIFE = timedelta(days=3650)
+PLACEHOLDER = "placeholder-"
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,19 @@ def read_certificate(certificate: Path, key: Path, now: datetime) -> Certificate
         raise ConfigError(f"{certificate}, {key}: {why}")
     version = hashlib.sha256(chain_pem).hexdigest()[:16]
     return Certificate(chain_pem.decode("ascii"), key_pem.decode("ascii"), version, facts.names, facts.ends)
+
+
+def placeholder(names: tuple[str, ...], now: datetime) -> Certificate:
+    """Make a certificate that no client believes, for a router that has none yet: a new one, signed by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Slipway: no certificate yet")])
+    ends = now + PLACEHOLDER_LIFE
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, ends)
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), critical=False)
+    chain = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    key_pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    version = f"{PLACEHOLDER}{hashlib.sha256(chain).hexdigest()[:16]}"
+    return Certificate(chain.decode("ascii"), key_pem.decode("ascii"), version, names, ends)
 
 
 def end_of(chain_pem: str) -> datetime:

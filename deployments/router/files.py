@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployments.router import routes as envoy
+from deployments.router.challenges import answers_in
 from host.errors import RouterError
 from host.files import write_atomically
 
@@ -57,6 +58,14 @@ def chain_of(path: Path) -> str:
         return str(secret["tls_certificate"]["certificate_chain"]["inline_string"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def answers_of(path: Path) -> dict[str, str]:
+    """Return what a document of answers to an ACME authority holds, nothing when there is none that we wrote."""
+    try:
+        return answers_in(json.loads(path.read_bytes()))
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
 
 
 @contextmanager

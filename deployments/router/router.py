@@ -19,6 +19,8 @@ from deployments.router import files as envoy_files
 from deployments.router import routes as envoy
 from deployments.router.bootstrap import Edge
 from deployments.router.certificates import end_of
+from deployments.router.challenges import FILE as CHALLENGES_FILE
+from deployments.router.challenges import challenges
 from gates.release.analysis import SlotCounters
 from host.errors import ConfigError, RouterError, ToolError
 from host.launchers import LOCKED
@@ -180,12 +182,15 @@ class Envoy(Router):
                 f"expected at most {envoy.LONGEST_SOCKET_PATH}; set SLIPWAY_HOME to a shorter path"
             )
         self._lend()
-        dynamic = (self._dynamic / name for name in ("cds.json", "rds.json", "sds.json"))
+        dynamic = (self._dynamic / name for name in ("cds.json", "rds.json", "sds.json", CHALLENGES_FILE))
         bootstrap = envoy_edge.bootstrap(self.edge, envoy_edge.Files(self.admin_socket, *dynamic))
         envoy_files.write(self.directory / "bootstrap.json", bootstrap, self.group)
         for name, document in envoy_files.by_name(self._nothing()).items():
             if not (self._dynamic / name).exists():
                 envoy_files.write(self._dynamic / name, document, self.group)
+        # Its port may be another than before.
+        told = envoy_files.answers_of(self._dynamic / CHALLENGES_FILE)
+        envoy_files.write(self._dynamic / CHALLENGES_FILE, challenges(self.edge.port, told), self.group)
 
     def _lend(self) -> None:
         """Make its directories: the router reads one and has the other, and nobody else looks into them.
@@ -236,6 +241,18 @@ class Envoy(Router):
             began = time.monotonic()
             self._replace(admin, "sds.json", document)
             return time.monotonic() - began
+
+    def answer(self, token: str, answer: str | None) -> None:
+        """Tell an ACME authority `answer` when it asks for `token` on the port of plain HTTP; None: no longer.
+
+        In effect when this returns. Raises RouterError if the router does not run, or refuses it.
+        """
+        path = self._dynamic / CHALLENGES_FILE
+        told = {**envoy_files.answers_of(path), token: answer or ""}
+        document = challenges(self.edge.port, {one: said for one, said in told.items() if said})
+        with envoy_admin.connect(self.admin_socket) as admin:
+            if document["version_info"] != admin.status()[CHALLENGES_FILE].version:
+                self._replace(admin, CHALLENGES_FILE, document)
 
     def command(self) -> list[str]:
         """Return what a supervisor runs in the foreground; it ends at once if this router already runs."""

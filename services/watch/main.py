@@ -26,6 +26,7 @@ from host.home import Home
 from host.wait import back_off_s
 from notify.outbox import Outbox
 from services.logs import configure_logs
+from services.watch.certificates import CertificateFollower
 from services.watch.cockpit import Cockpit
 from services.watch.health import HealthFollower
 from services.watch.outcomes import report_outcomes
@@ -122,7 +123,9 @@ def _loops(app: str, home: Home) -> list[Callable[[threading.Event], None]]:
         HealthFollower(Environment.open(target, app, home), Outbox.of(home), PrefectApi()) for target in targets()
     ]
     cockpit = Cockpit([Environment.open(target, app, home) for target in targets()], Outbox.of(home), PrefectApi())
-    return [*(one.run for one in followers), cockpit.run]
+    asking = [Environment.open(target, app, home) for target in targets()]
+    certificates = [CertificateFollower(place) for place in asking if place.settings.domains]
+    return [*(one.run for one in followers), *(one.run for one in certificates), cockpit.run]
 
 
 def main() -> int:

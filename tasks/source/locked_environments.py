@@ -27,7 +27,7 @@ from tasks.source.kept import kept, uv_cache
 DOWNLOAD_TIMEOUT_S = 1800
 # How a directory is made once: what it is, where, and by what. A check takes a core for it (tasks/checks/cores.py).
 Once = Callable[[str, Path, Callable[[], None]], None]
-Tools = Literal["scanners", "quality", "load", "services"]
+Tools = Literal["scanners", "quality", "load", "services", "acme"]
 
 
 def check_locks(tree: Path, locks: Locks, python: str) -> None:

@@ -8,7 +8,7 @@ from deployments.router import routes as envoy
 from deployments.router.bootstrap import Edge, Files, bootstrap
 from host.ports import LOCAL, Endpoint, Endpoints
 
-FILES = Files(*(Path(name) for name in ("/run/a.sock", "/dyn/cds.json", "/dyn/rds.json", "/dyn/sds.json")))
+FILES = Files(Path("/run/a.sock"), *(Path("/dyn") / name for name in ("cds.json", "rds.json", "sds.json", "acme.json")))
 
 
 def local(ports: dict[str, int]) -> dict[str, Endpoints]:

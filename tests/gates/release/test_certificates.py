@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gates.release.certificates import CertificateFacts, ends_soon, refusal
+from gates.release.certificates import CertificateFacts, acme_reason, ends_soon, refusal
 
 BEGINS = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDS = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -68,3 +68,27 @@ def test_a_certificate_is_told_by_its_first_five_names(names: tuple[str, ...], w
 )
 def test_an_end_is_told_from_14_days_before_it(left: timedelta, told: str) -> None:
     assert ends_soon(ENDS, ENDS - left) == told
+
+
+CERTBOT = """Saving debug log to /x/letsencrypt.log
+Requesting a certificate for a.example and b.example
+
+Certbot failed to authenticate some domains (authenticator: manual). The Certificate Authority reported these problems:
+  Identifier: a.example
+  Type:   dns
+  Detail: no such \x1b[1mname
+
+Hint: The Certificate Authority failed to verify the challenge files.
+
+Some challenges have failed.
+Ask for help or search for solutions at a forum. See the logfile /x/letsencrypt.log or re-run Certbot with -v.
+"""
+
+
+def test_the_reason_is_what_the_authority_said_of_each_name_else_the_last_words() -> None:
+    assert acme_reason(CERTBOT) == "a.example: dns no such [1mname"
+    assert acme_reason("Saving debug log to /x\nAn unexpected error occurred:\nThe CA is away\n") == (
+        "An unexpected error occurred: The CA is away"
+    )
+    assert acme_reason("") == "certbot said nothing"
+    assert len(acme_reason("x" * 10_000)) < 700
