@@ -85,7 +85,7 @@ class Tls(BaseModel):
             raise ValueError(f"TLS_DOMAINS: read the terms of {self.acme_directory}, then set ACME_TERMS=agreed")
         if not self.acme_dns_hook and not self.redirect_port:
             raise ValueError(
-                "TLS_DOMAINS: the authority asks on port 80: set REDIRECT_PORT=80 (or the port to which your 80 leads), "
+                "TLS_DOMAINS: the authority asks on port 80: set REDIRECT_PORT=80 (or where your 80 leads to), "
                 "or ACME_DNS_HOOK"
             )
         if not self.acme_dns_hook and any(name.startswith("*.") for name in self.domains):
