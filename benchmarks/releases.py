@@ -206,6 +206,6 @@ def _floor(place: Environment, digest: str) -> float:
     }
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
-        with running("floor", command, Path(name), cwd=installed.source, env=env):
+        with running("floor", command, Path(name), cwd=installed.working_directory, env=env):
             await_healthy(f"http://127.0.0.1:{port}", installed.bundle.run.health, COMMAND_TIMEOUT_S)
             return time.monotonic() - began

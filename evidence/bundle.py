@@ -18,6 +18,7 @@ from evidence.store import DIGEST, Store
 from gates.documents import first_fault
 from gates.migrations.steps import Step
 from gates.release.health_rules import PLAIN, HealthRules, UrlPath
+from gates.repository_paths import Folder, is_top
 from host.errors import ArtifactError
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,9 @@ class Run(BaseModel):
     # Of the section [health], no key of [run]. Not dumped when it says nothing: such a bundle keeps its digest.
     rules: HealthRules = Field(PLAIN, exclude_if=lambda rules: rules == PLAIN, json_schema_extra={"hidden": True})
     """How the health paths are asked, and what is read in their answers."""
+    # Of the section [app], no key of [run]; not dumped when it is the top, as above.
+    directory: Folder = Field(".", exclude_if=is_top, json_schema_extra={"hidden": True})
+    """The folder of the source where the commands run."""
 
 
 class Build(BaseModel):

@@ -35,6 +35,7 @@ from tasks.scans import Subject
 from tasks.scans.all import judge, remember_findings
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.source.dependencies import download_wheels, make_environment
+from tasks.source.folders import check_folders
 from tasks.source.git import Source, fetch_source
 from tasks.source.locked_environments import check_locks
 from tasks.source.working_tree import read_working_tree
@@ -101,6 +102,7 @@ def ci(
                 else fetch_source(pipeline.app, commit, root, fork)
             )
             begin_ci(source, working_tree)
+            check_folders(source, pipeline)
             memory = open_memory(pipeline, source, root / "remembered", refresh)
             tree = source.lay_out(root / "tree", os.geteuid())
             check_locks(tree, pipeline.locks, pipeline.app.python)

@@ -20,6 +20,7 @@ from tasks.checks.past_runs import past_coverage, past_tests
 from tasks.checks.suites import run_suite
 from tasks.checks.suites_page import suites_page
 from tasks.source.dependencies import make_environment
+from tasks.source.folders import check_folders
 from tasks.source.git import fetch_source
 from tasks.source.workspace import Looked, Workspace, working_directory
 from tasks.states import Completed, Failed
@@ -55,6 +56,7 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
             tree = source.lay_out(root / "locks", os.geteuid())
             environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
+            check_folders(source, pipeline)
             found = _run(pipeline, chosen, workspace)
             page = f"# {cell(source.version)}: {', '.join(chosen)}\n\n{suites_page(found)}\n"
             if suite == "all" and pipeline.coverage:
@@ -75,7 +77,8 @@ def _run(pipeline: Pipeline, chosen: dict[str, Suite], workspace: Workspace) -> 
     before = past_tests(pipeline.app)
 
     def start(name: str) -> PrefectFuture[Looked]:
-        return run_suite.submit(name, chosen[name], workspace, pipeline.coverage, before.get(name))
+        ready = pipeline.preparation(name)
+        return run_suite.submit(name, chosen[name], workspace, pipeline.coverage, before.get(name), ready)
 
     together = {name: start(name) for name, one in chosen.items() if not one.alone}
     found = {name: future.result() for name, future in together.items()}

@@ -1,9 +1,10 @@
 """The table `[migrations]` of pipeline.toml: with which tool the app changes its database's schema."""
 
-from pathlib import PurePosixPath
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gates.repository_paths import repository_path
 
 
 class Migrations(BaseModel):
@@ -23,10 +24,7 @@ class Migrations(BaseModel):
     @field_validator("config")
     @classmethod
     def _lies_in_the_repository(cls, config: str) -> str:
-        path = PurePosixPath(config)
-        if path.is_absolute() or ".." in path.parts or "\0" in config:
-            raise ValueError("expected a path in the app's repository, without `..`")
-        return str(path) if config else ""
+        return repository_path(config) if config else ""
 
     @model_validator(mode="after")
     def _belong_together(self) -> Self:

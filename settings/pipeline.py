@@ -15,12 +15,15 @@ from gates.checks.performance import NAME as LOAD
 from gates.checks.reports import Reads
 from gates.release.compatibility import NAME as COMPATIBILITY
 from gates.release.health_rules import UrlPath
+from gates.repository_paths import Folder, is_top
 from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.directories import with_directory
 from settings.health import Health, with_health
 from settings.migrations import Migrations
+from settings.preparation import MIGRATION_FILES, Preparation
 from settings.repository_address import holds_password
 from settings.targets import Target
 from settings.toml_files import SECRET, checked, read_toml
@@ -80,6 +83,12 @@ class App(_Section):
     """Branches whose results every other run may reuse. Results of other branches count for the same branch only."""
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
     """Minor version of Python that builds and runs the app."""
+    # Not dumped when it is the top, so the digest of the rules is that of a file which lacks it.
+    directory: Folder = Field(".", exclude_if=is_top)
+    """The folder of the repository where the app's commands run, in a repository that holds more than the app: all of
+    [run], suites, the load test, tools of Python, unless a suite or tool has a `directory` of its own. All other paths
+    of this file, and globs, begin at the top of the repository all the same.
+    """
     app_memory_mb: int = Field(4096, ge=256, le=1_000_000)
     """Million bytes that one program of a check (a suite, a tool, a build step, the app of a load test) may use, with
     all that it starts.
@@ -137,7 +146,7 @@ class BuildStep(_Section):
 
     name: Name
     """Name of the step."""
-    directory: str = "."
+    directory: Folder = "."
     """Where the commands run."""
     commands: tuple[Command, ...] = Field(min_length=1)
     """Commands, run in this order. `python` and the programs of its packages are those of the lock `ci`, so
@@ -184,8 +193,8 @@ class Tool(_Section):
     """`python`: the app's version of the tool when the lock `ci` has it, else Slipway's. `node`: packages of the
     directory's package-lock.json.
     """
-    directory: str = "."
-    """Where the command runs."""
+    directory: Folder = "."
+    """Where the command runs. Without this key: for `python` in `directory` of [app]."""
     inputs: tuple[str, ...] = ("**",)
     """Globs (as in .gitignore) of what the result depends on. The tool should look at every file of its kind among
     them. While none of them changes, the earlier pass holds.
@@ -201,6 +210,14 @@ class Suite(_Section):
 
     command: Command
     """The pytest command."""
+    # Neither is dumped when it says nothing, so the digest of the rules is that of a file which lacks it.
+    directory: Folder = Field(".", exclude_if=is_top)
+    """Where the command runs. Without this key: in `directory` of [app]."""
+    prepare: tuple[str, ...] | None = Field(None, exclude_if=lambda command: command is None)
+    """Command that runs before the suite and not under coverage, with the suite's variables, database, Redis and
+    sandbox, for `timeout_seconds` at most. When it fails, the suite has no verdict. Without this key: `migrate` of
+    [run], where the suite has a database. `[]`: nothing.
+    """
     database: bool = False
     """Give the suite an empty PostgreSQL database in `DATABASE_URL`."""
     redis: bool = False
@@ -380,6 +397,14 @@ class Pipeline(_Section):
         """Return a digest of the whole file: evidence holds only for the rules under which it was made."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    def preparation(self, suite: str) -> Preparation | None:
+        """Return what runs before a suite, None for nothing."""
+        wanted = self.suites[suite]
+        if wanted.prepare is not None:
+            return Preparation(wanted.prepare, wanted.directory) if wanted.prepare else None
+        migrate = self.run.migrate if wanted.database else None
+        return Preparation(migrate, self.app.directory, MIGRATION_FILES) if migrate else None
+
     @property
     def checks(self) -> tuple[str, ...]:
         """Return the names of the checks that `ci` makes of this file, beside the security scans."""
@@ -391,8 +416,8 @@ class Pipeline(_Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _health_is_run(cls, raw: Any) -> Any:
-        return with_health(raw)
+    def _said_in_run(cls, raw: Any) -> Any:
+        return with_directory(with_health(raw))
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -49,6 +49,11 @@ class Installed(Artifact):
     def source(self) -> Path:
         return self.directory / "source"
 
+    @property
+    def working_directory(self) -> Path:
+        """Return where the app's commands start."""
+        return self.source / self.bundle.run.directory
+
     def environment(self, smoke: bool = False) -> Path:
         """Return the virtual environment that the app (or its smoke tests) runs with."""
         bundle = self.bundle
@@ -160,7 +165,7 @@ def smoke(place: Place, installed: Installed, headers: Mapping[str, str], lease:
     env = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "BASE_URL": place.url}
     done = sandbox.run(
         installed.command(command, smoke=True),
-        cwd=installed.source,
+        cwd=installed.working_directory,
         env={**env, "SMOKE_HEADERS": json.dumps(dict(headers)), "PYTHONDONTWRITEBYTECODE": "1"},
         sandbox=sandbox.Sandbox(
             sandbox.available(),

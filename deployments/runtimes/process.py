@@ -110,7 +110,7 @@ class ProcessRuntime:
         """Run a command of the app to its end; return how that was when it was not good, and what it printed."""
         done = sandbox.run(
             installed.command(command),
-            cwd=installed.source,
+            cwd=installed.working_directory,
             env={**self._environment(), **env},
             sandbox=self.sandbox(installed),
             timeout_s=timeout_s,
@@ -131,13 +131,14 @@ class ProcessRuntime:
         argv = installed.command(installed.bundle.run.command, port)
         command = sandbox.command(
             argv,
-            cwd=installed.source,
+            cwd=installed.working_directory,
             env=self._environment(port),
             sandbox=self.sandbox(installed),
             spec_directory=self._specs(slot),
         )
         stop_s = int(installed.bundle.run.stop_seconds)
-        program = Program(self.program(slot), tuple(command), installed.source, {}, stop_wait_s=stop_s, priority=50)
+        directory = installed.working_directory
+        program = Program(self.program(slot), tuple(command), directory, {}, stop_wait_s=stop_s, priority=50)
         self.place.supervisor.set_log_aside(program.name)
         self.place.supervisor.declare(program)
 

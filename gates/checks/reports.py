@@ -1,12 +1,12 @@
 """What a code-quality tool's report says: one model for all of them, filled by a reader for each kind of report."""
 
-import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gates.findings import Severity
+from gates.repository_paths import from_top
 
 LONGEST_MESSAGE = 300
 LARGEST = 2**31  # no file has a line of a greater number
@@ -94,9 +94,7 @@ class ToolRun:
 
     def local(self, path: str) -> str:
         """Return a path that the tool printed as one in the source; only the file's name for one outside of it."""
-        full = posixpath.normpath(posixpath.join(self.source, self.directory, path.removeprefix("file://")))
-        inside = posixpath.relpath(full, self.source)
-        return posixpath.basename(full) if inside.startswith("../") else inside
+        return from_top(path.removeprefix("file://"), self.directory, self.source)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.migrations.migrate_command import Command, ToolKind, read_command
+from gates.repository_paths import TOP, below, is_top
 from gates.strict_toml import TomlError, parse
 
 
@@ -65,12 +66,18 @@ KEYS = '[migrations] kind = "alembic", "django", "sql" or "none", and config = i
 
 
 def choose_tool(
-    kind: ToolKind | None, config: str, names: Sequence[str], texts: Mapping[str, str], migrates: Sequence[str] | None
+    kind: ToolKind | None,
+    config: str,
+    names: Sequence[str],
+    texts: Mapping[str, str],
+    migrates: Sequence[str] | None,
+    directory: str = TOP,
 ) -> MigrationTool | str:
     """Return the tool, or why nobody can judge what it does, with the next move.
 
     `kind` and `config` are what pipeline.toml says, None and "" for nothing. `names` are the commit's files, `texts`
-    what stands in those that `telling` names. `migrates` is the command that migrates, as pipeline.toml has it.
+    what stands in those that `telling` names. `migrates` is the command that migrates, as pipeline.toml has it, and
+    `directory` where it starts: what lies there comes before what lies elsewhere.
     """
     if kind is ToolKind.NONE:
         return MigrationTool(kind)
@@ -78,10 +85,31 @@ def choose_tool(
     if kind and config:
         chosen = _said(kind, config, names, texts)
     elif command and command.config and kind in (None, command.kind):
-        chosen = _named(command, names, texts)
+        chosen = _named(command, names, texts, directory)
     else:
-        chosen = _found(kind, command, names, texts, migrates)
-    return chosen if isinstance(chosen, str) or command is None else _held(chosen, command, names)
+        near, told = _near(directory, names, texts, kind or (command.kind if command else None))
+        chosen = _found(kind, command, near, told, migrates)
+    return chosen if isinstance(chosen, str) or command is None else _held(chosen, command, names, directory)
+
+
+def _near(
+    directory: str, names: Sequence[str], texts: Mapping[str, str], expected: ToolKind | None
+) -> tuple[Sequence[str], Mapping[str, str]]:
+    """Return the files of the app's own folder when a tool is set up right there, else those below it when they tell
+    of one, else all.
+    """
+    if is_top(directory):
+        return names, texts
+    inside = [name for name in names if below(directory, name)]
+    told = {name: text for name, text in texts.items() if below(directory, name)}
+    right_there = {name: text for name, text in told.items() if posixpath.dirname(name) == directory}
+    if _wanted(right_there, expected):
+        return inside, right_there
+    return (inside, told) if _wanted(told, expected) or _others(inside, told) else (names, texts)
+
+
+def _wanted(texts: Mapping[str, str], expected: ToolKind | None) -> list[MigrationTool]:
+    return [one for one in _known(texts) if expected in (None, one.kind)]
 
 
 def telling(names: Sequence[str], config: str, migrates: Sequence[str] | None) -> list[str]:
@@ -91,9 +119,14 @@ def telling(names: Sequence[str], config: str, migrates: Sequence[str] | None) -
     return [name for name in names if name.rpartition("/")[2] in _TOLD_BY or name == config or name in named]
 
 
-def _files_named(path: str, names: Sequence[str]) -> list[str]:
-    """Return the files that a command may mean: it starts in a folder that nobody knows here."""
+def _files_named(path: str, names: Sequence[str], directory: str = TOP) -> list[str]:
+    """Return the files that a command may mean: the one that it names from the app's folder; without such a folder, or
+    such a file there, it starts in one that nobody knows here.
+    """
     tail = posixpath.basename(path) if path.startswith("/") else path
+    meant = posixpath.normpath(posixpath.join(directory, path))
+    if not is_top(directory) and meant in names:
+        return [meant]
     return [name for name in names if name == tail or name.endswith(f"/{tail}")]
 
 
@@ -111,23 +144,23 @@ def _said(kind: ToolKind, config: str, names: Sequence[str], texts: Mapping[str,
     return MigrationTool(kind, config, kind is ToolKind.ALEMBIC and _is_without_place(config, texts))
 
 
-def _named(command: Command, names: Sequence[str], texts: Mapping[str, str]) -> MigrationTool | str:
+def _named(command: Command, names: Sequence[str], texts: Mapping[str, str], directory: str) -> MigrationTool | str:
     """Return the tool whose configuration the command names."""
-    files = _files_named(command.config, names)
+    files = _files_named(command.config, names, directory)
     if len(files) == 1:
         return _said(command.kind, files[0], names, texts)
     meant = f"may be any of {', '.join(files[:5])}" if files else "is no file of this commit"
     return f"[run] migrate names {command.config}, which {meant}: say which file sets up {command.kind}: {KEYS}"
 
 
-def _held(tool: MigrationTool, command: Command, names: Sequence[str]) -> MigrationTool | str:
+def _held(tool: MigrationTool, command: Command, names: Sequence[str], directory: str) -> MigrationTool | str:
     """Return the tool with what the command gives it, or in what the two contradict each other."""
     if tool.kind is not command.kind:
         return (
             f"[run] migrate starts {command.kind}, and {tool.config or tool.kind} is of {tool.kind}: say which one "
             f"migrates the database: {KEYS}; or let [run] migrate start that one"
         )
-    if command.config and tool.config not in _files_named(command.config, names):
+    if command.config and tool.config not in _files_named(command.config, names, directory):
         return (
             f"[run] migrate names {command.config}, and [migrations] config is {tool.config}: expected the same file; "
             "say which one migrates the database in both"
@@ -145,7 +178,7 @@ def _found(
 ) -> MigrationTool | str:
     """Return the one tool that the files tell."""
     expected = kind or (command.kind if command else None)
-    wanted = [one for one in _known(texts) if expected in (None, one.kind)]
+    wanted = _wanted(texts, expected)
     others = [] if expected else _others(names, texts)
     if not wanted and not others:
         return _nothing_known(kind, command, names, migrates)

@@ -9,6 +9,8 @@ from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
+from gates.repository_paths import TOP, below
+
 
 class Asks(IntEnum):
     """Whether a guard asks who calls."""
@@ -67,10 +69,13 @@ _Node = tuple[str, str]
 
 
 class Guards:
-    """The guards of a commit: asked for the route of one file and router."""
+    """The guards of a commit: asked for the route of one file and router. Imports of what lies in `directory` begin
+    there.
+    """
 
-    def __init__(self, files: Mapping[str, Facts]) -> None:
+    def __init__(self, files: Mapping[str, Facts], directory: str = TOP) -> None:
         self.files = files
+        self.directory = directory
         self.defined: dict[str, list[int]] = {}
         for facts in files.values():
             for name, speaks in facts.defines.items():
@@ -166,10 +171,13 @@ class Guards:
         as_module = f"{path}/{original}".strip("/") if rest else ""
         for base, name in ((as_module, rest), (path.rstrip("/"), f"{original}.{rest}".rstrip("."))):
             for ending in (f"{base}.py", f"{base}/__init__.py"):
-                if base and (found := self._file(ending)):
+                if base and (found := self._file(ending, file)):
                     yield found, name
 
-    def _file(self, ending: str) -> str:
+    def _file(self, ending: str, importer: str) -> str:
+        near = f"{self.directory}/{ending}"
+        if near in self.files and below(self.directory, importer):
+            return near
         if ending in self.files:
             return ending
         same = [file for file in self.files if file.endswith(f"/{ending}")]

@@ -42,7 +42,8 @@ def judge_migrations(pipeline: Pipeline, workspace: Workspace, refresh: bool = F
     """
     source = workspace.source
     load = pipeline.performance
-    told = (pipeline.migrations.model_dump(), pipeline.run.migrate, load and load.environment)
+    run = pipeline.run
+    told = (pipeline.migrations.model_dump(), run.migrate, run.directory, load and load.environment)
     key = key_of(NAME, code_digest(source, source.files, measured=False), workspace.environment.name, *told)
     kept = Home.find().cache / "migrations" / source.scope.own / f"{key}.json"
     if not refresh and (known := _read(kept)) is not None:

@@ -7,10 +7,12 @@ from time import monotonic
 from gates.checks.benchmarks import NAME, Paired
 from gates.checks.pairs import LOOKS, MOST_PAIRS, Compared, Finding, Pair, compare_pairs
 from gates.checks.reports import last_line
+from gates.repository_paths import TOP
 from host.errors import ToolError
 from settings.pipeline import Suite
+from settings.preparation import Preparation
 from tasks.checks.benchmark_report import read_medians
-from tasks.checks.suites import choose_tests, suite_environment
+from tasks.checks.suites import choose_tests, prepare_suite, suite_environment
 from tasks.source.suite_services import suite_services
 from tasks.source.workspace import Workspace
 
@@ -30,10 +32,12 @@ class Failed(ToolError):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two versions: what it is called, and where it runs."""
+    """One of the two versions: what it is called, where it runs, and what makes it ready."""
 
     name: str
     workspace: Workspace
+    directory: str = TOP
+    preparation: Preparation | None = None
 
     def measure(self, suite: Suite, number: int, only: Collection[str] | None) -> dict[str, float]:
         """Run the benchmarks (`only` these, None: all) in a process of their own; return each one's median in seconds.
@@ -44,6 +48,10 @@ class Side:
         chosen = choose_tests(self.workspace.root / NAME / f"only-{number}", only) if only is not None else None
         words = ["-p", "slipway_only"] if chosen else []
         with suite_services(NAME, suite, self.workspace) as services:
+            try:
+                prepare_suite(NAME, suite, self.preparation, self.workspace, services)
+            except ToolError as error:
+                raise Failed(self.name, f"could not be run: {error}") from error
             environment = suite_environment(suite, services, chosen)
             done = self.workspace.run(
                 NAME,
@@ -53,6 +61,7 @@ class Side:
                 suite.timeout_seconds,
                 read_only=(*services.read_only, *(chosen or ())),
                 network=services.network,
+                directory=self.directory,
             )
         if done.timed_out:
             raise Failed(self.name, f"did not end within {suite.timeout_seconds:g} s", disturbed=True)

@@ -14,6 +14,7 @@ from gates.checks.quality import no_verdict
 from host.errors import ConfigError, SlipwayError
 from host.files import remove_tree
 from settings.pipeline import Pipeline, Suite
+from settings.preparation import Preparation
 from tasks.checks.base_version import Base, NoBase
 from tasks.checks.benchmark_pairs import Comparing, Failed, Side
 from tasks.checks.benchmark_report import read_medians
@@ -36,8 +37,9 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
         return ""
     figures = (limits.max_benchmark_regression_percent, limits.compare_seconds)
     wanted = pipeline.suites[suite]
-    parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest)
-    return key_of(NAME, suite_digest(workspace.source, wanted, by_lines=False), *parts)
+    ready = pipeline.preparation(suite)
+    parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest, ready)
+    return key_of(NAME, suite_digest(workspace.source, wanted, False, ready), *parts)
 
 
 @once(NAME)
@@ -92,20 +94,30 @@ def _compare(
         raise ConfigError("config/pipeline.toml: a suite has benchmarks = true, and there is no [performance] to hold")
     if isinstance(base, NoBase):
         return Looked(not_compared(base.reason))
-    if _nothing_changed(pipeline, suite, workspace, base):
+    if _nothing_changed(pipeline, name, workspace, base):
         return Looked(not_compared(f"nothing that the suite {name} depends on differs from {base.version}"))
     other = base.for_checks(pipeline, workspace)
     if isinstance(other, NoBase):
         return Looked(not_compared(other.reason))
     remove_tree(workspace.root / NAME)
-    sides = Side(base.version, other), Side(CANDIDATE, workspace)
+    ready = pipeline.preparation(name)
+    sides = _base_side(pipeline, suite, base, other, ready), Side(CANDIDATE, workspace, suite.directory, ready)
     percent = limits.max_benchmark_regression_percent
     found = Comparing(suite, *sides, percent, limits.compare_seconds, tell).run()
     files = {DECIDED: _kept(found, workspace.root / f"{NAME}.json")} if found.conclusive else {}
     return Looked(judge_benchmarks(found, percent), files)
 
 
-def _nothing_changed(pipeline: Pipeline, suite: Suite, workspace: Workspace, base: Base) -> bool:
+def _base_side(pipeline: Pipeline, suite: Suite, base: Base, where: Workspace, ready: Preparation | None) -> Side:
+    """Return the base as it starts itself: in its own folder, and by its own migration where that comes first."""
+    run = base.bundle.run
+    directory = run.directory if suite.directory == pipeline.app.directory else suite.directory
+    if ready and suite.prepare is None:
+        ready = Preparation(run.migrate, run.directory) if run.migrate else None
+    return Side(base.version, where, directory, ready)
+
+
+def _nothing_changed(pipeline: Pipeline, suite: str, workspace: Workspace, base: Base) -> bool:
     """Return whether all that the suite depends on means the same in the base, in the same environment. When in doubt,
     no.
     """
@@ -117,12 +129,13 @@ def _nothing_changed(pipeline: Pipeline, suite: Suite, workspace: Workspace, bas
         here, there = (_depends_on(pipeline, suite, one) for one in (source, other))
     except SlipwayError:
         return False
-    return here == there and base.bundle.python == pipeline.app.python
+    started = (base.bundle.python, base.bundle.run.directory) == (pipeline.app.python, pipeline.run.directory)
+    return here == there and started
 
 
-def _depends_on(pipeline: Pipeline, suite: Suite, source: Source) -> tuple[str, str]:
+def _depends_on(pipeline: Pipeline, suite: str, source: Source) -> tuple[str, str]:
     lock = files_digest(source, matching(source, [f"/{pipeline.locks.ci}"]))
-    return lock, suite_digest(source, suite, by_lines=False)
+    return lock, suite_digest(source, pipeline.suites[suite], False, pipeline.preparation(suite))
 
 
 def _kept(found: Paired, file: Path) -> Path:

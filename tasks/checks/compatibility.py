@@ -147,7 +147,8 @@ class _Trial:
 
     def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
         argv = self.workspace.argv(self.pipeline.run.migrate or ())
-        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible)
+        directory = self.pipeline.run.directory
+        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible, directory=directory)
         if done.failed:
             raise _Bad(f"the migration {self._how(done)}")
 
@@ -159,7 +160,9 @@ class _Trial:
         log = self.workspace.root / f"{NAME}-app.log"
         total_s = START_S + SMOKE_S + 30
         with (
-            running(argv, cwd=self.installed.source, env=env, box=self._box(), timeout_s=total_s, log=log) as app,
+            running(
+                argv, cwd=self.installed.working_directory, env=env, box=self._box(), timeout_s=total_s, log=log
+            ) as app,
             entrance(self.workspace, NAME, self.network, port) as way,
         ):
             run = self.installed.bundle.run
@@ -184,7 +187,7 @@ class _Trial:
         env = {"PATH": tool_path(), "LANG": "C.UTF-8", **environment}
         return sandbox.run(
             list(argv),
-            cwd=self.installed.source,
+            cwd=self.installed.working_directory,
             env=env,
             sandbox=self._box(),
             timeout_s=timeout_s,

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gates.checks.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
 from gates.checks.quality import no_verdict
 from gates.documents import Foreign
+from gates.repository_paths import TOP
 from host.errors import SlipwayError, ToolError
 from host.files import remove_tree
 from settings.pipeline import Coverage, Pipeline
@@ -111,9 +112,17 @@ class _Looking:
         self.expected = [name for name, suite in self.pipeline.suites.items() if measured(suite, self.coverage)]
         source = self.workspace.check_directory(NAME)
         self.out = self.workspace.scratch(NAME)
-        run = {"branch": True, "relative_files": True, **app_settings(source)}
+        run = {"branch": True, "relative_files": True, **self._app_settings(source)}
         sections = {"run": run, "report": {"exclude_also": list(self.coverage.exclude)}}
         self.config = write_config(self.workspace.root / NAME / "report", sections)
+
+    def _app_settings(self, source: Path) -> dict[str, list[str]]:
+        """Return what any measured suite's own settings must add, from wherever it runs."""
+        found: dict[str, set[str]] = {}
+        for directory in sorted({self.pipeline.suites[name].directory for name in self.expected} or {TOP}):
+            for key, words in app_settings(source, directory).items():
+                found.setdefault(key, set()).update(words)
+        return {key: sorted(words) for key, words in found.items()}
 
     @property
     def limits(self) -> Limits:

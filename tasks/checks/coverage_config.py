@@ -19,6 +19,7 @@ import pathspec
 from pydantic import TypeAdapter, ValidationError
 
 from gates.checks.reports import last_line
+from gates.repository_paths import TOP, below, is_top
 from host.errors import ToolError
 from host.files import give
 from host.sandbox import run as sandbox
@@ -81,9 +82,9 @@ def measure(name: str, suite: Suite, coverage: Coverage, workspace: Workspace, s
         "sigterm": True,
         "patch": ["subprocess", "_exit"],
         "relative_files": False,  # a process with another working directory would name its files from there
-        "source": [str(source / top) for top in tops(files)],
+        "source": [str(source / top) for top in tops(files, suite.directory)],
         "disable_warnings": ["no-data-collected", "module-not-imported", "module-not-measured"],
-        **app_settings(source),
+        **app_settings(source, suite.directory),
     }
     config = write_config(folder, {"run": run})
     python, *words = workspace.argv(suite.command)
@@ -96,13 +97,24 @@ def measure(name: str, suite: Suite, coverage: Coverage, workspace: Workspace, s
     return Measuring([*argv, *_without_plugin(workspace, suite, source)], environment, (folder, *tool.read_only))
 
 
-def tops(files: Sequence[str]) -> list[str]:
-    """Return the folders that hold the files: for coverage, which counts by folder while it runs."""
-    return sorted({path.split("/", 1)[0] if "/" in path else "." for path in files})
+def tops(files: Sequence[str], directory: str = TOP) -> list[str]:
+    """Return the folders that hold the files, as seen from a directory: for coverage, which counts by folder while it
+    runs.
+    """
+    return sorted({_top(path, directory) for path in files})
 
 
-def app_settings(source: Path) -> dict[str, Any]:
-    """Return what of the app's own coverage settings must hold for its code to be seen at all."""
+def _top(path: str, directory: str) -> str:
+    start = len(directory) + 1 if not is_top(directory) and below(directory, path) else 0
+    end = path.find("/", start)
+    return path[:end] if end > 0 else path[: max(start - 1, 0)] or TOP
+
+
+def app_settings(source: Path, directory: str = TOP) -> dict[str, Any]:
+    """Return what of the app's own coverage settings, where coverage looks for them when it runs in `directory`, must
+    hold for its code to be seen at all.
+    """
+    folder = _folder(source, directory)
     readers: dict[str, Callable[[str], Mapping[str, Any]]] = {
         ".coveragerc": lambda text: _ini(text, "run"),
         ".coveragerc.toml": _toml,
@@ -110,8 +122,8 @@ def app_settings(source: Path) -> dict[str, Any]:
         "tox.ini": lambda text: _ini(text, "coverage:run"),
         "pyproject.toml": _toml,
     }
-    for name, read in readers.items():
-        file = source / name
+    for name, read in readers.items() if folder else ():
+        file = folder / name
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST_SETTINGS_BYTES:
             continue
         try:
@@ -121,6 +133,12 @@ def app_settings(source: Path) -> dict[str, Any]:
         if section:
             return {key: words for key in KEPT if (words := _words(section.get(key)))}
     return {}
+
+
+def _folder(source: Path, directory: str) -> Path | None:
+    """Return a directory of the source; None when the app has meanwhile put a link there."""
+    folder = source.resolve() / directory
+    return folder if folder.resolve() == folder else None
 
 
 def _ini(text: str, section: str) -> Mapping[str, Any]:
@@ -179,14 +197,16 @@ def _without_plugin(workspace: Workspace, suite: Suite, source: Path) -> list[st
     if not any(workspace.environment.glob("lib/python*/site-packages/pytest_cov")):
         return []
     asked = [*suite.command, *suite.environment.values()]
-    for name in ("pyproject.toml", "pytest.ini", ".pytest.ini", "setup.cfg", "tox.ini"):
-        file = source / name
+    names = ("pyproject.toml", "pytest.ini", ".pytest.ini", "setup.cfg", "tox.ini")
+    folder = _folder(source, suite.directory) or source.resolve()
+    folders = [folder, *(one for one in folder.parents if one.is_relative_to(source.resolve()))]
+    for file in (one / name for one in folders for name in names):
         if file.is_file() and not file.is_symlink() and file.stat().st_size <= LARGEST_SETTINGS_BYTES:
             asked.append(file.read_text(encoding="utf-8", errors="replace"))
     return ["--no-cov"] if any("--cov" in text for text in asked) else []
 
 
-def collect(name: str, workspace: Workspace, source: Path) -> tuple[Path | None, str]:
+def collect(name: str, suite: Suite, workspace: Workspace, source: Path) -> tuple[Path | None, str]:
     """Combine what a suite's processes measured, paths relative to the source; return (file, "") or (None, reason).
 
     The data come from app code: links are not followed, sizes are limited, and only the sandbox opens them.
@@ -202,7 +222,7 @@ def collect(name: str, workspace: Workspace, source: Path) -> tuple[Path | None,
             None,
             f"its coverage data are larger than {LARGEST_DATA_BYTES // 1_000_000} MB or {MOST_DATA_FILES} files",
         )
-    run = {"branch": True, "relative_files": True, **app_settings(source)}
+    run = {"branch": True, "relative_files": True, **app_settings(source, suite.directory)}
     config = write_config(workspace.root / name / "combine", {"run": run, "paths": {"app": [".", str(source)]}})
     whole = scratch / "combined.data"
     steps = [{"combine": sorted(map(str, parts)), "to": str(whole)}]

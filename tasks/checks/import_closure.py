@@ -8,8 +8,10 @@ names, other programs) leaves nothing out. So a suite depends on what its `input
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from posixpath import join, normpath
 
 from settings.pipeline import Suite
+from settings.preparation import Preparation
 from tasks.checks.memory import files_digest, matching
 from tasks.checks.syntax import Module, Syntax, code_digest, read_syntax
 from tasks.source.git import Source
@@ -31,19 +33,21 @@ UNREADABLE = (".zip", ".egg", ".whl", ".pyc", ".pyd", ".pyz", ".pth", ".so", ".p
 MARKER = "__init__.py"
 
 
-def suite_digest(source: Source, suite: Suite, by_lines: bool) -> str:
+def suite_digest(source: Source, suite: Suite, by_lines: bool, preparation: Preparation | None = None) -> str:
     """Return a digest of what a suite's result depends on in the commit; `by_lines` when its lines are measured."""
-    files = suite_files(source, suite)
-    texts = _texts(suite, read_syntax(source.archive))
+    files = suite_files(source, suite, preparation)
+    texts = [*_texts(suite, read_syntax(source.archive)), *(preparation.command if preparation else ())]
     if any(JUDGES_TEXT.search(text) for text in texts):
         return files_digest(source, files)
     return code_digest(source, files, by_lines)
 
 
-def suite_files(source: Source, suite: Suite) -> list[str]:
+def suite_files(source: Source, suite: Suite, preparation: Preparation | None = None) -> list[str]:
     """Return the commit's files that a suite's result depends on, sorted: those of its inputs without the modules that
-    its tests cannot import.
+    its tests cannot import. What a preparation may reach nobody can see: with one, all of them.
     """
+    if preparation:
+        return matching(source, (*suite.inputs, *preparation.inputs))
     named = matching(source, suite.inputs)
     syntax = read_syntax(source.archive)
     texts = _texts(suite, syntax)
@@ -75,7 +79,7 @@ def _roots(suite: Suite, files: Mapping[str, str]) -> list[str]:
         if word == "-p" and words and words[0].startswith("no:"):
             words.pop(0)
         elif not word.startswith("-"):
-            places.append(PurePosixPath(word.partition("::")[0]).as_posix())
+            places.append(normpath(join(suite.directory, word.partition("::")[0])))
         elif not HARMLESS.fullmatch(word):
             return []
     found = []
@@ -99,7 +103,8 @@ def _takes_more(suite: Suite, texts: Sequence[str], files: Mapping[str, str]) ->
         return True
     places = {*files, *(str(folder) for path in files for folder in PurePosixPath(path).parents)} - {"."}
     options = [word for text in texts for value in OPTIONS.findall(text) for word in re.findall(r"[\w./@-]+", value)]
-    return any(word.startswith("@") or word.strip("./") in places for word in options)
+    told = [(word, word.strip("./"), normpath(join(suite.directory, word))) for word in options]
+    return any(word.startswith("@") or top in places or below in places for word, top, below in told)
 
 
 def _reached(roots: Sequence[str], tree: "_Tree", modules: Mapping[str, Module]) -> set[str] | None:

@@ -1,5 +1,6 @@
 """Read a JUnit report that app code wrote: every byte of it may be a trap."""
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, iterparse
 
 from gates.checks.suites import Case, Ending
+from gates.repository_paths import TOP, from_top
 from host.masking import masked
 from tasks.source.log_blocks import CONTROL
 
@@ -22,8 +24,8 @@ PART_BYTES = 4_000_000
 LONGEST_NAME = 500
 LONGEST_MESSAGE = 1_000
 LONGEST_TAG = 60
-# pytest's line for a place in a traceback; paths out of the source start with .. or /.
-PLACE = re.compile(r"^(?![./\s])([^\s:][^:\n]{0,300}):(\d{1,7}): ", re.M)
+# pytest's line for a place in a traceback, as seen from where it ran.
+PLACE = re.compile(r"^(?!/|\.(?!\./)|\s)([^\s:][^:\n]{0,300}):(\d{1,7}): ", re.M)
 
 
 _OF_SUITE = frozenset({"testsuite", "testcase", "properties", "failure", "error", "system-out", "system-err"})
@@ -53,18 +55,21 @@ class Report:
     unknown: str = ""
 
 
-def read_report(file: Path, secrets: Iterable[str] = ()) -> Report | None:
-    """Return what a report says; None when there is none, or it is not JUnit, or a trap. Secrets become ***."""
+def read_report(file: Path, secrets: Iterable[str] = (), directory: str = TOP) -> Report | None:
+    """Return what a report says; None when there is none, or it is not JUnit, or a trap. Secrets become ***.
+
+    Its paths are as seen from `directory` of the repository; those that are returned begin at its top.
+    """
     try:
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST_REPORT_BYTES:
             return None
-        return _read(file, tuple(secrets))
+        return _read(file, tuple(secrets), directory)
     except (OSError, ParseError, DefusedXmlException, ValueError, LookupError):
         return None
 
 
-def _read(file: Path, secrets: tuple[str, ...]) -> Report | None:
-    read = _Read(secrets)
+def _read(file: Path, secrets: tuple[str, ...], directory: str) -> Report | None:
+    read = _Read(secrets, directory)
     with file.open("rb") as opened:
         for event, element in iterparse(_InParts(opened), events=("start", "end")):
             if not (read.begin() if event == "start" else read.end(element)):
@@ -87,6 +92,7 @@ class _Read:
     """What has been read of a report."""
 
     secrets: tuple[str, ...]
+    directory: str = TOP
     cases: list[Case] = field(default_factory=list)
     suites: int = 0
     counted: int = 0
@@ -104,7 +110,7 @@ class _Read:
         """Read an element that has come to its end; return whether to go on."""
         self._name_unknown(element)
         if element.tag == "testcase":
-            self.cases.append(_without(self.secrets, _case(element)))
+            self.cases.append(_without(self.secrets, _case(element, self.directory)))
             element.clear()
         elif element.tag in ("testsuite", "testsuites"):
             self.cases += [_without(self.secrets, case) for case in _broken_suite(element)]
@@ -135,15 +141,25 @@ def _broken_suite(element: Element) -> Iterator[Case]:
         yield Case(element.get("name") or element.tag, Ending.FAILED, message=_message(told))
 
 
-def _case(element: Element) -> Case:
-    file = element.get("file") or ""
+def _case(element: Element, directory: str) -> Case:
+    told_file = element.get("file") or ""
+    file = from_top(told_file, directory) if told_file else ""
     told, ending = _ending(element)
     seconds = float(element.get("time") or 0)
     line = int(element.get("line") or -1) + 1
-    case = Case(_name(element, file), ending, seconds if 0 <= seconds < 1e6 else 0, _message(told), file, line)
-    if ending is Ending.FAILED and told is not None and (places := PLACE.findall(told.text or "")):
-        return replace(case, file=places[-1][0], line=int(places[-1][1]))
+    name = _name(element, told_file, file)
+    case = Case(name, ending, seconds if 0 <= seconds < 1e6 else 0, _message(told), file, line)
+    if ending is Ending.FAILED and told is not None and (place := _place(told.text or "", directory)):
+        return replace(case, file=place[0], line=place[1])
     return case
+
+
+def _place(text: str, directory: str) -> tuple[str, int] | None:
+    """Return the last place of a traceback that lies in the repository."""
+    for path, line in reversed(PLACE.findall(text)):
+        if not posixpath.normpath(posixpath.join(directory, path)).startswith("../"):
+            return from_top(path, directory), int(line)
+    return None
 
 
 def _ending(element: Element) -> tuple[Element | None, Ending]:
@@ -158,11 +174,11 @@ def _ending(element: Element) -> tuple[Element | None, Ending]:
     return None, Ending.SKIPPED if LEFT_OUT.intersection(said.values()) else Ending.PASSED
 
 
-def _name(element: Element, file: str) -> str:
-    """Return pytest's own id of the test, from which it made the class's name."""
+def _name(element: Element, told: str, file: str) -> str:
+    """Return pytest's own id of the test, from which it made the class's name, with `file` for the file as `told`."""
     name, owner = element.get("name") or "", element.get("classname") or ""
-    module = file.removesuffix(".py").replace("/", ".")
-    if file and (owner == module or owner.startswith(f"{module}.")):
+    module = told.removesuffix(".py").replace("/", ".")
+    if told and (owner == module or owner.startswith(f"{module}.")):
         classes = owner[len(module) + 1 :]
         return "::".join([file, *filter(None, classes.split(".")), name])
     return f"{owner}.{name}" if owner else name

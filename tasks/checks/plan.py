@@ -44,16 +44,18 @@ def quality_jobs(pipeline: Pipeline, workspace: Workspace) -> list[Job]:
 def suite_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job]:
     """Return a job for each test suite."""
     environment, coverage = workspace.environment.name, pipeline.coverage
+    ready = {name: pipeline.preparation(name) for name in pipeline.suites}
     return [
         Job(
             name,
-            partial(run_suite.submit, name, suite, workspace, coverage=coverage, before=past.tests.get(name)),
+            partial(run_suite.submit, name, suite, workspace, coverage, past.tests.get(name), ready[name]),
             key_of(
                 name,
-                suite_digest(workspace.source, suite, measured(suite, coverage)),
+                suite_digest(workspace.source, suite, measured(suite, coverage), ready[name]),
                 suite.model_dump(),
                 coverage and coverage.covers,
                 environment,
+                ready[name],
             ),
             alone=suite.alone,
             must_leave=("coverage", "lines") if measured(suite, coverage) else (),

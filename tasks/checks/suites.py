@@ -1,6 +1,7 @@
 """The app's test suites: each on a fresh copy of the commit, with fresh services, in a sandbox, under coverage."""
 
 import json
+import posixpath
 import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -13,11 +14,13 @@ from prefect.logging import get_run_logger
 from gates.checks.quality import no_verdict
 from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, slowest, to_repeat
 from gates.checks.summary import in_a_line
-from host.errors import SlipwayError
+from gates.repository_paths import is_top
+from host.errors import SlipwayError, ToolError
 from host.files import remove_tree
-from host.masking import secret_values
+from host.masking import masked, secret_values
 from host.sandbox.run import Completed
 from settings.pipeline import Coverage, Suite
+from settings.preparation import Preparation
 from tasks.checks.cores import on_a_core
 from tasks.checks.coverage_config import INSIDE, Measuring, collect, measure, measured
 from tasks.checks.junit import read_report
@@ -29,6 +32,7 @@ from tasks.source.workspace import Looked, Workspace
 
 # Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
 REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
+LAST_LINES = 4  # of what a failed preparation printed
 
 
 @once("suite", "{name}")
@@ -38,8 +42,9 @@ def run_suite(
     workspace: Workspace,
     coverage: Coverage | None = None,
     before: frozenset[str] | None = None,
+    preparation: Preparation | None = None,
 ) -> Looked:
-    """Run one suite and return its check, read from its JUnit report.
+    """Run one suite, after its `preparation`, and return its check, read from its JUnit report.
 
     With `coverage` it is measured, unless it runs alone. `before` are the tests of an earlier run: what is gone is
     pointed out. Files: `junit`, `tests` (a JSON list of names), `coverage` (the suite's combined data),
@@ -47,7 +52,7 @@ def run_suite(
 
     Not repeated: a check that fails and then passes has failed. What keeps it from looking is `no verdict`.
     """
-    look = partial(look_at_suite, name, suite, workspace, coverage, before)
+    look = partial(look_at_suite, name, suite, workspace, coverage, before, preparation)
     looked = on_a_core(f"suite {name}", workspace, look, alone=suite.alone or suite.benchmarks)
     log = get_run_logger()
     for note in looked.check.notes:
@@ -62,11 +67,12 @@ def look_at_suite(
     workspace: Workspace,
     coverage: Coverage | None = None,
     before: frozenset[str] | None = None,
+    preparation: Preparation | None = None,
 ) -> Looked:
     """Do what `run_suite` does, without a run around it."""
     remove_tree(workspace.root / name)
     try:
-        return _Looking(name, suite, workspace, coverage).look(before)
+        return _Looking(name, suite, workspace, coverage, preparation).look(before)
     except SlipwayError as error:
         return Looked(no_verdict(name, str(error)))
 
@@ -77,6 +83,7 @@ class _Looking:
     suite: Suite
     workspace: Workspace
     coverage: Coverage | None
+    preparation: Preparation | None
     notes: list[str] = field(default_factory=list)
     source: Path = Path()
 
@@ -95,20 +102,22 @@ class _Looking:
         report = self.workspace.scratch(self.name) / report_name
         with suite_services(self.name, self.suite, self.workspace) as services:
             measuring = self._measuring()
+            prepare_suite(self.name, self.suite, self.preparation, self.workspace, services)
             environment = suite_environment(self.suite, services, only, measuring.environment)
             words = ["-p", "slipway_only"] if only else self._benchmark_options()
             read_only = (*services.read_only, *measuring.read_only, *(only or ()))
             done = self.workspace.run(
                 self.name,
-                [*measuring.argv, *REPORT_OPTIONS, *words, f"--junitxml={report}"],
+                [*measuring.argv, *REPORT_OPTIONS, *self._rootdir(), *words, f"--junitxml={report}"],
                 environment,
                 self.suite.timeout_seconds,
                 read_only=read_only,
                 log=f"{self.name}-{report_name}.log" if only else "",
                 network=services.network,
+                directory=self.suite.directory,
             )
         self._note_truncation(done)
-        found = read_report(report, secret_values(environment))
+        found = read_report(report, secret_values(environment), self.suite.directory)
         return SuiteRun(
             self.name,
             done.returncode,
@@ -131,6 +140,10 @@ class _Looking:
     def _benchmark_options(self) -> list[str]:
         return [f"--benchmark-json={self._benchmarks}"] if self.suite.benchmarks else []
 
+    def _rootdir(self) -> list[str]:
+        """Return what makes pytest tell all paths as seen from where it runs, wherever its settings lie."""
+        return [] if is_top(self.suite.directory) else [f"--rootdir={self.source / self.suite.directory}"]
+
     def _measuring(self) -> Measuring:
         if self.coverage is None or not measured(self.suite, self.coverage):
             return Measuring(self.workspace.argv(self.suite.command), {}, ())
@@ -149,7 +162,8 @@ class _Looking:
         for retry in range(1, self.suite.retries + 1):
             if not waiting:
                 break
-            chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", waiting)
+            names = [_as_told(name, self.suite.directory) for name in waiting]
+            chosen = choose_tests(self.workspace.root / self.name / f"retry-{retry}", names)
             again = self._attempt(f"junit-retry-{retry}.xml", chosen)
             if again.timed_out or again.exceeded or again.unknown or again.returncode not in (0, 1):
                 self.notes.append(f"retry {retry} did not come to its end")
@@ -170,13 +184,40 @@ class _Looking:
         if self.suite.benchmarks and self._benchmarks.is_file():
             files["benchmarks"] = self._benchmarks
         if measured(self.suite, self.coverage):
-            data, why = collect(self.name, self.workspace, self.source)
+            data, why = collect(self.name, self.suite, self.workspace, self.source)
             if data:
                 files |= {"coverage": data, "lines": self.workspace.root / self.name / "lines.json"}
                 write_lines(files["lines"], lines_of(self.workspace.source))
             else:
                 self.notes.append(f"coverage: {why}")
         return files
+
+
+def prepare_suite(
+    name: str, suite: Suite, preparation: Preparation | None, workspace: Workspace, services: Services
+) -> None:
+    """Run what comes before a suite, with the suite's variables and services. Raises ToolError if it fails."""
+    if preparation is None:
+        return
+    environment = suite_environment(suite, services)
+    done = workspace.run(
+        name,
+        workspace.argv(preparation.command),
+        environment,
+        suite.timeout_seconds,
+        read_only=services.read_only,
+        log=f"{name}-prepare.log",
+        network=services.network,
+        directory=preparation.directory,
+    )
+    if done.failed or done.cancelled:
+        said = masked(CONTROL.sub("\ufffd", " | ".join(_last_lines(done.output))), secret_values(environment))
+        raise ToolError(f"prepare failed: {' '.join(preparation.command)[:200]} {done.how}: {said[-600:]}")
+
+
+def _last_lines(output: str) -> list[str]:
+    lines = [line.strip() for line in output[-20_000:].splitlines() if line.strip()]
+    return lines[-LAST_LINES:] or ["it printed nothing"]
 
 
 def choose_tests(folder: Path, names: Collection[str]) -> tuple[Path, Path]:
@@ -203,6 +244,12 @@ def suite_environment(
     if any(paths):
         environment["PYTHONPATH"] = ":".join(filter(None, paths))
     return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _as_told(name: str, directory: str) -> str:
+    """Return the id of a test as pytest has it where it runs."""
+    file, found, rest = name.partition("::")
+    return f"{posixpath.relpath(file, directory)}{found}{rest}" if found else name
 
 
 def _telling_line(output: str) -> str:

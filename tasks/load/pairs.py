@@ -23,7 +23,7 @@ from host.ports import LOCAL, free_port
 from settings.pipeline import Performance, Pipeline
 from tasks.checks.base_version import NoBase, find_base
 from tasks.load.processes import Background
-from tasks.load.programs import LOCUST_S, AppEnded, Loading, LoadTest, prepared
+from tasks.load.programs import LOCUST_S, AppEnded, LoadTest, prepared
 from tasks.load.records import begun, read_windows
 from tasks.load.schedule import BASE, CANDIDATE, Schedule
 from tasks.source.dependencies import own_tools
@@ -178,7 +178,7 @@ def _both(performance: Performance, workspace: Workspace, run: Run, base: OldVer
             raise ToolError(f"{base.version}: {error}") from error
         new = starting[1].result()
         schedule = Schedule(monotonic(), WINDOW_S, GAP_S)
-        asked = Loading(new.test.locustfile, new.test.source, seconds, 0, at_once=at_once)
+        asked = replace(new.test.loading(), seconds=seconds, stop_s=0, at_once=at_once)
         sides = [
             _Side(
                 name,

@@ -39,6 +39,11 @@ class LoadTest:
     services: Services
 
     @property
+    def directory(self) -> Path:
+        """Return where the app starts, and locust."""
+        return self.source / self.run.directory
+
+    @property
     def locustfile(self) -> Path:
         """Return the locustfile. Raises ToolError if the commit has none, or a link instead."""
         file = self.source / self.performance.locustfile
@@ -53,7 +58,7 @@ class LoadTest:
     def loading(self) -> "Loading":
         """Return the stated load. Requests may still take a while when the time is over: slow ones must be seen."""
         stop_s = max(5, int(2 * self.performance.max_api_p95_seconds))
-        return Loading(self.locustfile, self.source, run_time_s(self.performance), stop_s)
+        return Loading(self.locustfile, self.source, self.directory, run_time_s(self.performance), stop_s)
 
     def app_environment(self) -> dict[str, str]:
         return {**self.performance.environment, **self.services.environment, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -71,6 +76,7 @@ class LoadTest:
             MIGRATION_S,
             read_only=services.read_only,
             network=services.network,
+            directory=self.run.directory,
         )
         if done.failed:
             raise ToolError(f"the migration {done.how}: {self.masked(done.output)}")
@@ -90,7 +96,7 @@ class LoadTest:
         argv = self.workspace.argv(words)
         timeout_s = self.performance.startup_seconds + lifetime_s + LOCUST_S
         log = self.workspace.root / f"{NAME}-app.log"
-        with running(argv, cwd=self.source, env=environment, box=box, timeout_s=timeout_s, log=log) as app:
+        with running(argv, cwd=self.directory, env=environment, box=box, timeout_s=timeout_s, log=log) as app:
             yield app
 
     @contextmanager
@@ -113,7 +119,7 @@ class LoadTest:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         log = self.workspace.root / f"{NAME}-locust.log"
         timeout_s = loading.timeout_s
-        with running(argv, cwd=loading.source, env=environment, box=box, timeout_s=timeout_s, log=log) as load:
+        with running(argv, cwd=loading.directory, env=environment, box=box, timeout_s=timeout_s, log=log) as load:
             yield load
 
     def entrance(self, port: int) -> AbstractContextManager[Path | None]:
@@ -156,12 +162,14 @@ class LoadTest:
 
 @dataclass(frozen=True)
 class Loading:
-    """How an app is asked: by the locustfile of a source tree, for so many seconds, with so many more for what is not
-    answered yet; always, or by a schedule (tasks/load/schedule.py, as words) and `at_once` at a time.
+    """How an app is asked: by the locustfile of a source tree, from a directory of it, for so many seconds, with so
+    many more for what is not answered yet; always, or by a schedule (tasks/load/schedule.py, as words) and `at_once`
+    at a time.
     """
 
     locustfile: Path
     source: Path
+    directory: Path
     seconds: int
     stop_s: int
     schedule: str = ""

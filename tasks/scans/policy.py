@@ -150,11 +150,12 @@ def _reads(subject: Subject) -> Reads:
     image, programs = subject.pipeline.image, (our_program("zizmor"), our_program("squawk"))
     files = contents(subject, (image.dockerfile, *image.compose.values())) if image else {}
     allowed = [entry.model_dump() for entry in subject.pipeline.scans.allow]
-    load, migrate = subject.pipeline.performance, subject.pipeline.run.migrate
+    load, run = subject.pipeline.performance, subject.pipeline.run
     told = (
         image and subject.pipeline.app.python,
         subject.pipeline.migrations.model_dump(),
-        migrate,
+        run.migrate,
+        run.directory,
         load and load.environment,
         images_run(),
     )

@@ -90,7 +90,7 @@ def find_tool(pipeline: Pipeline, workspace: Workspace, name: str) -> MigrationT
     told = telling(names, table.config, pipeline.run.migrate)
     texts = _texts(workspace, name, told) if told and table.kind not in ("sql", "none") else {}
     kind = ToolKind(table.kind) if table.kind else None
-    chosen = choose_tool(kind, table.config, names, texts, pipeline.run.migrate)
+    chosen = choose_tool(kind, table.config, names, texts, pipeline.run.migrate, pipeline.run.directory)
     if isinstance(chosen, str):
         raise ReportError(chosen)
     return chosen
@@ -198,7 +198,7 @@ class _Reader:
     def _alembic(self, mode: str, env: Mapping[str, str], timeout_s: float, visible: tuple[Path, ...] = ()) -> _Told:
         script = "slipway_alembic.py"
         if self.tool.by_the_app:
-            folder = self.tool.folder if self.tool.named else "."
+            folder = self.tool.folder if self.tool.named else self.pipeline.run.directory
             return self._run(script, ("program", *self._command(mode)), env, timeout_s, folder, visible)
         given = (*self._configuration(), self.tool.section, *self.tool.arguments)
         return self._run(script, (mode, *given), env, timeout_s, self.tool.folder, visible)

@@ -29,13 +29,14 @@ class _Answer(RootModel[dict[str, Facts]]):
     pass
 
 
-def behind_guards(semgrep: Scanner, tree: Tree, files: list[str], outcome: ScanOutcome) -> ScanOutcome:
+def behind_guards(semgrep: Scanner, tree: Tree, files: list[str], outcome: ScanOutcome, directory: str) -> ScanOutcome:
     """Leave out the open routes that something in front of them guards, with a note, and call those medium of which
-    that cannot be told. Runs in the sandbox. Raises ToolError if the files cannot be asked.
+    that cannot be told. The app's imports begin in `directory`. Runs in the sandbox. Raises ToolError if the files
+    cannot be asked.
     """
     if not any(finding.rule == OPEN_ROUTE for finding in outcome.findings):
         return outcome
-    guards = Guards(_asked(semgrep, tree, files))
+    guards = Guards(_asked(semgrep, tree, files), directory)
     kept: list[Finding] = []
     found: list[Guard] = []
     for finding in outcome.findings:

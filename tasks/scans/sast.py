@@ -104,17 +104,18 @@ def look(subject: Subject, tree: Tree, settings: Scans) -> ScanOutcome:
     files = list(sources.files)
     if not files:
         raise ToolError("the commit has no Python file or template outside its tests")
+    python = [file for file in files if file.lower().endswith(PYTHON)]
     problems = list(sources.problems)
     semgrep = Scanner.of(subject, "sast", "semgrep", TIMEOUT_S)
     # Before anything runs that could lay links.
     rules = shutil.copytree(RULES, semgrep.scratch / "rules", dirs_exist_ok=True)
-    problems += unparsable(semgrep, tree, [file for file in files if file.lower().endswith(PYTHON)])
+    problems += unparsable(semgrep, tree, python)
     report = semgrep.scratch / "semgrep.json"
     done = semgrep.run(*arguments(report, rules, files), cwd=tree.root)
     if done.returncode not in (0, 1):
         problems.append(f"semgrep ended with exit code {done.returncode}")
     outcome = read_semgrep(read_json(report, done), files, tree, settings.open_routes)
-    outcome = behind_guards(semgrep, tree, [file for file in files if file.lower().endswith(PYTHON)], outcome)
+    outcome = behind_guards(semgrep, tree, python, outcome, subject.pipeline.app.directory)
     examined = (
         f"{len(files)} files by {len(list(RULES.glob('*.yaml')))} rule sets",
         f"{sources.left_out} test files left out",
@@ -196,7 +197,8 @@ def _reads(subject: Subject) -> Reads:
     files = [file for file in subject.workspace.source.files if file.lower().endswith((*PYTHON, *TEMPLATES))]
     out = left_out(files, settings.code_excludes)
     # How many were left out is told with the result.
-    parts = (settings.code_excludes, settings.open_routes, len(out), our_program("semgrep"))
+    directory = subject.pipeline.app.directory
+    parts = (settings.code_excludes, settings.open_routes, len(out), our_program("semgrep"), directory)
     return Reads([file for file in files if file not in out], parts)
 
 

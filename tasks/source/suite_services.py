@@ -17,7 +17,7 @@ from tasks.source.databases import fresh_database
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import Workspace, tool_path
 
-# What the wheel's server may take beyond the suite's own time.
+# What the wheel's server may take beyond the time of the suite and of what prepares it.
 SPARE_S = 60.0
 
 
@@ -43,7 +43,7 @@ def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool =
             environment["DATABASE_URL"], read_only = stack.enter_context(fresh_database(name, suite.database))
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"
-            lifetime_s = suite.timeout_seconds + SPARE_S
+            lifetime_s = 2 * suite.timeout_seconds + SPARE_S
             environment["REDIS_URL"] = stack.enter_context(fresh_redis(find_redis(), directory, lifetime_s, network))
         yield Services(environment, read_only, network)
 

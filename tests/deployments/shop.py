@@ -199,23 +199,28 @@ class Shop:
         migrations: Sequence[Step] | None = None,
         metrics: Metrics | None = None,
         start: str = "",
+        directory: str = ".",
     ) -> str:
-        """Make a version of the app that is `how`; return its digest. `start`: a script that its image starts with."""
+        """Make a version of the app that is `how`; return its digest. `start`: a script that its image starts with;
+        `directory`: where it lies in its repository.
+        """
         store = self.place().store
         tree = self.directory / uuid.uuid4().hex
-        tree.mkdir()
+        app = tree / directory
+        app.mkdir(parents=True)
         files = {"app.py": APP, "how": how, "Dockerfile": DOCKERFILE, "compose.yml": compose}
         if start:
             files |= {"start.sh": start, "Dockerfile": DOCKERFILE + ENTRYPOINT}
         for name, content in files.items():
-            (tree / name).write_text(content)
-            (tree / name).chmod(0o644)
+            file = (tree if name == "compose.yml" else app) / name
+            file.write_text(content)
+            file.chmod(0o644)
         archive = tree.with_suffix(".tar")
         with tarfile.open(archive, "w") as tar:
             tar.add(tree, ".")
         lock = tree / "lock"
         lock.write_text("")
-        made = image or Image(id=self.image(tree), compose={str(self.target): "compose.yml"})
+        made = image or Image(id=self.image(app), compose={str(self.target): "compose.yml"})
         python = ("python", "app.py")
         bundle = Bundle(
             app="shop",
@@ -231,6 +236,7 @@ class Shop:
                 migrate=(*python, "migrate"),
                 seed=(*python, "seed", "{seed}"),
                 stop_seconds=2,
+                directory=directory,
             ),
             migrations=None if migrations is None else tuple(migrations),
             metrics=metrics,

@@ -68,6 +68,7 @@ def test_the_same_content_is_the_same_artifact(store: Store) -> None:
         {"wheels": {}},
         {"smoke_lock": None},
         {"run": Run(command=("python", "-m", "other"))},
+        {"run": Run(command=("python", "-m", "app"), directory="backend")},
     ],
 )
 def test_everything_that_runs_is_in_the_digest(store: Store, change: dict[str, Any]) -> None:
@@ -249,3 +250,18 @@ def test_an_artifact_of_one_image_has_the_digest_that_it_had_before_there_were_s
 def test_images_that_make_no_sense_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Image.model_validate({"id": ONE, **change})
+
+
+def test_a_bundle_that_starts_at_the_top_is_as_before_there_were_directories(store: Store) -> None:
+    digest = put_bundle(store, bundle(store, run=Run(command=("python", "-m", "app"), directory="./")))
+    assert "directory" not in json.loads(store.manifest(digest))["run"]
+    assert digest == put_bundle(store, bundle(store))
+    below = put_bundle(store, bundle(store, run=Run(command=("python", "-m", "app"), directory="apps/api")))
+    assert read_bundle(store, below).run.directory == "apps/api"
+
+
+def test_a_bundle_that_would_start_outside_of_its_source_is_unreadable(store: Store) -> None:
+    named = bundle(store).model_dump(mode="json", exclude_none=True)
+    digest = store.put_manifest(json.dumps({**named, "run": {**named["run"], "directory": "../other"}}).encode())
+    with pytest.raises(ArtifactError, match="unreadable manifest"):
+        read_bundle(store, digest)

@@ -92,6 +92,19 @@ def test_a_migration_says_its_last_line_and_a_bad_one_its_reason(made: Shop) -> 
             place.runtime.migrate(bad, lease)
 
 
+def test_an_app_in_a_folder_of_its_repository_starts_there(made: Shop) -> None:
+    place = made.place()
+    installed = place.runtime.install(made.read(made.artifact("good", directory="apps/api")))
+    with place.lease("test") as lease:
+        assert place.runtime.migrate(installed, lease) == "migrated by good"
+        assert place.runtime.seed(installed, "few", lease) == "seeded few few"
+    endpoints = place.runtime.choose_endpoints()
+    place.runtime.stop("blue")
+    place.runtime.start("blue", installed, endpoints)
+    wait_for(lambda: answers(endpoints[0].port), "the slot to answer")
+    place.runtime.stop("blue")
+
+
 def test_a_hung_migration_is_ended(made: Shop) -> None:
     with made.set("MIGRATION_TIMEOUT_SECONDS", "1.5"):
         place = made.place()

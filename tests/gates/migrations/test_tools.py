@@ -17,9 +17,13 @@ MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.setti
 
 
 def chosen(
-    files: dict[str, str], kind: ToolKind | None = None, config: str = "", migrates: list[str] | None = None
+    files: dict[str, str],
+    kind: ToolKind | None = None,
+    config: str = "",
+    migrates: list[str] | None = None,
+    directory: str = ".",
 ) -> MigrationTool | str:
-    return choose_tool(kind, config, sorted(files), files, migrates)
+    return choose_tool(kind, config, sorted(files), files, migrates, directory)
 
 
 @pytest.mark.parametrize(
@@ -281,3 +285,39 @@ def test_any_files_lead_to_a_tool_or_to_a_question(texts: dict[str, str]) -> Non
             except tomllib.TOMLDecodeError:
                 continue
             assert found != MigrationTool(NONE)
+
+
+UPGRADE = ["alembic", "upgrade", "head"]
+TWO = {"backend/alembic.ini": INI, "billing/alembic.ini": INI}
+
+
+@pytest.mark.parametrize(
+    ("files", "migrates", "tool"),
+    [
+        (TWO, UPGRADE, MigrationTool(ALEMBIC, "backend/alembic.ini")),
+        ({**TWO, "backend/old/alembic.ini": INI}, None, MigrationTool(ALEMBIC, "backend/alembic.ini")),
+        ({"backend/db/alembic.ini": INI, "alembic.ini": INI}, None, MigrationTool(ALEMBIC, "backend/db/alembic.ini")),
+        (
+            {"backend/db/a.ini": INI, "billing/db/a.ini": INI},
+            ["alembic", "-c", "db/a.ini", "upgrade", "head"],
+            MigrationTool(ALEMBIC, "backend/db/a.ini", named="db/a.ini"),
+        ),
+        (
+            {"backend/manage.py": MANAGE, "backend/alembic.ini": INI, "manage.py": MANAGE},
+            ["python", "manage.py", "migrate"],
+            MigrationTool(DJANGO, "backend/manage.py"),
+        ),
+        ({"backend/app.py": "", "db/alembic.ini": INI}, UPGRADE, MigrationTool(ALEMBIC, "db/alembic.ini")),
+    ],
+    ids=["of-two", "right-there", "below", "named", "of-its-kind", "elsewhere"],
+)
+def test_what_lies_in_the_apps_folder_comes_first(
+    files: dict[str, str], migrates: list[str] | None, tool: MigrationTool
+) -> None:
+    assert chosen(files, migrates=migrates, directory="backend") == tool
+
+
+def test_two_tools_in_the_apps_folder_are_asked_for() -> None:
+    files = {"backend/alembic.ini": INI, "backend/manage.py": MANAGE, "billing/yoyo.ini": ""}
+    assert "say which one migrates" in str(chosen(files, directory="backend"))
+    assert "yoyo" in str(chosen({"backend/app.py": "", "billing/yoyo.ini": ""}, directory="backend"))

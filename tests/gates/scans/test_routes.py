@@ -130,3 +130,16 @@ def test_a_guard_is_told_once_with_its_routes() -> None:
     guard = Guard("Gate", "app/main.py", 5, Asks.YES)
     assert counted_guards([guard, guard]) == ["2 routes stand behind Gate (app/main.py:5), which asks who calls"]
     assert counted_guards([]) == []
+
+
+def test_imports_of_an_app_in_a_folder_begin_there() -> None:
+    text = "from fastapi import Depends\nfrom app.keys import router\nrouter.include_router(router)\n"
+    keys = "from fastapi import APIRouter, Depends\nrouter = APIRouter({})\n"
+    files = {
+        "backend/app/items.py": text,
+        "backend/app/keys.py": keys.format("dependencies=[Depends(current_user)]"),
+        "billing/app/keys.py": keys.format(""),
+    }
+    read = {name: facts(text) for name, text in files.items()}
+    assert Guards(read, "backend").of("backend/app/items.py", "router").asks is Asks.YES
+    assert Guards(read, "billing").of("backend/app/items.py", "router").asks is Asks.NO

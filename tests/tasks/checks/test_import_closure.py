@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from settings.pipeline import Suite
+from settings.preparation import MIGRATION_FILES, Preparation
 from tasks.checks.import_closure import suite_digest, suite_files
 from tests.tasks.checks.test_syntax import commit
 
@@ -213,3 +214,28 @@ def test_a_plugin_that_judges_the_text_makes_comments_count(
     before = commit(tmp_path / "one", files)
     after = commit(tmp_path / "two", files | {"shop/b.py": "# a comment\n"})
     assert suite_digest(before, suite(**options), False) != suite_digest(after, suite(**options), False)
+
+
+IN_A_FOLDER = {f"backend/{name}": text for name, text in APP.items()}
+
+
+def test_a_suite_in_a_folder_names_its_tests_from_there(tmp_path: Path) -> None:
+    source = commit(tmp_path, IN_A_FOLDER)
+    found = suite_files(source, suite(directory="backend"))
+    assert set(IN_A_FOLDER) - set(found) == {f"backend/{name}" for name in UNREACHED}
+    assert suite_files(source, suite()) == sorted(IN_A_FOLDER)  # no such tests: nothing is left out
+
+
+def test_addopts_may_name_places_from_a_folder(tmp_path: Path) -> None:
+    options = {"backend/pytest.ini": "[pytest]\naddopts = tests/other\n"}
+    source = commit(tmp_path, {**IN_A_FOLDER, **options})
+    assert suite_files(source, suite(directory="backend")) == sorted(source.files)
+
+
+def test_with_a_preparation_nothing_is_left_out_and_migrations_count(tmp_path: Path) -> None:
+    source = commit(tmp_path, {**APP, "alembic.ini": "", "db/migrations/1.py": "", "docs/a.md": ""})
+    wanted = suite(inputs=["shop/**", "tests/unit/**"])
+    own = set(suite_files(source, wanted, Preparation(("python", "ready.py"), ".")))
+    assert {"shop/c.py", "tests/unit/test_a.py"} < own and not own & {"alembic.ini", "db/migrations/1.py", "docs/a.md"}
+    found = suite_files(source, wanted, Preparation(("alembic", "upgrade", "head"), ".", MIGRATION_FILES))
+    assert set(found) - own == {"alembic.ini", "db/migrations/1.py"}

@@ -71,6 +71,30 @@ def test_a_commit_made_for_it_fails_for_exactly_that(
 
 
 @pytest.mark.parametrize(
+    ("name", "change", "place"),
+    [
+        ("black", {"shop/price.py": "VAT = 0.25\nCUT=1\n"}, ("backend/shop/price.py", 2)),
+        (
+            "isort",
+            {"app.py": PYTHON["app.py"].replace("import os\nimport sys", "import sys\nimport os")},
+            ("backend/app.py", 3),
+        ),
+        ("flake8", {"shop/price.py": "import os\n"}, ("backend/shop/price.py", 1)),
+        ("mypy", {"shop/price.py": 'VAT: int = "no"\n'}, ("backend/shop/price.py", 1)),
+    ],
+    ids=["black", "isort", "flake8", "mypy"],
+)
+def test_a_tool_that_runs_in_a_folder_tells_places_from_the_top(
+    name: str, change: Mapping[str, str], place: tuple[str, int], tmp_path: Path
+) -> None:
+    files = {f"backend/{file}": text for file, text in {**PYTHON, **change}.items()}
+    workspace = workspace_of(tmp_path / name, {**files, "scripts/bad.py": "import  os\n"}, Path(sys.prefix))
+    check = checked(name, Tool(command=COMMANDS[name], directory="backend"), workspace)
+    assert check.outcome is FAILED and check.examined.startswith("3 files, "), check
+    assert [(file, line) for file, line, _ in found(check)] == [place]
+
+
+@pytest.mark.parametrize(
     ("name", "change"),
     [*((name, SYNTAX) for name in COMMANDS), ("black", CODING), ("isort", CODING)],  # the others do read the latter
 )
