@@ -12,6 +12,7 @@ from typing import Any, get_origin
 
 import typer
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from cli.main import app
 from host.home import CHECKOUT
@@ -59,12 +60,16 @@ def models(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[B
     """
     yield name, model
     for field, info in model.model_fields.items():
-        if isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("hidden"):
+        if _hidden(info):
             continue
         path = f"{name}.{field}" if name else field
         for section in models_in(info.annotation):
             origin = get_origin(info.annotation)
             yield from models(section, f"[{path}]" if origin is tuple else f"{path}.NAME" if origin is dict else path)
+
+
+def _hidden(info: FieldInfo) -> bool:
+    return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get("hidden"))
 
 
 def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
@@ -80,7 +85,7 @@ def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
             _range([_resolved(part, schema) for part in facts[name].get("anyOf", [facts[name]])]),
         )
         for name, info in model.model_fields.items()
-        if not models_in(info.annotation) and not info.exclude
+        if not models_in(info.annotation) and not info.exclude and not _hidden(info)
     ]
     return table(("Key", "Meaning", "Default", "Range"), rows)
 

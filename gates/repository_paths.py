@@ -1,24 +1,25 @@
 """Paths in an app's repository: what configuration may name, and what a tool's report means by one."""
 
 import posixpath
-from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator
 
 TOP = "."
+LONGEST = 300
 
 
 def repository_path(path: str) -> str:
     """Return a path from the top of a repository in its shortest form, "." for the top. Raises ValueError."""
-    pure = PurePosixPath(path)
-    if pure.is_absolute() or ".." in pure.parts or not path.isprintable():
+    if path.startswith("/") or ".." in path.split("/") or not path.isprintable():
         raise ValueError("expected a path in the app's repository, without `..`")
-    return str(pure)
+    if len(path) > LONGEST:
+        raise ValueError(f"expected a path of up to {LONGEST} characters")
+    return posixpath.normpath(path)
 
 
 # Where commands run.
-Folder = Annotated[str, Field(max_length=300), AfterValidator(repository_path)]
+Folder = Annotated[str, AfterValidator(repository_path)]
 
 
 def is_top(folder: str) -> bool:

@@ -112,7 +112,7 @@ class _Looking:
         self.expected = [name for name, suite in self.pipeline.suites.items() if measured(suite, self.coverage)]
         source = self.workspace.check_directory(NAME)
         self.out = self.workspace.scratch(NAME)
-        run = {"branch": True, "relative_files": True, **self._app_settings(source)}
+        run: dict[str, Any] = {"branch": True, "relative_files": True, **self._app_settings(source)}
         sections = {"run": run, "report": {"exclude_also": list(self.coverage.exclude)}}
         self.config = write_config(self.workspace.root / NAME / "report", sections)
 

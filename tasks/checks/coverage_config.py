@@ -115,6 +115,8 @@ def app_settings(source: Path, directory: str = TOP) -> dict[str, Any]:
     hold for its code to be seen at all.
     """
     folder = _folder(source, directory)
+    if folder is None:
+        return {}
     readers: dict[str, Callable[[str], Mapping[str, Any]]] = {
         ".coveragerc": lambda text: _ini(text, "run"),
         ".coveragerc.toml": _toml,
@@ -122,7 +124,7 @@ def app_settings(source: Path, directory: str = TOP) -> dict[str, Any]:
         "tox.ini": lambda text: _ini(text, "coverage:run"),
         "pyproject.toml": _toml,
     }
-    for name, read in readers.items() if folder else ():
+    for name, read in readers.items():
         file = folder / name
         if file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST_SETTINGS_BYTES:
             continue

@@ -16,6 +16,7 @@ from tasks.checks.suites import look_at_suite
 from tasks.source.workspace import Looked, Workspace
 from tests.tasks.small_app import FEWER_PLUGINS, App
 
+MADE = "CREATE TABLE people (a int)"
 UNIT = ("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit")
 CONNECT = """\
 import os, psycopg
@@ -28,7 +29,9 @@ FILES: Mapping[str, str] = {
     "shared/strict.py": "def strict():\n    raise ValueError('too strict')\n",
     "backend/shop/__init__.py": "",
     "backend/shop/price.py": "def price():\n    return 3\n\n\ndef never():\n    return 4\n",
-    "backend/tests/unit/test_price.py": "from shop.price import price\n\n\ndef test_price():\n    assert price() == 3\n",
+    "backend/tests/unit/test_price.py": (
+        "from shop.price import price\n\n\ndef test_price():\n    assert price() == 3\n"
+    ),
     "backend/shop/database.py": CONNECT,
     "backend/migrate.py": (
         "import sys\nfrom shop.database import connect\n\nwith connect() as connection:\n"
