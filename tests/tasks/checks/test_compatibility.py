@@ -149,6 +149,17 @@ def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: 
     assert broken.outcome is Outcome.FAILED and 'relation "nothing" does not exist' in broken.reason
     assert "postgresql://" not in broken.reason
 
+    backend = {"server.py": SERVER, "schema.sql": f"{FIRST}ALTER TABLE people ADD COLUMN phone text\n"}
+    app.commit({f"backend/{name}": text for name, text in backend.items()})
+    told = {
+        **PIPELINE.model_dump(exclude_none=True),
+        "app": {"name": "shop", "repository": "unused", "directory": "backend"},
+    }
+    moved = look_at_compatibility(
+        Pipeline.model_validate(told), app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO)
+    )
+    assert moved.outcome is Outcome.PASSED, moved.reason  # the live version starts where it did
+
 
 def test_a_trial_is_recalled_for_the_same_live_version_and_what_means_the_same(app: App, place: Environment) -> None:
     def key(digest: str = "d" * 64, sql: str = "", server: str = SERVER, pipeline: Pipeline = PIPELINE) -> str:

@@ -82,7 +82,7 @@ class Lab:
         **settings: object,
     ) -> Looked:
         """Test the app in a mode, against the same app in the mode `base` ("": there is no base)."""
-        workspace = self.workspace(mode, locustfile, cancelled or threading.Event())
+        workspace = self.workspace(mode, locustfile, cancelled or threading.Event(), run.directory)
         old = (
             OldVersion("v1", run, self.workspace(base, "", workspace.cancelled)) if base else NoBase("nothing is live")
         )
@@ -102,12 +102,13 @@ class Lab:
         )
         return run_load.fn(performance, workspace, run, lambda: old, earlier)
 
-    def workspace(self, mode: str, locustfile: str, cancelled: threading.Event) -> Workspace:
-        """Return a workspace with a version of the app that runs in the mode."""
+    def workspace(self, mode: str, locustfile: str, cancelled: threading.Event, directory: str = ".") -> Workspace:
+        """Return a workspace with a version of the app, in a directory, that runs in the mode."""
         root = self.directory / uuid.uuid4().hex[:8]
         (root / "tree" / "load tests").mkdir(parents=True)
-        shutil.copy(APP, root / "tree" / "app.py")
-        (root / "tree" / "mode").write_text(mode)
+        (root / "tree" / directory).mkdir(exist_ok=True)
+        shutil.copy(APP, root / "tree" / directory / "app.py")
+        (root / "tree" / directory / "mode").write_text(mode)
         if locustfile:
             (root / "tree" / "load tests" / "locustfile.py").write_text(locustfile)
         with tarfile.open(root / "source.tar", "w") as archive:
@@ -378,6 +379,12 @@ def installation_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     finally:
         control.supervisor.down()
         shutil.rmtree(home.root, ignore_errors=True)
+
+
+def test_app_and_locust_start_in_the_folder_of_the_app(lab: Lab) -> None:
+    run = RUN.model_copy(update={"directory": "backend"})
+    check = lab.run(locustfile=f"open('mode')\n{LOCUSTFILE}", run=run, users=2, duration_seconds=2).check
+    assert "requests by 2 users" in check.examined, check
 
 
 MIGRATION = (

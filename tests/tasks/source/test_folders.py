@@ -72,3 +72,25 @@ def test_what_is_no_folder_is_told_in_one_line(directory: str, why: str) -> None
 def test_a_folder_of_one_command_is_looked_for_too(tables: dict[str, Any], key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key}.directory: got 'gone'"):
         check_folders(SOURCE, pipeline("backend", **tables))
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"suites": {"unit": {"command": ["pytest"], "inputs": ["*.md", "shop/**"]}}}, "suites.unit.inputs: 'shop/**'"),
+        ({"quality": {"mypy": {"command": ["mypy"], "inputs": ["/shop"]}}}, "quality.mypy.inputs: '/shop'"),
+        ({"coverage": {"covers": ["shop/**"]}}, "coverage.covers: 'shop/**'"),
+        ({"performance": {"locustfile": "l.py", "inputs": ["shop/*.py"]}}, "performance.inputs: 'shop/*.py'"),
+    ],
+    ids=["suite", "tool", "coverage", "load"],
+)
+def test_globs_that_begin_in_the_apps_folder_are_told(tables: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        check_folders(SOURCE, pipeline("backend", **tables))
+    assert str(told.value).startswith(f"config/pipeline.toml: {said} matches nothing of this commit, and 'backend/shop")
+    check_folders(SOURCE, pipeline(".", **tables))
+
+
+def test_globs_that_begin_at_the_top_or_match_nothing_anywhere_are_good() -> None:
+    inputs = ["backend/shop/**", "*.py", "*.pyi", "setup.cfg", "docs/**", "!shop/**"]
+    check_folders(SOURCE, pipeline("backend", suites={"unit": {"command": ["pytest"], "inputs": inputs}}))
