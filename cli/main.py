@@ -14,9 +14,10 @@ from cli.doctor import doctor
 from cli.down import down
 from cli.osv import osv
 from cli.prune import prune
+from cli.releases.release import release
+from cli.releases.restored import restored
+from cli.releases.rollback import rollback
 from cli.report import report
-from cli.restored import restored
-from cli.rollback import rollback
 from cli.scan import scan
 from cli.screen import fail
 from cli.setup import env_file, setup
@@ -37,6 +38,7 @@ for command in (
     verify,
     up,
     status,
+    release,
     rollback,
     restored,
     upgrade,

@@ -15,6 +15,11 @@ POLL_S = 0.5
 # A busy server lets a request time out and is there for the next one.
 PATIENCE_S = 60.0
 CODE = re.compile(r"code \*\*([0-9a-f]{4}-[0-9a-f]{4})\*\*")
+# What services/watch/questions.py writes into the state of a run whose question another one asks again.
+SUCCESSOR = re.compile(r"run ([0-9a-f-]{36}) asks again")
+SHOWN = 160
+NO_WORKER = "no worker has taken it yet; look at: make status"
+WAITS = "waits for a person's answer"
 T = TypeVar("T")
 
 
@@ -27,6 +32,10 @@ class Ended:
     message: str
     seconds: float
 
+    def __str__(self) -> str:
+        """Return it in a line, the message cut."""
+        return f"{self.state} after {self.seconds:.1f} s: {self.message[:SHOWN]}"
+
 
 def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
     """Create a run of a deployment; return its id. Raises ToolError if there is no such deployment."""
@@ -38,37 +47,46 @@ def start(api: PrefectApi, deployment: str, **parameters: Any) -> str:
 
 
 def follow(
-    api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None = None, board: Board | None = None
+    api: PrefectApi,
+    run: str,
+    what: str,
+    timeout_s: float | None,
+    approver: str | None = None,
+    board: Board | None = None,
 ) -> Ended:
     """Wait for a run's end. Answer its questions as `approver`, or leave them to a person in the UI when None.
 
-    The board shows the steps meanwhile. Raises ToolError after `timeout_s`; a person's thinking is not counted.
+    The board shows the steps meanwhile. A run that was superseded is followed in its successor. Raises ToolError after
+    `timeout_s`, which a person's thinking does not count to; None: never.
     """
-    steps = Steps(api, run)
     with (board or Board()).line(what) as tell:
-        return _followed(api, run, what, timeout_s, approver, lambda: tell(steps.words()))
+        ended = _followed(api, run, what, timeout_s, approver, tell)
+        while ended.state == "Superseded" and (successor := SUCCESSOR.search(ended.message)):
+            ended = _followed(api, successor[1], what, timeout_s, approver, tell)
+    return ended
 
 
 def _followed(
-    api: PrefectApi, run: str, what: str, timeout_s: float, approver: str | None, tell: Callable[[], None]
+    api: PrefectApi, run: str, what: str, timeout_s: float | None, approver: str | None, tell: Callable[[str], None]
 ) -> Ended:
+    steps = Steps(api, run)
     begin = time.monotonic()
     asked = ""
     while True:
         found = _patiently(lambda: api.call("GET", f"/flow_runs/{run}"))
+        if found is None:
+            raise ToolError(f"{what}: the run {run} is not there any more")
         kind, state = found["state_type"], found["state"]
         if kind in ENDED:
-            seconds = time.monotonic() - begin
-            say(f"    {what}: {state['name']} after {seconds:.1f} s: {(state['message'] or '')[:160]}")
-            return Ended(run, state["name"], state["message"] or "", seconds)
+            return Ended(run, state["name"], state["message"] or "", time.monotonic() - begin)
         if kind == "PAUSED" and state["id"] != asked:
             asked = _answer(api, run, what, state["id"], approver)
-            timeout_s += 3600 if approver is None else 0
-        if time.monotonic() - begin > timeout_s:
+            timeout_s = timeout_s + 3600 if timeout_s is not None and approver is None else timeout_s
+        if timeout_s is not None and time.monotonic() - begin > timeout_s:
             raise ToolError(
                 f"{what} did not end within {timeout_s:.0f} s (it is {state['name']}); see {run_url(api, run)}"
             )
-        tell()
+        tell(NO_WORKER if state["name"] == "Late" else WAITS if kind == "PAUSED" else steps.words())
         time.sleep(POLL_S)
 
 
@@ -106,6 +124,9 @@ def _answer(api: PrefectApi, run: str, what: str, question: str, approver: str |
     """
     if approver is None:
         say(f"    {what}: waits for you: {run_url(api, run)} (log in first, at {api.control.url}/login)")
+        say(
+            "      read its page `approval`, press Resume, fill in decision, approver (your name) and code (on that page)"
+        )
         return question
     code = approval_code(api, run)
     if code is None:

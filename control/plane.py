@@ -110,12 +110,12 @@ class Control:
 
     @property
     def auth(self) -> str:
-        """Return the API's shared credential, `user:password`. ConfigError before `make setup` made it."""
+        """Return the API's shared credential, `user:password`. ConfigError before `make up` made it."""
         file = self.home.keys / "prefect-auth"
         try:
             return file.read_text(encoding="utf-8")
         except OSError as error:
-            raise ConfigError(f"{file}: no credential for the Prefect API; run: make setup") from error
+            raise ConfigError(f"{file}: no credential for the Prefect API; run: make up") from error
 
     def create_auth(self) -> None:
         """Make the credential once; an existing one is kept. Raises ConfigError if it is to come from the server's

@@ -106,6 +106,9 @@ class ServerProcess:
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             "PREFECT_SERVER_UI_V2_ENABLED": "false",
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # Else `prefect ... --watch` shows no line of a run's log, and so no reason of its end.
+            "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",
+            "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
             "PREFECT_UI_API_URL": f"http://127.0.0.1:{self.port}/api",
         }
         command = (prefect(), "server", "start", "--host", "127.0.0.1", "--port", str(self.port))

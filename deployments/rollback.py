@@ -17,12 +17,15 @@ from deployments.rollout import Rollout
 from deployments.slots import ensure_slot, start_slot
 from gates.release.operation import OperationKind, Outcome
 from gates.release.rollback import Refusal, Situation, choose_target, refuse_automatic
-from host.errors import LeaseHeld, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
+from host.errors import LeaseHeld, RestoreError, RollbackFailed, RollbackRefused, RollbackUnfinished, SlipwayError
 
 Say = Callable[[str], None]
 # How long an automatic rollback waits for a release in progress, which may put right or undo what is bad.
 DEFER_S = 1800.0
 ASK_EVERY_S = 0.5
+# In which state a rollback ends that raised; what is not here changed nothing.
+ENDS = {RestoreError: "RestoreFailed", RollbackFailed: "Restored", RollbackUnfinished: "Unfinished"}
+UNCHANGED = "Blocked"
 
 
 @contextmanager
@@ -107,7 +110,7 @@ def roll_back(
         said = rollout.restore()
         rollout.end(Outcome.RESTORED, f"{error}; {said}")
         if isinstance(error, SlipwayError):
-            raise RollbackFailed(f"{type(error).__name__}: {error}; {said}") from error
+            raise RollbackFailed(f"{error}; {said}") from error
         raise
     try:
         if unsigned := rollout.condemn(bad, reason):
@@ -117,10 +120,14 @@ def roll_back(
         rollout.end(Outcome.ROLLED_BACK, said)
     except SlipwayError as error:
         raise RollbackUnfinished(
-            f"{rollout.version} serves, and what remained was not done: {type(error).__name__}: {error}; "
-            "watch finishes it"
+            f"{rollout.version} serves, and what remained was not done: {error}; " "watch finishes it"
         ) from error
     return rollout, said
+
+
+def end_of(error: SlipwayError) -> str:
+    """Return the name of the state (docs/states.md) in which a rollback ends that raised this."""
+    return next((name for kind, name in ENDS.items() if isinstance(error, kind)), UNCHANGED)
 
 
 def _prepare(rollout: Rollout, ledger: Ledger) -> str:

@@ -40,7 +40,7 @@ from tasks.source.git import Source, fetch_source
 from tasks.source.locked_environments import check_locks
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Looked, Workspace, working_directory
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 
 def _run_name() -> str:
@@ -110,12 +110,10 @@ def ci(
                 download_wheels.submit(tree / lock, pipeline.app.python, source.scope)
                 for lock in pipeline.locks.shipped
             ]
-            workspace = Workspace(
-                root,
-                source,
-                make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope),
-                shares=pipeline.app.shares,
-            )
+            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
+            for future in wheels:  # before anything runs: without them nothing that follows can come to anything
+                future.result()
+            workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]
             migrations = judge_migrations.submit(pipeline, workspace, refresh)
             past = recall_past(pipeline.app)
@@ -126,15 +124,13 @@ def ci(
             image = images.pop("", None)
             subject = Subject(pipeline, workspace, workspace.lend(tree), source.repository, image, images)
             found = _look(pipeline, subject, memory, past, fail_fast, migrations)
-            for future in wheels:
-                future.result()
             outputs = [step.result() for step in steps]
             digest = make_bundle(pipeline, workspace, outputs, built, migrations.result()) if source.signable else ""
             if source.signable:
                 _sign(pipeline, source, digest, found, memory.run, began)
         except SlipwayError as error:
             tell_broken(source, error, working_tree)
-            return Failed(message=f"{type(error).__name__}: {error}")
+            return Failed(message=cause(error))
         return _conclude(pipeline, source, digest, found, past, time.monotonic() - clock)
 
 

@@ -10,7 +10,7 @@ from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.events import tell_unhealthy
 from tasks.release.open_place import open_place
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 
 def _run_name() -> str:
@@ -34,7 +34,7 @@ def monitor(environment: Target) -> State[str]:
         show("monitor", seen.page(), f"{place.name} now")
         tell_unhealthy(place, seen)
     except SlipwayError as error:
-        return Failed(message=f"{type(error).__name__}: {error}")
+        return Failed(message=cause(error))
     if seen.problems:
         return Failed(name="Unhealthy", message="; ".join(seen.problems))
     return Completed(name="Healthy", message=seen.line())

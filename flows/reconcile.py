@@ -7,7 +7,7 @@ from deployments import recovery
 from host.errors import RestoreError, SlipwayError
 from settings.targets import Target
 from tasks.release.open_place import open_place
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 
 def _run_name() -> str:
@@ -28,5 +28,5 @@ def reconcile(environment: Target) -> State[str]:
     except RestoreError as error:
         return Failed(name="RestoreFailed", message=str(error))
     except SlipwayError as error:
-        return Failed(message=f"{type(error).__name__}: {error}")
+        return Failed(message=cause(error))
     return Completed(message=f"{repair}: {reason}")

@@ -33,7 +33,7 @@ from tasks.release.steps import (
     verify_preview,
 )
 from tasks.source.git import fetch_repository
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 
 def _run_name() -> str:
@@ -81,8 +81,8 @@ def release(environment: Target, version: str | None = None) -> State[str]:
         return Failed(name="RestoreFailed", message=str(error))
     except SlipwayError as error:
         if rollout is None:
-            return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
-        return Failed(name="Unfinished", message=f"{type(error).__name__}: {error}; watch finishes or restores it")
+            return Failed(name="Blocked", message=cause(error))
+        return Failed(name="Unfinished", message=f"{cause(error)}; watch finishes or restores it")
     return _tell(rollout, seen, outcome, reason)
 
 
@@ -103,7 +103,7 @@ def _deploy(rollout: Rollout) -> tuple[Outcome, str]:
         verdict = _move(rollout)
     except BaseException as error:
         said = restore(rollout)
-        reason = f"{_down(rollout)}{type(error).__name__}: {error}; {said}"
+        reason = f"{_down(rollout)}{cause(error)}; {said}"
         rollout.end(Outcome.RESTORED, reason)
         if isinstance(error, SlipwayError):
             return Outcome.RESTORED, reason

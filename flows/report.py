@@ -12,7 +12,7 @@ from tasks.delivery.collect import collect
 from tasks.delivery.page import html_page, markdown_page, report_message
 from tasks.delivery.plots import png
 from tasks.notify.messages import say
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 
 @flow(name="report", flow_run_name="report")
@@ -32,5 +32,5 @@ def report(environment: Target | None = None, days: int = 90) -> State[str]:
         show("delivery", markdown_page(found), message.headline)
         say(f"report:{runtime.flow_run.id}", message, png=png(found))
     except SlipwayError as error:
-        return Failed(message=f"{type(error).__name__}: {error}")
+        return Failed(message=cause(error))
     return Completed(message=f"{message.headline}; the page with its plots is {file}")

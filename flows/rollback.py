@@ -6,9 +6,9 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 
-from deployments.rollback import DEFER_S, automatic_refusal, lease_in_turn, roll_back
+from deployments.rollback import DEFER_S, automatic_refusal, end_of, lease_in_turn, roll_back
 from gates.release.operation import Outcome
-from host.errors import RestoreError, RollbackFailed, RollbackUnfinished, SlipwayError
+from host.errors import SlipwayError
 from settings.targets import Target
 from tasks.artifacts import show
 from tasks.notify.messages import call_person, tell_release
@@ -60,14 +60,8 @@ def _roll_back(environment: Target, condemn: str | None, to: str | None, reason:
                     return Completed(name="NothingToDo", message=refusal.reason)
                 return Failed(name="Blocked", message=refusal.reason)
             done, said = roll_back(place, lease, condemn, to, reason, get_run_logger().info, run)
-    except RestoreError as error:
-        return Failed(name="RestoreFailed", message=str(error))
-    except RollbackFailed as error:
-        return Failed(name="Restored", message=str(error))
-    except RollbackUnfinished as error:
-        return Failed(name="Unfinished", message=str(error))
     except SlipwayError as error:
-        return Failed(name="Blocked", message=f"{type(error).__name__}: {error}")
+        return Failed(name=end_of(error), message=str(error))
     if done is None:
         return Completed(name="NothingToDo", message=said)
     show("outcome", outcome_page(done, Outcome.ROLLED_BACK, said), f"back to {done.version.version} in {place.name}")

@@ -32,9 +32,10 @@ from tasks.scans.packages.outdated import list_outdated, outdated_page
 from tasks.scans.scan_targets import ScanTarget, nightly_targets
 from tasks.source.dependencies import make_environment
 from tasks.source.git import Source, fetch_source
+from tasks.source.locked_environments import check_locks
 from tasks.source.working_tree import read_working_tree
 from tasks.source.workspace import Workspace, working_directory
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 OUTDATED_ON = 0  # Monday, UTC: what has newer releases is told once a week
 
@@ -77,12 +78,12 @@ def security(
             rules = _rules(pipeline, working_tree)
             targets = _targets(rules, commit, working_tree, run)
         except SlipwayError as error:
-            return Failed(message=f"{type(error).__name__}: {error}")
+            return Failed(message=cause(error))
         for number, target in enumerate(targets):
             try:
                 _scan(rules, target, working_tree, root / str(number), refresh, run)
             except SlipwayError as error:
-                run.reasons.append(f"{target.title}: {type(error).__name__}: {error}")
+                run.reasons.append(f"{target.title}: {cause(error)}")
     return _conclude(run)
 
 
@@ -163,14 +164,15 @@ def _outdated(pipeline: Pipeline, subject: Subject) -> str:
 
 def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     tree = source.lay_out(root / "tree", os.geteuid())
-    environment, lock = root / "no-environment", tree / pipeline.locks.ci
-    # Scans that need the app's environment say that they could not look without it; the others need not wait for it.
+    environment, lacks = root / "no-environment", ""
+    # Scans that need the app's environment say why they could not look without it; the others need not wait for it.
     try:
-        if lock.is_file():
-            environment = make_environment(lock, pipeline.app.python, source.scope)
+        check_locks(tree, pipeline.locks, pipeline.app.python)
+        environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
     except SlipwayError as error:
-        get_run_logger().warning("the app's environment cannot be made: %s", error)
-    workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
+        lacks = str(error)
+        get_run_logger().warning("the app's environment cannot be made: %s", lacks)
+    workspace = Workspace(root, source, environment, shares=pipeline.app.shares, lacks=lacks)
     return Subject(pipeline, workspace, workspace.lend(tree), source.repository)
 
 

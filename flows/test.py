@@ -22,8 +22,9 @@ from tasks.checks.suites_page import suites_page
 from tasks.source.dependencies import make_environment
 from tasks.source.folders import check_folders
 from tasks.source.git import fetch_source
+from tasks.source.locked_environments import check_locks
 from tasks.source.workspace import Looked, Workspace, working_directory
-from tasks.states import Completed, Failed
+from tasks.states import Completed, Failed, cause
 
 Choice = Literal["all", "unit", "integration", "e2e", "performance", "regression"]
 
@@ -54,6 +55,7 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
                 raise ConfigError(f"config/pipeline.toml: suites: there is no suite {suite}")
             source = fetch_source(pipeline.app, commit, root)
             tree = source.lay_out(root / "locks", os.geteuid())
+            check_locks(tree, pipeline.locks, pipeline.app.python, only=("ci",))
             environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
             check_folders(source, pipeline)
@@ -64,7 +66,7 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
                 found["coverage"] = run_coverage(pipeline, workspace, data)
                 page += f"\n{coverage_page(found['coverage'], past_coverage(pipeline.app))}\n"
         except SlipwayError as error:
-            return Failed(message=f"{type(error).__name__}: {error}")
+            return Failed(message=cause(error))
     verdict = judge_checks(list(found), [one.check for one in found.values()])
     show("suites", page, f"{source.version}: {verdict.action}")
     if verdict.action is not Action.PROMOTE:

@@ -30,6 +30,7 @@ IN_ADDRESS = re.compile(
     r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)|(?<=http://)[^/\s:@\"']+(?=@)|(?<=https://)[^/\s:@\"']+(?=@)"
 )
 BEARER = re.compile(r"(?i)\b(bearer|basic) +[A-Za-z0-9._~+/=-]{8,}")
+TOLD = ("prefect.exceptions", "FailedRun")  # by name: nothing here imports Prefect
 RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "flow", "task_run_name": "task"}
 
 
@@ -122,6 +123,17 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return to_json(correlated(line))
+
+
+class WithoutToldEnds(logging.Filter):
+    """Filter that drops Prefect's "unexpected exception" after a run that ended as its flow decided.
+
+    The line before it has the state and the reason. Any other exception stays, with its traceback.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = record.exc_info[0] if record.exc_info else None
+        return kind is None or (kind.__module__, kind.__name__) != TOLD
 
 
 class RunLog(logging.Handler):

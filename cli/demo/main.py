@@ -84,7 +84,7 @@ class Demo:
     def ci(self, version: str) -> None:
         """Check and build one version. Raises ToolError if that fails: later steps would mean nothing."""
         run = runs.start(self.api, "ci/push", commit=version)
-        ended = runs.follow(self.api, run, f"ci {version}", CI_TIMEOUT_S, board=self.board)
+        ended = self._followed(run, f"ci {version}", CI_TIMEOUT_S)
         if ended.state != "Completed":
             raise ToolError(
                 f"ci of {version} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}"
@@ -118,7 +118,7 @@ class Demo:
         parameters = {"version": self.digests[version]} if version else {}
         what = f"release {label} to {target.value}"
         run = runs.start(self.api, f"release/{target.short}", **parameters)
-        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, self.approver, self.board)
+        ended = self._followed(run, what, RELEASE_TIMEOUT_S, self.approver)
         self.rows.append(Row(what, target.value, expected, ended))
         if ended.state not in ("Promoted", "RolledBack"):
             raise ToolError(f"{what} ended {ended.state}: {ended.message}; see {runs.run_url(self.api, ended.run)}")
@@ -140,8 +140,14 @@ class Demo:
         _wait_until(lambda: self._newest("rollback") != known)
         run = self._newest("rollback") or ""
         what = f"rollback of {self.production.value} by hand"
-        ended = runs.follow(self.api, run, what, RELEASE_TIMEOUT_S, board=self.board)
+        ended = self._followed(run, what, RELEASE_TIMEOUT_S)
         self.rows.append(Row(what, self.production.value, "RolledBack", ended))
+
+    def _followed(self, run: str, what: str, timeout_s: float, approver: str | None = None) -> runs.Ended:
+        """Follow a run, and print how it ended."""
+        ended = runs.follow(self.api, run, what, timeout_s, approver, self.board)
+        say(f"    {what}: {ended}")
+        return ended
 
     def _newest(self, flow: str) -> str | None:
         wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_DESC", "limit": 1}

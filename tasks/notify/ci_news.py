@@ -14,6 +14,7 @@ from tasks.notify.github import begin_checks, tell_checks, tell_findings
 from tasks.notify.links import run_url
 from tasks.notify.messages import tell_result
 from tasks.source.git import Source
+from tasks.states import cause
 
 
 def begin_ci(source: Source, working_tree: str | None = None) -> None:
@@ -44,7 +45,7 @@ def tell_broken(source: Source | None, error: SlipwayError, working_tree: str | 
     """Tell that `ci` could not come to a result. Without a source there is no commit to tell it of."""
     if working_tree or source is None:
         return
-    result = _result(source, (), False, f"{type(error).__name__}: {error}")
+    result = _result(source, (), False, cause(error))
     tell_checks(result)
     if source.signable:
         tell_result(result, source.history[0].email)

@@ -9,7 +9,7 @@ from gates.other_locks import NODE_LOCKS, NPM_LOCK
 from gates.scans.licences import Licences, Package, Stated, judge_licences, licence_text, origins
 from gates.scans.outcome import ScanOutcome
 from gates.scans.security import Rule
-from host.errors import ConfigError
+from host.errors import ConfigError, ToolError
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named
@@ -48,6 +48,8 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
         packages = installed(locked_environment(subject.tree / name, pipeline.app.python, scope), shipped=True)
         missing += [f"{name}: {package}" for package in sorted(pinned(subject.tree / name) - set(packages))]
         shipped |= packages
+    if subject.workspace.lacks:
+        raise ToolError(subject.workspace.lacks)
     every = installed(subject.workspace.environment, shipped=False) | shipped
     problems = (f"the metadata of {', '.join(missing[:10])} is not there",) if missing else ()
     findings, notes, where = _judge(every, rules)

@@ -7,7 +7,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -30,12 +30,13 @@ Once = Callable[[str, Path, Callable[[], None]], None]
 Tools = Literal["scanners", "quality", "load", "services", "acme"]
 
 
-def check_locks(tree: Path, locks: Locks, python: str) -> None:
+def check_locks(tree: Path, locks: Locks, python: str, only: Collection[str] = ()) -> None:
     """Raise SourceError for the locks of a commit from which nothing can be installed, each with its way out, before
-    anything is made of one; and ConfigError for one that is not there.
+    anything is made of one; and ConfigError for one that is not there. `only`: no others than these keys of [locks].
     """
     refusals = []
-    for key, name in locks.installed.items():
+    wanted = {key: name for key, name in locks.installed.items() if not only or key in only}
+    for key, name in wanted.items():
         if not os.path.lexists(tree / name):
             raise ConfigError(f"config/pipeline.toml: locks.{key}: the commit has no file {name}")
         try:

@@ -40,6 +40,7 @@ class Looked:
 class Workspace:
     """A run's working directory (`root`), the environment that its checks use, and what each may take of this host.
 
+    `lacks` says why there is no environment, "" when there is one.
     Setting `cancelled` ends every program that runs in it, with all its descendants.
     """
 
@@ -48,6 +49,7 @@ class Workspace:
     environment: Path
     cancelled: threading.Event = field(default_factory=threading.Event)
     shares: Shares = Shares()
+    lacks: str = ""
 
     @cached_property
     def declared_secrets(self) -> list[str]:

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.releases.ends import CODES, GOOD
+from deployments import rollback
 from host.home import CHECKOUT
 
 ENDS = ("Completed", "Failed", "Crashed")
@@ -13,8 +15,16 @@ PREFECT = {("any", "Crashed"), ("any", "Cancelled")}
 
 def test_each_state_that_a_flow_can_return_is_described_and_no_other() -> None:
     returned = {(file.stem, name) for file in (CHECKOUT / "flows").glob("*.py") for name in _states(file)}
-    assert returned | {("release", "Superseded")} | PREFECT == set(_described())
+    raised = {("rollback", name) for name in rollback.ENDS.values()}
+    assert returned | raised | {("release", "Superseded")} | PREFECT == set(_described())
     assert '"Superseded"' in (CHECKOUT / "services" / "watch" / "questions.py").read_text()
+
+
+def test_each_end_of_a_typed_command_has_an_exit_code() -> None:
+    for flow, good in GOOD.items():
+        ends = {name for of, name in _described() if of in (flow, "any")}
+        assert set(good) <= ends <= {*CODES, *good}
+    assert len(set(CODES.values())) == len(CODES) and not {0, 1, 2, 130} & set(CODES.values())
 
 
 def _states(file: Path) -> Iterator[str]:

@@ -253,7 +253,7 @@ def test_one_target_that_cannot_be_scanned_does_not_keep_the_others_from_it(benc
     digest = bench.build("d" * 40)
     bench.make_live(Target("staging"), digest, "d" * 40)
     state = run()
-    assert state.is_failed() and state.message and "live in staging: SourceError" in state.message
+    assert state.is_failed() and state.message and "live in staging: unknown commit" in state.message
     assert sorted(bench.asked) == sorted(SCANS)
 
 

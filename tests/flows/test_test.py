@@ -86,7 +86,7 @@ def test_a_failing_test_fails_the_run_and_says_which(shop: App, monkeypatch: pyt
 def test_a_suite_that_is_not_there_is_told(shop: App, monkeypatch: pytest.MonkeyPatch) -> None:
     state = run(monkeypatch, plan(shop), suite="e2e")
     assert state.is_failed()
-    assert state.message == "ConfigError: config/pipeline.toml: suites: there is no suite e2e"
+    assert state.message == "config/pipeline.toml: suites: there is no suite e2e"
 
 
 def test_a_suite_that_waits_for_another_run_says_so_on_its_page(

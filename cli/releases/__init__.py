@@ -1,0 +1,1 @@
+"""`slipway release`, `rollback`, `restored`: what changes an environment, typed by a person."""
