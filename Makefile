@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test fuzz attack gauntlet lint docs bench mutants lock
+.PHONY: setup demo release up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test fuzz attack gauntlet lint docs bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -56,6 +56,10 @@ status: .venv/.base ## show what is live where, what waits, what is wrong
 
 doctor: .venv/.base ## show what this machine has and lacks
 	@$(BIN)/slipway doctor
+
+release: .venv/.base ## release a version and say how it ended and why; ENVIRONMENT=production, VERSION=v2, WAIT=0 only starts it
+	@test -n "$(ENV)" || { echo "error: say where: make release ENVIRONMENT=production" >&2; exit 1; }
+	@$(BIN)/slipway release "$(ENV)" $(if $(VERSION),--version "$(VERSION)") $(if $(filter 0,$(WAIT)),--no-wait)
 
 rollback: .venv/.base ## go back to the version before, with or without a Prefect server; ENVIRONMENT=production
 	@test -n "$(ENV)" || { echo "error: say where: make rollback ENVIRONMENT=production" >&2; exit 1; }

@@ -33,6 +33,7 @@ class PrefectServer:
         self.artifacts: list[dict[str, Any]] = []
         self.variables: dict[str, Any] = {}
         self.workers: dict[str, list[dict[str, Any]]] = {}
+        self.deployments: list[str] = []
         self.resume_status = "ACCEPT"
         self.away = False
         self.app = Starlette(
@@ -52,6 +53,10 @@ class PrefectServer:
         body = json.loads(raw) if raw else None
         if self.away:
             return JSONResponse({"detail": "away"}, status_code=503)
+        if path == "ready":
+            return JSONResponse({})
+        if path.startswith("deployments/"):
+            return self._deployment(path.removeprefix("deployments/"), body)
         if path == "events":
             self.events += body
             return Response(status_code=204)
@@ -67,6 +72,18 @@ class PrefectServer:
             found = self.blocks.get(path.removeprefix("block_types/slug/").replace("/block_documents/name/", "/"))
             return JSONResponse({"data": found}) if found else JSONResponse({}, status_code=404)
         return self._run(path, body)
+
+    def _deployment(self, path: str, body: Any) -> Response:
+        """Find a deployment by its name, or create a run of one; its id here is its place in the list."""
+        if path.removeprefix("name/") in self.deployments:
+            return JSONResponse({"id": str(self.deployments.index(path.removeprefix("name/")))})
+        place, _, verb = path.partition("/")
+        if verb != "create_flow_run":
+            return JSONResponse({}, status_code=404)
+        state = {"id": "0", "name": "Scheduled", "message": None}
+        run = self.add_run("", "SCHEDULED", deployment=self.deployments[int(place)])
+        run.update(parameters=body["parameters"], state=state)
+        return JSONResponse(run, status_code=201)
 
     def _keep(self, path: str, body: Any) -> Response:
         if path == "artifacts/":

@@ -12,7 +12,7 @@ import pytest
 
 from host import json_logs
 from host.home import CHECKOUT, Home
-from host.json_logs import LARGEST_FILE, LONGEST_LINE, JsonLines, RunLog, veiled
+from host.json_logs import LARGEST_FILE, LONGEST_LINE, JsonLines, RunLog, WithoutToldEnds, veiled
 from tests.prefect_server import a_home
 
 RUN = str(uuid.UUID(int=5))
@@ -72,6 +72,20 @@ def test_a_secret_with_quotes_is_masked_before_json_escapes_it(home: Home) -> No
     (home.keys / "github-webhook").write_text(odd)
     line = json_logs.to_json({"event": f"x {odd} y", "more": {"deep": [odd]}})
     assert json.loads(line) == {"event": "x *** y", "more": {"deep": ["***"]}}
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        pytest.param(None, True, id="a-line"),
+        pytest.param(type("FailedRun", (Exception,), {"__module__": "prefect.exceptions"})("no"), False, id="told"),
+        pytest.param(type("FailedRun", (Exception,), {"__module__": "shop"})("no"), True, id="of-another-module"),
+        pytest.param(ValueError("a bug"), True, id="a-bug"),
+    ],
+)
+def test_an_end_that_was_told_has_no_traceback_after_it(error: Exception | None, kept: bool) -> None:
+    exc_info = (type(error), error, None) if error else None
+    assert WithoutToldEnds().filter(record("Engine execution exited", exc_info=exc_info)) is kept
 
 
 def test_a_huge_line_is_cut_and_stays_json(home: Home) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,12 +54,17 @@ def hashed(*lines: str) -> str:
 
 
 def scanned(
-    tmp_path: Path, shipped: dict[str, str], others: dict[str, str] | None = None, files: Files | None = None
+    tmp_path: Path,
+    shipped: dict[str, str],
+    others: dict[str, str] | None = None,
+    files: Files | None = None,
+    lacks: str = "",
 ) -> Check:
     lock = "".join(f"{name}==1.0 --hash=sha256:{'0' * 64}\n" for name in shipped)
     repository = tmp_path / "app"
     commit(repository, {"requirements.lock": lock, "requirements-dev.lock": lock, **(files or {})})
     subject = subject_of(repository, tmp_path / "work", environment=environment(tmp_path / "ci", others or {}))
+    subject = replace(subject, workspace=replace(subject.workspace, lacks=lacks))
     made = tmp_path / "home" / "cache" / "environments" / subject.workspace.source.scope.writes
     made /= lock_digest(subject.tree / "requirements.lock", PYTHON)
     environment(made, shipped)
@@ -77,6 +83,11 @@ def test_what_only_builds_or_tests_is_noted(tmp_path: Path) -> None:
     check = scanned(tmp_path, {"mit": CLEAN["mit"]}, {"gpl": PLANTED["gpl"]})
     assert check.findings == ()
     assert check.notes == ("not shipped: gpl 1.0: GPL-3.0-only is not allowed",)
+
+
+def test_without_an_environment_the_reason_is_why_there_is_none(tmp_path: Path) -> None:
+    check = scanned(tmp_path, {"mit": CLEAN["mit"]}, lacks="requirements-dev.lock: it names no package")
+    assert check.outcome is Outcome.NO_VERDICT and "requirements-dev.lock: it names no package" in check.reason
 
 
 def npm(packages: dict[str, object]) -> Files:
