@@ -30,8 +30,8 @@ class Probe:
 def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Probe, ...]:
     """Look once at what is live; at nothing when nothing is.
 
-    At the first health path; `full`: at every health path, the router, and the slot or its engine. Only a health path
-    makes the environment UNHEALTHY: while it answers well people are served, and the rest is DEGRADED.
+    At the first health path; `full`: at every health path, the router, the slot or its engine, and the singletons. Only
+    a health path makes the environment UNHEALTHY: while it answers well people are served, and the rest is DEGRADED.
     """
     live = ledger.live
     if live is None:
@@ -49,6 +49,7 @@ def look_around(place: Environment, ledger: Ledger, full: bool) -> tuple[Probe, 
     if full:
         seen.append(_timed("router", lambda: _router(place, ledger)))
         seen.append(_timed(f"slot {live.slot}", lambda: _slot(place, ledger, live)))
+        seen += _singletons(place)
     return tuple(seen)
 
 
@@ -85,10 +86,26 @@ def _slot(place: Environment, ledger: Ledger, live: Live) -> Look:
     try:
         place.runtime.listening(live.slot, known.endpoints if known else (), alone=False)
         gone = place.runtime.gone(live.slot)
+        programs = place.runtime.programs(live.slot)
     except PortTaken as error:
         return Look(Condition.UNHEALTHY, f"slot {live.slot}: {error}")
     except (SlipwayError, OSError) as error:
         return Look(Condition.DEGRADED, f"slot {live.slot}: cannot be asked for: {error}")
     if gone:
         return Look(Condition.DEGRADED, f"slot {live.slot}: {gone}")
-    return Look(Condition.HEALTHY, f"runs {live.version.version}")
+    return Look(Condition.HEALTHY, f"runs {live.version.version}" + f": {', '.join(programs)}" * (len(programs) > 1))
+
+
+def _singletons(place: Environment) -> list[Probe]:
+    """Look at the singletons, where there are any. Without one people are served, and its work waits."""
+    began = time.monotonic()
+    try:
+        programs = place.runtime.programs()
+    except (SlipwayError, OSError) as error:
+        look = Look(Condition.DEGRADED, f"singletons: cannot be asked for: {error}")
+    else:
+        if not programs:
+            return []
+        bad = "; ".join(f"{name}: {state}" for name, state in programs.items() if state != "running")
+        look = Look(Condition.DEGRADED, f"singletons: {bad}") if bad else Look(Condition.HEALTHY, ", ".join(programs))
+    return [Probe("singletons", look, time.monotonic() - began)]

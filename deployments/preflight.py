@@ -280,8 +280,7 @@ def _author_notes(outgoing: Outgoing, approvers: Sequence[Approver]) -> list[str
 def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migrations: Sequence[Step]) -> list[str]:
     scanned = candidate.evidence.scanned
     notes = _migration_notes(candidate, migrations)
-    if orchestrator := place.runtime.orchestrator:
-        notes += orchestrator.notes(candidate)
+    notes += place.runtime.notes(candidate)
     notes += place.front.notes()
     notes += [f"{one}." for one in place.journal.losses()]
     idle = ledger.slots.get(ledger.idle_slot)

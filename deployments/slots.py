@@ -82,8 +82,8 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     place.journal.append(entries.RoutingIntended(routing=written, live=served), lease.epoch)
     seconds = place.router.publish(routing)
     place.journal.append(entries.RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
-    if preview is None and (orchestrator := place.runtime.orchestrator):
-        orchestrator.follow(live.version.digest if live else None)
+    if preview is None:
+        place.runtime.follow(live.version.digest if live else None)
     return seconds
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.store import DIGEST, Store
 from gates.documents import first_fault
@@ -26,6 +26,34 @@ Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Command = Annotated[tuple[str, ...], Field(min_length=1)]
 ImageId = Annotated[str, Field(pattern="^sha256:[0-9a-f]{64}$")]
 Reference = Annotated[str, Field(pattern="^[^@ -][^@ ]*@sha256:[0-9a-f]{64}$")]
+
+
+class Process(BaseModel):
+    """A further process of the app, such as a worker or a scheduler, for `RUNTIME=process`; with `RUNTIME=compose` the
+    compose file has them. It runs as the service does: the same files, settings, user and limits. It has no port.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    command: Command
+    """Starts it. It runs until it gets SIGTERM; one that ends is started again."""
+    role: Literal["slot", "singleton"]
+    """`slot`: every version that runs has its own, started with the service and judged with it. While the old version
+    is kept warm its own runs as well, so both take jobs. `singleton`: only the version that serves has it. It is
+    stopped before that of another version starts, when the traffic is switched, so two never run.
+    """
+    stop_seconds: float = Field(30, gt=0)
+    """Time between SIGTERM and SIGKILL. Longer than its longest job, else a release ends the job."""
+
+
+def _further(name: str) -> str:
+    if name == "web":
+        raise ValueError("web is the service itself, which run.command starts")
+    return name
+
+
+# Part of a program's name, which has 40 characters.
+ProcessName = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,24}$"), AfterValidator(_further)]
 
 
 class Run(BaseModel):
@@ -55,6 +83,13 @@ class Run(BaseModel):
     # Of the section [app], no key of [run]; not dumped when it is the top, as above.
     directory: Folder = Field(".", exclude_if=is_top, json_schema_extra={"hidden": True})
     """The folder of the source where the commands run."""
+    # Not dumped when there are none: such a bundle keeps its digest.
+    processes: dict[ProcessName, Process] = Field(default_factory=dict, exclude_if=lambda processes: not processes)
+    """Its further processes, by name."""
+
+    def of_role(self, role: str) -> dict[str, Process]:
+        """Return the processes of a role, by name."""
+        return {name: process for name, process in self.processes.items() if process.role == role}
 
 
 class Build(BaseModel):

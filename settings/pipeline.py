@@ -24,6 +24,7 @@ from settings.directories import with_directory
 from settings.health import Health, with_health
 from settings.migrations import Migrations
 from settings.preparation import MIGRATION_FILES, Preparation
+from settings.plain_commands import refuse_shell
 from settings.repository_address import holds_password
 from settings.targets import Target
 from settings.toml_files import SECRET, checked, read_toml
@@ -425,6 +426,11 @@ class Pipeline(_Section):
             raise ValueError(f"{sorted(twice)[0]} names both a quality tool and a suite; a check's name is unique")
         if twice := {name for name in self.checks if self.checks.count(name) > 1}:
             raise ValueError(f"{sorted(twice)[0]} is the name of a check of its own; call the tool or suite otherwise")
+        return self
+
+    @model_validator(mode="after")
+    def _needs_no_shell(self) -> Self:
+        refuse_shell(self.run)
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The ways to run an artifact: `process` and `compose`, behind three small protocols."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -29,7 +29,7 @@ class Database(Protocol):
 class Orchestrator(Protocol):
     """What keeps containers for a runtime, and is not ours: it can be away, lack an image, restart what it keeps.
 
-    Also what only a runtime with one has: singletons, and one-off containers that outlive an interrupted operation.
+    Also what only a runtime with one has: one-off containers that outlive an interrupted operation.
     """
 
     @property
@@ -38,11 +38,6 @@ class Orchestrator(Protocol):
 
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Return what is in the way of releasing here (and of starting `artifact`), found without changing anything."""
-
-    def notes(self, artifact: Artifact | None = None) -> list[str]:
-        """Return what a person who approves should know of this host (and of `artifact` on it), and what stands in
-        nobody's way.
-        """
 
     def wait_ready(self) -> None:
         """Wait until slots can be started and stopped: one that restarts is away for seconds. Raises ToolError if it
@@ -60,9 +55,6 @@ class Orchestrator(Protocol):
     def restarted_from_outside(self, slot: str, since: datetime) -> str | None:
         """Return why a slot was restarted after `since` through no fault of its own; None when it was not."""
 
-    def follow(self, live: str | None) -> None:
-        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's."""
-
 
 class Runtime(Protocol):
     """What a release needs of a runtime. Every method may be repeated; errors are SlipwayErrors that a person may see.
@@ -77,6 +69,11 @@ class Runtime(Protocol):
     @property
     def orchestrator(self) -> Orchestrator | None:
         """Return what keeps this runtime's containers; None where our own supervisor keeps processes."""
+
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what a person who approves should know of this host (and of `artifact` on it: what runs beside its
+        service), and what stands in nobody's way.
+        """
 
     def prepare(self) -> None:
         """Lay out what `up` needs, before the place's supervisor runs."""
@@ -112,6 +109,14 @@ class Runtime(Protocol):
     def stop(self, slot: str) -> None:
         """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""
 
+    def follow(self, live: str | None) -> None:
+        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's: those of
+        another are stopped before these start.
+        """
+
+    def programs(self, slot: str | None = None) -> Mapping[str, str]:
+        """Return how each program of a slot is doing, None: each singleton; by name. `running` is well."""
+
     def gone(self, slot: str, since: str | None = None) -> str | None:
         """Return why a slot is not running, with its last words; None while it runs.
 
@@ -131,3 +136,10 @@ class Runtime(Protocol):
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what each service of a slot uses now, beside its limits. Raises ToolError if it cannot be seen."""
+
+
+def beside(slot: Sequence[str], singletons: Sequence[str]) -> list[str]:
+    """Return the note on what runs of a version, for a person; none when its service is all."""
+    said = [f"each slot has {', '.join(slot)}"] * (len(slot) > 1)
+    said += [f"only the live version has {', '.join(singletons)} (never two at a time)"] * bool(singletons)
+    return [f"Processes: {'; '.join(said)}."] if said else []

@@ -1,5 +1,5 @@
 """Runtime `process`: a slot is a bundle's server process on its own port, in a sandbox, owned by the place's
-supervisor.
+supervisor, with the bundle's other processes beside it. Singletons are one set of programs, of the live version only.
 """
 
 import contextlib
@@ -13,12 +13,21 @@ from typing import ClassVar
 
 import psutil
 
-from deployments.candidate import Artifact
+from deployments.candidate import Artifact, read_artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
-from deployments.runtimes import Orchestrator, one_off
+from deployments.runtimes import Orchestrator, beside, one_off
 from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
+from deployments.runtimes.programs import (
+    SERVICE,
+    of_slot,
+    process_of,
+    singleton_program,
+    singletons,
+    slot_of,
+    slot_program,
+)
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
 from host.listeners import held_by
@@ -31,6 +40,7 @@ from host.sandbox.uids import environment_uid
 from host.supervisor.program import Program, State
 
 DATABASE = "postgres"
+RUNS = (State.RUNNING, State.STARTING)
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,10 @@ class ProcessRuntime:
         self.place = place
         self.database = OwnDatabase(Postgres(place.directory / "postgres", place.sockets), place.app)
         self._layout = Layout(place, runs_here=True)
+
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        run = artifact.bundle.run if artifact else None
+        return beside([SERVICE, *run.of_role("slot")], list(run.of_role("singleton"))) if run else []
 
     def prepare(self) -> None:
         self.database.postgres.initialise()
@@ -126,37 +140,98 @@ class ProcessRuntime:
         return (Endpoint(LOCAL, free_port()),)
 
     def start(self, slot: str, installed: Installed, endpoints: Endpoints) -> None:
-        """Start the bundle in a slot. The supervisor keeps it running from here on, across our own death."""
-        port = endpoints[0].port
-        argv = installed.command(installed.bundle.run.command, port)
-        command = sandbox.command(
-            argv,
+        """Start the bundle in a slot: its service, and its processes of the role `slot`. The supervisor keeps them
+        running from here on, across our own death.
+        """
+        run = installed.bundle.run
+        programs = [self._program(slot_program(slot), installed, run.command, run.stop_seconds, endpoints[0].port)]
+        for name, process in run.of_role("slot").items():
+            programs.append(self._program(slot_program(slot, name), installed, process.command, process.stop_seconds))
+        for program in programs:
+            self._declare(program)
+
+    def _program(
+        self, name: str, installed: Installed, command: Sequence[str], stop_s: float, port: int | None = None
+    ) -> Program:
+        """Return a process of a bundle as a program of the supervisor; its settings and secrets are written down."""
+        argv = sandbox.command(
+            installed.command(command, port),
             cwd=installed.working_directory,
             env=self._environment(port),
             sandbox=self.sandbox(installed),
-            spec_directory=self._specs(slot),
+            spec_directory=self._specs(slot_of(name) or name),
         )
-        stop_s = int(installed.bundle.run.stop_seconds)
-        directory = installed.working_directory
-        program = Program(self.program(slot), tuple(command), directory, {}, stop_wait_s=stop_s, priority=50)
+        return Program(name, tuple(argv), installed.working_directory, {}, stop_wait_s=int(stop_s), priority=50)
+
+    def _declare(self, program: Program) -> None:
         self.place.supervisor.set_log_aside(program.name)
         self.place.supervisor.declare(program)
 
     def restart(self, slot: str) -> None:
-        """Stop a slot's process and start the same again on the same port: what still hangs on it ends."""
-        self.place.supervisor.stop(self.program(slot))
-        self.place.supervisor.start(self.program(slot))
+        """Stop a slot's service and start the same again on the same port: what still hangs on it ends."""
+        self.place.supervisor.stop(slot_program(slot))
+        self.place.supervisor.start(slot_program(slot))
 
     def stop(self, slot: str) -> None:
-        """Stop a slot's process (SIGTERM, its stop time, SIGKILL) and forget it, its secrets too. Safe to repeat."""
-        self.place.supervisor.remove(self.program(slot))
+        """Stop a slot's programs (SIGTERM, their stop times, SIGKILL) and forget them, their secrets too. Safe to
+        repeat.
+        """
+        self.place.supervisor.remove(*of_slot(self.place.supervisor.declared(), slot))
         shutil.rmtree(self._specs(slot), ignore_errors=True)
 
+    def follow(self, live: str | None) -> None:
+        """Have exactly the live version's singletons, with its present settings: first all others are stopped, then
+        these start. Each has one name at the supervisor, which runs a name once.
+        """
+        supervisor = self.place.supervisor
+        kept = {program.name for program in self._singletons(live) if supervisor.keeps(program)}
+        others = [name for name in singletons(supervisor.declared()) if name not in kept]
+        supervisor.remove(*others)
+        for name in others:
+            shutil.rmtree(self._specs(name), ignore_errors=True)
+        for program in self._singletons(live):
+            if program.name not in kept:
+                self._declare(program)
+
+    def _singletons(self, live: str | None) -> list[Program]:
+        """Return the singletons of an artifact as programs of the supervisor."""
+        if live is None:
+            return []
+        artifact = read_artifact(self.place.store, live)
+        wanted = artifact.bundle.run.of_role("singleton")
+        installed = self.installed(artifact) if wanted else None
+        return [
+            self._program(singleton_program(name), installed, process.command, process.stop_seconds)
+            for name, process in wanted.items()
+            if installed
+        ]
+
+    def programs(self, slot: str | None = None) -> Mapping[str, str]:
+        declared = self.place.supervisor.declared()
+        names = singletons(declared) if slot is None else of_slot(declared, slot)
+        return {process_of(name): self._condition(name) for name in names}
+
+    def _condition(self, name: str) -> str:
+        state = self.place.supervisor.state(name)
+        if state is None:
+            return "not declared"
+        return "running" if state.state in RUNS else state.state.value.lower()
+
     def gone(self, slot: str, since: str | None = None) -> str | None:
-        """Return why a slot's process is not running, or not the one of `since`, with its last output; else None."""
-        supervisor, name = self.place.supervisor, self.program(slot)
+        """Return which of a slot's programs is not running, or not the one of `since`, with its last output; else
+        None.
+        """
+        marks = dict(mark.rsplit(" ", 1) for mark in since.split(",")) if since is not None else {}
+        for name in of_slot([*self.place.supervisor.declared(), *marks], slot):
+            if why := self._why_gone(name, None if since is None else marks.get(name, "")):
+                process = process_of(name)
+                return why if process == SERVICE else f"its process {process}: {why}"
+        return None
+
+    def _why_gone(self, name: str, since: str | None) -> str | None:
+        supervisor = self.place.supervisor
         state = supervisor.state(name)
-        if state and state.state in (State.RUNNING, State.STARTING):
+        if state and state.state in RUNS:
             if since in (None, supervisor.generation(name)):
                 return None
             how = f"it ended with exit status {state.exit_status}, and the supervisor started it again"
@@ -165,7 +240,8 @@ class ProcessRuntime:
         return f"{how}; it said: {self._masked(supervisor.log_tail(name, 15))}"
 
     def generation(self, slot: str) -> str:
-        return self.place.supervisor.generation(self.program(slot))
+        names = of_slot(self.place.supervisor.declared(), slot)
+        return ",".join(f"{name} {self.place.supervisor.generation(name)}" for name in names)
 
     def listening(self, slot: str, endpoints: Endpoints, *, alone: bool) -> frozenset[str]:
         """Return the inodes of the sockets that the slot's processes listen with: the supervisor's own child, which is
@@ -174,15 +250,19 @@ class ProcessRuntime:
         """
 
         def processes() -> list[int]:
-            state = self.place.supervisor.state(self.program(slot))
+            state = self.place.supervisor.state(slot_program(slot))
             return [state.pid, *descendants(state.pid)] if state and state.pid else []
 
         found = [held_by(processes, endpoint, alone=alone) for endpoint in endpoints]
         return frozenset(str(inode) for inodes in found for inode in inodes) if all(found) else frozenset()
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
-        """Return what the slot's process and those below it use. A process has no limits: MAX_MEMORY_MB and one CPU."""
-        name = self.program(slot)
+        """Return what each of the slot's programs uses, with those below it. It has no limits: MAX_MEMORY_MB and one
+        CPU.
+        """
+        return tuple(used for name in of_slot(self.place.supervisor.declared(), slot) for used in self._usage(name))
+
+    def _usage(self, name: str) -> tuple[Usage, ...]:
         state = self.place.supervisor.state(name)
         if state is None or not state.pid:
             return ()
@@ -197,9 +277,6 @@ class ProcessRuntime:
     def _masked(self, text: str) -> str:
         return masked(text, app_secrets(self.place, self.database.variables()))
 
-    def _specs(self, slot: str) -> Path:
-        return self.place.directory / "slots" / slot
-
-    @staticmethod
-    def program(slot: str) -> str:
-        return f"slot-{slot}"
+    def _specs(self, name: str) -> Path:
+        """Return the directory for what the sandbox's launcher reads: of a slot, or of a singleton's program."""
+        return self.place.directory / "slots" / name

@@ -127,25 +127,45 @@ class Supervisor:
         """
         if wait_s is None:
             wait_s = self._declared(name, "stop_wait_s", 30) + KILLED_WITHIN_S
-        try:
-            call(self.socket, "stopProcess", name, False)
-        except Fault as fault:
-            if fault.faultCode != NOT_RUNNING:
-                raise SupervisorError(f"{self.directory}: cannot stop {name}: {fault.faultString}") from fault
+        self._tell_to_stop(name)
         until = time.monotonic() + wait_s
         while (seen := self._known(name)).state not in AT_REST:
             if time.monotonic() > until:
                 raise SupervisorError(f"{name} (pid {seen.pid}) still {seen.state} after {wait_s} s")
             time.sleep(POLL_S)
 
-    def remove(self, name: str) -> None:
-        """Stop a program and forget it; its log stays. An unknown name is no error."""
+    def remove(self, *names: str) -> None:
+        """Stop programs, all at the same time, and forget them; their logs stay. An unknown name is no error."""
         with self._locked():
-            if self.state(name) is not None:
+            known = [name for name in names if self.state(name) is not None]
+            for name in known:
+                self._tell_to_stop(name)
+            for name in known:
                 self.stop(name)
                 self._ask("removeProcessGroup", name)
-            self._configuration(name).unlink(missing_ok=True)
-            self._spec(name).unlink(missing_ok=True)
+            for name in names:
+                self._configuration(name).unlink(missing_ok=True)
+                self._spec(name).unlink(missing_ok=True)
+
+    def declared(self) -> list[str]:
+        """Return the programs that are declared, also those that the daemon was not told of yet; without asking it."""
+        return sorted(path.stem for path in (self.directory / "conf.d").glob("*.json"))
+
+    def keeps(self, program: Program) -> bool:
+        """Return whether exactly this program is declared, and was neither stopped nor given up."""
+        try:
+            same = self._spec(program.name).read_bytes() == program.spec()
+        except FileNotFoundError:
+            return False
+        state = self.state(program.name) if same else None
+        return state is not None and state.state not in (*AT_REST, State.STOPPING)
+
+    def _tell_to_stop(self, name: str) -> None:
+        try:
+            call(self.socket, "stopProcess", name, False)
+        except Fault as fault:
+            if fault.faultCode != NOT_RUNNING:
+                raise SupervisorError(f"{self.directory}: cannot stop {name}: {fault.faultString}") from fault
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a running program."""
@@ -194,7 +214,7 @@ class Supervisor:
         with self._locked():
             if self.answers():
                 self._ask("shutdown")
-            patience = 15.0 + sum(self._declared(n, "stop_wait_s", 10) for n in self._names())
+            patience = 15.0 + sum(self._declared(n, "stop_wait_s", 10) for n in self.declared())
             # asking wakes the daemon, which otherwise looks once a second whether the next program may be stopped
             wait_for(lambda: not (self.answers() or self._daemons()), patience, POLL_S)
             self._end_leftovers()
@@ -212,9 +232,6 @@ class Supervisor:
 
     def _spec(self, name: str) -> Path:
         return self.directory / "conf.d" / f"{name}.json"
-
-    def _names(self) -> list[str]:
-        return [path.stem for path in (self.directory / "conf.d").glob("*.json")]
 
     def _declared(self, name: str, key: str, default: Any) -> Any:
         with contextlib.suppress(FileNotFoundError):

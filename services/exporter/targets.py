@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployments.environment import Environment
+from deployments.runtimes.programs import slot_of
 from host.home import Home
 from services.exporter.measures.journal import Reading
 
@@ -55,8 +56,8 @@ def log_targets(home: Home, readings: Sequence[Reading]) -> list[Group]:
     for one in readings:
         for file in _logs(one.place.supervisor.directory):
             labels = {"environment": one.place.name}
-            slot = file.stem.removeprefix("slot-")
-            if slot != file.stem and slot in one.ledger.slots:
+            slot = slot_of(file.stem)
+            if slot in one.ledger.slots:
                 version = one.ledger.versions.get(one.ledger.slots[slot].digest)
                 labels |= {"slot": slot, "release": version.version if version else ""}
             found.append(_log(file, labels))

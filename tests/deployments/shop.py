@@ -2,7 +2,7 @@
 
 import tarfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from deployments.environment import Environment
 from deployments.rollout import Rollout
 from deployments.runtimes.compose.projects import remove_everything
 from deployments.runtimes.compose.runtime import ComposeRuntime
-from evidence.bundle import Bundle, Image, Metrics, Run, put_bundle, read_bundle
+from evidence.bundle import Bundle, Image, Metrics, Process, Run, put_bundle, read_bundle
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, state
 from gates.migrations.statements import Kind as SqlKind
@@ -29,7 +29,7 @@ from settings.targets import Target
 
 MARK = "slipway.test"
 APP = """\
-import http.server, json, os, pathlib, signal, sys, threading, time
+import http.server, json, os, pathlib, signal, socket, sys, threading, time
 how = pathlib.Path(__file__).with_name("how").read_text().split()
 argument = sys.argv[1]
 if argument == "migrate":
@@ -48,6 +48,20 @@ if argument == "tick":
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     print("ticking", flush=True)
     time.sleep(3600)
+if argument in ("work", "beat"):
+    def tell(what):
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        datagrams.sendto(f"{what} {argument} {how[0]}".encode(), ("127.0.0.1", int(os.environ["EVENTS"])))
+    def stop(*_):
+        time.sleep(0.2)
+        tell("stop")
+        os._exit(0)
+    signal.signal(signal.SIGTERM, stop)
+    tell("start")
+    if argument == "work" and "weak" in how:
+        sys.exit("no broker for " + os.environ["TOKEN"])
+    while True:
+        time.sleep(3600)
 print("starting with " + os.environ.get("TOKEN", ""), flush=True)
 if "crash" in how:
     sys.exit("it cannot start")
@@ -200,6 +214,7 @@ class Shop:
         metrics: Metrics | None = None,
         start: str = "",
         directory: str = ".",
+        processes: Mapping[str, Process] | None = None,
     ) -> str:
         """Make a version of the app that is `how`; return its digest. `start`: a script that its image starts with;
         `directory`: where it lies in its repository.
@@ -237,6 +252,7 @@ class Shop:
                 seed=(*python, "seed", "{seed}"),
                 stop_seconds=2,
                 directory=directory,
+                processes=dict(processes or {}),
             ),
             migrations=None if migrations is None else tuple(migrations),
             metrics=metrics,

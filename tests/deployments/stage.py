@@ -97,6 +97,8 @@ class StandInRuntime(ProcessRuntime):
         self.task_error = ""
         self.used: tuple[Usage, ...] = ()
         self.anew = ""
+        self.workers: dict[str, str] = {}
+        self.singletons: dict[str, str] = {}
 
     @property
     def registry_login(self) -> Path:
@@ -171,6 +173,9 @@ class StandInRuntime(ProcessRuntime):
         if self.task_error:
             raise ToolError(self.task_error)
         return "init: filled"
+
+    def programs(self, slot: str | None = None) -> Mapping[str, str]:
+        return {"web": "running", **self.workers} if slot else self.singletons
 
     def follow(self, live: str | None) -> None:
         version = read_artifact(self.place.store, live).bundle.version if live else "nothing"

@@ -11,6 +11,7 @@ from evidence.bundle import (
     Bundle,
     Image,
     OtherImage,
+    Process,
     Run,
     blobs,
     copy_blobs,
@@ -22,6 +23,7 @@ from evidence.bundle import (
 from evidence.store import Store
 from host.errors import ArtifactError
 
+BEAT = Process(command=("python", "-m", "beat"), role="singleton")
 COMMIT = "c0ffee" + "0" * 34
 
 
@@ -69,10 +71,18 @@ def test_the_same_content_is_the_same_artifact(store: Store) -> None:
         {"smoke_lock": None},
         {"run": Run(command=("python", "-m", "other"))},
         {"run": Run(command=("python", "-m", "app"), directory="backend")},
+        {"run": Run(command=("python", "-m", "app"), processes={"beat": BEAT})},
     ],
 )
 def test_everything_that_runs_is_in_the_digest(store: Store, change: dict[str, Any]) -> None:
     assert put_bundle(store, bundle(store, **change)) != put_bundle(store, bundle(store))
+
+
+def test_a_bundle_without_further_processes_keeps_its_digest(store: Store) -> None:
+    assert "processes" not in bundle(store).model_dump_json()
+    run = Run(command=("a",), processes={"beat": BEAT, "work": Process(command=("b",), role="slot")})
+    assert read_bundle(store, put_bundle(store, bundle(store, run=run))).run == run
+    assert (list(run.of_role("slot")), list(run.of_role("singleton"))) == (["work"], ["beat"])
 
 
 def test_a_whole_bundle_verifies_and_each_damaged_blob_is_found(store: Store) -> None:

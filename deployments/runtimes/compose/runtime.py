@@ -20,7 +20,7 @@ from deployments.candidate import Artifact, read_artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
-from deployments.runtimes import one_off
+from deployments.runtimes import beside, one_off
 from deployments.runtimes.compose import files
 from deployments.runtimes.compose.databases import SharedDatabase, postgres_service
 from deployments.runtimes.compose.entrypoints import self_migrating
@@ -140,6 +140,9 @@ class ComposeRuntime:
             # What is wrong with the file is one of the problems.
             with suppress(ConfigError, ArtifactError):
                 stack = self.stack(self._layout.unpack(artifact))
+                found += beside(stack.services(Role.SLOT), stack.services(Role.SINGLETON))
+                if unused := ", ".join(artifact.bundle.run.processes):
+                    found.append(f"Not run here: {unused} of [run.processes]; the compose file says what runs.")
                 secrets = untaken(stack, self.place.settings.secrets)
                 found += [f"No container gets SECRET_{name}: the compose file does not name it." for name in secrets]
         return found
@@ -471,6 +474,10 @@ class ComposeRuntime:
         if stack.services(Role.SINGLETON):
             stop_s = installed.bundle.run.stop_seconds
             self._up(files.singleton_file(stack, self.settled(installed, stack), stop_s))
+
+    def programs(self, slot: str | None = None) -> Mapping[str, str]:
+        project = self.names.slot(slot) if slot else self.names.singleton
+        return {one.service: "restarting" if _loops(one) else one.state for one in self.projects.containers(project)}
 
     def usage(self, slot: str) -> tuple[Usage, ...]:
         """Return what each container of a slot uses of its limits."""

@@ -78,6 +78,21 @@ def test_up_declare_start_stop_remove(supervisor: Supervisor) -> None:
         supervisor.start("web")
 
 
+def test_programs_are_removed_together_and_what_is_kept_is_exactly_what_was_declared(supervisor: Supervisor) -> None:
+    supervisor.up()
+    both = [program(SLEEP, name, start_s=0) for name in ("web", "work")]
+    for one in both:
+        supervisor.declare(one)
+        supervisor.start(one.name)
+    assert supervisor.declared() == ["web", "work"] and all(map(supervisor.keeps, both))
+    assert not supervisor.keeps(replace(both[0], stop_wait_s=4))
+    supervisor.stop("web")
+    assert not supervisor.keeps(both[0])
+    supervisor.remove("web", "work", "unknown")
+    assert supervisor.declared() == [] and supervisor.states() == {} and not supervisor.keeps(both[1])
+    supervisor.remove()
+
+
 def test_program_gets_the_declared_environment_and_nothing_of_ours(
     supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,17 +90,21 @@ def test_logs_are_found_with_their_slot_and_release(world: World) -> None:
     for directory, name in (
         (world.place.supervisor.directory, "slot-blue.log"),
         (world.place.supervisor.directory, "slot-blue.previous.log"),
+        (world.place.supervisor.directory, "slot-blue-work.log"),
+        (world.place.supervisor.directory, "singleton-beat.log"),
         (world.home.control / "supervisor", "watch.log"),
     ):
         (directory / "log").mkdir(parents=True, exist_ok=True)
         (directory / "log" / name).write_text("{}\n")
     found = {one["labels"]["program"]: one["labels"] for one in world.targets("logs")}
-    assert set(found) == {"slot-blue", "watch"}
-    assert {key: found["slot-blue"][key] for key in ("environment", "slot", "release")} == {
-        "environment": "production",
-        "slot": "blue",
-        "release": "v1",
-    }
+    assert set(found) == {"slot-blue", "slot-blue-work", "singleton-beat", "watch"}
+    for program in ("slot-blue", "slot-blue-work"):
+        assert {key: found[program][key] for key in ("environment", "slot", "release")} == {
+            "environment": "production",
+            "slot": "blue",
+            "release": "v1",
+        }
+    assert "slot" not in found["singleton-beat"]
     assert found["watch"]["environment"] == "control"
     assert Path(found["watch"]["__path__"]).read_text() == "{}\n"
 

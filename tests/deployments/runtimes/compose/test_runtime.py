@@ -9,7 +9,7 @@ import pytest
 
 from deployments.environment import Environment
 from deployments.rollback import plan_rollback
-from evidence.bundle import Image, read_bundle
+from evidence.bundle import Image, Process, read_bundle
 from gates.release.rollback import Refusal
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
@@ -19,6 +19,7 @@ from tests.deployments.shop import COMPOSE, Shop, shop
 
 pytestmark = pytest.mark.docker
 LIVE = "good before"
+WORK = Process(command=("python", "app.py", "work"), role="slot")
 # The third request is one of those by which a version is measured, before the switch. Those are six, and health is
 # looked at three times beside them: the request after the next one is a probe of the bake, not its last.
 MEASURED, IN_THE_BAKE = 3, 11
@@ -295,7 +296,9 @@ def test_a_shared_container_that_ran_is_left_and_named_with_the_way_out(engine: 
 
 def test_a_secret_that_no_container_gets_is_told(made: Shop) -> None:
     with made.set("SECRET_FORGOTTEN", "generated"):
-        notes = made.compose.notes(made.read(made.artifact("good")))
+        notes = made.compose.notes(made.read(made.artifact("good", processes={"work": WORK})))
+    assert "Processes: only the live version has ticker (never two at a time)." in notes
+    assert "Not run here: work of [run.processes]; the compose file says what runs." in notes
     assert [one for one in notes if "SECRET_" in one] == [
         "No container gets SECRET_FORGOTTEN: the compose file does not name it."
     ]
