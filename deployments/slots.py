@@ -83,7 +83,7 @@ def publish(place: Environment, lease: Lease, live: Live | None, preview: str | 
     seconds = place.router.publish(routing)
     place.journal.append(entries.RoutingConfirmed(routing=written, live=served, seconds=round(seconds, 4)), lease.epoch)
     if preview is None:
-        place.runtime.follow(live.version.digest if live else None)
+        place.runtime.follow(live)
     return seconds
 
 

@@ -9,6 +9,7 @@ from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
+from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.ports import Endpoints
 
@@ -109,8 +110,8 @@ class Runtime(Protocol):
     def stop(self, slot: str) -> None:
         """Stop a slot (SIGTERM, its stop time, SIGKILL) and forget it."""
 
-    def follow(self, live: str | None) -> None:
-        """Have the singletons (schedulers, consumers) of the live artifact running, and no other version's: those of
+    def follow(self, live: Live | None) -> None:
+        """Have the singletons (schedulers, consumers) of the live version running, and no other version's: those of
         another are stopped before these start.
         """
 

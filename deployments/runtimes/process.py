@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -28,6 +28,7 @@ from deployments.runtimes.programs import (
     slot_of,
     slot_program,
 )
+from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
 from host.listeners import held_by
@@ -40,6 +41,8 @@ from host.sandbox.uids import environment_uid
 from host.supervisor.program import Program, State
 
 DATABASE = "postgres"
+# of a singleton's program, not of the app: whose it is
+LIVE = "SLIPWAY_LIVE"
 RUNS = (State.RUNNING, State.STARTING)
 
 
@@ -179,32 +182,27 @@ class ProcessRuntime:
         self.place.supervisor.remove(*of_slot(self.place.supervisor.declared(), slot))
         shutil.rmtree(self._specs(slot), ignore_errors=True)
 
-    def follow(self, live: str | None) -> None:
-        """Have exactly the live version's singletons, with its present settings: first all others are stopped, then
-        these start. Each has one name at the supervisor, which runs a name once.
-        """
-        supervisor = self.place.supervisor
-        kept = {program.name for program in self._singletons(live) if supervisor.keeps(program)}
-        others = [name for name in singletons(supervisor.declared()) if name not in kept]
-        supervisor.remove(*others)
-        for name in others:
-            shutil.rmtree(self._specs(name), ignore_errors=True)
-        for program in self._singletons(live):
-            if program.name not in kept:
-                self._declare(program)
+    def follow(self, live: Live | None) -> None:
+        """Have exactly the live version's singletons: first all others are stopped, then these start. Each has one name
+        at the supervisor, which runs a name once.
 
-    def _singletons(self, live: str | None) -> list[Program]:
-        """Return the singletons of an artifact as programs of the supervisor."""
-        if live is None:
-            return []
-        artifact = read_artifact(self.place.store, live)
-        wanted = artifact.bundle.run.of_role("singleton")
-        installed = self.installed(artifact) if wanted else None
-        return [
-            self._program(singleton_program(name), installed, process.command, process.stop_seconds)
-            for name, process in wanted.items()
-            if installed
-        ]
+        They are marked with version and slot: the same version released again, as for other settings, starts them anew.
+        """
+        artifact = read_artifact(self.place.store, live.version.digest) if live else None
+        wanted = artifact.bundle.run.of_role("singleton") if artifact else {}
+        mark = {LIVE: f"{live.version.digest}/{live.slot}"} if live else {}
+        supervisor = self.place.supervisor
+        missing = {name: one for name, one in wanted.items() if not supervisor.keeps(singleton_program(name), mark)}
+        kept = [singleton_program(name) for name in wanted if name not in missing]
+        others = [program for program in singletons(supervisor.declared()) if program not in kept]
+        supervisor.remove(*others)
+        for program in others:
+            shutil.rmtree(self._specs(program), ignore_errors=True)
+        if artifact and missing:
+            installed = self.installed(artifact)
+            for name, one in missing.items():
+                made = self._program(singleton_program(name), installed, one.command, one.stop_seconds)
+                self._declare(replace(made, env=mark))
 
     def programs(self, slot: str | None = None) -> Mapping[str, str]:
         declared = self.place.supervisor.declared()

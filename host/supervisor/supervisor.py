@@ -21,7 +21,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,13 +151,9 @@ class Supervisor:
         """Return the programs that are declared, also those that the daemon was not told of yet; without asking it."""
         return sorted(path.stem for path in (self.directory / "conf.d").glob("*.json"))
 
-    def keeps(self, program: Program) -> bool:
-        """Return whether exactly this program is declared, and was neither stopped nor given up."""
-        try:
-            same = self._spec(program.name).read_bytes() == program.spec()
-        except FileNotFoundError:
-            return False
-        state = self.state(program.name) if same else None
+    def keeps(self, name: str, env: Mapping[str, str]) -> bool:
+        """Return whether a program is declared with exactly this environment, and was neither stopped nor given up."""
+        state = self.state(name) if self._declared(name, "env", None) == env else None
         return state is not None and state.state not in (*AT_REST, State.STOPPING)
 
     def _tell_to_stop(self, name: str) -> None:

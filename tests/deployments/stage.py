@@ -177,9 +177,8 @@ class StandInRuntime(ProcessRuntime):
     def programs(self, slot: str | None = None) -> Mapping[str, str]:
         return {"web": "running", **self.workers} if slot else self.singletons
 
-    def follow(self, live: str | None) -> None:
-        version = read_artifact(self.place.store, live).bundle.version if live else "nothing"
-        self.effects.append(f"singletons of {version}")
+    def follow(self, live: Live | None) -> None:
+        self.effects.append(f"singletons of {live.version.version if live else 'nothing'}")
 
 
 class Stage:

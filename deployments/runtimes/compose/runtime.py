@@ -47,6 +47,7 @@ from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.compose.tasks import in_order, timeout_of
 from deployments.runtimes.layout import Installed, Layout, app_secrets
 from evidence.bundle import Image
+from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.docker.containers import Container
 from host.docker.engine import Engine
@@ -460,16 +461,17 @@ class ComposeRuntime:
                 return f"{one.service} was started anew from outside, as when the engine at {self.engine.name} restarts"
         return None
 
-    def follow(self, live: str | None) -> None:
+    def follow(self, live: Live | None) -> None:
         """Have exactly the live version's singletons: those of another are stopped before these start."""
         found = self.projects.containers(self.names.singleton)
-        right = [one for one in found if one.labels.get("slipway.digest") == live and one.state == "running"]
+        digest = live.version.digest if live else None
+        right = [one for one in found if one.labels.get("slipway.digest") == digest and one.state == "running"]
         if live is None or (found and len(right) < len(found)):
             self.projects.remove(self.names.singleton, self._grace_s())
             right = []
         if live is None or right:
             return
-        installed = self.installed(read_artifact(self.place.store, live))
+        installed = self.installed(read_artifact(self.place.store, live.version.digest))
         stack = self.stack(installed)
         if stack.services(Role.SINGLETON):
             stop_s = installed.bundle.run.stop_seconds

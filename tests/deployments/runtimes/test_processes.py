@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,11 +156,16 @@ def test_a_singleton_that_was_given_up_is_told_and_starts_anew_with_the_next_pub
     assert [(look.condition, look.reason) for look in looks] == [(Condition.DEGRADED, "singletons: beat: stopped")]
     live = place.ledger().live
     assert live
-    place.runtime.follow(live.version.digest)
+    place.runtime.follow(live)
     events.until("start beat six", times=2)
     before = place.supervisor.generation("singleton-beat")
-    place.runtime.follow(live.version.digest)  # safe to repeat: it runs on
+    place.runtime.follow(live)  # safe to repeat: it runs on
     assert place.supervisor.generation("singleton-beat") == before
+    with made.set("APP_GREETING", "other"):  # what only repairs has the settings of its own start
+        made.place().runtime.follow(live)
+    assert place.supervisor.generation("singleton-beat") == before
+    place.runtime.follow(replace(live, slot="green"))  # the same version, released again
+    events.until("start beat six", times=3)
     place.supervisor.down()
     assert events.of("beat")[-1] == "stop beat six" and "stop work six" in events.of("work")
 

@@ -80,16 +80,16 @@ def test_up_declare_start_stop_remove(supervisor: Supervisor) -> None:
 
 def test_programs_are_removed_together_and_what_is_kept_is_exactly_what_was_declared(supervisor: Supervisor) -> None:
     supervisor.up()
-    both = [program(SLEEP, name, start_s=0) for name in ("web", "work")]
+    both = [program(SLEEP, name, start_s=0, env={"FOR": name}) for name in ("web", "work")]
     for one in both:
         supervisor.declare(one)
         supervisor.start(one.name)
-    assert supervisor.declared() == ["web", "work"] and all(map(supervisor.keeps, both))
-    assert not supervisor.keeps(replace(both[0], stop_wait_s=4))
+    assert supervisor.declared() == ["web", "work"] and all(supervisor.keeps(one.name, one.env) for one in both)
+    assert not supervisor.keeps("web", {"FOR": "other"}) and not supervisor.keeps("web", {})
     supervisor.stop("web")
-    assert not supervisor.keeps(both[0])
+    assert not supervisor.keeps("web", {"FOR": "web"})
     supervisor.remove("web", "work", "unknown")
-    assert supervisor.declared() == [] and supervisor.states() == {} and not supervisor.keeps(both[1])
+    assert supervisor.declared() == [] and supervisor.states() == {} and not supervisor.keeps("work", {"FOR": "work"})
     supervisor.remove()
 
 
