@@ -44,7 +44,7 @@ def run_bare(home: Home, repository: Path, pipeline: Pipeline, before: Report) -
     from tasks.source.dependencies import make_environment
 
     with disable_run_logger():
-        environment = make_environment.fn(repository / pipeline.locks.ci, pipeline.app.python, OURS)
+        environment = make_environment.fn(repository / pipeline.locks.ci.file, pipeline.app.python, OURS)
     with tempfile.TemporaryDirectory(prefix="slipway-bare-") as name:
         root = Path(name)
         # The frontend's tools have a copy of their own: the others would look through its packages too.
@@ -111,7 +111,7 @@ class _Bare:
         def dependency() -> None:
             self._run(npm, "frontend", codes=ANY)
             if any(one.name == "dependency" and one.outcome is Outcome.PASSED for one in self.before.checks):
-                for lock in self.pipeline.locks.every:
+                for lock in self.pipeline.locks.files:
                     self._run((str(tools / "pip-audit"), "-s", "osv", "--no-deps", "--disable-pip", "-r", lock))
 
         def policy() -> None:

@@ -235,7 +235,7 @@ def _place() -> Iterator[_Place]:
         make_repository(read_story(CHECKOUT / "examples" / "story"), repository)
         git("checkout", "-q", "v1", at=repository)
         pipeline = read_pipeline()
-        environment = locked_environment(repository / pipeline.locks.ci, pipeline.app.python, OURS)
+        environment = locked_environment(repository / pipeline.locks.ci.file, pipeline.app.python, OURS)
         work = root / "comparisons"
         work.mkdir(mode=0o755)
         with disable_run_logger():

@@ -129,10 +129,10 @@ def _bundle(store: Store, pipeline: Pipeline) -> str:
             version="b0",
             python=pipeline.app.python,
             source=store.put_file(archive),
-            lock=store.put_file(tree / pipeline.locks.runtime),
-            wheels=_wheels(store, tree / pipeline.locks.runtime, pipeline.app.python),
-            smoke_lock=store.put_file(tree / smoke),
-            smoke_wheels=_wheels(store, tree / smoke, pipeline.app.python),
+            lock=store.put_file(tree / pipeline.locks.runtime.file),
+            wheels=_wheels(store, tree / pipeline.locks.runtime.file, pipeline.app.python),
+            smoke_lock=store.put_file(tree / smoke.file),
+            smoke_wheels=_wheels(store, tree / smoke.file, pipeline.app.python),
             run=pipeline.run,
         )
     return put_bundle(store, bundle)

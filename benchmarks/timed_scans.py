@@ -68,7 +68,7 @@ def main(repository: Path, history: Path) -> dict[str, Any]:
     home, pipeline = Home.find(), read_pipeline()
     own_tools("scanners")
     for lock in {pipeline.locks.ci, *pipeline.locks.shipped}:
-        locked_environment(repository / lock, pipeline.app.python, OURS)
+        locked_environment(repository / lock.file, pipeline.app.python, OURS)
     shutil.rmtree(home.cache / "kingfisher", ignore_errors=True)
     cold_s, checks = scanned(repository)
     again_s, remembered = scanned(repository)

@@ -63,13 +63,18 @@ def models(model: type[BaseModel], name: str = "") -> Iterator[tuple[str, type[B
         if _hidden(info):
             continue
         path = f"{name}.{field}" if name else field
-        for section in models_in(info.annotation):
+        for section in _tables_in(info.annotation):
             origin = get_origin(info.annotation)
             yield from models(section, f"[{path}]" if origin is tuple else f"{path}.NAME" if origin is dict else path)
 
 
 def _hidden(info: FieldInfo) -> bool:
     return isinstance(info.json_schema_extra, dict) and bool(info.json_schema_extra.get("hidden"))
+
+
+def _tables_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models of a field that are tables of their own: what is written in one line is none."""
+    return [model for model in models_in(annotation) if not getattr(model, "one_line", False)]
 
 
 def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
@@ -85,7 +90,7 @@ def keys_table(model: type[BaseModel], key: Callable[[str], str] = str) -> str:
             _range([_resolved(part, schema) for part in facts[name].get("anyOf", [facts[name]])]),
         )
         for name, info in model.model_fields.items()
-        if not models_in(info.annotation) and not info.exclude and not _hidden(info)
+        if not _tables_in(info.annotation) and not info.exclude and not _hidden(info)
     ]
     return table(("Key", "Meaning", "Default", "Range"), rows)
 

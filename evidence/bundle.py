@@ -174,10 +174,21 @@ class Metrics(BaseModel):
     query: str = Field(min_length=1)
 
 
+class LockOrigin(BaseModel):
+    """What a lock of the artifact was made of: a file of the commit with that SHA-256, and the chosen part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    sha256: Hex
+    selection: str = ""
+
+
 class Bundle(BaseModel):
     """A bundle's manifest. Blobs are named by hex SHA-256; `wheels` and `smoke_wheels` map file names to blobs.
 
-    `migrations` are the app's, oldest first, as `ci` judged them; None when nobody could.
+    `migrations` are the app's, oldest first, as `ci` judged them; None when nobody could. `made_of` tells of the locks
+    that the commit has in another tool's form.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -196,6 +207,10 @@ class Bundle(BaseModel):
     image: Image | None = None
     migrations: tuple[Step, ...] | None = None
     metrics: Metrics | None = None
+    # Not dumped when empty: such a bundle keeps its digest.
+    made_of: dict[Literal["runtime", "smoke"], LockOrigin] = Field(
+        default_factory=dict, exclude_if=lambda locks: not locks
+    )
 
 
 def put_bundle(store: Store, bundle: Bundle) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -75,7 +75,7 @@ def make_provenance(
         build_definition=BuildDefinition(
             build_type=BUILD_TYPE,
             external_parameters={"repository": address, "commit": bundle.commit},
-            internal_parameters={"pipeline": pipeline, "python": bundle.python},
+            internal_parameters={"pipeline": pipeline, "python": bundle.python, **_selections(bundle)},
             resolved_dependencies=(
                 Resource(uri=f"git+{address}@{bundle.commit}", digest={"gitCommit": bundle.commit}),
                 *_locks(bundle),
@@ -101,7 +101,19 @@ def _locks(bundle: Bundle) -> tuple[Resource, ...]:
     found = [Resource(uri="urn:slipway:lock:runtime", digest={"sha256": bundle.lock})]
     if bundle.smoke_lock:
         found.append(Resource(uri="urn:slipway:lock:smoke", digest={"sha256": bundle.smoke_lock}))
+    found += [
+        Resource(uri=f"urn:slipway:lock:{name}:made-of:{quote(origin.file)}", digest={"sha256": origin.sha256})
+        for name, origin in bundle.made_of.items()
+    ]
     return tuple(found)
+
+
+def _selections(bundle: Bundle) -> dict[str, str]:
+    """Return which part of which file each lock was made of, where it is another tool's."""
+    return {
+        f"lock {name}": f"{origin.file} ({origin.selection})" if origin.selection else origin.file
+        for name, origin in bundle.made_of.items()
+    }
 
 
 def _images(bundle: Bundle) -> tuple[Resource, ...]:

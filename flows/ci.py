@@ -34,6 +34,7 @@ from tasks.notify.ci_page import summary_page
 from tasks.scans import Subject
 from tasks.scans.all import judge, remember_findings
 from tasks.scans.jobs import oldest_look, scan_jobs
+from tasks.source.app_locks import AppLocks
 from tasks.source.dependencies import download_wheels, make_environment
 from tasks.source.folders import check_folders
 from tasks.source.git import Source, fetch_source
@@ -105,12 +106,13 @@ def ci(
             check_folders(source, pipeline)
             memory = open_memory(pipeline, source, root / "remembered", refresh)
             tree = source.lay_out(root / "tree", os.geteuid())
-            check_locks(tree, pipeline.locks, pipeline.app.python)
+            locks = AppLocks.of(pipeline, tree)
+            check_locks(locks)
             wheels = [
-                download_wheels.submit(tree / lock, pipeline.app.python, source.scope)
+                download_wheels.submit(locks.file(lock), pipeline.app.python, source.scope)
                 for lock in pipeline.locks.shipped
             ]
-            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
+            environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
             for future in wheels:  # before anything runs: without them nothing that follows can come to anything
                 future.result()
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares)

@@ -30,6 +30,7 @@ from tasks.scans.findings_page import scans_page
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.scans.packages.outdated import list_outdated, outdated_page
 from tasks.scans.scan_targets import ScanTarget, nightly_targets
+from tasks.source.app_locks import AppLocks
 from tasks.source.dependencies import make_environment
 from tasks.source.git import Source, fetch_source
 from tasks.source.locked_environments import check_locks
@@ -155,9 +156,8 @@ def _sign(pipeline: Pipeline, target: ScanTarget, source: Source, scanned: Scann
 
 def _outdated(pipeline: Pipeline, subject: Subject) -> str:
     """Return the weekly page of what has newer releases. It decides nothing, and its trouble is only told."""
-    names = [lock for lock in pipeline.locks.every if (subject.tree / lock).is_file()]
     try:
-        return outdated_page(list_outdated(subject.tree, names, pipeline.app.python))
+        return outdated_page(list_outdated(subject.locks))
     except SlipwayError as error:
         return f"## Outdated\n\nIt could not be found out: {cell(error)}"
 
@@ -167,8 +167,9 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     environment, lacks = root / "no-environment", ""
     # Scans that need the app's environment say why they could not look without it; the others need not wait for it.
     try:
-        check_locks(tree, pipeline.locks, pipeline.app.python)
-        environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
+        locks = AppLocks.of(pipeline, tree)
+        check_locks(locks)
+        environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
     except SlipwayError as error:
         lacks = str(error)
         get_run_logger().warning("the app's environment cannot be made: %s", lacks)

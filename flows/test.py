@@ -19,6 +19,7 @@ from tasks.checks.coverage_page import coverage_page
 from tasks.checks.past_runs import past_coverage, past_tests
 from tasks.checks.suites import run_suite
 from tasks.checks.suites_page import suites_page
+from tasks.source.app_locks import AppLocks
 from tasks.source.dependencies import make_environment
 from tasks.source.folders import check_folders
 from tasks.source.git import fetch_source
@@ -55,8 +56,9 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
                 raise ConfigError(f"config/pipeline.toml: suites: there is no suite {suite}")
             source = fetch_source(pipeline.app, commit, root)
             tree = source.lay_out(root / "locks", os.geteuid())
-            check_locks(tree, pipeline.locks, pipeline.app.python, only=("ci",))
-            environment = make_environment(tree / pipeline.locks.ci, pipeline.app.python, source.scope)
+            locks = AppLocks.of(pipeline, tree)
+            check_locks(locks, only=("ci",))
+            environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
             check_folders(source, pipeline)
             found = _run(pipeline, chosen, workspace)

@@ -168,7 +168,7 @@ def _read_line(number: int, line: str, hashed: bool) -> Locked | str:
     if not pinned:
         return _not_pinned(requirement)
     try:
-        version, marker = _version(pinned["version"]), _marker(pinned["marker"])
+        version, marker = normal_version(pinned["version"]), _marker(pinned["marker"])
     except InvalidVersion:
         return "not a version"
     except InvalidMarker:
@@ -192,7 +192,7 @@ def _split_hashes(line: str) -> tuple[str, tuple[str, ...]]:
     return " ".join(words), tuple(sorted(hashes))
 
 
-def _version(text: str) -> str:
+def normal_version(text: str) -> str:
     """Return a version in its normal form. Raises InvalidVersion."""
     if len(text) > LONGEST_VERSION:
         raise InvalidVersion(f"more than {LONGEST_VERSION} characters")

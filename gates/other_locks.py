@@ -1,27 +1,14 @@
-"""Locks of other tools: they are not read here, and this is how to get from each what is."""
+"""Locks of other tools by their names: which are read, and which command makes a lock that can be."""
 
 import posixpath
 import re
 import shlex
 
-COMPILE = "uv pip compile --generate-hashes --no-emit-index-url"
-MADE = "requirements.lock"
-# Each as its tool's own manual has it: with hashes, without the project itself and without the index's address.
-EXPORTS = {
-    "uv.lock": f"uv export --frozen --no-dev --no-emit-project -o {MADE}",
-    "poetry.lock": f"poetry export --only main --without-urls -o {MADE} (poetry self add poetry-plugin-export)",
-    "pdm.lock": f"pdm export --prod -f requirements -o {MADE}",
-    "Pipfile.lock": f"pipenv requirements --hash | grep -v '^-i ' > {MADE}",
-    "Pipfile": f"pipenv requirements --hash | grep -v '^-i ' > {MADE}",
-    "pyproject.toml": f"{COMPILE} pyproject.toml -o {MADE}",
-    "setup.cfg": f"{COMPILE} setup.cfg -o {MADE}",
-    "setup.py": f"{COMPILE} setup.py -o {MADE}",
-    "pixi.lock": f"{COMPILE} pyproject.toml -o {MADE}",
-    **dict.fromkeys(
-        ("conda-lock.yml", "conda-lock.yaml", "environment.yml", "environment.yaml"),
-        f"{COMPILE} requirements.in -o {MADE} (conda's packages are no wheels: name the index's)",
-    ),
-}
+# What describes a project beside its lock: `slipway lock` is given the folder.
+PROJECTS = ("pyproject.toml", "setup.cfg", "setup.py", "Pipfile")
+CONDA = ("conda-lock.yml", "conda-lock.yaml", "environment.yml", "environment.yaml", "pixi.lock")
+# Those of other tools that are read (gates/lock_formats), beside pylock.toml.
+READ_LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
 # PEP 751: pylock.toml, pylock.dev.toml.
 PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 NPM_LOCK = "package-lock.json"
@@ -39,23 +26,23 @@ def lock_command(file: str) -> str:
     For the repository's root; file names of a stranger are quoted for a shell.
     """
     folder, name = posixpath.split(file)
-    return f"cd {shlex.quote(folder)} && {_in_place(name)}" if folder else _in_place(name)
-
-
-def _in_place(name: str) -> str:
-    if PYLOCK.fullmatch(name):
-        return EXPORTS["pyproject.toml"]
-    if name in EXPORTS:
-        return EXPORTS[name]
+    if is_other_lock(file):
+        command = f"slipway lock {shlex.quote(folder)}" if folder else "slipway lock"
+        return f"{command} (conda's packages are no wheels: name the index's)" if name in CONDA else command
     stem, ending = posixpath.splitext(name)
     wanted = name if ending in (".txt", ".in") else f"{stem}.in"
-    return f"{COMPILE} {shlex.quote(wanted)} -o {shlex.quote(f'{stem}.lock')}"
+    return f"slipway lock {shlex.quote(posixpath.join(folder, wanted))}"
+
+
+def is_read_lock(file: str) -> bool:
+    """Return whether a file is by its name a lock of another tool that can be read as it is."""
+    name = posixpath.basename(file)
+    return name in READ_LOCKS or bool(PYLOCK.fullmatch(name))
 
 
 def is_other_lock(file: str) -> bool:
     """Return whether a file is by its name one that another tool reads, and no list of requirements."""
-    name = posixpath.basename(file)
-    return name in EXPORTS or bool(PYLOCK.fullmatch(name))
+    return is_read_lock(file) or posixpath.basename(file) in (*PROJECTS, *CONDA)
 
 
 def unread_node_lock(file: str) -> str:

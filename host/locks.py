@@ -13,8 +13,8 @@ from host.errors import SourceError, ToolError
 from host.files import sha256_file
 
 SHOWN = 3
-ADVICE = "a lock names packages as name==version --hash=sha256:... and nothing else; this makes one"
-NOTHING = "it names no package, so nothing could be installed; this makes a lock"
+ADVICE = "a lock names packages as name==version --hash=sha256:... and nothing else; make one"
+NOTHING = "it names no package, so nothing could be installed; make a lock"
 # What pip and uv say of a package of which there is no wheel for this Python.
 NO_WHEEL = re.compile(
     r"No matching distribution found for ([\w.-]+==[\w.+!-]+)" r"|\b([\w.-]+==[\w.+!-]+) has no (?:usable )?wheels"
@@ -26,9 +26,9 @@ def read_lock_file(file: Path, name: str = "") -> Lock:
     lock of another tool, and for what is no file of the commit. `name` is what to call it, without one its own name.
     """
     name = name or file.name
-    if is_other_lock(name):
-        raise SourceError(f"{name}: only requirements with hashes can be read; this makes a list: {lock_command(name)}")
-    lock = read_lock(_text(file, name))
+    if is_other_lock(file.name):
+        raise SourceError(f"{name}: it is no lock that can be read; make one: {lock_command(name)}")
+    lock = read_lock(read_lock_text(file, name))
     if lock.problems:
         more = len(lock.problems) - SHOWN
         shown = "; ".join(lock.problems[:SHOWN]) + (f"; and {more} more" if more > 0 else "")
@@ -71,7 +71,7 @@ def write_lock_file(lock: Lock, file: Path) -> Path:
     return file
 
 
-def _text(file: Path, name: str) -> str:
+def read_lock_text(file: Path, name: str) -> str:
     """Return the content of a regular file; a link in its place could lead to any file of this host."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

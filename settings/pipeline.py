@@ -22,6 +22,7 @@ from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from settings.directories import with_directory
 from settings.health import Health, with_health
+from settings.locks import Locks
 from settings.migrations import Migrations
 from settings.preparation import MIGRATION_FILES, Preparation
 from settings.plain_commands import refuse_shell
@@ -110,36 +111,6 @@ class App(_Section):
     def shares(self) -> Shares:
         """Return the limits of one program of a check."""
         return Shares(self.app_memory_mb, self.app_processes)
-
-
-class Locks(_Section):
-    """The app's hash-locked requirements. Paths in the app's repository."""
-
-    runtime: str
-    """Requirements of the service."""
-    ci: str
-    """Requirements of its checks."""
-    smoke: str | None = None
-    """Requirements of its smoke tests."""
-    others: tuple[str, ...] = ()
-    """Further hash-locked requirements, of tools and documentation. They are audited and never installed."""
-
-    @property
-    def shipped(self) -> tuple[str, ...]:
-        """Return the locks whose wheels go into the artifact."""
-        return (self.runtime, self.smoke) if self.smoke else (self.runtime,)
-
-    @property
-    def installed(self) -> dict[str, str]:
-        """Return the locks from which something is installed, by key."""
-        named = {"runtime": self.runtime, "ci": self.ci, "smoke": self.smoke}
-        return {key: lock for key, lock in named.items() if lock}
-
-    @property
-    def every(self) -> tuple[str, ...]:
-        """Return all locks, each once, the runtime's first."""
-        named = (self.runtime, self.ci, self.smoke, *self.others)
-        return tuple(dict.fromkeys(lock for lock in named if lock))
 
 
 class BuildStep(_Section):

@@ -11,7 +11,9 @@ from typing import get_args
 
 from cli.progress import Board
 from evidence.scopes import OURS
+from settings.locks import LockChoice
 from settings.pipeline import Pipeline
+from tasks.source.app_locks import AppLocks
 from tasks.source.locked_environments import Tools, fetch_wheels, locked_environment, own_tools
 
 AT_ONCE = 2
@@ -22,11 +24,18 @@ Making = tuple[str, Callable[[], Path]]
 def needed(tree: Path, pipeline: Pipeline) -> list[Making]:
     """Return what a ci of the app in `tree` will ask for, what it asks for first at the beginning, each with a name."""
     python, locks = pipeline.app.python, pipeline.locks
-    made: list[Making] = [(f"environment of {locks.ci}", partial(locked_environment, tree / locks.ci, python, OURS))]
-    made += [(f"wheels of {lock}", partial(fetch_wheels, tree / lock, python, OURS)) for lock in locks.shipped]
+    files = AppLocks.of(pipeline, tree)
+    made: list[Making] = [
+        (f"environment of {locks.ci}", lambda: locked_environment(files.file(locks.ci), python, OURS))
+    ]
+    made += [(f"wheels of {lock}", partial(_wheels, files, lock)) for lock in locks.shipped]
     made += [(f"our tools: {group}", partial(own_tools, group)) for group in ("quality", "scanners")]
     made += [(f"our tools: {group}", partial(own_tools, group)) for group in get_args(Tools)]
     return list(dict(made).items())
+
+
+def _wheels(locks: AppLocks, lock: LockChoice) -> Path:
+    return fetch_wheels(locks.file(lock), locks.python, OURS)
 
 
 @contextmanager

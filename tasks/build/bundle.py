@@ -22,6 +22,7 @@ from settings.pipeline import INSTALL, BuildStep, Pipeline
 from tasks.checks.cores import once_on_a_core
 from tasks.checks.memory import matching
 from tasks.retries import repeatable
+from tasks.source.app_locks import AppLocks, made_of
 from tasks.source.dependencies import download_wheels
 from tasks.source.git import Source, give_once
 from tasks.source.kept import kept, own, tidy
@@ -229,8 +230,10 @@ def make_bundle(
     source = workspace.source
     remove_tree(workspace.root / "bundle")  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
-    wheels = _wheels(store, tree / pipeline.locks.runtime, pipeline, source)
-    smoke = tree / pipeline.locks.smoke if pipeline.locks.smoke else None
+    locks = AppLocks.of(pipeline, tree)
+    runtime = locks.file(pipeline.locks.runtime)
+    wheels = _wheels(store, runtime, pipeline, source)
+    smoke = locks.file(pipeline.locks.smoke) if pipeline.locks.smoke else None
     digest = put_bundle(
         store,
         Bundle(
@@ -241,7 +244,7 @@ def make_bundle(
             source=store.put_file(
                 _archive(tree, [*outputs, *([built.files] if built else [])], workspace.root / "bundle" / "source.tar")
             ),
-            lock=store.put_file(tree / pipeline.locks.runtime),
+            lock=store.put_file(runtime),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
             smoke_wheels=_wheels(store, smoke, pipeline, source) if smoke else {},
@@ -249,6 +252,7 @@ def make_bundle(
             image=built.image if built else None,
             migrations=migrations,
             metrics=_metrics(pipeline),
+            made_of=made_of(locks),
         ),
     )
     log.info("bundle %s: %d wheels, source and build outputs", digest[:12], len(wheels))

@@ -22,6 +22,7 @@ from tasks.build.compose_builds import RELEASE, plan_builds, taken
 from tasks.build.docker_blocks import engine_address, registry_login
 from tasks.checks.cores import core
 from tasks.retries import repeatable
+from tasks.source.app_locks import AppLocks, is_converted
 from tasks.source.dependencies import download_wheels
 from tasks.source.workspace import Workspace
 
@@ -105,7 +106,8 @@ def image_wanted(pipeline: Pipeline) -> bool:
 def _build_words(pipeline: Pipeline, workspace: Workspace, order: Order) -> list[str]:
     """Return a build's command, without the image's name and the context."""
     source, build, top = workspace.source, order.build, order.top
-    wheels = download_wheels.fn(top / pipeline.locks.runtime, pipeline.app.python, source.scope)
+    lock = AppLocks.of(pipeline, top).file(pipeline.locks.runtime)
+    wheels = download_wheels.fn(lock, pipeline.app.python, source.scope)
     labels = {
         "org.opencontainers.image.title": pipeline.app.name,
         "org.opencontainers.image.version": source.version,
@@ -130,11 +132,14 @@ def _build_words(pipeline: Pipeline, workspace: Workspace, order: Order) -> list
 
 
 def _rewrite_locks(pipeline: Pipeline, context: Path) -> None:
-    """Put locks of our own writing in place of the commit's: a Dockerfile hands them to pip. Raises SourceError."""
-    for name in pipeline.locks.shipped:
-        lock = read_lock_file(context / name)
-        (context / name).unlink()
-        write_lock_file(lock, context / name)
+    """Put locks of our own writing in place of the commit's: a Dockerfile hands them to pip. Another tool's lock stays:
+    only that tool reads it. Raises SourceError.
+    """
+    for choice in pipeline.locks.shipped:
+        if not is_converted(choice):
+            lock = read_lock_file(context / choice.file)
+            (context / choice.file).unlink()
+            write_lock_file(lock, context / choice.file)
 
 
 def _readable(context: Path) -> None:

@@ -13,6 +13,7 @@ from host.errors import SlipwayError
 from host.files import remove_tree
 from settings.pipeline import App, Pipeline
 from settings.targets import Target
+from tasks.source.app_locks import AppLocks
 from tasks.source.dependencies import locked_environment
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
@@ -67,7 +68,8 @@ class Base:
         try:
             archive = self.place.store.copy_blob(bundle.source, root / "source.tar")
             source = Source(bundle.commit, bundle.version, "", (), archive, signable=False)
-            lock = source.lay_out(root / "tree", os.geteuid()) / pipeline.locks.ci
+            tree = source.lay_out(root / "tree", os.geteuid())
+            lock = AppLocks(tree, pipeline.locks, bundle.python).file(pipeline.locks.ci)
             environment = locked_environment(lock, bundle.python, source.scope)
             return replace(beside, root=root, source=source, environment=environment)
         except (SlipwayError, OSError) as error:

@@ -38,7 +38,7 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
     figures = (limits.max_benchmark_regression_percent, limits.compare_seconds)
     wanted = pipeline.suites[suite]
     ready = pipeline.preparation(suite)
-    parts = (wanted.model_dump(), pipeline.locks.ci, figures, workspace.environment.name, base.digest, ready)
+    parts = (wanted.model_dump(), str(pipeline.locks.ci), figures, workspace.environment.name, base.digest, ready)
     return key_of(NAME, suite_digest(workspace.source, wanted, False, ready), *parts)
 
 
@@ -134,7 +134,7 @@ def _nothing_changed(pipeline: Pipeline, suite: str, workspace: Workspace, base:
 
 
 def _depends_on(pipeline: Pipeline, suite: str, source: Source) -> tuple[str, str]:
-    lock = files_digest(source, matching(source, [f"/{pipeline.locks.ci}"]))
+    lock = files_digest(source, matching(source, [f"/{pipeline.locks.ci.file}", "pyproject.toml"]))
     return lock, suite_digest(source, pipeline.suites[suite], False, pipeline.preparation(suite))
 
 

@@ -11,6 +11,7 @@ from gates.check import Check
 from gates.scans.security import Rule
 from host.errors import ConfigError
 from settings.pipeline import Pipeline
+from tasks.source.app_locks import AppLocks
 from tasks.source.workspace import Workspace
 
 
@@ -29,6 +30,11 @@ class Subject:
     repository: Path
     image: str | None = None
     others: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def locks(self) -> AppLocks:
+        """Return the locks of the commit."""
+        return AppLocks.of(self.pipeline, self.tree)
 
 
 @dataclass(frozen=True)

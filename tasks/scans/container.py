@@ -16,12 +16,11 @@ from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.policy import Policy
 from host.errors import ConfigError, ToolError
 from host.home import CHECKOUT
-from host.locks import read_lock_file
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named, read_text
 from tasks.scans.image import Image, read_image, save_image
-from tasks.scans.keys import content, contents, host_program, our_program
+from tasks.scans.keys import content, contents, host_program, lock_contents, our_program
 from tasks.scans.packages.debian_archive import KEYRING, security_archive, security_versions
 from tasks.scans.policy import DOCKERFILES, built_dockerfiles, dockerfiles
 from tasks.scans.tools import (
@@ -122,7 +121,7 @@ def _packages(subject: Subject, name: str, image: Image) -> ScanOutcome:
         return ScanOutcome(notes=("the image has no metadata of Python packages to be held against the locks",))
     locked: dict[str, set[str]] = {}
     for lock in subject.pipeline.locks.shipped:
-        for package in read_lock_file(subject.tree / lock).packages:
+        for package in subject.locks.read(lock).packages:
             locked.setdefault(package.name, set()).add(package.version)
     findings = judge_packages(_shown(name), found, locked)
     return ScanOutcome(tuple(findings), examined=(f"{len(found)} Python packages against the locks",))
@@ -208,7 +207,7 @@ def _reads(subject: Subject) -> Reads:
     except ToolError:
         archive = "none"
     rules, programs = content(HADOLINT_RULES), (our_program("hadolint"), host_program("trivy"))
-    locks = contents(subject, subject.pipeline.locks.shipped) if subject.image else {}
+    locks = lock_contents(subject, subject.pipeline.locks.shipped) if subject.image else {}
     parts = (dockerfile, rules, subject.image, dict(subject.others), archive, settings.require_trivy, programs)
     files = list(subject.workspace.source.files)
     built = [name for name in built_dockerfiles(subject) if name in files]

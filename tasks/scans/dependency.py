@@ -17,18 +17,20 @@ from gates.check import Check
 from gates.documents import Foreign
 from gates.findings import Finding, fingerprint
 from gates.locks import LARGEST_LOCK_BYTES
-from gates.other_locks import NODE_LOCKS, NPM_LOCK, PYTHON_LOCKS, is_other_lock, lock_command
+from gates.other_locks import NODE_LOCKS, NPM_LOCK, PYTHON_LOCKS, is_other_lock, is_read_lock, lock_command
 from gates.scans.outcome import ScanOutcome
-from host.errors import ToolError
+from host.errors import ConfigError, SourceError, ToolError
+from settings.locks import LockChoice
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named
-from tasks.scans.keys import contents, our_program, program_state
+from tasks.scans.keys import lock_contents, our_program, program_state
 from tasks.scans.packages.advisories import CANARY, Source
 from tasks.scans.packages.npm import look_at_npm, npm_program
 from tasks.scans.packages.osv import Record, fixed_in, known_as, merged, severity_of
 from tasks.scans.packages.pins import Pin, Pins, read_pins
 from tasks.scans.tools import Scanner, as_report, read_json, scan_parts, unread
 from tasks.scans.tree import Tree
+from tasks.source.app_locks import is_converted
 
 TIMEOUT_S = 180.0
 REQUEST_S = 15
@@ -87,7 +89,7 @@ def look_at_python(subject: Subject) -> ScanOutcome:
     except ToolError as error:
         # What the locks themselves keep from being audited is told all the same.
         return unread(str(error), error) + ScanOutcome(problems=tuple(unauditable(subject)))
-    outcome, locks = ScanOutcome(notes=(f"advisories of {age}", *unnamed_locks(subject))), dict[Pin, list[str]]()
+    outcome, locks = ScanOutcome(notes=(f"advisories of {age}", *unnamed_locks(subject))), dict[Pin, list[LockChoice]]()
     for lock in subject.pipeline.locks.every:
         try:
             outcome += audit.read(lock, locks)
@@ -116,10 +118,10 @@ def unauditable(subject: Subject) -> list[str]:
 
 def unnamed_locks(subject: Subject) -> list[str]:
     """Return a note for each lock of the commit that nobody reads, and how to have it looked at."""
-    files = (file for file in Tree.at(subject.tree).files if file not in subject.pipeline.locks.every)
+    files = (file for file in Tree.at(subject.tree).files if file not in subject.pipeline.locks.files)
     return [
-        f"{file}: not read, so nothing of it is audited; if it is not what [locks] names in another form, run:"
-        f" {lock_command(file)}, and name that in [locks] others"
+        f"{file}: not read, so nothing of it is audited; if it is not what [locks] names in another form,"
+        f" {'' if is_read_lock(file) else f'make a lock of it ({lock_command(file)}) and '}name it in [locks] others"
         for file in named(list(files), PYTHON_LOCKS)
     ]
 
@@ -142,7 +144,7 @@ class Audit:
         self.subject, self.source = subject, source
         self.scanner = Scanner.of(subject, "dependency", "pip-audit", TIMEOUT_S, network=True)
 
-    def read(self, lock: str, locks: dict[Pin, list[str]]) -> ScanOutcome:
+    def read(self, lock: LockChoice, locks: dict[Pin, list[LockChoice]]) -> ScanOutcome:
         """Note in `locks` what a lock pins; return what is to be looked at, and which of its lines nobody could."""
         app, settings = self.subject.pipeline.app, self.subject.pipeline.scans
         pins = read_pins(_text(self.subject, lock), app.python, settings.private_packages)
@@ -208,7 +210,7 @@ class VulnerablePackages:
     `locks` are the locks of each pin, the most important first.
     """
 
-    def __init__(self, source: Source, locks: Mapping[Pin, list[str]]) -> None:
+    def __init__(self, source: Source, locks: Mapping[Pin, list[LockChoice]]) -> None:
         self.source = source
         self.problems: list[str] = []
         self._locks = locks
@@ -259,15 +261,15 @@ class VulnerablePackages:
         about = next((text for record in group if (text := record.summary or record.details)), "")
         about = about or next((entry.description for entry in reported), "")
         where = self._locks[pin]
-        also = f" (also in {', '.join(where[1:])})" if where[1:] else ""
+        also = f" (also in {', '.join(map(str, where[1:]))})" if where[1:] else ""
         advice = f"; fixed in {fixed}" if fixed else "; no version fixes it yet"
         return Finding(
             tool="pip-audit",
             rule=names[0],
             severity=severity,
             message=f"{pin.name} {pin.version}{also}: {' '.join(about.split())[:300]} [{why}]{advice}",
-            file=where[0],
-            fingerprint=fingerprint(names[0], where[0], pin.name),
+            file=where[0].file,
+            fingerprint=fingerprint(names[0], where[0].file, pin.name),
             package=pin.name,
             installed=pin.version,
             fixed=fixed,
@@ -284,10 +286,12 @@ def _unrecorded(reported: Iterable[Vulnerability], records: list[Record]) -> Ite
             yield Record.model_validate({**body, "modified": "1970-01-01T00:00:00Z"})
 
 
-def _text(subject: Subject, lock: str) -> str:
-    file = subject.tree / lock
-    if is_other_lock(lock):
-        raise ToolError(f"only a list of requirements can be audited; run: {lock_command(lock)}")
+def _text(subject: Subject, lock: LockChoice) -> str:
+    if is_converted(lock):
+        return _converted(subject, lock)
+    file = subject.tree / lock.file
+    if is_other_lock(lock.file):
+        raise ToolError(f"this lock cannot be read; make one that can: {lock_command(lock.file)}")
     try:
         if not file.resolve().is_relative_to(subject.tree.resolve()) or file.stat().st_size > LARGEST_LOCK_BYTES:
             raise ToolError("larger than any lock, or not in the commit")
@@ -296,7 +300,14 @@ def _text(subject: Subject, lock: str) -> str:
         raise ToolError(f"cannot be read: {type(error).__name__}") from error
 
 
-def _unaudited(lock: str, pins: Pins) -> tuple[str, ...]:
+def _converted(subject: Subject, lock: LockChoice) -> str:
+    try:
+        return subject.locks.file(lock).read_text(encoding="utf-8")
+    except (ConfigError, SourceError) as error:
+        raise ToolError(str(error).removeprefix(f"{lock}: ")) from error
+
+
+def _unaudited(lock: LockChoice, pins: Pins) -> tuple[str, ...]:
     notes = []
     if pins.private:
         names = ", ".join(pin.name for pin in pins.private)
@@ -311,7 +322,7 @@ def _reads(subject: Subject) -> Reads:
     oldest = float(settings.max_advisory_age_hours)
     sources = (settings.osv_url, settings.npm_audit_url, oldest, settings.private_packages)
     programs = (our_program("pip-audit"), _npm())
-    parts = (pipeline.app.python, contents(subject, pipeline.locks.every), sources, programs)
+    parts = (pipeline.app.python, lock_contents(subject, pipeline.locks.every), sources, programs)
     names = ("package.json", NPM_LOCK, *NODE_LOCKS, *PYTHON_LOCKS)
     return Reads(named(list(subject.workspace.source.files), names), parts)
 

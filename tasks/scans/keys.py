@@ -11,10 +11,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from host.errors import SlipwayError
+from settings.locks import LockChoice
 from tasks.checks.memory import files_digest, key_of
 from tasks.scans import Scan, Subject
 from tasks.scans.files import named_path
 from tasks.scans.tools import program_variable
+from tasks.source.app_locks import is_converted
 from tasks.source.workspace import tool_path
 
 
@@ -30,6 +33,20 @@ def scan_key(scan: Scan, subject: Subject, day: date) -> str:
 def contents(subject: Subject, names: Sequence[str]) -> dict[str, str]:
     """Return a digest of each file that pipeline.toml names: a link's is that of what it leads to."""
     return {name: content(named_path(subject, name)) for name in names}
+
+
+def lock_contents(subject: Subject, locks: Sequence[LockChoice]) -> dict[str, str]:
+    """Return a digest of each lock as it is installed, or why there is none, by what pipeline.toml calls it."""
+    return {str(lock): _lock_content(subject, lock) for lock in locks}
+
+
+def _lock_content(subject: Subject, lock: LockChoice) -> str:
+    if not is_converted(lock):
+        return content(named_path(subject, lock.file))
+    try:
+        return content(subject.locks.file(lock))
+    except SlipwayError as error:
+        return f"unread: {error}"
 
 
 def content(file: Path) -> str:

@@ -13,7 +13,7 @@ from host.errors import ConfigError, ToolError
 from settings.toml_files import read_rules
 from tasks.scans import Reads, Scan, Subject
 from tasks.scans.files import named
-from tasks.scans.keys import contents
+from tasks.scans.keys import lock_contents
 from tasks.scans.packages.metadata import installed, npm_packages, pinned
 from tasks.scans.packages.npm import unlocked
 from tasks.scans.packages.spdx import parse_expression
@@ -43,10 +43,10 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
     pipeline = subject.pipeline
     shipped: dict[str, Package] = {}
     missing: list[str] = []
-    for name in pipeline.locks.shipped:
-        scope = subject.workspace.source.scope
-        packages = installed(locked_environment(subject.tree / name, pipeline.app.python, scope), shipped=True)
-        missing += [f"{name}: {package}" for package in sorted(pinned(subject.tree / name) - set(packages))]
+    for lock in pipeline.locks.shipped:
+        scope, file = subject.workspace.source.scope, subject.locks.file(lock)
+        packages = installed(locked_environment(file, pipeline.app.python, scope), shipped=True)
+        missing += [f"{lock}: {package}" for package in sorted(pinned(file) - set(packages))]
         shipped |= packages
     if subject.workspace.lacks:
         raise ToolError(subject.workspace.lacks)
@@ -87,7 +87,7 @@ def _judge(packages: Mapping[str, Package], rules: Licences) -> tuple[tuple[Find
 
 def _reads(subject: Subject) -> Reads:
     pipeline = subject.pipeline
-    locks = contents(subject, (*pipeline.locks.shipped, pipeline.locks.ci))
+    locks = lock_contents(subject, (*pipeline.locks.shipped, pipeline.locks.ci))
     parts = (pipeline.app.python, locks, subject.workspace.environment.name)
     return Reads(named(list(subject.workspace.source.files), ("package.json", NPM_LOCK, *NODE_LOCKS)), parts)
 

@@ -55,7 +55,7 @@ def scan_policy(subject: Subject, policy: Policy | None = None) -> Check:
 
 def _files(subject: Subject, files: Mapping[str, int], rules: Policy) -> ScanOutcome:
     locks = subject.pipeline.locks
-    return ScanOutcome(tuple(judge_files(files, locks.every, rules.files)), examined=(f"{len(files)} files",))
+    return ScanOutcome(tuple(judge_files(files, locks.files, rules.files)), examined=(f"{len(files)} files",))
 
 
 def dockerfiles(subject: Subject) -> tuple[dict[str, Path], tuple[str, ...]]:
@@ -159,7 +159,7 @@ def _reads(subject: Subject) -> Reads:
         load and load.environment,
         images_run(),
     )
-    parts = (subject.pipeline.locks.every, files, allowed, subject.workspace.environment.name, programs, told)
+    parts = (subject.pipeline.locks.files, files, allowed, subject.workspace.environment.name, programs, told)
     return Reads(list(subject.workspace.source.files), parts)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from evidence.scopes import OURS, Scope
+from gates.other_locks import lock_command
 from host.errors import ArtifactError, ConfigError, SourceError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
 from host.locks import check_wheels, read_lock_file, refuse_conflicts, refuse_empty, wheel_cure, write_lock_file
@@ -21,7 +22,7 @@ from host.package_tools import pip, pip_environment, run_package_tool
 from host.resources.shares import Shares
 from host.sandbox.run import available
 from host.virtual_environments import START_TIMEOUT_S, interpreter, keep_interpreter, make_venv, once
-from settings.pipeline import Locks
+from tasks.source.app_locks import AppLocks
 from tasks.source.kept import kept, uv_cache
 
 DOWNLOAD_TIMEOUT_S = 1800
@@ -30,19 +31,21 @@ Once = Callable[[str, Path, Callable[[], None]], None]
 Tools = Literal["scanners", "quality", "load", "services", "acme"]
 
 
-def check_locks(tree: Path, locks: Locks, python: str, only: Collection[str] = ()) -> None:
+def check_locks(locks: AppLocks, only: Collection[str] = ()) -> None:
     """Raise SourceError for the locks of a commit from which nothing can be installed, each with its way out, before
     anything is made of one; and ConfigError for one that is not there. `only`: no others than these keys of [locks].
     """
     refusals = []
-    wanted = {key: name for key, name in locks.installed.items() if not only or key in only}
-    for key, name in wanted.items():
-        if not os.path.lexists(tree / name):
-            raise ConfigError(f"config/pipeline.toml: locks.{key}: the commit has no file {name}")
+    wanted = {key: choice for key, choice in locks.locks.installed.items() if not only or key in only}
+    for key, choice in wanted.items():
+        if not os.path.lexists(locks.tree / choice.file):
+            missing = f"config/pipeline.toml: locks.{key}: the commit has no file {choice.file}"
+            raise ConfigError(f"{missing}; make a lock: {lock_command(choice.file)}")
         try:
-            lock = read_lock_file(tree / name, name)
-            refuse_empty(lock, name)
-            refuse_conflicts(lock, python, name)
+            lock = locks.read(choice)
+            locks.refuse_unbuilt(choice)
+            refuse_empty(lock, choice.file)
+            refuse_conflicts(lock, locks.python, str(choice))
         except SourceError as error:
             refusals.append(f"config/pipeline.toml: locks.{key}: {error}")
     if refusals:

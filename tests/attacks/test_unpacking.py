@@ -22,7 +22,8 @@ from evidence.store import Store
 from gates.check import Check, Outcome
 from host.errors import ArtifactError, SlipwayError, SourceError, ToolError
 from host.home import Home
-from settings.pipeline import App, BuildStep, Locks, Pipeline
+from settings.locks import Locks
+from settings.pipeline import App, BuildStep, Pipeline
 from settings.targets import Target
 from tasks.build.bundle import _archive, _keep, lay_over
 from tasks.checks.base_version import Base

@@ -21,6 +21,7 @@ from host.git import git
 from host.home import Home
 from host.ports import free_port
 from settings.environment import read_settings
+from settings.locks import LockChoice
 from settings.pipeline import ImageBuild, Pipeline
 from settings.targets import Target
 from tasks.build.docker_blocks import lend_login
@@ -51,7 +52,7 @@ class Guarded:
         return made.model_copy(
             update={
                 "app": made.app.model_copy(update={"name": "blockshop"}),
-                "locks": made.locks.model_copy(update={"runtime": "lock"}),
+                "locks": made.locks.model_copy(update={"runtime": LockChoice(file="lock")}),
                 "image": ImageBuild.model_validate(wanted),
             }
         )

@@ -59,7 +59,9 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
         (home.cache / name).symlink_to(there)
     pipeline = read_pipeline(PIPELINE)
     for lock in (pipeline.locks.runtime, pipeline.locks.ci):
-        copy_environment(home.cache / "environments" / OURS.writes / lock_digest(CHECKOUT / lock, pipeline.app.python))
+        copy_environment(
+            home.cache / "environments" / OURS.writes / lock_digest(CHECKOUT / lock.file, pipeline.app.python)
+        )
     monkeypatch.setenv("SLIPWAY_HOME", str(home.root))
     return home
 

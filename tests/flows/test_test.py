@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 from flows import test as module
 from host.home import CHECKOUT, Home
 from host.resources.cores import Claim, Cores
+from settings.locks import LockChoice
 from settings.pipeline import Pipeline
 from tasks.checks import cores
 from tests.tasks.checks.test_coverage import SHOP, TEN, calls
@@ -33,7 +34,9 @@ def shop(app: App) -> App:
 def plan(shop: App, **coverage: Any) -> Pipeline:
     made = pipeline({"unit": {"min_coverage": 90}, "performance": {"alone": True}}, **coverage)
     app = made.app.model_copy(update={"repository": str(shop.repository)})
-    return made.model_copy(update={"app": app, "locks": made.locks.model_copy(update={"ci": "dev.lock"})})
+    return made.model_copy(
+        update={"app": app, "locks": made.locks.model_copy(update={"ci": LockChoice(file="dev.lock")})}
+    )
 
 
 def run(monkeypatch: pytest.MonkeyPatch, made: Pipeline, **parameters: Any) -> State[Any]:

@@ -2,54 +2,51 @@
 
 import pytest
 
-from gates.other_locks import is_other_lock, lock_command, unread_node_lock
+from gates.other_locks import is_other_lock, is_read_lock, lock_command, unread_node_lock
 
 
 @pytest.mark.parametrize(
-    ("file", "begins", "ends"),
+    ("file", "command"),
     [
-        ("uv.lock", "uv export --frozen ", "-o requirements.lock"),
-        (
-            "backend/poetry.lock",
-            "cd backend && poetry export ",
-            "-o requirements.lock (poetry self add poetry-plugin-export)",
-        ),
-        ("pdm.lock", "pdm export ", "-o requirements.lock"),
-        ("Pipfile.lock", "pipenv requirements --hash ", "> requirements.lock"),
-        ("Pipfile", "pipenv requirements --hash ", "> requirements.lock"),
-        ("pylock.toml", "uv pip compile --generate-hashes ", "pyproject.toml -o requirements.lock"),
-        ("pylock.dev.toml", "uv pip compile --generate-hashes ", "pyproject.toml -o requirements.lock"),
-        ("pyproject.toml", "uv pip compile --generate-hashes ", "pyproject.toml -o requirements.lock"),
-        ("setup.py", "uv pip compile --generate-hashes ", "setup.py -o requirements.lock"),
-        ("pixi.lock", "uv pip compile --generate-hashes ", "-o requirements.lock"),
-        ("a b/$(id)/uv.lock", "cd 'a b/$(id)' && uv export --frozen ", "-o requirements.lock"),
-        ("environment.yaml", "uv pip compile --generate-hashes ", "(conda's packages are no wheels: name the index's)"),
-        ("conda-lock.yml", "uv pip compile --generate-hashes ", "(conda's packages are no wheels: name the index's)"),
+        ("uv.lock", "slipway lock"),
+        ("backend/poetry.lock", "slipway lock backend"),
+        ("Pipfile", "slipway lock"),
+        ("pylock.dev.toml", "slipway lock"),
+        ("pyproject.toml", "slipway lock"),
+        ("a b/$(id)/uv.lock", "slipway lock 'a b/$(id)'"),
+        ("environment.yaml", "slipway lock (conda's packages are no wheels: name the index's)"),
     ],
 )
-def test_a_lock_of_another_tool_is_exported(file: str, begins: str, ends: str) -> None:
+def test_a_lock_of_another_tool_is_made_of_its_project(file: str, command: str) -> None:
     assert is_other_lock(file)
-    assert lock_command(file).startswith(begins) and lock_command(file).endswith(ends)
+    assert lock_command(file) == command
 
 
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("requirements.txt", "requirements.txt -o requirements.lock"),
-        ("my req.in", "'my req.in' -o 'my req.lock'"),
-        ("requirements-dev.lock", "requirements-dev.in -o requirements-dev.lock"),
-        ("my-uv.lock", "my-uv.in -o my-uv.lock"),
-        ("xpylock.toml", "xpylock.in -o xpylock.lock"),
+        ("requirements.txt", "requirements.txt"),
+        ("my req.in", "'my req.in'"),
+        ("requirements/dev.lock", "requirements/dev.in"),
+        ("my-uv.lock", "my-uv.in"),
+        ("xpylock.toml", "xpylock.in"),
     ],
 )
 def test_a_list_of_requirements_is_compiled(file: str, words: str) -> None:
     assert not is_other_lock(file)
-    assert lock_command(file) == f"uv pip compile --generate-hashes --no-emit-index-url {words}"
+    assert lock_command(file) == f"slipway lock {words}"
 
 
-def test_a_list_in_a_folder_is_compiled_there() -> None:
-    made = "cd requirements && uv pip compile --generate-hashes --no-emit-index-url dev.in -o dev.lock"
-    assert lock_command("requirements/dev.in") == made
+@pytest.mark.parametrize(
+    "file", ["uv.lock", "a/poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "pylock.ci.toml"]
+)
+def test_these_locks_are_read(file: str) -> None:
+    assert is_read_lock(file)
+
+
+@pytest.mark.parametrize("file", ["pixi.lock", "pyproject.toml", "requirements.lock", "pylock.a.b.toml", "uv.lock/x"])
+def test_these_are_not(file: str) -> None:
+    assert not is_read_lock(file)
 
 
 @pytest.mark.parametrize(

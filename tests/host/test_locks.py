@@ -43,8 +43,8 @@ def test_each_refused_line_is_named_and_what_to_do(tmp_path: Path) -> None:
     for words in ("a package: -r other; ", "; line 2: not pinned to one version: x; ", "; line 3: an option, not a"):
         assert words in said
     assert said.endswith(
-        "; and 2 more; a lock names packages as name==version --hash=sha256:... and nothing else; this makes one: "
-        "uv pip compile --generate-hashes --no-emit-index-url app.in -o app.lock"
+        "; and 2 more; a lock names packages as name==version --hash=sha256:... and nothing else; make one: "
+        "slipway lock app.in"
     )
 
 
@@ -57,11 +57,9 @@ def test_one_bad_line_among_packages_does_not_make_it_no_lock(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "command"),
     [
-        ("requirements.txt", "requirements.txt -o requirements.lock"),
-        ("uv.lock", "uv export --frozen"),
-        ("Pipfile.lock", "pipenv requirements --hash"),
-        ("poetry.lock", "poetry export"),
-        ("pylock.toml", "pyproject.toml -o requirements.lock"),
+        ("requirements.txt", "slipway lock backend/requirements.txt"),
+        ("pixi.lock", "slipway lock backend"),
+        ("pyproject.toml", "slipway lock backend"),
     ],
 )
 def test_what_is_no_lock_of_ours_is_named_with_the_command_that_makes_one(
@@ -77,7 +75,7 @@ def test_what_is_no_lock_of_ours_is_named_with_the_command_that_makes_one(
 def test_a_lock_that_names_nothing_is_refused_where_something_is_made_of_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "app.lock").write_text(text)
     lock = read_lock_file(tmp_path / "app.lock")
-    with pytest.raises(SourceError, match="^app.lock: it names no package, .*: uv pip compile --generate-hashes "):
+    with pytest.raises(SourceError, match="^app.lock: it names no package, .*: slipway lock app.in$"):
         refuse_empty(lock, "app.lock")
     refuse_empty(Lock((Locked(1, "x", "1"),)), "app.lock")
 

@@ -11,6 +11,7 @@ from gates.release.health_rules import HealthRules
 from host.errors import ConfigError
 from host.home import CHECKOUT
 from host.resources.shares import Shares
+from settings.locks import LockChoice
 from settings.pipeline import App, Pipeline, read_pipeline
 from tests.settings.documents import tables
 
@@ -62,7 +63,7 @@ def test_the_file_of_this_repository_is_sound() -> None:
 def test_ten_lines_are_enough(tmp_path: Path) -> None:
     pipeline = read_pipeline(write(tmp_path))
     assert (pipeline.app.branch, pipeline.app.python, pipeline.run.health) == ("main", "3.11", ("/health",))
-    assert pipeline.locks.shipped == ("requirements.lock",)
+    assert pipeline.locks.shipped == (LockChoice(file="requirements.lock"),)
 
 
 def test_health_is_asked_and_read_as_its_section_says(tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_what_speed_is_held_against_has_defaults(tmp_path: Path) -> None:
 
 def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
     pipeline = read_pipeline(write(tmp_path, SOUND.replace("[run]", 'smoke = "smoke.lock"\n[run]')))
-    assert pipeline.locks.shipped == ("requirements.lock", "smoke.lock")
+    assert [str(lock) for lock in pipeline.locks.shipped] == ["requirements.lock", "smoke.lock"]
 
 
 @pytest.mark.parametrize(

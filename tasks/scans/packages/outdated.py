@@ -3,7 +3,6 @@
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +10,14 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 from prefect.logging import get_run_logger
 
+from host.errors import SlipwayError
 from host.home import Home
 from host.virtual_environments import uv
+from settings.locks import LockChoice
 from tasks.artifacts import cell
 from tasks.retries import repeatable
 from tasks.scans.packages.pins import Pin, read_pins
+from tasks.source.app_locks import AppLocks
 
 TIMEOUT_S = 120
 
@@ -49,9 +51,10 @@ class Outdated:
 
 
 @repeatable("outdated")
-def list_outdated(tree: Path, locks: Sequence[str], python: str) -> Outdated:
-    """Ask the package index for the newest release of everything that the locks in `tree` pin. Safe to repeat."""
-    found = outdated({lock: _text(tree / lock) for lock in locks}, python)
+def list_outdated(locks: AppLocks) -> Outdated:
+    """Ask the package index for the newest release of everything that the locks of a commit pin. Safe to repeat."""
+    named = [lock for lock in locks.locks.every if (locks.tree / lock.file).is_file()]
+    found = outdated({str(lock): _text(locks, lock) for lock in named}, locks.python)
     get_run_logger().info("%d of %d packages are outdated %s", len(found.rows), found.packages, found.problem)
     return found
 
@@ -137,8 +140,8 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in kept or name.startswith(("UV_", "SSL_"))}
 
 
-def _text(lock: Path) -> str:
+def _text(locks: AppLocks, lock: LockChoice) -> str:
     try:
-        return lock.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return locks.file(lock).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError, SlipwayError):
         return ""

@@ -15,6 +15,7 @@ from host.errors import ConfigError, ToolError
 from host.git import git
 from host.home import CHECKOUT
 from host.ports import free_port
+from settings.locks import LockChoice
 from settings.pipeline import ImageBuild, Pipeline
 from tasks.build.bundle import ImageBuilt
 from tasks.build.image import build_image, image_wanted
@@ -70,7 +71,7 @@ def rules(**image: Any) -> Pipeline:
     return made.model_copy(
         update={
             "app": made.app.model_copy(update={"name": "imageshop"}),
-            "locks": made.locks.model_copy(update={"runtime": "lock"}),
+            "locks": made.locks.model_copy(update={"runtime": LockChoice(file="lock")}),
             "image": wanted,
         }
     )

@@ -12,6 +12,7 @@ from gates.check import Check, Outcome
 from host.errors import ToolError
 from host.home import Home
 from host.resources.shares import Shares
+from settings.locks import LockChoice
 from settings.pipeline import Pipeline
 from settings.targets import Target
 from tasks.checks.base_version import Base, NoBase, find_base
@@ -191,7 +192,9 @@ def test_a_base_that_cannot_be_made_any_more_says_why(
     )
     monkeypatch.undo()
     monkeypatch.setenv("SLIPWAY_HOME", str(place.home.root))
-    other = PIPELINE.model_copy(update={"locks": PIPELINE.locks.model_copy(update={"ci": "later.lock"})})
+    other = PIPELINE.model_copy(
+        update={"locks": PIPELINE.locks.model_copy(update={"ci": LockChoice(file="later.lock")})}
+    )
     without = base.for_checks(other, workspace)
     assert isinstance(without, NoBase) and "the commit has no file later.lock" in without.reason
     (place.store.root / "blobs" / "sha256" / base.bundle.source).unlink()

@@ -192,10 +192,12 @@ def test_an_unreachable_source_is_found_out_before_anything_runs(
 def test_a_lock_of_another_tool_is_no_verdict_when_it_is_named_and_told_when_not(
     tmp_path: Path, osv_url: str, scanners: Path
 ) -> None:
-    files = {"requirements.lock": FINE, "uv.lock": "version = 1\n", "jobs/poetry.lock": ""}
-    locks: dict[str, object] = {"runtime": "requirements.lock", "ci": "requirements.lock", "others": ["uv.lock"]}
+    files = {"requirements.lock": FINE, "pixi.lock": "version: 6\n", "jobs/poetry.lock": ""}
+    locks: dict[str, object] = {"runtime": "requirements.lock", "ci": "requirements.lock", "others": ["pixi.lock"]}
     check = scan_dependency(make_subject(tmp_path, files, locks, osv_url=osv_url))  # type: ignore[arg-type]
     assert check.outcome is Outcome.NO_VERDICT
-    assert "uv.lock: only a list of requirements can be audited; run: uv export --frozen" in check.reason
+    assert "pixi.lock: this lock cannot be read; make one that can: slipway lock" in check.reason
     (note,) = [note for note in check.notes if "poetry" in note]
-    assert note.startswith("jobs/poetry.lock: not read, so nothing of it is audited; ") and "poetry export" in note
+    assert note.startswith("jobs/poetry.lock: not read, so nothing of it is audited; ") and note.endswith(
+        "name it in [locks] others"
+    )

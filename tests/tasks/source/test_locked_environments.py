@@ -9,8 +9,9 @@ import pytest
 from evidence.scopes import OURS
 from host.errors import ConfigError, SourceError, ToolError
 from host.home import CHECKOUT
-from settings.pipeline import Locks
+from settings.locks import Locks
 from tasks.source import locked_environments as environments
+from tasks.source.app_locks import AppLocks
 from tasks.source.locked_environments import (
     at_once,
     check_locks,
@@ -66,18 +67,17 @@ HASH = f"--hash=sha256:{'0' * 64}"
 
 
 def test_the_locks_of_a_commit_are_looked_at_before_anything_is_made_of_one(tmp_path: Path) -> None:
-    locks = Locks(runtime="requirements.txt", ci="backend/uv.lock", smoke="smoke.lock", others=("docs.lock",))
+    locks = Locks(runtime="requirements.txt", ci="backend/pixi.lock", smoke="smoke.lock", others=("docs.lock",))
     (tmp_path / "requirements.txt").write_text("flask>=2\n")
     (tmp_path / "backend").mkdir()
-    (tmp_path / "backend" / "uv.lock").write_text("version = 1\n")
+    (tmp_path / "backend" / "pixi.lock").write_text("version: 6\n")
     (tmp_path / "smoke.lock").write_text("")
     with pytest.raises(SourceError) as refused:
-        check_locks(tmp_path, locks, "3.11")
+        check_locks(AppLocks(tmp_path, locks, "3.11"))
     for words in (
         "config/pipeline.toml: locks.runtime: requirements.txt: it is no lock, ",
-        "uv pip compile --generate-hashes --no-emit-index-url requirements.txt -o requirements.lock; ",
-        "config/pipeline.toml: locks.ci: backend/uv.lock: only requirements with hashes can be read; ",
-        "uv export --frozen",
+        "make one: slipway lock requirements.txt; ",
+        "config/pipeline.toml: locks.ci: backend/pixi.lock: it is no lock that can be read; make one: slipway",
         "config/pipeline.toml: locks.smoke: smoke.lock: it names no package",
     ):
         assert words in str(refused.value)
@@ -96,17 +96,19 @@ def test_a_lock_is_good_or_refused(tmp_path: Path, text: str, problem: str) -> N
     (tmp_path / "app.lock").write_text(text)
     locks = Locks(runtime="app.lock", ci="app.lock")
     if not problem:
-        check_locks(tmp_path, locks, "3.11")
+        check_locks(AppLocks(tmp_path, locks, "3.11"))
         return
     with pytest.raises(SourceError) as refused:
-        check_locks(tmp_path, locks, "3.11")
+        check_locks(AppLocks(tmp_path, locks, "3.11"))
     assert f"locks.ci: {problem}" in str(refused.value) and f"locks.runtime: {problem}" in str(refused.value)
 
 
 def test_a_lock_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
     (tmp_path / "app.lock").write_text(f"x==1 {HASH}\n")
-    with pytest.raises(ConfigError, match="config/pipeline.toml: locks.ci: the commit has no file dev.lock"):
-        check_locks(tmp_path, Locks(runtime="app.lock", ci="dev.lock"), "3.11")
+    with pytest.raises(
+        ConfigError, match="config/pipeline.toml: locks.ci: the commit has no file dev.lock; make a lock: slipway"
+    ):
+        check_locks(AppLocks(tmp_path, Locks(runtime="app.lock", ci="dev.lock"), "3.11"))
 
 
 def test_environments_and_wheels_are_kept_apart_by_the_digest(cache: Path, lock: Path) -> None:

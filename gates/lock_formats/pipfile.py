@@ -1,0 +1,72 @@
+"""Pipfile.lock of Pipenv."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gates.lock_formats.assemble import OTHER_SOURCE, Candidate, Converted, assemble, name_of, sha256_of
+from gates.lock_formats.selection import LockError, Selection, Target, holds, parse_marker, shown
+from gates.lock_formats.tables import list_of, table_of, text_of, texts_of
+from gates.strict_json import JsonError, parse
+
+META, DEFAULT = "_meta", "default"
+FORMAT = 6
+# What Pipfiles call `dev-packages` stands in the lock under another name.
+NAMES = {"dev": "develop", "dev-packages": "develop"}
+SOURCES = (("git", "git"), ("hg", "hg"), ("svn", "svn"), ("bzr", "bzr"), ("path", "a folder"), ("file", "a URL"))
+
+
+def read_pipfile(text: str, selection: Selection, target: Target) -> Converted:
+    """Read a Pipfile.lock: the packages of `default`, with the chosen categories (`dev` is `develop`). Raises
+    LockError.
+    """
+    try:
+        raw = parse(text)
+    except JsonError as error:
+        raise LockError(str(error)) from None
+    if not isinstance(raw, dict):
+        raise LockError("expected a JSON object")
+    meta = table_of(raw, META)
+    if meta.get("pipfile-spec") != FORMAT:
+        raise LockError(f"pipfile-spec {shown(meta.get('pipfile-spec'))}, expected {FORMAT}: make it anew: pipenv lock")
+    if selection.extras or selection.package:
+        raise LockError("it has groups (categories), and neither extras nor members of a workspace")
+    groups = [DEFAULT, *(NAMES.get(group, group) for group in selection.groups)]
+    if unknown := [group for group in groups if group not in raw or group == META]:
+        known = sorted(set(raw) - {META, DEFAULT})
+        raise LockError(f"it has no group {', '.join(map(shown, unknown))}; it has: {', '.join(map(shown, known))}")
+    return _read(raw, list(dict.fromkeys(groups)), target)
+
+
+def _read(raw: Mapping[str, Any], groups: list[str], target: Target) -> Converted:
+    addresses = {text_of(one, "name"): text_of(one, "url") for one in list_of(table_of(raw, META), "sources")}
+    first = next(iter(addresses), "")
+    every = [group for group in raw if group != META]
+    entries = [(group, name, table_of(table_of(raw, group), name)) for group in every for name in table_of(raw, group)]
+    candidates = [_candidate(name, entry, addresses, first) for _, name, entry in entries]
+    markers = [text_of(entry, "markers", "") for _, _, entry in entries]
+
+    def choose(patch: int) -> list[int]:
+        environment = target.environment(patch)
+        return [
+            number
+            for number, marker in enumerate(markers)
+            if entries[number][0] in groups and (not marker or holds(parse_marker(marker), environment))
+        ]
+
+    return assemble(candidates, choose, target, target.patches(set(markers)))
+
+
+def _candidate(name: str, entry: Mapping[str, Any], addresses: Mapping[str, str], first: str) -> Candidate:
+    where = next((kind for key, kind in SOURCES if key in entry), "")
+    version = text_of(entry, "version", "")
+    refused = f"it comes from {where}: {OTHER_SOURCE}" if where else ""
+    if not refused and not version.startswith("=="):
+        refused = "it is not pinned to one version: make it anew: pipenv lock"
+    index = text_of(entry, "index", first) or first
+    return Candidate(
+        name_of(name, "package"),
+        version.removeprefix("=="),
+        sha256_of(texts_of(entry, "hashes")),
+        index=addresses.get(index, index),
+        refused=refused,
+    )
