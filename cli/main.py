@@ -12,6 +12,7 @@ from cli.demo.main import demo
 from cli.deployments import deployments
 from cli.doctor import doctor
 from cli.down import down
+from cli.lock.main import lock
 from cli.osv import osv
 from cli.prune import prune
 from cli.releases.release import release
@@ -45,6 +46,7 @@ for command in (
     down,
     osv,
     compose,
+    lock,
     deployments,
     prune,
     report,

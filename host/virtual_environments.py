@@ -94,7 +94,7 @@ def make_venv(
     repeat.
     """
     locked_packages = read_lock_file(lock)
-    prefix = _prefix(python)
+    prefix = base_prefix(python)
     reads = [Path(uv())]
     sync = ["pip", "sync", "-q", "--no-config", "--link-mode", "copy", "--cache-dir", str(cache), "--require-hashes"]
     sync += ["--python", str(directory / "bin" / "python"), "--only-binary", ":all:"]
@@ -147,10 +147,11 @@ def keep_interpreter(directory: Path, version: str) -> None:
     Python any more.
     """
     if not has_record(directory):
-        record_interpreter(directory, _prefix(interpreter(version)))
+        record_interpreter(directory, base_prefix(interpreter(version)))
 
 
-def _prefix(python: str) -> Path:
+def base_prefix(python: str) -> Path:
+    """Return where an interpreter is installed. Raises ToolError if it does not run."""
     if os.path.realpath(python) == os.path.realpath(sys.executable):
         return Path(sys.base_prefix)
     argv = [python, "-I", "-S", "-c", "import sys; print(sys.base_prefix)"]
@@ -197,7 +198,7 @@ def compile_bytecode(python: str, directory: Path, shares: Shares | None = None)
     run_package_tool(
         [os.path.realpath(python), "-I", "-S", "-m", "compileall", "-q", "-j", "2", str(directory)],
         {"PATH": LAUNCHER_PATH, "LANG": "C.UTF-8"},
-        named=[_prefix(python)],
+        named=[base_prefix(python)],
         writes=[directory],
         timeout_s=INSTALL_TIMEOUT_S,
         shares=shares,

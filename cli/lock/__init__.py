@@ -1,0 +1,1 @@
+"""`slipway lock`: a lock with hashes, made of what a project asks for."""
