@@ -79,6 +79,7 @@ def make_provenance(
             resolved_dependencies=(
                 Resource(uri=f"git+{address}@{bundle.commit}", digest={"gitCommit": bundle.commit}),
                 *_locks(bundle),
+                *_origins(bundle),
             ),
         ),
         run_details=RunDetails(
@@ -101,11 +102,15 @@ def _locks(bundle: Bundle) -> tuple[Resource, ...]:
     found = [Resource(uri="urn:slipway:lock:runtime", digest={"sha256": bundle.lock})]
     if bundle.smoke_lock:
         found.append(Resource(uri="urn:slipway:lock:smoke", digest={"sha256": bundle.smoke_lock}))
-    found += [
+    return tuple(found)
+
+
+def _origins(bundle: Bundle) -> tuple[Resource, ...]:
+    """Return the files of the commit that locks were made of."""
+    return tuple(
         Resource(uri=f"urn:slipway:lock:{name}:made-of:{quote(origin.file)}", digest={"sha256": origin.sha256})
         for name, origin in bundle.made_of.items()
-    ]
-    return tuple(found)
+    )
 
 
 def _selections(bundle: Bundle) -> dict[str, str]:
@@ -160,7 +165,8 @@ def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> 
     built = {
         (kind, value) for one in provenance.build_definition.resolved_dependencies for kind, value in one.digest.items()
     }
-    wanted = {("gitCommit", bundle.commit), *(("sha256", one.digest["sha256"]) for one in _locks(bundle))}
+    named = (*_locks(bundle), *_origins(bundle))
+    wanted = {("gitCommit", bundle.commit), *(("sha256", one.digest["sha256"]) for one in named)}
     metadata = provenance.run_details.metadata
     images = _stated_images(bundle)
     built |= {("sha256", one.digest.get("sha256", "")) for one in provenance.run_details.byproducts}

@@ -12,7 +12,7 @@ from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from evidence.bundle import Build, Bundle, Image, OtherImage
+from evidence.bundle import Build, Bundle, Image, LockOrigin, OtherImage, put_bundle
 from evidence.provenance import (
     Provenance,
     make_provenance,
@@ -116,6 +116,24 @@ def test_the_predicate_has_what_slsa_asks_for(store: Store, keys: Keys) -> None:
     assert {"gitCommit": bundle.commit} in [one["digest"] for one in definition["resolvedDependencies"]]
     assert {"sha256": bundle.lock} in [one["digest"] for one in definition["resolvedDependencies"]]
     assert run["builder"]["id"] and run["metadata"]["invocationId"] == "run-1"
+
+
+def test_the_file_that_a_lock_was_made_of_is_stated(store: Store, keys: Keys) -> None:
+    digest, bundle = artifact(store)
+    origin = LockOrigin(file="backend/uv.lock", sha256="e" * 64, selection="groups dev")
+    made = bundle.model_copy(update={"made_of": {"runtime": origin}})
+    stated = provenance(made).build_definition
+    assert stated.internal_parameters["lock runtime"] == "backend/uv.lock (groups dev)"
+    assert ("urn:slipway:lock:runtime:made-of:backend/uv.lock", {"sha256": "e" * 64}) in [
+        (one.uri, one.digest) for one in stated.resolved_dependencies
+    ]
+    state(store, keys, digest, "assistant", Kind.PROVENANCE, provenance(bundle))
+    assert origin_checks(store, keys, digest, made)[0].outcome is Outcome.FAILED
+
+
+def test_an_artifact_whose_locks_are_our_own_keeps_its_digest(store: Store) -> None:
+    digest, bundle = artifact(store)
+    assert b"made_of" not in store.manifest(digest) and put_bundle(store, bundle) == digest
 
 
 @pytest.mark.parametrize("change", [{"lock": "0" * 64}, {"commit": "d" * 40}, {"smoke_lock": "0" * 64}])
