@@ -29,9 +29,7 @@ from tasks.source.kept import kept, own, tidy
 from tasks.source.node_packages import copy_command, node_packages, node_tools, npm
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
-# What npm says when it would have to fetch.
-OFFLINE = "only-if-cached"
-
+OFFLINE = "only-if-cached"  # what npm says when it would have to fetch
 FILES = "files"  # the outputs, in what is kept of a build
 
 
@@ -225,14 +223,13 @@ def make_bundle(
 
     The same commit, outputs, wheels, image and judged migrations give the same digest.
     """
-    log = get_run_logger()
-    store = Store(Home.find().store)
+    log, store = get_run_logger(), Store(Home.find().store)
     source = workspace.source
     remove_tree(workspace.root / "bundle")  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
     locks = AppLocks.of(pipeline, tree)
-    runtime = locks.file(pipeline.locks.runtime)
-    wheels = _wheels(store, runtime, pipeline, source)
+    lock = locks.file(pipeline.locks.runtime)
+    wheels = _wheels(store, lock, pipeline, source)
     smoke = locks.file(pipeline.locks.smoke) if pipeline.locks.smoke else None
     digest = put_bundle(
         store,
@@ -244,7 +241,7 @@ def make_bundle(
             source=store.put_file(
                 _archive(tree, [*outputs, *([built.files] if built else [])], workspace.root / "bundle" / "source.tar")
             ),
-            lock=store.put_file(runtime),
+            lock=store.put_file(lock),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
             smoke_wheels=_wheels(store, smoke, pipeline, source) if smoke else {},
