@@ -201,7 +201,7 @@ def _floor(place: Environment, digest: str) -> float:
     env = {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
-        **app_environment(place, place.runtime.database.variables()),
+        **app_environment(place, place.runtime.database.variables(installed.bundle.run)),
         "PORT": str(port),
     }
     with tempfile.TemporaryDirectory() as name:

@@ -101,7 +101,7 @@ class ServerProcess:
             **self.environment(),
             "PREFECT_SERVER_API_AUTH_STRING": auth,
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.postgres.url(
-                "prefect", "prefect", driver="postgresql+asyncpg"
+                "prefect", "prefect", scheme="postgresql+asyncpg"
             ),
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
             "PREFECT_SERVER_UI_V2_ENABLED": "false",

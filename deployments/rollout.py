@@ -281,7 +281,7 @@ class Rollout:
             self.place.url, run.health, timeout_s, headers, instance.gone, holds=instance.holds, rules=rules
         )
         fitness = Fitness(self.place, self.slot, self.artifact.bundle) if self._is_measured(preview) else None
-        secrets = app_secrets(self.place, self.runtime.database.variables())
+        secrets = app_secrets(self.place, self.runtime.database.secrets())
         said = smoke(self.place, self.installed, headers, self.lease, secrets)
         found = f"{health}; smoke: {said}" + (f"; fit: {fitness.judge(headers)}" if fitness else "")
         self.refuse_another()

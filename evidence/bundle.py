@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evidence.store import DIGEST, Store
+from gates.databases.form import PLAIN_FORM, DatabaseForm
 from gates.documents import first_fault
 from gates.migrations.steps import Step
 from gates.release.health_rules import PLAIN, HealthRules, UrlPath
@@ -80,6 +81,11 @@ class Run(BaseModel):
     # Of the section [health], no key of [run]. Not dumped when it says nothing: such a bundle keeps its digest.
     rules: HealthRules = Field(PLAIN, exclude_if=lambda rules: rules == PLAIN, json_schema_extra={"hidden": True})
     """How the health paths are asked, and what is read in their answers."""
+    # Of the section [database], likewise.
+    database: DatabaseForm = Field(
+        PLAIN_FORM, exclude_if=lambda form: form == PLAIN_FORM, json_schema_extra={"hidden": True}
+    )
+    """How the app is told of its database."""
     # Of the section [app], no key of [run]; not dumped when it is the top, as above.
     directory: Folder = Field(".", exclude_if=is_top, json_schema_extra={"hidden": True})
     """The folder of the source where the commands run."""

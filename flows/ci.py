@@ -115,7 +115,8 @@ def ci(
             environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
             for future in wheels:  # before anything runs: without them nothing that follows can come to anything
                 future.result()
-            workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
+            database = pipeline.run.database
+            workspace = Workspace(root, source, environment, shares=pipeline.app.shares, database=database)
             steps = [run_build_step.submit(step, workspace) for step in pipeline.build]
             migrations = judge_migrations.submit(pipeline, workspace, refresh)
             past = recall_past(pipeline.app)

@@ -173,7 +173,8 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     except SlipwayError as error:
         lacks = str(error)
         get_run_logger().warning("the app's environment cannot be made: %s", lacks)
-    workspace = Workspace(root, source, environment, shares=pipeline.app.shares, lacks=lacks)
+    app, database = pipeline.app, pipeline.run.database
+    workspace = Workspace(root, source, environment, shares=app.shares, lacks=lacks, database=database)
     return Subject(pipeline, workspace, workspace.lend(tree), source.repository)
 
 

@@ -59,7 +59,8 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
             locks = AppLocks.of(pipeline, tree)
             check_locks(locks, only=("ci",))
             environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
-            workspace = Workspace(root, source, environment, shares=pipeline.app.shares)
+            database = pipeline.run.database
+            workspace = Workspace(root, source, environment, shares=pipeline.app.shares, database=database)
             check_folders(source, pipeline)
             found = _run(pipeline, chosen, workspace)
             page = f"# {cell(source.version)}: {', '.join(chosen)}\n\n{suites_page(found)}\n"

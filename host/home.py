@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from host.errors import ConfigError
 CHECKOUT = Path(__file__).resolve().parent.parent
 # sockaddr_un.sun_path holds 108 bytes (Linux, unix(7)); PostgreSQL and Envoy append names of up to 24.
 LONGEST_SOCKET_DIRECTORY = 80
+PLAIN = re.compile(r"[A-Za-z0-9_.@+/-]+")
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,13 @@ class Home:
     def sockets(self, name: str) -> Path:
         """Return a 0700 directory for the unix sockets of `name` ("control" or an environment), short enough.
 
-        It lies in the home unless the path would not fit into a socket address; then in a directory of this user's
-        under the system's temporary directory.
+        It lies in the home unless the path would not fit into a socket address, or an app's URL of its database would
+        have to percent-encode it; then in a directory of this user's under the system's temporary directory. Where one
+        with such a path is already, it stays.
         """
         inside = (self.control if name == "control" else self.place(name)) / "run"
-        if len(str(inside)) > LONGEST_SOCKET_DIRECTORY:
+        odd = not PLAIN.fullmatch(str(inside)) and not inside.exists()
+        if odd or len(str(inside)) > LONGEST_SOCKET_DIRECTORY:
             mark = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
             inside = Path(tempfile.gettempdir()) / f"slipway-{os.getuid()}-{mark}" / name
             inside.parent.mkdir(mode=0o700, exist_ok=True)

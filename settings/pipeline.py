@@ -20,6 +20,7 @@ from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
+from settings.database import Database, with_database
 from settings.directories import with_directory
 from settings.health import Health, with_health
 from settings.locks import Locks
@@ -191,7 +192,7 @@ class Suite(_Section):
     [run], where the suite has a database. `[]`: nothing.
     """
     database: bool = False
-    """Give the suite an empty PostgreSQL database in `DATABASE_URL`."""
+    """Give the suite an empty database in `DATABASE_URL`: of PostgreSQL, or what `[database]` says."""
     redis: bool = False
     """Give the suite an empty Redis in `REDIS_URL`."""
     alone: bool = False
@@ -250,7 +251,7 @@ class Performance(_Section):
     startup_seconds: float = Field(60, gt=0)
     """How long the app may take to start."""
     database: bool = False
-    """Give the app an empty PostgreSQL database of its own."""
+    """Give the app an empty database of its own: of PostgreSQL, or what `[database]` says."""
     redis: bool = False
     """Give the app an empty Redis of its own."""
     metrics_path: UrlPath = "/metrics"
@@ -353,6 +354,7 @@ class Pipeline(_Section):
     app: App
     locks: Locks
     health: Health = Field(Health(), exclude=True)  # `run` holds what it says, as the artifact does
+    database: Database = Field(Database(), exclude=True)  # likewise
     run: Run
     build: tuple[BuildStep, ...] = ()
     quality: dict[Name, Tool] = Field(default_factory=dict)
@@ -389,7 +391,7 @@ class Pipeline(_Section):
     @model_validator(mode="before")
     @classmethod
     def _said_in_run(cls, raw: Any) -> Any:
-        return with_directory(with_health(raw))
+        return with_database(with_directory(with_health(raw)))
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

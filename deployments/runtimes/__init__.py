@@ -9,6 +9,7 @@ from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.runtimes.layout import Installed
+from evidence.bundle import Run
 from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.ports import Endpoints
@@ -17,8 +18,11 @@ from host.ports import Endpoints
 class Database(Protocol):
     """The app's database. Errors are SlipwayErrors that a person may see."""
 
-    def variables(self) -> Mapping[str, str]:
-        """Return what the app is told of its database, by variable name. Secret."""
+    def variables(self, run: Run) -> Mapping[str, str]:
+        """Return what an app that runs so is told of its database, by variable name. Secret."""
+
+    def secrets(self) -> Sequence[str]:
+        """Return what of it must not appear in what we print."""
 
     def size_bytes(self, installed: Installed) -> int:
         """Return how big it is. Raises ToolError if it cannot be asked, ConfigError if there is none of ours."""

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
@@ -75,13 +74,12 @@ def app_environment(place: Place, database: Mapping[str, str]) -> dict[str, str]
     return {**place.settings.app, **secrets, **database}
 
 
-def app_secrets(place: Place, database: Mapping[str, str]) -> list[str]:
-    """Return every value that must not appear in what we print of the app's output."""
+def app_secrets(place: Place, database: Iterable[str]) -> list[str]:
+    """Return every value that must not appear in what we print of the app's output; `database`: those of its
+    database.
+    """
     values = [place.app_secret(name, reference) for name, reference in place.settings.secrets.items()]
-    for address in database.values():
-        password = urlsplit(address).password or ""
-        values += [password, unquote(password)]
-    return [value for value in (*values, place.preview_secret()) if value]
+    return [value for value in (*values, *database, place.preview_secret()) if value]
 
 
 class Layout:

@@ -28,6 +28,7 @@ from deployments.runtimes.programs import (
     slot_of,
     slot_program,
 )
+from evidence.bundle import Run
 from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.databases.postgres import Postgres
@@ -53,8 +54,11 @@ class OwnDatabase:
     postgres: Postgres
     app: str
 
-    def variables(self) -> Mapping[str, str]:
-        return {"DATABASE_URL": self.postgres.url(self.app, self.app)}
+    def variables(self, run: Run) -> Mapping[str, str]:
+        return run.database.told(self.postgres.address(self.app, self.app))
+
+    def secrets(self) -> Sequence[str]:
+        return (self.postgres.address(self.app, self.app).password,)
 
     def size_bytes(self, installed: Installed) -> int:
         return self.postgres.database_bytes(self.app)
@@ -100,12 +104,12 @@ class ProcessRuntime:
         bound = (installed.directory, installed.environment(), self.database.postgres.socket_directory)
         return sandbox.Sandbox(level, read_only=bound, uid=environment_uid(self.place.home, self.place.name))
 
-    def _environment(self, port: int | None = None) -> dict[str, str]:
+    def _environment(self, installed: Installed, port: int | None = None) -> dict[str, str]:
         extra = {"PORT": str(port)} if port else {}
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "C.UTF-8",
-            **app_environment(self.place, self.database.variables()),
+            **app_environment(self.place, self.database.variables(installed.bundle.run)),
             **extra,
         }
 
@@ -128,7 +132,7 @@ class ProcessRuntime:
         done = sandbox.run(
             installed.command(command),
             cwd=installed.working_directory,
-            env={**self._environment(), **env},
+            env={**self._environment(installed), **env},
             sandbox=self.sandbox(installed),
             timeout_s=timeout_s,
             epoch=lease.mark,
@@ -160,7 +164,7 @@ class ProcessRuntime:
         argv = sandbox.command(
             installed.command(command, port),
             cwd=installed.working_directory,
-            env=self._environment(port),
+            env=self._environment(installed, port),
             sandbox=self.sandbox(installed),
             spec_directory=self._specs(slot_of(name) or name),
         )
@@ -273,7 +277,7 @@ class ProcessRuntime:
         return ()
 
     def _masked(self, text: str) -> str:
-        return masked(text, app_secrets(self.place, self.database.variables()))
+        return masked(text, app_secrets(self.place, self.database.secrets()))
 
     def _specs(self, name: str) -> Path:
         """Return the directory for what the sandbox's launcher reads: of a slot, or of a singleton's program."""

@@ -23,11 +23,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
 
+from gates.databases.address import Server
+from gates.databases.form import DatabaseForm, Scheme
 from host.errors import ConfigError, HealthError, ToolError
 from host.files import locked, read_or_create
 from host.sandbox import run as sandbox
@@ -114,9 +115,10 @@ class Postgres:
     def create_database(self, database: str, owner: str, extensions: Sequence[str] = ()) -> None:
         """Make role `owner` (with a random password), its database and the extensions, as far as absent.
 
-        No other role may connect to the database. Raises ConfigError for a name that is not a plain lower-case one.
+        No other role may connect to the database. Raises ConfigError for a name that is not a plain lower-case one, and
+        for an extension that the server lacks.
         """
-        for name in (database, owner, *extensions):
+        for name in (database, owner):
             _check_identifier(name)
         if owner == SUPERUSER:
             raise ConfigError(f"database {database}: owner: got the superuser, expected a role of its own")
@@ -136,10 +138,35 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(place, role))
             for closed in (place, sql.Identifier(SUPERUSER), sql.Identifier("template1")):
                 connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(closed))
+        self.create_extensions(database, extensions)
+
+    def create_extensions(self, database: str, extensions: Sequence[str]) -> None:
+        """Make the extensions in a database, as far as absent. Raises ConfigError for those that the server lacks."""
+        if not extensions:
+            return
+        if missing := self.missing_extensions(extensions):
+            raise ConfigError(missing)
         with self._connect(database) as connection:
             for extension in extensions:
-                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {}")
+                statement = sql.SQL("CREATE EXTENSION IF NOT EXISTS {} CASCADE")
                 connection.execute(statement.format(sql.Identifier(extension)))
+
+    def missing_extensions(self, extensions: Sequence[str]) -> str:
+        """Say which extensions the server lacks, and the way out; "" for none. Raises ToolError if it does not answer."""
+        try:
+            with self._connect() as connection:
+                rows = connection.execute("SELECT name FROM pg_available_extensions ORDER BY name").fetchall()
+        except psycopg.Error as error:
+            raise ToolError(f"PostgreSQL in {self.directory}: {str(error).strip()}") from error
+        known = [str(row[0]) for row in rows]
+        missing = [name for name in extensions if name not in known]
+        return (
+            f"the PostgreSQL of {_binaries()} lacks the extension {', '.join(missing)} (it has {', '.join(known)}); "
+            "ways out: SLIPWAY_POSTGRES_BIN with the programs of a PostgreSQL that has it, DATABASE=external, or "
+            "RUNTIME=compose"
+            if missing
+            else ""
+        )
 
     def drop_database(self, database: str) -> None:
         """Delete a database, closing its connections; its owner stays. An absent one is no error."""
@@ -157,17 +184,19 @@ class Postgres:
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
         self._password_file(role).unlink(missing_ok=True)
 
-    def url(self, database: str, owner: str, driver: str = "postgresql+psycopg") -> str:
-        """Return the URL (password in it) for SQLAlchemy, or with driver "postgresql" for libpq.
+    def address(self, database: str, owner: str) -> Server:
+        """Return where a database is, for its owner.
 
         Raises ConfigError when `create_database` never made the owner.
         """
         path = self._password_file(owner)
         if not path.exists():
             raise ConfigError(f"{path}: absent; role {owner} was not created by create_database")
-        password = path.read_text(encoding="ascii")
-        where = urlencode({"host": str(self.socket_directory)}, quote_via=quote)
-        return f"{driver}://{owner}:{password}@/{database}?{where}"
+        return Server(database, str(self.socket_directory), owner, path.read_text(encoding="ascii"))
+
+    def url(self, database: str, owner: str, scheme: Scheme = "postgresql+psycopg") -> str:
+        """Return the URL (password in it) for SQLAlchemy, or with scheme "postgresql" for libpq."""
+        return DatabaseForm(scheme=scheme).url(self.address(database, owner))
 
     def database_bytes(self, database: str) -> int:
         """Return how big a database is, indexes and all. Raises ToolError if it does not answer."""

@@ -15,7 +15,7 @@ from host.files import write_atomically
 from host.home import Home
 from settings.pipeline import Pipeline
 from tasks.checks.cores import core
-from tasks.checks.memory import key_of
+from tasks.checks.memory import form_key, key_of
 from tasks.checks.syntax import code_digest
 from tasks.retries import once
 from tasks.scans.migrations import run_squawk
@@ -44,7 +44,8 @@ def judge_migrations(pipeline: Pipeline, workspace: Workspace, refresh: bool = F
     load = pipeline.performance
     run = pipeline.run
     told = (pipeline.migrations.model_dump(), run.migrate, run.directory, load and load.environment)
-    key = key_of(NAME, code_digest(source, source.files, measured=False), workspace.environment.name, *told)
+    forms = form_key(True, workspace.database)
+    key = key_of(NAME, code_digest(source, source.files, measured=False), workspace.environment.name, *told, *forms)
     kept = Home.find().cache / "migrations" / source.scope.own / f"{key}.json"
     if not refresh and (known := _read(kept)) is not None:
         get_run_logger().info("the migrations are as they were judged before")

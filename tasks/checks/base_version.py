@@ -71,7 +71,7 @@ class Base:
             tree = source.lay_out(root / "tree", os.geteuid())
             lock = AppLocks(tree, pipeline.locks, bundle.python).file(pipeline.locks.ci)
             environment = locked_environment(lock, bundle.python, source.scope)
-            return replace(beside, root=root, source=source, environment=environment)
+            return replace(beside, root=root, source=source, environment=environment, database=bundle.run.database)
         except (SlipwayError, OSError) as error:
             what = "the base: its environment for checks cannot be made any more"
             return NoBase(f"{self.version} ({self.digest[:12]}), {what}: {error}")

@@ -20,7 +20,7 @@ from tasks.checks.benchmark_pairs import Comparing, Failed, Side
 from tasks.checks.benchmark_report import read_medians
 from tasks.checks.cores import on_a_core
 from tasks.checks.import_closure import suite_digest
-from tasks.checks.memory import files_digest, key_of, matching
+from tasks.checks.memory import files_digest, form_key, key_of, matching
 from tasks.retries import once
 from tasks.source.git import Source, tracked
 from tasks.source.workspace import Looked, Workspace
@@ -39,7 +39,8 @@ def benchmarks_key(pipeline: Pipeline, suite: str, workspace: Workspace, base: B
     wanted = pipeline.suites[suite]
     ready = pipeline.preparation(suite)
     parts = (wanted.model_dump(), str(pipeline.locks.ci), figures, workspace.environment.name, base.digest, ready)
-    return key_of(NAME, suite_digest(workspace.source, wanted, False, ready), *parts)
+    forms = form_key(wanted.database, workspace.database)
+    return key_of(NAME, suite_digest(workspace.source, wanted, False, ready), *parts, *forms)
 
 
 @once(NAME)

@@ -18,6 +18,7 @@ from gates.check import Check, Outcome
 from gates.checks.quality import no_verdict
 from gates.checks.reports import last_line
 from gates.checks.summary import in_a_line
+from gates.databases.form import DatabaseForm
 from gates.migrations.steps import Step, pending
 from gates.release.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
 from host.errors import SlipwayError, ToolError
@@ -34,7 +35,7 @@ from tasks.checks.memory import key_of
 from tasks.checks.syntax import code_digest
 from tasks.load.processes import entrance, running
 from tasks.retries import once
-from tasks.source.databases import fresh_database
+from tasks.source.databases import FreshDatabase, fresh_database
 from tasks.source.workspace import Looked, Workspace, tool_path
 
 MIGRATION_S = 300
@@ -99,8 +100,8 @@ def look_at_compatibility(
     if live is None or artifact is None or nothing:
         return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
     installed = Layout(live.place, runs_here=True).install(artifact)
-    with fresh_database(NAME, True) as (url, visible), shared_loopback() as network:
-        trial = _Trial(pipeline, workspace, live, installed, url, visible, network)
+    with fresh_database(NAME, workspace) as database, shared_loopback() as network:
+        trial = _Trial(pipeline, workspace, live, installed, database, network)
         smoke, trouble = trial.run()
     revisions = tuple(step.revision for step in pending(steps or (), known or ()))
     version = f"{installed.bundle.version} ({live.digest[:12]})"
@@ -117,25 +118,24 @@ class _Trial:
     workspace: Workspace
     live: LiveVersion
     installed: Installed
-    url: str
-    visible: tuple[Path, ...]
+    database: FreshDatabase
     network: AnyNetwork
 
     def run(self) -> tuple[str, str]:
         """Return what the smoke tests said, and what went wrong ("" when nothing did)."""
-        environment = self._environment()
+        environment = self._environment(self.installed.bundle.run.database)
         try:
             self._migrate_as_before(environment)
-            self._migrate_to_the_commit(environment)
+            self._migrate_to_the_commit(self._environment(self.pipeline.run.database))
             return self._serve(environment), ""
         except _Bad as error:
             return "", str(error)
 
-    def _environment(self) -> dict[str, str]:
-        """Return what the live version is told: its environment's settings, secrets of this trial's own."""
+    def _environment(self, form: DatabaseForm) -> dict[str, str]:
+        """Return what a version is told: its environment's settings, secrets of this trial's own, and the database."""
         settings, load = self.live.place.settings, self.pipeline.performance
         made = {name: secrets.token_urlsafe(24) for name in settings.secrets}
-        own = {"DATABASE_URL": self.url, "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {**self.database.told(form), "PYTHONDONTWRITEBYTECODE": "1"}
         return {**settings.app, **made, **(load.environment if load else {}), **own}
 
     def _migrate_as_before(self, environment: Mapping[str, str]) -> None:
@@ -147,8 +147,8 @@ class _Trial:
 
     def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
         argv = self.workspace.argv(self.pipeline.run.migrate or ())
-        directory = self.pipeline.run.directory
-        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=self.visible, directory=directory)
+        directory, visible = self.pipeline.run.directory, self.database.read_only
+        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=visible, directory=directory)
         if done.failed:
             raise _Bad(f"the migration {self._how(done)}")
 
@@ -197,7 +197,12 @@ class _Trial:
 
     def _box(self) -> Sandbox:
         installed = self.installed
-        shared = (installed.directory, installed.environment(), installed.environment(smoke=True), *self.visible)
+        shared = (
+            installed.directory,
+            installed.environment(),
+            installed.environment(smoke=True),
+            *self.database.read_only,
+        )
         return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)), network=self.network)
 
     @staticmethod

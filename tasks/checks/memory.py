@@ -17,6 +17,7 @@ from evidence.results import Entry, Results
 from evidence.signing import Keys
 from evidence.store import Store
 from gates.check import Outcome
+from gates.databases.form import PLAIN_FORM, DatabaseForm
 from host.errors import ArtifactError
 from host.home import CHECKOUT, Home
 from host.sandbox.run import available
@@ -84,6 +85,13 @@ def result_key(name: str, source: Source, globs: Sequence[str], *parts: Any) -> 
     (its configuration, the digest of the environment that it runs in, a day).
     """
     return key_of(name, files_digest(source, matching(source, globs)), *parts)
+
+
+def form_key(used: bool, form: DatabaseForm) -> tuple[Any, ...]:
+    """Return what a key holds of how the app is told of its database: nothing for a check that has none, or of the form
+    that there was before there were others.
+    """
+    return (form.model_dump(),) if used and form != PLAIN_FORM else ()
 
 
 def key_of(name: str, inputs: str, *parts: Any) -> str:

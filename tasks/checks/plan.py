@@ -15,7 +15,7 @@ from tasks.checks.compatibility import compatibility_key, run_compatibility
 from tasks.checks.coverage import run_coverage
 from tasks.checks.coverage_config import measured
 from tasks.checks.import_closure import suite_digest
-from tasks.checks.memory import key_of, matching, result_key
+from tasks.checks.memory import form_key, key_of, matching, result_key
 from tasks.checks.past_runs import Past
 from tasks.checks.quality import run_quality
 from tasks.checks.run_jobs import Job, Later
@@ -56,6 +56,7 @@ def suite_jobs(pipeline: Pipeline, workspace: Workspace, past: Past) -> list[Job
                 coverage and coverage.covers,
                 environment,
                 ready[name],
+                *form_key(suite.database, workspace.database),
             ),
             alone=suite.alone,
             must_leave=("coverage", "lines") if measured(suite, coverage) else (),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gates.databases.address import Server
+from gates.databases.form import DatabaseForm
 from gates.migrations.migrate_command import ToolKind, read_command
 from gates.migrations.rows import reads_rows
 from gates.migrations.sql_files import migrating, way_there
@@ -30,7 +32,7 @@ TOLD_TIMEOUT_S = 60
 REPLAY_TIMEOUT_S = 300
 LARGEST_TOLD_BYTES = 20_000_000
 # Nothing listens there: SQL is made without a database.
-NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
+NO_DATABASE = Server("none", "127.0.0.1", "nobody", port=1)
 LONGEST_NAME = 80
 
 
@@ -143,13 +145,22 @@ class _Reader:
     name: str
     tool: MigrationTool
 
+    @property
+    def form(self) -> DatabaseForm:
+        return self.workspace.database
+
     def read(self) -> list[Revision]:
+        if self.form.sqlite:
+            raise ReportError(
+                f"[database] scheme is {self.form.scheme}, and only migrations of PostgreSQL are judged; "
+                'kind = "none" in [migrations] says that nobody judges them'
+            )
         if self.tool.kind is ToolKind.DJANGO:
             return self._all(self._replayed())
         if self.tool.by_the_app:
             self._command("offline")
         try:
-            told = self._alembic("offline", {"DATABASE_URL": NO_DATABASE}, TOLD_TIMEOUT_S)
+            told = self._alembic("offline", self.form.told(NO_DATABASE), TOLD_TIMEOUT_S)
         except ToolError as error:
             told = _nothing(error)
         trouble = told.ended or next((f"{one.name}: {one.trouble}" for one in told.revisions if one.trouble), "")
@@ -183,8 +194,8 @@ class _Reader:
 
     def _replayed(self) -> _Told:
         """Run all migrations on an empty database. Raises ToolError if that does not come to its end."""
-        with fresh_database(f"{self.name}-migrations", True) as (url, visible):
-            env = {"DATABASE_URL": url}
+        with fresh_database(f"{self.name}-migrations", self.workspace) as database:
+            env, visible = database.told(self.form), database.read_only
             if self.tool.kind is ToolKind.DJANGO:
                 words = (self.tool.file, *self.tool.arguments)
                 told = self._run("slipway_django.py", words, env, REPLAY_TIMEOUT_S, self.tool.folder, visible)

@@ -1,26 +1,58 @@
-"""An empty PostgreSQL database for a check, dropped afterwards."""
+"""An empty database for a check, dropped afterwards: of the suites' PostgreSQL server, or a file of SQLite."""
 
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from control.plane import SUITE_DATABASE, Control, suite_database
+from gates.databases.address import Address, File
+from gates.databases.form import DatabaseForm
 from host.databases.postgres import Postgres
+from host.errors import ConfigError
 from host.home import Home
+from tasks.source.workspace import Workspace
+
+# What SQLite leaves beside its file.
+BESIDE = ("", "-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class FreshDatabase:
+    """Where it is, and what of the host the check's sandbox must see of it; a file lies in what the check may write."""
+
+    address: Address
+    read_only: tuple[Path, ...] = ()
+
+    def told(self, form: DatabaseForm) -> dict[str, str]:
+        """Return what an app is told of it. Raises ConfigError if it cannot be told in this form."""
+        try:
+            return form.told(self.address)
+        except ValueError as error:
+            raise ConfigError(f"config/pipeline.toml: database: {error}") from error
 
 
 @contextmanager
-def fresh_database(name: str, wanted: bool) -> Iterator[tuple[str, tuple[Path, ...]]]:
-    """Give a check its database: the URL, and what its sandbox must see of the host; nothing when it wants none."""
-    if not wanted:
-        yield "", ()
+def fresh_database(name: str, workspace: Workspace, form: DatabaseForm | None = None) -> Iterator[FreshDatabase]:
+    """Give a check its database while the block runs, of the kind and with the extensions that `form` (else the
+    commit's) says.
+    """
+    form = form or workspace.database
+    if form.sqlite:
+        file = workspace.scratch(name) / f"{uuid.uuid4().hex[:12]}.sqlite3"
+        try:
+            yield FreshDatabase(File(str(file)))
+        finally:
+            for end in BESIDE:
+                file.with_name(file.name + end).unlink(missing_ok=True)
         return
     server: Postgres = suite_database()
     database = f"suite_{name.replace('-', '_')}_{uuid.uuid4().hex[:12]}"
     server.create_database(database, database)
     try:
-        yield server.url(database, database), (server.socket_directory,)
+        server.create_extensions(database, form.extensions)
+        yield FreshDatabase(server.address(database, database), (server.socket_directory,))
     finally:
         server.drop_database(database)
         server.drop_role(database)

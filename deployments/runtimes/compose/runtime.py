@@ -486,7 +486,7 @@ class ComposeRuntime:
         return tuple(self.engine.usage(one) for one in self.projects.containers(self.names.slot(slot)))
 
     def _masked(self, text: str) -> str:
-        return masked(text, app_secrets(self.place, self.database.variables()))
+        return masked(text, app_secrets(self.place, self.database.secrets()))
 
 
 def _mark(container: Container) -> str:
