@@ -13,7 +13,7 @@ from cli import server
 from cli.screen import console, escape
 from control.monitoring_stack import SERVICES, MonitoringStack
 from control.plane import Control, in_containers, port
-from deployments.environment import runs_images
+from deployments.environment import Environment, runs_images
 from deployments.journal.journal import Journal
 from deployments.router.router import envoy_binary
 from deployments.runtimes.compose.preconditions import live_restore_problems
@@ -27,6 +27,7 @@ from host.sandbox.run import Isolation, available, described
 from host.virtual_environments import interpreter
 from notify.channels import configured
 from notify.outbox import Outbox
+from settings.database import DatabaseKind
 from settings.environment import read_settings
 from settings.hosts import server_url, targets
 from settings.monitoring import read_monitoring
@@ -61,7 +62,7 @@ def doctor() -> None:
     home = Home.find()
     findings = [_python(), app_python_row(), _git(), _node(), _envoy(), _isolation(), _shares(), cores_row()]
     findings += [_disk(home), _keys(home), *_ports(home), *_docker(), _monitoring(home)]
-    findings += [*channel_rows(home), *journal_rows(home)]
+    findings += [*database_rows(), *channel_rows(home), *journal_rows(home)]
     table = Table("what", "found", "", "next move")
     for one in findings:
         table.add_row(one.what, escape(one.found), one.sign, escape(one.move))
@@ -84,6 +85,23 @@ def channel_rows(home: Home) -> list[Finding]:
         except SlipwayError as error:
             rows.append(Finding(f"messages by {channel.name}", str(error), None, "docs/notify.md", warns=True))
     return rows or [Finding("messages", "pages and logs of the runs only", None, "docs/notify.md")]
+
+
+def database_rows() -> list[Finding]:
+    """Return a row for each environment whose database is a server of others, asked as a release asks it."""
+    try:
+        app = read_pipeline().app.name
+    except ConfigError:
+        return []  # the row of the app's Python says it
+    rows = []
+    for target in targets():
+        if read_settings(target).database is not DatabaseKind.EXTERNAL:
+            continue
+        database = Environment.open(target, app).runtime.database
+        problems, what = database.problems(), f"database of {target.value}"
+        said = "; ".join(problems or database.notes())
+        rows.append(Finding(what, said, not problems, "docs/databases.md" if problems else ""))
+    return rows
 
 
 def journal_rows(home: Home) -> list[Finding]:

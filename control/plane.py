@@ -143,7 +143,7 @@ class Control:
             if name in INHERITED or name.startswith(INHERITED_PREFIXES)
         }
         for target in targets():
-            for reference in read_settings(target).secrets.values():
+            for reference in read_settings(target).references:
                 kind, _, name = reference.partition(":")
                 if kind == "env" and name in os.environ:
                     kept[name] = os.environ[name]

@@ -17,7 +17,6 @@ from deployments.runtimes.layout import Installed
 from gates.migrations.steps import Step
 from host.errors import SlipwayError, ToolError
 
-MAGIC = b"PGDMP"  # of pg_dump's custom format
 SUFFIX = ".dump"
 
 
@@ -69,7 +68,7 @@ class Backups:
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             self.place.runtime.database.dump(installed, part, self.place.settings.backup_timeout_seconds)
-            digest = _settled(part)
+            digest = _settled(part, self.place.runtime.database.dump_magic)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
@@ -92,15 +91,15 @@ class Backups:
             )
 
 
-def _settled(file: Path) -> str:
+def _settled(file: Path, magic: bytes) -> str:
     """Have a dump on disk for good; return its SHA-256. Raises ToolError if it is none."""
     digest = hashlib.sha256()
     with open(file, "rb") as content:
-        head = content.read(len(MAGIC))
+        head = content.read(len(magic))
         digest.update(head)
         while chunk := content.read(1 << 20):
             digest.update(chunk)
         os.fsync(content.fileno())
-    if head != MAGIC:
-        raise ToolError(f"pg_dump left no dump, but {file.stat().st_size} bytes beginning with {head!r}")
+    if head != magic:
+        raise ToolError(f"there is no dump, but {file.stat().st_size} bytes beginning with {head!r}")
     return digest.hexdigest()

@@ -161,26 +161,31 @@ class Place:
 
         In a template, {NAME} is the value of SECRET_NAME, percent-encoded, as a URL wants it.
         """
+        if reference != "generated":
+            return self.resolved(f"SECRET_{name}", reference)
+        file = self.directory / "secrets" / name
+        read_or_create(file, lambda: secrets.token_urlsafe(32).encode())
+        return self.resolved(f"SECRET_{name}", f"file:{file}")
+
+    def resolved(self, key: str, reference: str) -> str:
+        """Return the secret that a key of the environment's file refers to: file:PATH, env:NAME or template:TEXT."""
         kind, _, value = reference.partition(":")
+        where = f"config/{self.name}.env: {key}"
         if kind == "template":
-            return TEMPLATE_NAME.sub(lambda found: quote(self._named_secret(name, found[1]), safe=""), value)
+            return TEMPLATE_NAME.sub(lambda found: quote(self._named_secret(where, found[1]), safe=""), value)
         if kind == "env":
             if value not in os.environ:
-                raise ConfigError(f"config/{self.name}.env: SECRET_{name}: the variable {value} is not set")
+                raise ConfigError(f"{where}: the variable {value} is not set")
             return os.environ[value]
-        file = Path(value) if kind == "file" else self.directory / "secrets" / name
-        if kind == "generated":
-            read_or_create(file, lambda: secrets.token_urlsafe(32).encode())
         try:
-            return file.read_text(encoding="utf-8").rstrip("\n")
-        except OSError as error:
-            raise ConfigError(f"config/{self.name}.env: SECRET_{name}: cannot read {file}: {error}") from error
+            return Path(value).read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{where}: cannot read {value}: {error}") from error
 
-    def _named_secret(self, template: str, name: str) -> str:
+    def _named_secret(self, where: str, name: str) -> str:
         reference = self.settings.secrets.get(name, "")
         if not reference or reference.startswith("template:"):
             raise ConfigError(
-                f"config/{self.name}.env: SECRET_{template}: its template names {{{name}}}; set SECRET_{name} to "
-                "generated, file:PATH or env:NAME"
+                f"{where}: its template names {{{name}}}; set SECRET_{name} to generated, file:PATH or env:NAME"
             )
         return self.app_secret(name, reference)

@@ -132,6 +132,7 @@ def preflight(
     branches, branch_problems = where_it_stands(place, candidate.bundle.commit, repository)
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
+        *place.runtime.database.problems(candidate),
         *_evidence_problems(place, candidate, judged),
         *_promotion_problems(place, digest),
         *branch_problems,
@@ -281,6 +282,7 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
     scanned = candidate.evidence.scanned
     notes = _migration_notes(candidate, migrations)
     notes += place.runtime.notes(candidate)
+    notes += place.runtime.database.notes(candidate)
     notes += place.front.notes()
     notes += [f"{one}." for one in place.journal.losses()]
     idle = ledger.slots.get(ledger.idle_slot)

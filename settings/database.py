@@ -1,14 +1,20 @@
-"""The section [database] of config/pipeline.toml. An artifact has it as part of how it runs (evidence/bundle.py)."""
+"""Databases in config/: the section [database] of pipeline.toml, and the keys of an environment's file.
 
+An artifact has the section as part of how it runs (evidence/bundle.py).
+"""
+
+from enum import StrEnum
 from typing import Any
+
+from pydantic import BaseModel
 
 from gates.databases.form import DatabaseForm
 
 
 class Database(DatabaseForm):
-    """How the app is told of its database, wherever it gets one: from the runtime `process`, in suites, the load test,
-    the trial of compatibility, migrations and seeds. Without this section it is told `DATABASE_URL` in SQLAlchemy's form
-    for psycopg.
+    """How the app is told of its database, wherever it gets one: in slots of the runtime `process`, suites, load test,
+    the trial of compatibility, migrations and seeds. Without this section it is told `DATABASE_URL` in SQLAlchemy's
+    form for psycopg.
     """
 
 
@@ -20,3 +26,47 @@ def with_database(raw: Any) -> Any:
     if not isinstance(run, dict) or not isinstance(database, dict):
         return raw
     return {**raw, "run": {**run, "database": database}}
+
+
+class DatabaseKind(StrEnum):
+    """Which database an environment's app has."""
+
+    EMBEDDED = "embedded"
+    EXTERNAL = "external"
+    SQLITE = "sqlite"
+    NONE = "none"
+
+
+class DatabaseSettings(BaseModel):
+    """The keys of an environment's file that say which database its app has."""
+
+    database: DatabaseKind = DatabaseKind.EMBEDDED
+    """`process`: the app's database. `embedded`: a PostgreSQL of the environment's own. `external`: an existing
+    PostgreSQL server, which `DATABASE_URL` names. `sqlite`: a file in the environment's directory, kept over releases.
+    `none`: no server is started, and the app is told no `DATABASE_URL`. With `compose` the compose file says it.
+    """
+    database_url: str = ""
+    """With `DATABASE=external`: a reference (`file:PATH`, `env:VARIABLE` or `template:TEXT`, as for `SECRET_<NAME>`) to
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`. Its query may hold `sslmode`, `sslrootcert`, `channel_binding`,
+    `connect_timeout`, `application_name`, and `host=/DIRECTORY` of a unix socket instead of the host.
+    """
+    sqlite_shared: bool = False
+    """Accept that with `DATABASE=sqlite` and `STRATEGY=blue-green` both versions write one file at the same time."""
+
+    def database_problem(self, *, runtime: str, blue_green: bool, backup: bool) -> str:
+        """Return what of these keys does not go with each other, or with the rest of the file; "" when all does."""
+        external, sqlite = self.database is DatabaseKind.EXTERNAL, self.database is DatabaseKind.SQLITE
+        if runtime != "process" and (self.database is not DatabaseKind.EMBEDDED or self.database_url):
+            return f"DATABASE and DATABASE_URL are for RUNTIME=process; with {runtime} the compose file says it"
+        if external != bool(self.database_url):
+            return "DATABASE=external and DATABASE_URL must both be set, or neither"
+        if sqlite and blue_green and not self.sqlite_shared:
+            return (
+                "DATABASE=sqlite with STRATEGY=blue-green: two versions would write one file; set STRATEGY=direct, or "
+                "SQLITE_SHARED=true to accept it"
+            )
+        if self.sqlite_shared and not (sqlite and blue_green):
+            return "SQLITE_SHARED is for DATABASE=sqlite with STRATEGY=blue-green"
+        if self.database is DatabaseKind.NONE and backup:
+            return "BACKUP_BEFORE_MIGRATION: DATABASE=none has nothing that could be dumped"
+        return ""

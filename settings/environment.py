@@ -20,6 +20,7 @@ from gates.release.health_rules import HOST
 from host.errors import ConfigError
 from host.sandbox.run import Isolation
 from settings import targets
+from settings.database import DatabaseSettings
 from settings.env_files import read_env_file
 from settings.targets import Target
 from settings.tls import Tls
@@ -50,7 +51,7 @@ class Strategy(StrEnum):
     BLUE_GREEN = "blue-green"
 
 
-class Settings(Tls):
+class Settings(Tls, DatabaseSettings):
     """One environment's settings. Seconds are floats >= 0, rates are fractions in [0, 1]."""
 
     short: Annotated[str, Field(pattern="^(|[a-z][a-z0-9-]{0,29})$")] = ""
@@ -218,7 +219,16 @@ class Settings(Tls):
             raise ValueError("BAKE_MAX_SECONDS must not be below BAKE_SECONDS")
         if self.strategy is Strategy.BLUE_GREEN and self.max_downtime_seconds > 0:
             raise ValueError("MAX_DOWNTIME_SECONDS must be 0 for STRATEGY=blue-green")
+        blue_green = self.strategy is Strategy.BLUE_GREEN
+        backup = self.backup_before_migration
+        if problem := self.database_problem(runtime=self.runtime, blue_green=blue_green, backup=backup):
+            raise ValueError(problem)
         return self
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Return all references to secrets."""
+        return (*self.secrets.values(), *([self.database_url] if self.database_url else ()))
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -275,6 +285,8 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
             app[match[1]] = value
         elif match := SECRET_KEY.fullmatch(key):
             secrets[match[1]] = _reference(sources[key], key, value)
+        elif key == "DATABASE_URL" and value:
+            values[key] = _reference(sources[key], key, value)
         elif key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in docs/configuration.md"
@@ -291,9 +303,10 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
 
 
 def _reference(source: str, key: str, value: str) -> str:
-    if not SECRET_REFERENCE.fullmatch(value):
+    made = "" if key == "DATABASE_URL" else "generated, "
+    if not SECRET_REFERENCE.fullmatch(value) or value == "generated" and not made:
         # The value itself may be the secret: it is not repeated here.
         raise ConfigError(
-            f"{source}: {key}: expected generated, file:PATH, env:NAME or template:TEXT, got something else (not shown)"
+            f"{source}: {key}: expected {made}file:PATH, env:NAME or template:TEXT, got something else (not shown)"
         )
     return value

@@ -24,11 +24,21 @@ class Database(Protocol):
     def secrets(self) -> Sequence[str]:
         """Return what of it must not appear in what we print."""
 
+    @property
+    def dump_magic(self) -> bytes:
+        """Return how a dump of it begins."""
+
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what of it is in the way of a release (of `artifact`), found without changing anything."""
+
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        """Return what a person who approves should know of it."""
+
     def size_bytes(self, installed: Installed) -> int:
         """Return how big it is. Raises ToolError if it cannot be asked, ConfigError if there is none of ours."""
 
     def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        """Write it into an existing file, in pg_dump's custom format. Raises ToolError if that failed."""
+        """Write it into an existing file, so that it can be restored. Raises ToolError if that failed."""
 
 
 class Orchestrator(Protocol):

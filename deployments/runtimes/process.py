@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +18,7 @@ from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
 from deployments.runtimes import Orchestrator, beside, one_off
+from deployments.runtimes.databases import ProcessDatabase, database_of
 from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
 from deployments.runtimes.programs import (
     SERVICE,
@@ -31,7 +32,6 @@ from deployments.runtimes.programs import (
 from evidence.bundle import Run
 from gates.release.operation import Live
 from gates.release.verification import Usage
-from host.databases.postgres import Postgres
 from host.listeners import held_by
 from host.masking import masked
 from host.ports import LOCAL, Endpoint, Endpoints, free_port
@@ -41,30 +41,10 @@ from host.sandbox.launcher import descendants
 from host.sandbox.uids import environment_uid
 from host.supervisor.program import Program, State
 
-DATABASE = "postgres"
 # of a singleton's program, not of the app: whose it is
 LIVE = "SLIPWAY_LIVE"
 RUNS = (State.RUNNING, State.STARTING)
 
-
-@dataclass(frozen=True)
-class OwnDatabase:
-    """The app's database in the environment's own PostgreSQL."""
-
-    postgres: Postgres
-    app: str
-
-    def variables(self, run: Run) -> Mapping[str, str]:
-        return run.database.told(self.postgres.address(self.app, self.app))
-
-    def secrets(self) -> Sequence[str]:
-        return (self.postgres.address(self.app, self.app).password,)
-
-    def size_bytes(self, installed: Installed) -> int:
-        return self.postgres.database_bytes(self.app)
-
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        self.postgres.dump(self.app, file, timeout_s)
 
 
 class ProcessRuntime:
@@ -75,7 +55,7 @@ class ProcessRuntime:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.database = OwnDatabase(Postgres(place.directory / "postgres", place.sockets), place.app)
+        self.database: ProcessDatabase = database_of(place)
         self._layout = Layout(place, runs_here=True)
 
     def notes(self, artifact: Artifact | None = None) -> list[str]:
@@ -83,14 +63,11 @@ class ProcessRuntime:
         return beside([SERVICE, *run.of_role("slot")], list(run.of_role("singleton"))) if run else []
 
     def prepare(self) -> None:
-        self.database.postgres.initialise()
+        self.database.prepare()
 
     def up(self, ledger: Ledger) -> None:
-        """Start the database. The slots are the supervisor's: it brought them up with itself."""
-        postgres = self.database.postgres
-        self.place.supervisor.run(postgres.program(DATABASE, priority=10))
-        postgres.wait_ready(log_tail=lambda: self.place.supervisor.log_tail(DATABASE))
-        postgres.create_database(self.place.app, self.place.app)
+        """Start the database, if it is ours. The slots are the supervisor's: it brought them up with itself."""
+        self.database.up()
 
     def install(self, artifact: Artifact) -> Installed:
         return self._layout.install(artifact)
@@ -99,10 +76,12 @@ class ProcessRuntime:
         return self._layout.installed(artifact)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
-        """Return what the app may see: its bundle and its database's socket, both read-only."""
-        level = sandbox.available()
-        bound = (installed.directory, installed.environment(), self.database.postgres.socket_directory)
-        return sandbox.Sandbox(level, read_only=bound, uid=environment_uid(self.place.home, self.place.name))
+        """Return what the app may see: its bundle and its database's socket, both read-only; and a file that is its
+        database.
+        """
+        bound = (installed.directory, installed.environment(), *self.database.read_only)
+        uid = environment_uid(self.place.home, self.place.name)
+        return sandbox.Sandbox(sandbox.available(), read_only=bound, writable=self.database.writable, uid=uid)
 
     def _environment(self, installed: Installed, port: int | None = None) -> dict[str, str]:
         extra = {"PORT": str(port)} if port else {}
@@ -119,6 +98,7 @@ class ProcessRuntime:
         Raises MigrationError when it fails or takes longer than the environment allows.
         """
         once = partial(self._once, installed, lease)
+        self.database.settle(installed.bundle.run)
         return one_off.migrate(installed.bundle.run, once, {}, self.place.settings.migration_timeout_seconds)
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:

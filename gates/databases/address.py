@@ -1,4 +1,4 @@
-"""Where a database is: at a PostgreSQL server, or in a file of SQLite; and the URL of an external one, read strictly."""
+"""Where a database is: at a PostgreSQL server, or in a file of SQLite; and URLs of external ones, read strictly."""
 
 import re
 from dataclasses import dataclass, field

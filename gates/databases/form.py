@@ -42,8 +42,8 @@ class DatabaseForm(BaseModel):
     Django's URL readers want `postgresql`. With `sqlite` or `sqlite+aiosqlite` checks get a file of SQLite.
     """
     variables: dict[Variable, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict)
-    """Further variables that the app gets beside `DATABASE_URL`, such as `DJANGO_DB_HOST = "{host}"`. In a value `{url}`,
-    `{host}` (of a unix socket: its directory), `{port}`, `{user}`, `{password}` and `{name}` are filled in, as they are
+    """Further variables that the app gets beside `DATABASE_URL`, such as `DJANGO_DB_HOST = "{host}"`. In a value
+    `{url}`, `{host}` (of a unix socket: its directory), `{port}`, `{user}`, `{password}` and `{name}` are filled in, as they are
     and not percent-encoded. Of SQLite `{name}` is the file, and the others but `{url}` are empty.
     """
     extensions: tuple[Extension, ...] = ()

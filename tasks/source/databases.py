@@ -12,6 +12,7 @@ from gates.databases.form import DatabaseForm
 from host.databases.postgres import Postgres
 from host.errors import ConfigError
 from host.home import Home
+from settings.database import DatabaseKind
 from tasks.source.workspace import Workspace
 
 # What SQLite leaves beside its file.
@@ -22,11 +23,13 @@ BESIDE = ("", "-wal", "-shm", "-journal")
 class FreshDatabase:
     """Where it is, and what of the host the check's sandbox must see of it; a file lies in what the check may write."""
 
-    address: Address
+    address: Address | None
     read_only: tuple[Path, ...] = ()
 
     def told(self, form: DatabaseForm) -> dict[str, str]:
         """Return what an app is told of it. Raises ConfigError if it cannot be told in this form."""
+        if self.address is None:
+            return {}
         try:
             return form.told(self.address)
         except ValueError as error:
@@ -34,12 +37,18 @@ class FreshDatabase:
 
 
 @contextmanager
-def fresh_database(name: str, workspace: Workspace, form: DatabaseForm | None = None) -> Iterator[FreshDatabase]:
-    """Give a check its database while the block runs, of the kind and with the extensions that `form` (else the
-    commit's) says.
+def fresh_database(
+    name: str, workspace: Workspace, kind: DatabaseKind = DatabaseKind.EMBEDDED
+) -> Iterator[FreshDatabase]:
+    """Give a check its database while the block runs, with the extensions that the commit needs: a file of SQLite where
+    the commit or the environment (`kind`) has such ones, and none where the environment has none. What stands in for an
+    external server is the suites' own.
     """
-    form = form or workspace.database
-    if form.sqlite:
+    form = workspace.database
+    if kind is DatabaseKind.NONE:
+        yield FreshDatabase(None)
+        return
+    if form.sqlite or kind is DatabaseKind.SQLITE:
         file = workspace.scratch(name) / f"{uuid.uuid4().hex[:12]}.sqlite3"
         try:
             yield FreshDatabase(File(str(file)))

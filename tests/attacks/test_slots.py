@@ -29,6 +29,7 @@ from deployments.instance import Instance
 from deployments.router.bootstrap import Edge
 from deployments.router.container import RouterContainer
 from deployments.router.router import Envoy
+from deployments.runtimes.databases import OwnDatabase
 from deployments.runtimes.process import ProcessRuntime
 from deployments.slots import start_slot
 from gates.release.condition import Condition, Look
@@ -232,8 +233,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slots]:
     place.directory.mkdir(mode=0o700, parents=True)
     runtime = place.runtime
     assert isinstance(runtime, ProcessRuntime)
+    assert isinstance(runtime.database, OwnDatabase)
     runtime.database.postgres.socket_directory.mkdir(parents=True)
-    runtime.database = StandInDatabase(runtime.database.postgres, place.app)
+    runtime.database = StandInDatabase(runtime.database.postgres, place)
     place.supervisor.up()
     artifact = shop.read(shop.artifact("good", image=NO_IMAGE))
     runtime.install(artifact)

@@ -17,6 +17,7 @@ from deployments.runtimes.compose.runtime import ComposeRuntime
 from evidence.bundle import Bundle, Image, Metrics, Process, Run, put_bundle, read_bundle
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, state
+from gates.databases.form import PLAIN_FORM, DatabaseForm
 from gates.migrations.statements import Kind as SqlKind
 from gates.migrations.steps import Step
 from gates.verdict import Action
@@ -215,19 +216,21 @@ class Shop:
         start: str = "",
         directory: str = ".",
         processes: Mapping[str, Process] | None = None,
+        app: str = APP,
+        database: DatabaseForm = PLAIN_FORM,
     ) -> str:
         """Make a version of the app that is `how`; return its digest. `start`: a script that its image starts with;
         `directory`: where it lies in its repository.
         """
         store = self.place().store
         tree = self.directory / uuid.uuid4().hex
-        app = tree / directory
-        app.mkdir(parents=True)
-        files = {"app.py": APP, "how": how, "Dockerfile": DOCKERFILE, "compose.yml": compose}
+        folder = tree / directory
+        folder.mkdir(parents=True)
+        files = {"app.py": app, "how": how, "Dockerfile": DOCKERFILE, "compose.yml": compose}
         if start:
             files |= {"start.sh": start, "Dockerfile": DOCKERFILE + ENTRYPOINT}
         for name, content in files.items():
-            file = (tree if name == "compose.yml" else app) / name
+            file = (tree if name == "compose.yml" else folder) / name
             file.write_text(content)
             file.chmod(0o644)
         archive = tree.with_suffix(".tar")
@@ -235,7 +238,7 @@ class Shop:
             tar.add(tree, ".")
         lock = tree / "lock"
         lock.write_text("")
-        made = image or Image(id=self.image(app), compose={str(self.target): "compose.yml"})
+        made = image or Image(id=self.image(folder), compose={str(self.target): "compose.yml"})
         python = ("python", "app.py")
         bundle = Bundle(
             app="shop",
@@ -253,6 +256,7 @@ class Shop:
                 stop_seconds=2,
                 directory=directory,
                 processes=dict(processes or {}),
+                database=database,
             ),
             migrations=None if migrations is None else tuple(migrations),
             metrics=metrics,

@@ -13,13 +13,15 @@ from deployments.instance import Instance
 from deployments.journal.endpoints import write_endpoints
 from deployments.journal.lease import Lease
 from deployments.router.router import DrainResult, Router, Routing
+from deployments.runtimes.databases import OwnDatabase
 from deployments.runtimes.layout import Installed
-from deployments.runtimes.process import OwnDatabase, ProcessRuntime
+from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image, Metrics, Run
 from gates.migrations.steps import Step
 from gates.release.analysis import SlotCounters
 from gates.release.operation import Live, Version
 from gates.release.verification import Usage
+from host.databases.postgres import Postgres
 from host.docker.engine import Engine
 from host.errors import PortTaken, RouterError, ToolError
 from host.ports import LOCAL, Endpoint, Endpoints
@@ -84,7 +86,7 @@ class StandInRuntime(ProcessRuntime):
     def __init__(self, place: Environment, effects: list[str], port: int) -> None:
         super().__init__(place)
         self.orchestrator = self
-        self.database = StandInDatabase(self.database.postgres, place.app)
+        self.database = StandInDatabase(Postgres(place.directory / "postgres", place.sockets), place)
         self.effects = effects
         self.endpoints: Endpoints = (Endpoint(LOCAL, port),)
         self.deaths: dict[str, str] = {}

@@ -12,6 +12,7 @@ from deployments.environment import Environment
 from deployments.runtimes.compose.databases import postgres_service
 from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import read_stack
+from deployments.runtimes.databases import OwnDatabase
 from deployments.runtimes.process import ProcessRuntime
 from evidence.bundle import Image
 from gates.migrations.steps import Kind, Step
@@ -99,6 +100,7 @@ def test_no_room_or_no_database_changes_nothing_and_loses_no_older_dump(made: Sh
         back_up(made, digest)
     runtime = made.place().runtime
     assert isinstance(runtime, ProcessRuntime)
+    assert isinstance(runtime.database, OwnDatabase)
     with pytest.raises(ToolError, match='pg_dump of absent ended with 1: .*database "absent" does not exist'):
         runtime.database.postgres.dump("absent", made.directory / "file", 20)
     with made.set("BACKUP_TIMEOUT_SECONDS", "0.0001"), pytest.raises(ToolError, match="did not end within"):

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from deployments.candidate import Artifact
 from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Run
+from host.databases.dumps import MAGIC
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
@@ -47,6 +50,7 @@ class SharedDatabase:
 
     engine: Engine
     container: Callable[[Installed], Container]
+    dump_magic: ClassVar[bytes] = MAGIC
 
     def variables(self, run: Run) -> Mapping[str, str]:
         """Return nothing: the team's compose file and settings name the database."""
@@ -54,6 +58,13 @@ class SharedDatabase:
 
     def secrets(self) -> Sequence[str]:
         return ()
+
+    def problems(self, artifact: Artifact | None = None) -> list[str]:
+        """Return nothing: the orchestrator judges the services."""
+        return []
+
+    def notes(self, artifact: Artifact | None = None) -> list[str]:
+        return []
 
     def size_bytes(self, installed: Installed) -> int:
         """Return how big the database is, indexes and all."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from control.plane import Control, suite_database
 from gates.check import Outcome
+from gates.databases.form import DatabaseForm
 from host.home import Home
 from settings.pipeline import Suite
 from tasks.checks.suites import look_at_suite
@@ -22,7 +24,8 @@ import os, time
 import psycopg
 
 def test_it_is_empty_and_ours():
-    url = os.environ["DATABASE_URL"].replace("postgresql+psycopg", "postgresql", 1)
+    url = os.environ["DATABASE_URL"]
+    assert url.startswith("postgresql://") and "%" not in url and f"host={os.environ['SOCKET']}" in url
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("CREATE TABLE only_one (a int)")
         time.sleep(0.5)
@@ -55,7 +58,7 @@ def left(kind: str) -> list[str]:
 @pytest.mark.usefixtures("control")
 def test_suites_side_by_side_have_databases_of_their_own_and_leave_none(app: App) -> None:
     app.commit({"tests/test_a.py": DATABASE})
-    workspace = app.workspace()
+    workspace = replace(app.workspace(), database=DatabaseForm(scheme="postgresql", variables={"SOCKET": "{host}"}))
     good = Suite(command=PYTEST, database=True, timeout_seconds=60, environment=FEWER_PLUGINS)
     bad = good.model_copy(update={"environment": {**FEWER_PLUGINS, "FAIL": "1"}})
     with ThreadPoolExecutor() as pool:
