@@ -6,7 +6,7 @@ An artifact has the section as part of how it runs (evidence/bundle.py).
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from gates.databases.form import DatabaseForm
 
@@ -19,7 +19,7 @@ class Database(DatabaseForm):
 
 
 def with_database(raw: Any) -> Any:
-    """Return the tables of a pipeline.toml with [database] said in [run] as well. Raises ValueError if [run] says it."""
+    """Return the tables of a pipeline.toml with [database] said in [run] as well. ValueError: [run] says it."""
     run, database = (raw.get(key) if isinstance(raw, dict) else None for key in ("run", "database"))
     if isinstance(run, dict) and "database" in run:
         raise ValueError("run.database is no key; how the app is told of its database stands in [database]")
@@ -39,6 +39,8 @@ class DatabaseKind(StrEnum):
 
 class DatabaseSettings(BaseModel):
     """The keys of an environment's file that say which database its app has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     database: DatabaseKind = DatabaseKind.EMBEDDED
     """`process`: the app's database. `embedded`: a PostgreSQL of the environment's own. `external`: an existing

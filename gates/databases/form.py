@@ -43,8 +43,8 @@ class DatabaseForm(BaseModel):
     """
     variables: dict[Variable, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict)
     """Further variables that the app gets beside `DATABASE_URL`, such as `DJANGO_DB_HOST = "{host}"`. In a value
-    `{url}`, `{host}` (of a unix socket: its directory), `{port}`, `{user}`, `{password}` and `{name}` are filled in, as they are
-    and not percent-encoded. Of SQLite `{name}` is the file, and the others but `{url}` are empty.
+    `{url}`, `{host}` (of a unix socket: its directory), `{port}`, `{user}`, `{password}` and `{name}` are filled in, as
+    they are and not percent-encoded. Of SQLite `{name}` is the file, and the others but `{url}` are empty.
     """
     extensions: tuple[Extension, ...] = ()
     """Extensions that the app's database needs, such as `pg_trgm`. Slipway makes them in the databases of its own

@@ -33,7 +33,8 @@ def form(scheme: str = "postgresql+psycopg", **more: object) -> DatabaseForm:
         (
             "postgresql+psycopg2",
             AWAY,
-            "postgresql+psycopg2://shop:p%2Fw%40%3A%25@db.example.com:6432/shop?sslmode=verify-full&sslrootcert=/etc/ca",
+            "postgresql+psycopg2://shop:p%2Fw%40%3A%25@db.example.com:6432/shop"
+            "?sslmode=verify-full&sslrootcert=/etc/ca",
         ),
         (
             "postgresql+asyncpg",
