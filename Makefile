@@ -6,7 +6,7 @@ BIN := .venv/bin
 ENV ?= $(ENVIRONMENT)
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: setup demo release up down upgrade status doctor ci scan verify compose deployments prune osv report rollback test fuzz attack gauntlet lint docs bench mutants lock
+.PHONY: setup demo adopt release up down upgrade status doctor ci scan baseline verify compose deployments prune osv report rollback test fuzz attack gauntlet lint docs bench mutants lock
 
 .DEFAULT_GOAL := help
 
@@ -67,6 +67,9 @@ rollback: .venv/.base ## go back to the version before, with or without a Prefec
 
 ci: .venv/.base ## run every check on a working tree, uncommitted changes included; APP=PATH, COMMIT=main, REFRESH=1, FAIL_FAST=1
 	@$(BIN)/slipway ci $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(REFRESH),--refresh) $(if $(FAIL_FAST),--fail-fast)
+
+baseline: .venv/.base ## write config/baseline.toml from the last ci; OF=COMMIT or run, APPROVER=NAME, ALL=1, NEW=1
+	@$(BIN)/slipway baseline $(if $(OF),"$(OF)") $(if $(APPROVER),--approver "$(APPROVER)") $(if $(ALL),--all) $(if $(NEW),--new)
 
 scan: .venv/.base ## run the security scans on a working tree; APP=PATH, COMMIT=main, PIPELINE=FILE, SARIF=FILE
 	@$(BIN)/slipway scan $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(PIPELINE),--pipeline "$(PIPELINE)") \

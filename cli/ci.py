@@ -10,10 +10,15 @@ from rich.table import Table
 from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
 from evidence.check_report import Report, read_report
-from gates.checks.summary import summary_rows
+from gates.baseline import known_of, marks
+from gates.checks.summary import summary_rows, tracked_in_a_line
+from gates.folded import fold
+from gates.scans.security import headline_of
 from gates.scans.security_score import SCORE
 from host.errors import ConfigError
 from host.home import Home
+
+SHOWN = 20  # of each check
 
 
 def ci(
@@ -64,11 +69,20 @@ def print_report(report: Report) -> None:
         table.add_row(gate, f"[{colour}]{row.outcome}[/{colour}]", value, limit, margin, reason)
     console.print(table)
     for check in report.checks:
-        for one in check.findings[:20]:
-            where = f"{one.file}:{one.line}" if one.line else one.file or one.package
-            say(f"  {check.name}: {one.severity}: {where}: {one.rule}: {one.message}")
+        known = marks(check.known)
+        folded = fold(check.findings, lambda one: known_of(one, known))  # pylint: disable=cell-var-from-loop
+        for one in folded[:SHOWN]:
+            held = known_of(one.first, known)
+            say(
+                f"  {check.name}: {one.first.severity}: {headline_of(one)}: {one.message}"
+                + (f" ({held})" if held else "")
+            )
+        if more := sum(one.count for one in folded[SHOWN:]):
+            say(f"  {check.name}: and {more} more findings, on the run's page")
         for note in check.notes:
             say(f"  {check.name}: {note}")
+    if tracked := tracked_in_a_line(report.checks):
+        say(f"  {tracked}")
     for name, score in report.scores.items():
         say(f"  score {name}: {'no data' if score is None else f'{score:.1f} of 100'}")
 

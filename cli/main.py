@@ -6,6 +6,7 @@ import sys
 import typer
 from dotenv import dotenv_values
 
+from cli.adopt.baseline import baseline
 from cli.ci import ci
 from cli.compose import compose
 from cli.demo.main import demo
@@ -36,6 +37,7 @@ for command in (
     demo,
     ci,
     scan,
+    baseline,
     verify,
     up,
     status,

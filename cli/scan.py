@@ -10,7 +10,9 @@ from rich.table import Table
 from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
 from evidence.scan_report import ScanReport, read_scans_of
+from gates.baseline import known_of, marks
 from gates.check import Outcome
+from gates.checks.summary import tracked_in_a_line
 from gates.folded import fold
 from gates.scans.merge import merge
 from gates.scans.sarif import to_sarif
@@ -89,14 +91,17 @@ def print_scans(report: ScanReport) -> None:
         table.add_row(*words, escape(check.reason), f"{check.seconds:.1f}")
     console.print(table)
     found = merge([finding for check in scanned.checks for finding in check.findings])
-    folded = fold(found, lambda one: (str(scanned.waived.get(one.fingerprint)), one.fingerprint in report.new))
+    kept_back = marks(one for check in scanned.checks for one in check.known)
+    held = {one.fingerprint: scanned.waived.get(one.fingerprint) or known_of(one, kept_back) for one in found}
+    folded = fold(found, lambda one: (str(held[one.fingerprint]), one.fingerprint in report.new))
     for one in folded[:SHOWN]:
-        waiver = scanned.waived.get(one.first.fingerprint)
         mark = "new, " if one.first.fingerprint in report.new else ""
         said = f"{one.first.severity}: {headline_of(one)}: {one.message}"
-        say(f"  {said} ({mark}{waiver or one.fingerprints})")
+        say(f"  {said} ({mark}{held[one.first.fingerprint] or one.fingerprints})")
     if more := sum(one.count for one in folded[SHOWN:]):
         say(f"  and {more} more, less severe; all of them: --sarif FILE")
+    if tracked := tracked_in_a_line(scanned.checks):
+        say(f"  {tracked}")
     for refused in scanned.refused:
         console.print(f"  [red]{escape(str(refused))}[/red]")
     for unneeded in scanned.unneeded:

@@ -13,12 +13,14 @@ from evidence.bundle import Bundle, read_bundle, verify_bundle
 from evidence.provenance import origin_checks
 from evidence.statements import Checked, Scanned, read_checks, read_scans
 from evidence.store import Store
+from gates.baseline import FILE, number
 from gates.check import Check, Outcome
 from gates.migrations.steps import Step, pending
 from gates.release.approval import Approver
 from gates.release.freshness import stale_scans
 from gates.release.operation import Live, Version
 from gates.scans.waivers import Waiver
+from settings.baseline import written_baseline
 from settings.pipeline import read_pipeline
 from settings.waivers import read_waivers
 
@@ -124,6 +126,34 @@ def scan_problems(place: Place, candidate: Candidate, approvers: Sequence[Approv
     return [*contradicted, *problems, *_withdrawn(relied), *_waiver_problems(place, scanned, relied, approvers, now)]
 
 
+def relied_problems(place: Place, candidate: Candidate, approvers: Sequence[Approver], now: datetime) -> list[str]:
+    """Return what keeps the required checks from being relied on now: of the scans, and of the baseline."""
+    problems = scan_problems(place, candidate, approvers, now)
+    return [*problems, *baseline_problems(place, candidate, approvers, now)]
+
+
+def baseline_problems(place: Place, candidate: Candidate, approvers: Sequence[Approver], now: datetime) -> list[str]:
+    """Return what keeps a required check from resting on the baseline any more: a due date that passed since, a finding
+    that was taken out of it, or an approver who may not decide about this environment.
+    """
+    checks = [one for one in candidate.evidence.checks if one.name in place.settings.gates and one.known]
+    if not checks:
+        return []
+    today, written = now.astimezone(UTC).date(), written_baseline()
+    due = {(entry.check, entry.fingerprint): entry.due for entry in written.entries}
+    problems = []
+    for check in checks:
+        dates = [(one, due.get((check.name, one.fingerprint))) for one in check.known]
+        if overdue := sum(one.count for one, day in dates if one.due < today or (day and day < today)):
+            problems.append(
+                f"{check.name}: {number(overdue)} overdue by {FILE}; mend what is overdue, and run ci again"
+            )
+        if absent := sum(one.count for one, day in dates if day is None):
+            problems.append(f"{check.name}: {number(absent)} not in {FILE} any more, which held them back")
+    names = dict.fromkeys(one.approver for check in checks for one in check.known)
+    return [*problems, *(f"{FILE}: {why}" for name in names if (why := _may_not(place, name, approvers)))]
+
+
 def _withdrawn(checks: Sequence[Check]) -> list[str]:
     unrun = [one.name for one in checks if one.outcome is Outcome.ACCEPTED_UNRUN]
     accepted = read_pipeline().scans.accepted if unrun else {}
@@ -149,9 +179,14 @@ def _waiver_problem(place: Place, waiver: Waiver, written: bool, approvers: Sequ
         return f"it expired on {waiver.expires}"
     if not written:
         return "it does not stand in config/waivers.toml any more"
-    person = next((one for one in approvers if one.name == waiver.approver), None)
+    return _may_not(place, waiver.approver, approvers)
+
+
+def _may_not(place: Place, name: str, approvers: Sequence[Approver]) -> str:
+    """Return why an approver's word does not count for an environment, "" when it does."""
+    person = next((one for one in approvers if one.name == name), None)
     if person is None:
-        return f"{waiver.approver} is not named in config/approvers.toml any more"
+        return f"{name} is not named in config/approvers.toml any more"
     if place.settings.approval == "required" and place.name not in person.environments:
         return f"{person.name} may not decide about {place.name}"
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from deployments.candidate import Candidate, new_migrations, read_candidate, scan_problems
+from deployments.candidate import Candidate, new_migrations, read_candidate, relied_problems
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from deployments.outgoing import Outgoing, going_out, where_it_stands
@@ -139,7 +139,7 @@ def preflight(
         *_state_problems(place, ledger, candidate),
         *_contract_problems(place, ledger, candidate, migrations),
         *_host_problems(place),
-        *scan_problems(place, candidate, approvers, datetime.now(UTC)),
+        *relied_problems(place, candidate, approvers, datetime.now(UTC)),
     ]
     if place.settings.approval == "required" and not any(place.name in one.environments for one in approvers):
         problems.append(f"config/approvers.toml names nobody who may approve for {place.name}")

@@ -46,6 +46,14 @@ def read_report(home: Home, run: str) -> Report | None:
         return None
 
 
+def newest_report(home: Home, what: str = "") -> Report | None:
+    """Return the newest report of a commit (7 or more characters) or run; without one, of any. None without such."""
+    files = sorted(_folder(home).glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    reports = (report for file in files if (report := read_report(home, file.stem)))
+    wanted = (one for one in reports if not what or one.run == what or (len(what) >= 7 and one.commit.startswith(what)))
+    return next(wanted, None)
+
+
 def expected_seconds(home: Home) -> dict[str, float]:
     """Return how long each check took here when it last looked, by name; empty before the first run."""
     newest = max(_folder(home).glob("*.json"), key=lambda file: file.stat().st_mtime, default=None)

@@ -18,6 +18,8 @@ from gates.scans.security_score import SCORE
 from gates.verdict import Action
 from host.errors import SlipwayError
 from host.home import Home
+from settings.approvers import read_approvers
+from settings.baseline import read_baseline
 from settings.pipeline import Pipeline, read_pipeline
 from tasks.artifacts import show
 from tasks.build.bundle import make_bundle, run_build_step
@@ -28,6 +30,7 @@ from tasks.checks.memory import Memory, open_memory
 from tasks.checks.pages import show_details
 from tasks.checks.past_runs import Past, recall_past, remember_run
 from tasks.checks.plan import Judged, adding_up, compatibility_jobs, load_jobs, quality_jobs, suite_jobs
+from tasks.checks.quality import Known
 from tasks.checks.run_jobs import Job, run_jobs
 from tasks.notify.ci_news import begin_ci, tell_broken, tell_ci
 from tasks.notify.ci_page import summary_page
@@ -142,8 +145,9 @@ def _look(
 ) -> Found:
     """Run everything that looks at the commit: side by side, what adds up as soon as it can, the load test alone."""
     workspace, now = subject.workspace, datetime.now(UTC)
+    known = Known(read_baseline(read_approvers()), now.date())
     suites, scans = suite_jobs(pipeline, workspace, past), scan_jobs(subject, now)
-    jobs: list[Job] = [*suites, *scans, *quality_jobs(pipeline, workspace)]
+    jobs: list[Job] = [*suites, *scans, *quality_jobs(pipeline, workspace, known)]
     jobs += [*compatibility_jobs(pipeline, workspace, migrations), *load_jobs(pipeline, workspace, past)]
     later, expected = adding_up(pipeline, workspace, suites), expected_seconds(Home.find())
     looked = run_jobs(jobs, memory, workspace, fail_fast, later, expected)

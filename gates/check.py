@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gates.baseline import Known
 from gates.findings import Finding
 from gates.verdict import Action, Verdict
 
@@ -79,7 +80,8 @@ class Check(BaseModel):
     """One check of one commit. `examined` says what it looked at ("42 files", "61 tests"), so that a pass means
     something; `measures` are its figures with their limits, `findings` what it found; `source_run` is the run that
     looked, when this one only remembers (the inputs were the same). `source_away`: it has no verdict only because a
-    source outside is away; that is for who judges it and is not written into evidence.
+    source outside is away; that is for who judges it and is not written into evidence. `known` are the findings that
+    config/baseline.toml holds back.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -94,6 +96,7 @@ class Check(BaseModel):
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     source_run: str = ""
+    known: tuple[Known, ...] = Field((), exclude_if=lambda known: not known)
     source_away: bool = Field(False, exclude=True)
 
 

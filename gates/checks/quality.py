@@ -1,9 +1,11 @@
 """What a tool's or a suite's result comes to. An exit code alone is never a verdict."""
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from gates.baseline import Baseline, number
 from gates.check import Check, Outcome
 from gates.checks.reports import KIND, Found, Reader, Reads, Report, ToolRun, last_words
 from gates.checks.reports_frontend import read_eslint, read_tsc
@@ -43,7 +45,7 @@ LOOKED: Mapping[Reads, Container[int]] = {
     Reads.LINES: (0, 1, 65),
 }
 SIGNALLED = 128  # an exit code from here on: the tool was killed, by signal `code - 128`
-MOST_FINDINGS = 500
+MOST_FINDINGS = 2_000
 LEAST_SHARE = 0.5  # of the files of its kind that a tool must have looked at
 NAMED = 5
 EXAMINED = re.compile(r"(?:(\d+) tests in )?(\d+) files?(?: given)?, (\d+) lines?")
@@ -51,13 +53,15 @@ EXAMINED = re.compile(r"(?:(\d+) tests in )?(\d+) files?(?: given)?, (\d+) lines
 
 @dataclass(frozen=True)
 class Judged:
-    """A check without its findings' fingerprints yet, which need the source: `found` are all, worst first.
+    """A check without its findings' fingerprints yet, which need the source: `found` are all, worst first, and
+    `tolerated` those of them that the tool's own settings let pass.
 
     `crashed`: the tool did not come to an end of its own, or left a report that cannot be read; trying again may help.
     """
 
     check: Check
     found: tuple[Found, ...] = ()
+    tolerated: frozenset[Found] = frozenset()
     crashed: bool = False
 
 
@@ -82,14 +86,43 @@ def judge_tool(reads: Reads, run: ToolRun) -> Judged:
         seconds=run.seconds,
         notes=tuple(_notes(reads, run, report)),
     )
-    return Judged(check, tuple(found), crashed=bool(report.unread) and not run.problem)
+    return Judged(check, tuple(found), frozenset(report.tolerated), crashed=bool(report.unread) and not run.problem)
 
 
 def with_findings(check: Check, findings: tuple[Finding, ...]) -> Check:
-    """Return the check with its findings, at most 500 of them; a note says how many more there are."""
+    """Return the check with its findings, at most MOST_FINDINGS of them; a note says how many more there are."""
     more = len(findings) - MOST_FINDINGS
     notes = (*check.notes, f"{more} more findings are not listed") if more > 0 else check.notes
     return check.model_copy(update={"findings": findings[:MOST_FINDINGS], "notes": notes})
+
+
+def held_back(
+    check: Check, findings: Sequence[Finding], failing: Sequence[Finding], baseline: Baseline, today: date
+) -> Check:
+    """Return the check with what the baseline says of the findings that fail it: it passes when all of them are known
+    and none is overdue. What fails for another reason, or could not look, stays as it is.
+    """
+    if check.outcome not in (Outcome.PASSED, Outcome.FAILED) or (check.outcome is Outcome.FAILED and not failing):
+        return check
+    held = baseline.hold(check.name, failing, today, findings)
+    outcome, reason = check.outcome, check.reason
+    if held.fresh or held.overdue:
+        overdue = [f"{number(len(held.overdue))} overdue by the baseline: {_where(held.overdue[0])}"] * bool(
+            held.overdue
+        )
+        fresh = [f"{number(len(held.fresh))} not in the baseline: {_where(held.fresh[0])}"] * bool(held.fresh)
+        known = baseline.of(check.name)
+        reason = baseline.refused("; ".join([*overdue, *fresh]) if known else reason)
+    elif held.known:
+        first = min(one.due for one in held.entries)
+        outcome, reason = Outcome.PASSED, f"nothing new: {len(held.known)} in the baseline, the first due {first}"
+    update = {"outcome": outcome, "reason": reason, "notes": (*check.notes, *held.notes), "known": held.entries}
+    return check.model_copy(update=update)
+
+
+def _where(first: Finding) -> str:
+    where = f"{first.file}:{first.line}" if first.line else first.file
+    return f"the first: {where} {first.rule} {first.message}"[:300]
 
 
 def lines_examined(check: Check) -> int | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gates.baseline import summed
 from gates.check import Check, Measure, Outcome
 
 
@@ -17,6 +18,12 @@ class Row:
     margin: str
     reason: str
     good: bool
+
+
+def tracked_in_a_line(checks: Sequence[Check]) -> str:
+    """Return how many findings of all checks the baseline holds back, "" when it holds none."""
+    known = [one for check in checks for one in check.known]
+    return f"held back by the baseline: {summed(known)}" if known else ""
 
 
 # What a scan's own outcome says before its findings are held against the rules and the waivers.

@@ -7,8 +7,9 @@ could not look (`no verdict`); whether what it found blocks is decided here.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from gates.baseline import NEVER, NOTHING, Baseline, Held
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
 from gates.folded import Folded, fold, in_short, place
@@ -56,6 +57,7 @@ def covered(checks: Sequence[Check], waivers: Waivers) -> dict[str, Waiver]:
 class Context:
     """What decides beside the findings and the scan's rule: waivers by fingerprint, refused ones (why, by fingerprint),
     the scans that are accepted un-run with the reason, when each finding was first seen, and now. Times are aware.
+    `baseline` are the findings that were there at adoption.
     """
 
     waived: Mapping[str, Waiver]
@@ -63,6 +65,13 @@ class Context:
     accepted: Mapping[str, str]
     first_seen: Mapping[str, datetime]
     now: datetime
+    baseline: Baseline = NOTHING
+
+    def held(self, check: Check, rule: "Rule") -> Held:
+        """Return the findings of a scan that no waiver covers, held against the baseline."""
+        open_ = [one for one in check.findings if not _is_waived(one, rule, self)]
+        baseline = NOTHING if check.name in NEVER else self.baseline
+        return baseline.hold(check.name, open_, self.now.astimezone(UTC).date(), check.findings)
 
 
 def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
@@ -73,33 +82,39 @@ def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
     the commit holds, is never accepted. A scan that fails itself because of findings
     passes when all of those are waived; what else it fails for it must show as a measure.
     """
-    waived = [
-        finding
-        for finding in check.findings
-        if finding.severity in rule.waivable and finding.fingerprint in context.waived
-    ]
+    waived = [finding for finding in check.findings if _is_waived(finding, rule, context)]
+    held = context.held(check, rule)
     by_waiver = fold(waived, lambda finding: str(context.waived[finding.fingerprint]))
     notes = [f"{headline_of(one)}: {context.waived[one.first.fingerprint]}" for one in by_waiver]
-    medium = [finding for finding in check.findings if finding.severity is MEDIUM]
+    medium = [finding for finding in held.fresh if finding.severity is MEDIUM]
     by_age = fold(medium, lambda finding: _age(finding, context))
     notes += [f"{headline_of(one)}: medium, {_age(one.first, context)}" for one in by_age]
-    outcome, reason = _outcome(check, _blocking(check, rule, context), waived, context)
-    return check.model_copy(update={"outcome": outcome, "reason": reason, "notes": (*check.notes, *notes)})
+    outcome, reason = _outcome(check, _blocking(check, rule, held, context), waived, held, context)
+    notes += held.notes
+    update = {"outcome": outcome, "reason": reason, "notes": (*check.notes, *notes), "known": held.entries}
+    return check.model_copy(update=update)
 
 
-def _outcome(check: Check, blocking: Sequence[str], waived: Sequence[Finding], context: Context) -> tuple[Outcome, str]:
+def _is_waived(finding: Finding, rule: Rule, context: Context) -> bool:
+    return finding.severity in rule.waivable and finding.fingerprint in context.waived
+
+
+def _outcome(
+    check: Check, blocking: Sequence[str], waived: Sequence[Finding], held: Held, context: Context
+) -> tuple[Outcome, str]:
     if blocking:
         beyond = [f"beyond that it could not look: {check.reason}"] if check.outcome is Outcome.NO_VERDICT else []
         return Outcome.FAILED, "; ".join([*blocking, *beyond])
     if check.outcome is Outcome.NO_VERDICT and check.source_away and check.name in context.accepted:
         because = context.accepted[check.name]
         return Outcome.ACCEPTED_UNRUN, f"accepted un-run because {because}; it could not look: {check.reason}"
-    completed = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and bool(waived))
+    accepted = bool(waived or held.known)
+    completed = check.outcome is Outcome.PASSED or (check.outcome is Outcome.FAILED and accepted)
     if not completed:
         return check.outcome, check.reason
     if unknown := [str(measure) for measure in check.measures if measure.holds is None]:
         return Outcome.NO_VERDICT, "; ".join(unknown)
-    return Outcome.PASSED, _tracked(check, waived, context) or check.reason
+    return Outcome.PASSED, _tracked(waived, held, context) or check.reason
 
 
 def headline(finding: Finding) -> str:
@@ -112,15 +127,15 @@ def headline_of(folded: Folded) -> str:
     return f"{folded.rule} in {folded.where}" if folded.where else folded.rule
 
 
-def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
-    """Return what blocks, in words: findings that no waiver covers, waivers that do not count, figures off limits."""
-    never = [finding for finding in check.findings if finding.severity in rule.never]
-    unwaived = [
-        finding
-        for finding in check.findings
-        if finding.severity in rule.waivable and finding.fingerprint not in context.waived
-    ]
+def _blocking(check: Check, rule: Rule, held: Held, context: Context) -> list[str]:
+    """Return what blocks, in words: findings that neither a waiver nor the baseline covers, waivers that do not count,
+    figures off limits.
+    """
+    never = [finding for finding in held.fresh if finding.severity in rule.never]
+    unwaived = [finding for finding in held.fresh if finding.severity in rule.waivable]
     parts = []
+    if held.overdue:
+        parts.append(f"{len(held.overdue)} overdue by the baseline: {_named(fold(held.overdue))}")
     if never:
         parts.append(f"{len(never)} {rule.noun}: {_named(fold(never))}")
     if unwaived:
@@ -133,17 +148,19 @@ def _blocking(check: Check, rule: Rule, context: Context) -> list[str]:
         for finding in (*never, *unwaived)
         if finding.fingerprint in context.refused
     ]
+    if parts:
+        parts[0] = context.baseline.refused(parts[0])
     limits = [str(measure) for measure in check.measures if measure.holds is False]
     return [*parts, *dict.fromkeys(refused), *limits]
 
 
-def _tracked(check: Check, waived: Sequence[Finding], context: Context) -> str:
+def _tracked(waived: Sequence[Finding], held: Held, context: Context) -> str:
     """Return what a scan that blocks nothing found; "" when that is nothing."""
-    fingerprints = {finding.fingerprint for finding in waived}
-    rest = [finding for finding in check.findings if finding.fingerprint not in fingerprints]
     parts = [f"{len(waived)} waived"] if waived else []
+    if held.known:
+        parts.append(f"{len(held.known)} in the baseline, the first due {min(one.due for one in held.entries)}")
     for severity in (HIGH, MEDIUM, LOW):
-        if ages := [_days(finding, context) for finding in rest if finding.severity is severity]:
+        if ages := [_days(finding, context) for finding in held.fresh if finding.severity is severity]:
             parts.append(f"{len(ages)} {severity}" + (f" (oldest {max(ages)} d)" if severity is MEDIUM else ""))
     return f"nothing that blocks: {', '.join(parts)}" if parts else ""
 

@@ -53,6 +53,7 @@ NOT_RULES = (
     "config/pipeline.toml",
     "config/slipway.toml",
     "config/approvers.toml",
+    "config/baseline.toml",
     "config/waivers.toml",
     "requirements/dev.lock",
 )

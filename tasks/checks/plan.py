@@ -17,7 +17,7 @@ from tasks.checks.coverage_config import measured
 from tasks.checks.import_closure import suite_digest
 from tasks.checks.memory import form_key, key_of, matching, result_key
 from tasks.checks.past_runs import Past
-from tasks.checks.quality import run_quality
+from tasks.checks.quality import UNKNOWN, Known, run_quality
 from tasks.checks.run_jobs import Job, Later
 from tasks.checks.suites import run_suite
 from tasks.checks.syntax import code_digest
@@ -28,14 +28,14 @@ from tasks.source.workspace import Looked, Workspace
 Judged = PrefectFuture[tuple[Step, ...] | None]
 
 
-def quality_jobs(pipeline: Pipeline, workspace: Workspace) -> list[Job]:
-    """Return a job for each code-quality tool."""
+def quality_jobs(pipeline: Pipeline, workspace: Workspace, known: Known = UNKNOWN) -> list[Job]:
+    """Return a job for each code-quality tool. `known` are the findings that were there at adoption."""
     environment = workspace.environment.name
     return [
         Job(
             name,
-            partial(run_quality.submit, name, tool, workspace),
-            result_key(name, workspace.source, tool.inputs, tool.model_dump(), environment),
+            partial(run_quality.submit, name, tool, workspace, known),
+            result_key(name, workspace.source, tool.inputs, tool.model_dump(), environment, *known.part(name)),
         )
         for name, tool in pipeline.quality.items()
     ]

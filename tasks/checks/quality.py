@@ -4,13 +4,15 @@ import os
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 from prefect.logging import get_run_logger
 
+from gates.baseline import NOTHING, Baseline, known_of, marks
 from gates.check import Check, Outcome
-from gates.checks.quality import Judged, judge_tool, no_verdict, with_findings
+from gates.checks.quality import Judged, held_back, judge_tool, no_verdict, with_findings
 from gates.checks.reports import Reads, ToolRun
 from gates.checks.summary import in_a_line
 from gates.folded import fold
@@ -51,15 +53,31 @@ except OSError as error:
 """
 
 
+@dataclass(frozen=True)
+class Known:
+    """The findings that were there at adoption, as of a day (UTC)."""
+
+    baseline: Baseline
+    today: date
+
+    def part(self, name: str) -> tuple[object, ...]:
+        """Return what a tool's verdict depends on of it."""
+        of_it = [(entry.model_dump(mode="json"), entry.due < self.today) for entry in self.baseline.of(name)]
+        return (self.baseline.trouble, *of_it)
+
+
+UNKNOWN = Known(NOTHING, date.min)
+
+
 @once("quality", "{name}")
-def run_quality(name: str, tool: Tool, workspace: Workspace) -> Looked:
+def run_quality(name: str, tool: Tool, workspace: Workspace, known: Known = UNKNOWN) -> Looked:
     """Run one tool on a copy of the commit and return its check, its findings in a table of the run.
 
     A tool that crashed or hung is run again `tool.retries` times; one that found something is not.
 
     Not repeated: it reads files of this host only, and `tool.retries` is for tools that crash.
     """
-    looked = on_a_core(name, workspace, partial(look, name, tool, workspace))
+    looked = on_a_core(name, workspace, partial(look, name, tool, workspace, known))
     check = looked.check
     log = get_run_logger()
     log.info("%s (%s; %s)", in_a_line(check), check.examined or "nothing", check.tool)
@@ -70,7 +88,7 @@ def run_quality(name: str, tool: Tool, workspace: Workspace) -> Looked:
     return looked
 
 
-def look(name: str, tool: Tool, workspace: Workspace) -> Looked:
+def look(name: str, tool: Tool, workspace: Workspace, known: Known = UNKNOWN) -> Looked:
     """Run one tool as often as its policy says and judge it. What cannot be run at all comes to `no verdict`."""
     try:
         tracked = tracked_lines(workspace.source.archive, tool.inputs, tool.directory)
@@ -80,7 +98,9 @@ def look(name: str, tool: Tool, workspace: Workspace) -> Looked:
                 break
             crashes.append(f"attempt {len(crashes) + 1}: {judged.check.reason}")
         check = judged.check.model_copy(update={"notes": (*judged.check.notes, *crashes)})
-        return Looked(with_findings(check, to_findings(workspace.source.archive, name, judged.found)))
+        findings = to_findings(workspace.source.archive, name, judged.found)
+        failing = [one for one, its in zip(findings, judged.found, strict=True) if its not in judged.tolerated]
+        return Looked(with_findings(held_back(check, findings, failing, known.baseline, known.today), findings))
     except SlipwayError as error:
         return Looked(no_verdict(name, str(error)))
 
@@ -217,10 +237,12 @@ def read_text(file: Path) -> str | None:
 
 def findings_page(check: Check) -> str:
     """Return a check's findings as a table, equal ones in one row, at most 100 rows."""
-    rows = ["| where | rule | severity | message |", "|---|---|---|---|"]
-    folded = fold(check.findings)
+    rows = ["| where | rule | severity | message | baseline |", "|---|---|---|---|---|"]
+    known = marks(check.known)
+    folded = fold(check.findings, lambda one: known_of(one, known))
     for one in folded[:SHOWN]:
-        rows.append(f"| {cell(one.where)} | {cell(one.rule)} | {one.first.severity} | {cell(one.message)} |")
+        words = (one.where, one.rule, one.first.severity, one.message, known_of(one.first, known) or "")
+        rows.append(f"| {' | '.join(map(cell, words))} |")
     more = sum(one.count for one in folded[SHOWN:])
     notes = [f"- {cell(note)}" for note in (*([f"{more} more are not shown"] if more > 0 else []), *check.notes)]
     head = f"# {cell(check.name)}: {cell(check.reason)}\n\n{cell(check.tool)} looked at {cell(check.examined)}\n\n"

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from gates.baseline import known_of, marks
 from gates.check import Check, Outcome
-from gates.checks.summary import summary_rows
+from gates.checks.summary import summary_rows, tracked_in_a_line
+from gates.folded import fold
 from gates.scans.security_score import SCORE
 from gates.verdict import Action, Verdict
 from tasks.artifacts import SIGN, cell
@@ -27,6 +29,7 @@ def summary_page(
         f"{cell(source.history[0].subject)} ({cell(source.history[0].author)})",
         built,
         _unrun(checks),
+        cell(tracked_in_a_line(checks)).capitalize(),
         gates_table([check for check in checks if check.name != SCORE]),
         _scores(scores),
         _notes(checks),
@@ -46,16 +49,17 @@ def gates_table(checks: Sequence[Check]) -> str:
 
 
 def findings_table(checks: Sequence[Check]) -> str:
-    """Return the findings of all checks, worst first; "" without any."""
+    """Return the findings of all checks, worst first, equal ones in one row; "" without any."""
     found = sorted((one for check in checks for one in check.findings), key=lambda one: one.severity.rank)
-    if not found:
+    known = marks(one for check in checks for one in check.known)
+    folded = fold(found, lambda one: known_of(one, known))
+    if not folded:
         return ""
-    rows = ["## Findings", "", "| severity | tool | rule | where | what |", "|---|---|---|---|---|"]
-    for one in found[:SHOWN_FINDINGS]:
-        where = f"{one.file}:{one.line}" if one.line else one.file or one.package
-        words = (str(one.severity), cell(one.tool), cell(one.rule), cell(where), cell(one.message[:300]))
-        rows.append(f"| {' | '.join(words)} |")
-    more = len(found) - SHOWN_FINDINGS
+    rows = ["## Findings", "", "| severity | tool | rule | where | what | baseline |", "|---|---|---|---|---|---|"]
+    for one in folded[:SHOWN_FINDINGS]:
+        words = (one.first.severity, one.first.tool, one.rule, one.where, one.message[:300])
+        rows.append(f"| {' | '.join(map(cell, (*words, known_of(one.first, known) or '')))} |")
+    more = sum(one.count for one in folded[SHOWN_FINDINGS:])
     return "\n".join(rows) + (f"\n\nand {more} more" if more > 0 else "")
 
 

@@ -6,6 +6,7 @@ from deployments.outgoing import Outgoing, written_by
 from deployments.preflight import Preflight
 from deployments.rollout import Rollout
 from gates.check import Outcome
+from gates.checks.summary import tracked_in_a_line
 from gates.notify.messages import some
 from gates.release.approval import Question
 from gates.release.authors import shown_address, shown_name
@@ -53,6 +54,7 @@ def preflight_page(seen: Preflight, more: Mapping[str, str] | None = None) -> st
         "branch": cell(seen.branches),
         "live now": _live(seen.live),
         "verdict": cell(seen.verdict.reason),
+        **({"baseline": cell(tracked)} if (tracked := tracked_in_a_line(seen.checks)) else {}),
         "isolation": f"the checks ran isolated by {cell(seen.isolation)}",
         **(more or {}),
     }
@@ -83,7 +85,9 @@ def _in_short(seen: Preflight) -> str:
     passed = sum(one.outcome is Outcome.PASSED for one in seen.checks)
     unrun = [cell(one.name) for one in seen.checks if one.outcome is Outcome.ACCEPTED_UNRUN]
     loud = f"; **NOBODY LOOKED AT: {', '.join(unrun)}**" if unrun else ""
-    return f"{change}: {commits}; {passed} of {len(seen.checks)} checks passed{loud}"
+    held = tracked_in_a_line(seen.checks)
+    tracked = f", {cell(held)}" if held else ""
+    return f"{change}: {commits}; {passed} of {len(seen.checks)} checks passed{tracked}{loud}"
 
 
 def _deciders(question: Question, seen: Preflight) -> str:

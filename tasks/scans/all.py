@@ -19,6 +19,7 @@ from gates.scans.security_score import score_check, security_score
 from gates.scans.waivers import judge_waivers
 from host.home import Home
 from settings.approvers import read_approvers
+from settings.baseline import read_baseline
 from settings.waivers import prove_waivers, read_waivers
 from tasks.checks.cores import on_a_core
 from tasks.checks.run_jobs import progress
@@ -48,7 +49,7 @@ def run_scan(scan: Scan, subject: Subject) -> Looked:
 
 
 def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, looked: datetime) -> Scanned:
-    """Judge what the scans saw by this checkout's rules: waivers, accepted un-run, age. Changes nothing.
+    """Judge what the scans saw by this checkout's rules: waivers, baseline, accepted un-run, age. Changes nothing.
 
     What is new on the commit's branch is first seen `now`. `looked` is when the oldest of the results was found out.
     Times are aware. Raises ConfigError if a file is wrong.
@@ -72,7 +73,7 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
     waived = covered(checks, waivers)
     refused = {waiver.name: waiver.why for waiver in waivers.refused}
     accepted = pipeline.scans.accepted
-    context = Context(waived, refused, accepted, first_seen, now)
+    context = Context(waived, refused, accepted, first_seen, now, read_baseline(approvers))
     judged = [judge_scan(check, rules[check.name], context) for check in checks]
     for check in judged:
         progress.info("%s", in_a_line(check))

@@ -1,9 +1,10 @@
 """What the security scans saw, for a person to read: findings with their age and waivers, and what nobody looked at."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 from evidence.statements import Scanned
+from gates.baseline import Known, known_of, marks
 from gates.check import Check, Outcome
 from gates.findings import Finding
 from gates.folded import Folded, fold
@@ -37,25 +38,31 @@ def security_section(scanned: Scanned | None, new: Collection[str] = ()) -> str:
 
 def findings_table(scanned: Scanned, findings: Sequence[Finding], new: Collection[str] = ()) -> str:
     """Return the merged findings as a table, worst first, equal ones in one row, at most 50 rows."""
-    folded = fold(merge(findings), lambda one: (str(scanned.waived.get(one.fingerprint)), one.fingerprint in new))
+    known = marks(one for check in scanned.checks for one in check.known)
+    folded = fold(merge(findings), lambda one: (_waiver(one, scanned, known), one.fingerprint in new))
     if not folded:
         return "No finding."
     rows = ["| severity | found | where | by | known for | waiver or fingerprint |", "|---|---|---|---|---:|---|"]
-    rows += [_row(one, scanned, new) for one in folded[:SHOWN]]
+    rows += [_row(one, scanned, new, known) for one in folded[:SHOWN]]
     more = sum(one.count for one in folded[SHOWN:])
     return "\n".join(rows) + (f"\n\nand {more} more, less severe" if more > 0 else "")
 
 
-def _row(folded: Folded, scanned: Scanned, new: Collection[str]) -> str:
+def _waiver(finding: Finding, scanned: Scanned, known: Mapping[str, Known]) -> str:
+    """Return what holds a finding back: its waiver, or its entry in the baseline; "" when nothing does."""
+    found = scanned.waived.get(finding.fingerprint) or known_of(finding, known)
+    return str(found or "")
+
+
+def _row(folded: Folded, scanned: Scanned, new: Collection[str], known: Mapping[str, Known]) -> str:
     finding = folded.first
-    waiver = scanned.waived.get(finding.fingerprint)
     cells = (
         str(finding.severity),
         f"{folded.rule}: {folded.message[:200]}",
         folded.where,
         ", ".join((finding.tool, *finding.also_by)),
         "**new**" if finding.fingerprint in new else f"{max(_days(one, scanned) for one in folded.members)} d",
-        str(waiver) if waiver else folded.fingerprints,
+        _waiver(finding, scanned, known) or folded.fingerprints,
     )
     return "| " + " | ".join(text if text == "**new**" else cell(text) for text in cells) + " |"
 
