@@ -18,6 +18,7 @@ from cli.main import app
 from host.home import CHECKOUT
 from notify.channels import channel_kind, channel_names
 from settings.approvers import Approvers
+from settings.baseline import BaselineFile
 from settings.environment import Settings
 from settings.monitoring import Monitoring
 from settings.notify import Notify
@@ -201,6 +202,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "environment": _environment,
     "pipeline": lambda: _toml(Pipeline),
     "approvers": lambda: _toml(Approvers),
+    "baseline": lambda: _toml(BaselineFile),
     "waivers": lambda: f"### `[[waiver]]`\n\n{Entry.__doc__}\n\n{keys_table(Entry)}",
     "notify": _notify,
     "commands": _commands,

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Severity(StrEnum):
@@ -27,7 +27,7 @@ class Finding(BaseModel):
     `subject` is what tells two findings of a rule in one file apart and survives edits elsewhere in it: the offending
     line's text without white space, a package's name, a symbol. It is hashed, never shown, so it may be sensitive, but
     a secret itself must not go in: a short secret could be guessed from its hash. `package`, `installed` and `fixed`
-    are set for vulnerable or unlicensed packages.
+    are set for vulnerable or unlicensed packages. `past`: it stands in the history alone, not in the commit's files.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +42,7 @@ class Finding(BaseModel):
     package: str = ""
     installed: str = ""
     fixed: str = ""
+    past: bool = Field(False, exclude_if=lambda past: not past)
     aliases: tuple[str, ...] = ()
     also_by: tuple[str, ...] = ()
 

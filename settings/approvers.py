@@ -36,7 +36,7 @@ class Person(BaseModel):
     environments: tuple[Target, ...]
     """Environments for which the person may approve."""
     ssh_keys: tuple[SshKey, ...] = ()
-    """Public SSH keys. Their signatures prove a waiver."""
+    """Public SSH keys. Their signatures prove a waiver and a baseline."""
 
     slack: Annotated[str, Field(pattern="^([UW][A-Z0-9]{2,20})?$")] = ""
     """Member id of the person in Slack."""

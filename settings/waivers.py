@@ -32,6 +32,9 @@ class Entry(BaseModel):
     """Why the finding may wait."""
     expires: date
     """Last day (UTC) on which the waiver counts, at most 90 days away."""
+    revoked: str = Field("", max_length=500, pattern="^$|.{20}")
+    """Only for a secret that stands in the history alone, where it is required: how it was proved that the secret is
+    revoked, in at least 20 characters."""
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,10 @@ def held_back(
     held = baseline.hold(check.name, failing, today, findings)
     outcome, reason = check.outcome, check.reason
     if held.fresh or held.overdue:
-        overdue = [f"{number(len(held.overdue))} overdue by the baseline: {_where(held.overdue[0])}"] * bool(
-            held.overdue
-        )
-        fresh = [f"{number(len(held.fresh))} not in the baseline: {_where(held.fresh[0])}"] * bool(held.fresh)
+        told = ((held.overdue, "overdue by the baseline"), (held.fresh, "not in the baseline"))
+        parts = [f"{number(len(found))} {why}: {_where(found[0])}" for found, why in told if found]
         known = baseline.of(check.name)
-        reason = baseline.refused("; ".join([*overdue, *fresh]) if known else reason)
+        reason = baseline.refused("; ".join(parts) if known else reason)
     elif held.known:
         first = min(one.due for one in held.entries)
         outcome, reason = Outcome.PASSED, f"nothing new: {len(held.known)} in the baseline, the first due {first}"

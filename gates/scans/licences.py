@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from gates.findings import Finding, Severity, make_finding
+from gates.scans.licence_texts import named_in
 
 
 class _Section(BaseModel):
@@ -68,6 +69,7 @@ class Origin(StrEnum):
     EXPRESSION = "License-Expression"
     CLASSIFIER = "classifier"
     TEXT = "License"
+    WORDS = "the licence's own words"
     NPM = "package-lock.json"
     NOWHERE = "nowhere"
 
@@ -87,12 +89,16 @@ class Package:
 
 @dataclass(frozen=True)
 class Stated:
-    """A package's licence as text, where it was found, and parsed; None when it is no SPDX expression."""
+    """A package's licence as text, where it was found, and parsed; None when it is no SPDX expression.
+
+    `beside` is what its `License` says beside its classifiers, parsed.
+    """
 
     package: Package
     origin: Origin
     text: str
     expression: Expression | None
+    beside: Expression | None = None
 
 
 def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
@@ -116,7 +122,17 @@ def licence_text(package: Package, rules: Licences) -> tuple[Origin, str]:
         return Origin.TEXT, _by_texts(text, rules)
     if any(known) and all(name in rules.classifiers for name in names):
         return Origin.CLASSIFIER, _together([expression for expression in known if expression])
+    if not any(name not in rules.classifiers for name in names) and (own := named_in(package.text)):
+        return Origin.WORDS, _together(own)
     return Origin.NOWHERE, ""
+
+
+def text_beside(package: Package, rules: Licences) -> str:
+    """Return what a package's `License` says beside its classifiers: a short text as config/licences.toml knows it, or
+    the licence whose words a long one begins with; "" when it is not known.
+    """
+    text = " ".join(package.text.split())
+    return _by_texts(text, rules) if len(text) <= 200 else next(iter(named_in(text)), "")
 
 
 def _together(expressions: Sequence[str]) -> str:
@@ -156,9 +172,11 @@ def judge_licences(stated: Sequence[Stated], rules: Licences) -> tuple[list[Find
     for licence in stated:
         package = licence.package
         refused = not_allowed(licence.expression, allowed) if licence.expression else []
-        if licence.expression is not None and not refused:
+        against = _contradicts(licence, refused, allowed)
+        if licence.expression is not None and not refused and not against:
             continue
-        why = f"{', '.join(dict.fromkeys(refused))} is not allowed" if refused else _unknown(licence)
+        refused = [] if against else refused
+        why = f"{', '.join(dict.fromkeys(refused))} is not allowed" if refused else against or _unknown(licence)
         if not package.shipped:
             notes.append(f"not shipped: {package.name} {package.version}: {why}")
             continue
@@ -169,6 +187,19 @@ def judge_licences(stated: Sequence[Stated], rules: Licences) -> tuple[list[Find
             make_finding("licences", rule, Severity.HIGH, message, key=key, package=package.name, installed=version)
         )
     return findings, [*_overridden(stated, rules), *notes]
+
+
+def _contradicts(licence: Stated, refused: Sequence[str], allowed: frozenset[str]) -> str:
+    """Return why nobody can tell which licence holds: the classifiers may be shipped and `License` may not, or the
+    other way round; "" when they agree in that.
+    """
+    if licence.origin is not Origin.CLASSIFIER or licence.beside is None:
+        return ""
+    beside = not_allowed(licence.beside, allowed)
+    if bool(beside) == bool(refused):
+        return ""
+    said = f"{', '.join(dict.fromkeys(beside))} is not allowed" if beside else "that is allowed"
+    return f"could not tell: its classifiers say {licence.text}, its License says otherwise ({said})"
 
 
 def _unknown(licence: Stated) -> str:

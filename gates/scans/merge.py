@@ -74,7 +74,7 @@ def _identities(finding: Finding) -> list[str]:
     if finding.package:
         package = f"{package_name(finding.package)}=={finding.installed}"
         identities += [f"package {package} {name}" for name in sorted(advisories(finding))]
-    elif finding.file and finding.line:
+    elif finding.file and finding.line and not finding.past:  # that line is another one today
         kind = next((kind for kind, words in KINDS.items() if words.search(finding.rule)), None)
         identities += [f"place {finding.file}:{finding.line} {kind}"] if kind else []
     return identities

@@ -216,8 +216,23 @@ def _age(leak: Leak, order: Mapping[str, int]) -> tuple[int, int]:
     return (order.get(leak.commit, len(order)), leak.line)
 
 
-def secret_findings(tool: str, leaked: Iterable[Leak], files: Container[str]) -> tuple[Finding, ...]:
-    """Return a critical finding for each leak. `files` are the paths of the newest commit.
+def past_leaks(in_history: Sequence[Leak], in_files: Iterable[Leak]) -> frozenset[Leak]:
+    """Return the leaks of the history that are not in the files of the commit, whatever file there has them.
+
+    Marks tell the same secret within one report only, so the files are compared by rule and name.
+    """
+    there = {(leak.rule, leak.file): leak.mark for leak in in_files}
+    marks = {leak.mark for leak in in_history if (leak.rule, leak.file) in there} | set(there.values())
+    return frozenset(
+        leak for leak in in_history if leak.mark not in marks and (leak.rule, leak.file) not in there and leak.commit
+    )
+
+
+def secret_findings(
+    tool: str, leaked: Iterable[Leak], files: Container[str], past: Container[Leak] = ()
+) -> tuple[Finding, ...]:
+    """Return a critical finding for each leak. `files` are the paths of the newest commit, `past` the leaks that are in
+    the history alone.
 
     The fingerprint is made of rule, file, commit and a running number: no line, and nothing made from the secret.
     """
@@ -226,7 +241,8 @@ def secret_findings(tool: str, leaked: Iterable[Leak], files: Container[str]) ->
         place = (leak.rule, leak.file, leak.commit)
         number[place] += 1
         message, key = _message(leak, leak.file.partition("!")[0] in files), ("secret", *place, str(number[place]))
-        findings.append(make_finding(tool, leak.rule, Severity.CRITICAL, message, leak.file, line=leak.line, key=key))
+        made = make_finding(tool, leak.rule, Severity.CRITICAL, message, leak.file, line=leak.line, key=key)
+        findings.append(made.model_copy(update={"past": leak in past}))
     return tuple(findings)
 
 

@@ -5,7 +5,7 @@ could not look (`no verdict`); whether what it found blocks is decided here.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,29 +18,43 @@ from gates.scans.waivers import Waiver, Waivers
 
 CRITICAL, HIGH, MEDIUM, LOW = Severity
 SHOWN = 3
+UNREVOKED = (
+    "it is for a secret in the history: revoke that, and say in `revoked` how it was proved that it is valid no more"
+)
 
 
 @dataclass(frozen=True)
 class Rule:
     """Which severities of a scan's findings block always (`never`), and which unless somebody waived them.
 
-    The others are tracked with their age. `noun` is what a finding of `never` is called in a reason.
+    The others are tracked with their age. `noun` is what a finding of `never` is called in a reason. `revocable`: a
+    finding of the history alone may wait all the same, with a waiver that says how it was revoked.
     """
 
     never: tuple[Severity, ...] = (CRITICAL,)
     waivable: tuple[Severity, ...] = (HIGH,)
     noun: str = "critical"
     why_never: str = "it is for a critical finding, which cannot be waived"
+    revocable: bool = False
+
+    def why_not(self, finding: Finding, revoked: Collection[str]) -> str:
+        """Return why a finding can never be waived, "" when it can. `revoked` are those that a waiver calls revoked."""
+        if self.revocable and finding.past:
+            return "" if finding.fingerprint in revoked else UNREVOKED
+        if finding.fingerprint in revoked:
+            return self.why_never if self.revocable else "it says `revoked`, which is for a secret in the history"
+        return self.why_never if finding.severity in self.never else ""
 
 
-def waivable(checks: Sequence[Check], rules: Mapping[str, Rule]) -> dict[str, str]:
+def waivable(checks: Sequence[Check], rules: Mapping[str, Rule], waivers: Sequence[Waiver] = ()) -> dict[str, str]:
     """Return for the fingerprint of each finding why it can never be waived, "" when it can. `rules` are by scan."""
+    revoked = {waiver.fingerprint for waiver in waivers if waiver.revoked}
     reasons: dict[str, str] = {}
     for check in checks:
         rule = rules[check.name]
         for finding in check.findings:
-            reason = rule.why_never if finding.severity in rule.never else ""
-            reasons[finding.fingerprint] = reasons.get(finding.fingerprint) or reason
+            mark = finding.fingerprint
+            reasons[mark] = reasons.get(mark) or rule.why_not(finding, revoked)
     return reasons
 
 
@@ -96,7 +110,10 @@ def judge_scan(check: Check, rule: Rule, context: Context) -> Check:
 
 
 def _is_waived(finding: Finding, rule: Rule, context: Context) -> bool:
-    return finding.severity in rule.waivable and finding.fingerprint in context.waived
+    waiver = context.waived.get(finding.fingerprint)
+    if finding.severity in rule.waivable:
+        return waiver is not None
+    return rule.revocable and finding.past and waiver is not None and bool(waiver.revoked)
 
 
 def _outcome(

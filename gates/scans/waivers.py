@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 LONGEST = timedelta(days=90)
 
 
 class Waiver(BaseModel):
-    """One entry of config/waivers.toml: this finding is accepted until the end of `expires` (UTC)."""
+    """One entry of config/waivers.toml: this finding is accepted until the end of `expires` (UTC).
+
+    `revoked` says of a secret in the history how it was proved that it is valid no more.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -19,9 +22,11 @@ class Waiver(BaseModel):
     approver: str
     reason: str
     expires: date
+    revoked: str = Field("", exclude_if=lambda words: not words)
 
     def __str__(self) -> str:
-        return f"waived by {self.approver} until {self.expires}: {self.reason}"
+        revoked = f"; revoked: {self.revoked}" if self.revoked else ""
+        return f"waived by {self.approver} until {self.expires}: {self.reason}{revoked}"
 
 
 class Refused(BaseModel):

@@ -1,9 +1,12 @@
 """The complexity limit (C901) of flake8, kept on whatever the app's own settings say of it."""
 
 import configparser
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from gates.strict_toml import TomlError, parse
 
 COMPLEXITY = 10  # where the app's own settings have no limit
 LARGEST_SETTINGS_BYTES = 1_000_000
@@ -24,8 +27,8 @@ class Complexity:
 def complexity_limit(name: str, command: Sequence[str], directory: Path, top: Path) -> Complexity:
     """Return how the limit is kept on for the flake8 of [quality.NAME] that runs in `directory` of the source `top`.
 
-    A limit in the command or in the app's own settings holds, also beside settings that ignore C901; without one it is
-    10, and such settings turn it off.
+    A limit in the command or in the app's own settings holds, also beside settings that ignore C901: flake8's, else that
+    of ruff or pylint. Without one it is 10, and such settings turn it off.
     """
     file, settings = _flake8_settings(command, directory, top)
     listed = {key: _codes(_given(command, f"--{key}") or settings.get(key, "")) for key in LISTS}
@@ -37,10 +40,69 @@ def complexity_limit(name: str, command: Sequence[str], directory: Path, top: Pa
     limit = settings.get("max-complexity", "").strip()
     if limit.isdecimal():
         return Complexity(forced, f"complexity limit {limit}, the app's own{though}")
+    if other := _of_others(directory, top):
+        where, most = other
+        return Complexity((f"{LIMIT}={most}", *forced), f"complexity limit {most}, the app's own ({where}){though}")
     if ignored:
         what = f"the complexity limit is off: {file or 'the command'} ignores {CODE}; take that out of it"
         return Complexity(off=f"{what}, or say which limit counts: {LIMIT}=N in [quality.{name}] command")
     return Complexity((f"{LIMIT}={COMPLEXITY}",), f"complexity limit {COMPLEXITY}, Slipway's")
+
+
+def _of_others(directory: Path, top: Path) -> tuple[str, int] | None:
+    """Return where the app's settings of ruff or pylint name a complexity limit and which, from `directory` upwards."""
+    for folder in (directory, *(folder for folder in directory.parents if folder.is_relative_to(top))):
+        for name, reads in OTHERS.items():
+            text = _text(folder / name, top)
+            limit = reads(text) if text else None
+            if type(limit) is int and limit >= 0:
+                return str((folder / name).relative_to(top)), limit
+    return None
+
+
+def _toml(text: str) -> dict[str, Any]:
+    try:
+        return parse(text)
+    except TomlError:
+        return {}
+
+
+def _below(table: Any, *keys: str) -> Any:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _of_ruff(settings: Any) -> Any:
+    return _below(settings, "lint", "mccabe", LIMIT_KEY) or _below(settings, "mccabe", LIMIT_KEY)
+
+
+def _of_pyproject(text: str) -> Any:
+    tools = _toml(text).get("tool")
+    pylint = _below(tools, "pylint")
+    sections = list(pylint.values()) if isinstance(pylint, dict) else []
+    found = (_below(section, LIMIT_KEY) for section in (pylint, *sections))
+    return _of_ruff(_below(tools, "ruff")) or next((one for one in found if one), None)
+
+
+def _of_pylintrc(text: str) -> int | None:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        return None
+    values = (parser[name].get(LIMIT_KEY, "").strip() for name in parser.sections())
+    return next((int(value) for value in values if value.isdecimal() and len(value) < 5), None)
+
+
+LIMIT_KEY = "max-complexity"
+OTHERS: Mapping[str, Callable[[str], Any]] = {
+    ".ruff.toml": lambda text: _of_ruff(_toml(text)),
+    "ruff.toml": lambda text: _of_ruff(_toml(text)),
+    "pyproject.toml": _of_pyproject,
+    ".pylintrc": _of_pylintrc,
+    "pylintrc": _of_pylintrc,
+}
 
 
 def _given(command: Sequence[str], option: str) -> str | None:
@@ -82,14 +144,22 @@ def _flake8_settings(command: Sequence[str], directory: Path, top: Path) -> tupl
     return "", {}
 
 
-def _section(file: Path, top: Path) -> dict[str, str] | None:
-    parser = configparser.RawConfigParser()
+def _text(file: Path, top: Path) -> str | None:
+    """Return the text of a settings file that is one of the source; None when it cannot be read."""
     try:
         real = file.resolve()
         if not real.is_file() or not real.is_relative_to(top.resolve()) or real.stat().st_size > LARGEST_SETTINGS_BYTES:
             return None
-        parser.read_string(real.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, configparser.Error):
+        return real.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _section(file: Path, top: Path) -> dict[str, str] | None:
+    text, parser = _text(file, top), configparser.RawConfigParser()
+    try:
+        parser.read_string(text or "")
+    except configparser.Error:
         return None
     if not parser.has_section("flake8"):
         return {} if parser.has_section("flake8:local-plugins") else None

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -146,6 +146,9 @@ def _attempt(name: str, attempt: int, tool: Tool, workspace: Workspace, tracked:
     )
     run = _tool_run(name, tool, setting, done, printed, tracked, problem, notes)
     judged = judge_tool(how, run)
+    if notes and judged.check.outcome in (Outcome.PASSED, Outcome.FAILED):  # by which limits it was judged
+        told = f"{judged.check.reason} ({'; '.join(notes)})"
+        judged = replace(judged, check=judged.check.model_copy(update={"reason": told}))
     if cache and judged.check.outcome is not Outcome.NO_VERDICT:
         cache.take_back(setting.cache)
         tidy("tools", get_run_logger())

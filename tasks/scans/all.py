@@ -67,7 +67,7 @@ def judge(subject: Subject, run: str, checks: Sequence[Check], now: datetime, lo
         written.malformed,
         prove_waivers(written.waivers, approvers),
         [approver.name for approver in approvers],
-        waivable(checks, rules),
+        waivable(checks, rules, written.waivers),
         now,
     )
     waived = covered(checks, waivers)

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from gates.check import Check, Outcome
 from gates.findings import Finding, Severity
 from gates.other_locks import NODE_LOCKS, NPM_LOCK
-from gates.scans.licences import Licences, Package, Stated, judge_licences, licence_text, origins
+from gates.scans.licences import Licences, Origin, Package, Stated, judge_licences, licence_text, origins, text_beside
 from gates.scans.outcome import ScanOutcome
 from gates.scans.security import Rule
 from host.errors import ConfigError, ToolError
@@ -52,7 +52,7 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
         raise ToolError(subject.workspace.lacks)
     every = installed(subject.workspace.environment, shipped=False) | shipped
     problems = (f"the metadata of {', '.join(missing[:10])} is not there",) if missing else ()
-    findings, notes, where = _judge(every, rules)
+    findings, notes, where = judge_packages(every, rules)
     examined = f"{len(shipped)} shipped Python packages and {len(every) - len(shipped)} others ({where})"
     return ScanOutcome(findings, problems, (examined,), notes)
 
@@ -68,19 +68,23 @@ def _npm(subject: Subject, rules: Licences) -> ScanOutcome:
     if not packages:
         return ScanOutcome(problems=(*problems, *(f"{lock} names no packages" for lock in locks)))
     shipped = sum(package.shipped for package in packages.values())
-    findings, notes, _ = _judge(packages, rules)
+    findings, notes, _ = judge_packages(packages, rules)
     examined = f"{shipped} shipped npm packages and {len(packages) - shipped} others"
     return ScanOutcome(findings, problems, (examined,), notes)
 
 
-def _judge(packages: Mapping[str, Package], rules: Licences) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
+def judge_packages(
+    packages: Mapping[str, Package], rules: Licences
+) -> tuple[tuple[Finding, ...], tuple[str, ...], str]:
     """Return the findings about packages, the notes, and how many licences were found where."""
     stated = []
     for package in packages.values():
         if any(fnmatchcase(package.name, pattern) for pattern in rules.ours):
             continue
         origin, text = licence_text(package, rules)
-        stated.append(Stated(package, origin, text, parse_expression(text) if text else None))
+        beside = text_beside(package, rules) if origin is Origin.CLASSIFIER else ""
+        parsed = [parse_expression(one) if one else None for one in (text, beside)]
+        stated.append(Stated(package, origin, text, *parsed))
     findings, notes = judge_licences(stated, rules)
     return tuple(findings), tuple(notes), origins(stated)
 

@@ -15,6 +15,7 @@ from gates.scans.secrets import (
     Report,
     check_coverage,
     leaks,
+    past_leaks,
     read_kingfisher,
     read_trufflehog,
     secret_findings,
@@ -70,10 +71,12 @@ def _with_kingfisher(subject: Subject) -> ScanOutcome:
     in_history = leaks(report, {commit: number for number, commit in enumerate(history.commits)})
     known = {(leak.rule, leak.file) for leak in in_history}
     others = [leak for leak in texts if not leak.file or (leak.rule, leak.file) not in known]
+    messages = [leak for leak in others if not leak.file]
+    past = past_leaks([*in_history, *messages], [leak for leak in texts if leak.file])
     counted, samples = without_samples([*in_history, *others])
     return ScanOutcome(
         examined=(f"{len(history.commits)} commits with their messages, {history.blobs} file contents",),
-        findings=secret_findings("kingfisher", counted, subject.workspace.source.files),
+        findings=secret_findings("kingfisher", counted, subject.workspace.source.files, past),
         problems=tuple(
             f"a content of {size // 1_000_000} MB was not looked at" for size in history.sizes_above(LARGEST_FILE_MB)
         ),
@@ -198,7 +201,10 @@ def _with_trufflehog(subject: Subject) -> ScanOutcome:
         exits=(0, 183),
         network=scans.trufflehog_verifies,
     )
-    findings = secret_findings("trufflehog", read_trufflehog(output.splitlines()), source.files)
+    leaked = read_trufflehog(output.splitlines())
+    # What it verified is valid still, and can never be called revoked.
+    past = [] if scans.trufflehog_verifies else [leak for leak in leaked if leak.file not in source.files]
+    findings = secret_findings("trufflehog", leaked, source.files, past)
     return ScanOutcome(findings, examined=("the history again with trufflehog",))
 
 
@@ -233,6 +239,7 @@ RULE = Rule(
     never=tuple(Severity),
     waivable=(),
     noun="secret",
-    why_never="it is for a secret, which cannot be waived: revoke it and remove it from the history",
+    why_never="it is for a secret in the files of the commit, which cannot be waived: revoke it, and take it out of them",
+    revocable=True,
 )
 SCAN = Scan("secrets", scan_secrets, _reads, RULE)

@@ -23,7 +23,9 @@ from evidence.sbom import make_bom
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, Scanned, state
 from evidence.store import Store
+from gates.baseline import Baseline, Entry, Known
 from gates.check import Check, Outcome
+from gates.findings import Severity
 from gates.release.approval import Approver
 from gates.scans.waivers import Refused, Waiver
 from gates.verdict import Action
@@ -684,3 +686,21 @@ def test_without_a_name_what_the_environment_before_promoted_last_is_chosen(case
     assert choose_version(case.place, None) == case.digest
     case.say_promoted("staging", other, hours_ago=1)
     assert choose_version(case.place, None) == other
+
+
+def test_what_a_baseline_holds_back_must_hold_still(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    today, mark = datetime.now(UTC).date(), "b" * 24
+    entry = Entry(check="unit", fingerprint=mark, severity=Severity.HIGH, first_seen=today, due=today)
+    held = Known(fingerprint=mark, severity=Severity.HIGH, since=today, due=today, approver=WAIVER.approver)
+    written = [Baseline(entries=(entry,))]
+    monkeypatch.setattr(known, "written_baseline", lambda: written[0])
+    case.set(required_gates="unit")
+    case.say_checks(None, passed("unit", known=(held,)), at=NOW + timedelta(seconds=1))
+    assert case.look().verdict.action is Action.PROMOTE
+    written[0] = Baseline()
+    assert "unit: 1 finding not in config/baseline.toml any more" in case.stopped()
+    written[0] = Baseline(entries=(entry.model_copy(update={"due": today - timedelta(days=1)}),))
+    assert "unit: 1 finding overdue by config/baseline.toml" in case.stopped()
+    stranger = held.model_copy(update={"approver": "Nobody"})
+    case.say_checks(None, passed("unit", known=(stranger,)), at=NOW + timedelta(seconds=2))
+    assert "Nobody is not named in config/approvers.toml any more" in case.stopped()

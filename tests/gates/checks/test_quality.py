@@ -1,12 +1,24 @@
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from gates.baseline import Baseline, DueDays, Entry, spoken
 from gates.check import Check, Outcome
-from gates.checks.quality import LOOKED, MOST_FINDINGS, READERS, judge_tool, lines_examined, no_verdict, with_findings
+from gates.checks.quality import (
+    LOOKED,
+    MOST_FINDINGS,
+    READERS,
+    held_back,
+    judge_tool,
+    lines_examined,
+    no_verdict,
+    with_findings,
+)
 from gates.checks.reports import KIND, Reads, ToolRun
 from gates.findings import Finding, Severity
+from tests.gates.findings import issue
 
 PASSED, FAILED, BLIND = Outcome.PASSED, Outcome.FAILED, Outcome.NO_VERDICT
 CLEAN = ToolRun(
@@ -207,3 +219,48 @@ def test_the_exit_codes_of_one_tool_are_not_those_of_another() -> None:
 def test_what_could_not_run_has_no_verdict() -> None:
     check = no_verdict("mypy", "not in the lock")
     assert (check.outcome, check.reason, check.name) == (BLIND, "not in the lock", "mypy")
+
+
+TODAY = date(2026, 3, 1)
+
+
+def typed(line: int) -> Finding:
+    return issue("arg-type", Severity.MEDIUM, line, tool="mypy")
+
+
+def failed(*found: Finding) -> Check:
+    return Check(name="mypy", outcome=FAILED, reason=f"{len(found)} findings", findings=found)
+
+
+def of_two(due: date = TODAY, trouble: str = "") -> Baseline:
+    known = {"check": "mypy", "fingerprint": spoken(typed(1)), "severity": "medium", "first_seen": TODAY, "count": 2}
+    return Baseline("Robin", TODAY, "a" * 40, DueDays(), (Entry.model_validate({**known, "due": due}),), trouble)
+
+
+@pytest.mark.parametrize(
+    ("found", "baseline", "outcome", "said"),
+    [
+        pytest.param(2, of_two(), PASSED, "nothing new: 2 in the baseline, the first due 2026-03-01", id="known"),
+        pytest.param(3, of_two(), FAILED, "1 finding not in the baseline: the first: app.py:3 arg-type", id="grown"),
+        pytest.param(
+            2, of_two(date(2026, 2, 28)), FAILED, "2 findings overdue by the baseline: the first", id="overdue"
+        ),
+        pytest.param(2, Baseline(), FAILED, "2 findings", id="no baseline"),
+        pytest.param(2, of_two(trouble="unsigned"), FAILED, "baseline.toml does not count: unsigned; 2", id="refused"),
+    ],
+)
+def test_a_tools_findings_are_held_against_the_baseline(
+    found: int, baseline: Baseline, outcome: Outcome, said: str
+) -> None:
+    all_ = [typed(line) for line in range(1, found + 1)]
+    got = held_back(failed(*all_), all_, all_, baseline, TODAY)
+    assert got.outcome is outcome and said in got.reason
+
+
+def test_what_is_gone_is_told_and_what_failed_otherwise_still_fails() -> None:
+    got = held_back(failed(typed(1)), [typed(1)], [typed(1)], of_two(), TODAY)
+    assert got.outcome is PASSED and got.notes[1].startswith("1 finding of the baseline gone")
+    stopped = Check(name="mypy", outcome=FAILED, reason="used more than 256 MB")
+    assert held_back(stopped, [], [], of_two(), TODAY) == stopped
+    blind = no_verdict("mypy", "it crashed")
+    assert held_back(blind, [], [], of_two(), TODAY) == blind

@@ -12,6 +12,7 @@ from gates.scans.secrets import (
     Report,
     check_coverage,
     leaks,
+    past_leaks,
     read_kingfisher,
     read_trufflehog,
     secret_findings,
@@ -314,3 +315,16 @@ def test_of_two_secrets_of_a_line_that_a_rule_for_unquoted_values_sees_a_part_of
     for rules in (("slipway.variable", "slipway.variable"), ("slipway.named", "slipway.otherwise")):
         two = report(found(rule=rules[0], mark="1f"), found(rule=rules[1], mark="2a"))
         assert len(leaks(two, ORDER)) == 2
+
+
+def test_what_is_in_the_history_alone_is_told_apart() -> None:
+    gone, moved, again = (
+        Leak("a", "old.env", 1, "c", "m1"),
+        Leak("a", "b.env", 1, "c", "m2"),
+        Leak("a", "c", 1, "c", "m2"),
+    )
+    message = Leak("a", "", 0, "c", "m3")
+    past = past_leaks([gone, moved, again, message], [Leak("a", "c", 5, "", "other salt")])
+    assert past == {gone, message}
+    findings = secret_findings("kingfisher", [gone, moved], {"b.env"}, past)
+    assert [one.past for one in findings] == [True, False]

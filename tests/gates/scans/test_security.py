@@ -1,8 +1,9 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from gates.baseline import Baseline, DueDays, Entry
 from gates.check import Bound, Check, Measure, Outcome
 from gates.findings import Finding, Severity
 from gates.scans.security import Context, Rule, covered
@@ -157,3 +158,69 @@ def test_what_can_never_be_waived_is_known_by_fingerprint() -> None:
     found = waivable([check("secrets", secret), check("code", bad, high)], RULES)
     assert "secret" in found[secret.fingerprint] and "critical" in found[bad.fingerprint]
     assert found[high.fingerprint] == ""
+
+
+LEAK = issue("slipway.line", CRITICAL, tool="kingfisher", past=True)
+HERE = issue("slipway.line", CRITICAL, tool="kingfisher")
+
+
+def revoke(found: Finding, words: str = "the vendor answered 401 to it on 2026-02-27") -> Waiver:
+    mark = found.fingerprint
+    return Waiver(fingerprint=mark, approver="Robin", reason="it was a test account", expires=NOW.date(), revoked=words)
+
+
+def test_a_secret_of_the_history_waits_when_it_was_revoked() -> None:
+    told = replace(NONE, waived={LEAK.fingerprint: revoke(LEAK)})
+    got = judge_scan(check("secrets", LEAK), told)
+    assert got.outcome is PASSED and "revoked: the vendor answered 401" in got.notes[0]
+    for unproven in (check("secrets", HERE), check("secrets", LEAK)):
+        words = "" if unproven.findings == (LEAK,) else "the vendor answered 401 to it"
+        assert judge_scan(unproven, replace(NONE, waived={LEAK.fingerprint: revoke(LEAK, words)})).outcome is FAILED
+
+
+@pytest.mark.parametrize(
+    ("scan", "found", "words", "why"),
+    [
+        pytest.param("secrets", LEAK, "the vendor answered 401", "", id="revoked and in the history"),
+        pytest.param("secrets", LEAK, "", "say in `revoked`", id="nobody says that it was revoked"),
+        pytest.param("secrets", HERE, "the vendor answered 401", "in the files of the commit", id="in the files"),
+        pytest.param("code", issue(), "the vendor answered 401", "for a secret in the history", id="no secret"),
+        pytest.param("code", issue(), "", "", id="a high finding"),
+    ],
+)
+def test_which_waivers_may_be(scan: str, found: Finding, words: str, why: str) -> None:
+    got = waivable([check(scan, found)], RULES, [revoke(found, words)])[found.fingerprint]
+    assert why in got if why else not got
+
+
+def known(*found: Finding, due: date = NOW.date(), trouble: str = "", scan: str = "code") -> Context:
+    entries = tuple(
+        Entry(check=scan, fingerprint=one.fingerprint, severity=one.severity, first_seen=NOW.date(), due=due)
+        for one in found
+    )
+    return replace(NONE, baseline=Baseline("Robin", NOW.date(), "a" * 40, DueDays(), entries, trouble))
+
+
+@pytest.mark.parametrize("severity", list(Severity))
+def test_a_finding_of_the_baseline_blocks_from_its_due_date_on(severity: Severity) -> None:
+    found = issue(severity=severity)
+    got = judge_scan(check("code", found), known(found))
+    assert got.outcome is PASSED and got.reason == "nothing that blocks: 1 in the baseline, the first due 2026-03-01"
+    assert got.notes == (f"in the baseline: 1 {severity}, the first due 2026-03-01",) and len(got.known) == 1
+    late = judge_scan(check("code", found), known(found, due=date(2026, 2, 28)))
+    assert late.outcome is FAILED and late.reason == "1 overdue by the baseline: B602 in app.py:3" and not late.known
+
+
+def test_a_new_finding_blocks_beside_known_ones() -> None:
+    got = judge_scan(check("code", issue(), issue(line=9)), known(issue()))
+    assert got.outcome is FAILED and got.reason.startswith("1 high without a waiver: B602 in app.py:9")
+
+
+def test_the_cause_comes_first_when_the_baseline_does_not_count() -> None:
+    got = judge_scan(check("code", issue()), known(issue(), trouble="it is not committed"))
+    assert got.outcome is FAILED
+    assert got.reason.startswith("config/baseline.toml does not count: it is not committed; 1 high without a waiver")
+
+
+def test_a_secret_is_in_no_baseline() -> None:
+    assert judge_scan(check("secrets", HERE), known(HERE, scan="secrets")).outcome is FAILED

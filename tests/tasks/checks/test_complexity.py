@@ -133,3 +133,30 @@ def test_flake8_itself_keeps_the_limit(setting: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flake8", "a.py", *told.options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout == "a.py:1:1: C901 'f' is too complex (13)\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("files", "where", "most"),
+    [
+        pytest.param(
+            {"pyproject.toml": "[tool.ruff.lint.mccabe]\nmax-complexity = 14\n"}, "pyproject.toml", 14, id="ruff"
+        ),
+        pytest.param({"ruff.toml": "[mccabe]\nmax-complexity = 13\n"}, "ruff.toml", 13, id="an older ruff"),
+        pytest.param(
+            {"pyproject.toml": "[tool.pylint.design]\nmax-complexity = 9\n"}, "pyproject.toml", 9, id="pylint"
+        ),
+        pytest.param({".pylintrc": "[DESIGN]\nmax-complexity=17\n"}, ".pylintrc", 17, id="pylintrc"),
+    ],
+)
+def test_a_limit_that_the_app_gives_ruff_or_pylint_is_its_own(
+    files: dict[str, str], where: str, most: int, tmp_path: Path
+) -> None:
+    told = f"complexity limit {most}, the app's own ({where})"
+    assert limit(files, tmp_path) == Complexity((f"--max-complexity={most}",), told)
+    ignoring = limit({**files, ".flake8": "[flake8]\nextend-ignore = C901\n"}, tmp_path)
+    assert not ignoring.off and ignoring.options[:2] == (f"--max-complexity={most}", "--extend-select=C901")
+
+
+@pytest.mark.parametrize("text", ["[tool.ruff", "[tool]\nruff = 1\npylint = 2\n", "tool = 3\n"])
+def test_settings_that_name_no_limit_leave_it_to_slipway(text: str, tmp_path: Path) -> None:
+    assert limit({"pyproject.toml": text, ".pylintrc": "garbage"}, tmp_path) == OWN

@@ -1,9 +1,12 @@
+from datetime import date
 from pathlib import Path
 
 from evidence.commits import Commit
+from gates.baseline import Known
 from gates.check import Bound, Check, Measure, Outcome, judge_checks
 from tasks.notify.ci_page import summary_page
 from tasks.source.git import Source
+from tests.gates.findings import issue
 
 SOURCE = Source("c" * 40, "v1", "main", (Commit(hash="c" * 40, author="Ada", email="a@b.c", subject="x | y"),), Path())
 PASSED = Check(name="unit", outcome=Outcome.PASSED, reason="61 passed", examined="61 tests")
@@ -39,3 +42,16 @@ def test_a_gate_shows_value_limit_margin_and_reason() -> None:
 
 def test_a_remembered_pass_names_the_run_that_looked() -> None:
     assert "remembered from run earlier" in page(PASSED.model_copy(update={"source_run": "earlier"}))
+
+
+def test_equal_findings_are_one_row_and_what_the_baseline_holds_back_is_counted() -> None:
+    found = [issue("compose-writable", line=0, message=f"{name}: it may write") for name in ("web", "worker")]
+    found = [one.model_copy(update={"fingerprint": str(number) * 24}) for number, one in enumerate(found)]
+    old = issue("B101")
+    day = date(2026, 3, 1)
+    held = Known(fingerprint=old.fingerprint, severity=old.severity, since=day, due=day, approver="Robin")
+    check = Check(name="policy", outcome=Outcome.FAILED, reason="bad", findings=(*found, old), known=(held,))
+    lines = page(check).replace("\\", "").splitlines()
+    assert [line for line in lines if "2 x compose-writable" in line and "(web), app.py (worker)" in line]
+    assert [line for line in lines if "B101" in line and "known since 2026-03-01, due 2026-03-01" in line]
+    assert "Held back by the baseline: 1 high, the first due 2026-03-01" in lines

@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from gates.check import Check, Outcome
-from gates.scans.licences import Licences, Package, licence_text, not_allowed
+from gates.scans.licences import Licences, Origin, Package, licence_text, not_allowed
 from host.virtual_environments import COMPLETE
 from settings.toml_files import read_rules
-from tasks.scans.licence import scan_licence
+from tasks.scans.licence import judge_packages, scan_licence
+from tasks.scans.packages.metadata import package_in
 from tasks.scans.packages.spdx import parse_expression
 from tasks.source.locked_environments import lock_digest
 from tests.corpus import Corpus
+from tests.gates.scans.test_licence_texts import GPL_TEXT, MIT_TEXT
 from tests.tasks.scans.commits import Files, commit, subject_of
 
 RULES = Licences(allowed=("MIT", "Apache-2.0"), classifiers={"License :: OSI Approved :: MIT License": "MIT"})
@@ -253,3 +255,36 @@ def test_a_lock_for_node_that_is_not_read_is_no_verdict(tmp_path: Path) -> None:
     check = scanned(tmp_path, {"mit": CLEAN["mit"]}, files={"web/pnpm-lock.yaml": ""})
     assert check.outcome is Outcome.NO_VERDICT
     assert "web/pnpm-lock.yaml: only package-lock.json can be audited" in check.reason
+
+
+@pytest.mark.parametrize(
+    ("classifier", "text", "rule"),
+    [
+        pytest.param("MIT License", GPL_TEXT, "licence-unknown", id="MIT beside the text of the GPL"),
+        pytest.param("MIT License", "GPLv3", "licence-unknown", id="MIT beside GPLv3"),
+        pytest.param("GNU General Public License v3 (GPLv3)", "MIT", "licence-unknown", id="GPLv3 beside MIT"),
+        pytest.param("MIT License", MIT_TEXT, "", id="they agree"),
+        pytest.param("MIT License", "Apache 2.0", "", id="both are allowed"),
+        pytest.param("Apache Software License", "Dual License", "", id="a text that says nothing"),
+    ],
+)
+def test_a_text_beside_the_classifier_decides_nothing_and_casts_doubt(classifier: str, text: str, rule: str) -> None:
+    package = Package("a", "1", "python", True, classifiers=(f"License :: OSI Approved :: {classifier}",), text=text)
+    findings = judge_packages({"a 1": package}, read_rules(Licences, "licences"))[0]
+    assert [one.rule for one in findings] == ([rule] if rule else [])
+    assert not rule or "could not tell: its classifiers say" in findings[0].message
+
+
+def test_a_text_alone_names_the_licence() -> None:
+    package = Package("a", "1", "python", True, text=MIT_TEXT)
+    assert licence_text(package, read_rules(Licences, "licences")) == (Origin.WORDS, "(MIT)")
+
+
+def test_a_package_that_says_nothing_is_known_by_its_only_licence_file(tmp_path: Path) -> None:
+    folder = tmp_path / "a-1.dist-info"
+    (folder / "licenses").mkdir(parents=True)
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: a\nVersion: 1\n")
+    (folder / "licenses" / "LICENSE.txt").write_text(MIT_TEXT)
+    assert licence_text(package_in(folder, shipped=True), RULES) == (Origin.WORDS, "(MIT)")
+    (folder / "licenses" / "COPYING").write_text(GPL_TEXT)
+    assert licence_text(package_in(folder, shipped=True), RULES) == (Origin.NOWHERE, "")
