@@ -27,8 +27,8 @@ class Complexity:
 def complexity_limit(name: str, command: Sequence[str], directory: Path, top: Path) -> Complexity:
     """Return how the limit is kept on for the flake8 of [quality.NAME] that runs in `directory` of the source `top`.
 
-    A limit in the command or in the app's own settings holds, also beside settings that ignore C901: flake8's, else that
-    of ruff or pylint. Without one it is 10, and such settings turn it off.
+    A limit in the command or in the app's own settings holds, also beside settings that ignore C901:
+    flake8's, else that of ruff or pylint. Without one it is 10, and such settings turn it off.
     """
     file, settings = _flake8_settings(command, directory, top)
     listed = {key: _codes(_given(command, f"--{key}") or settings.get(key, "")) for key in LISTS}

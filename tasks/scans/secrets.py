@@ -239,7 +239,7 @@ RULE = Rule(
     never=tuple(Severity),
     waivable=(),
     noun="secret",
-    why_never="it is for a secret in the files of the commit, which cannot be waived: revoke it, and take it out of them",
+    why_never="it is for a secret in the files of the commit, which cannot be waived: revoke it, and take it out there",
     revocable=True,
 )
 SCAN = Scan("secrets", scan_secrets, _reads, RULE)
