@@ -79,11 +79,14 @@ def written_baseline(checkout: Path = CHECKOUT) -> Baseline:
 
 
 def parse_baseline(content: bytes) -> Baseline:
-    """Return what a file's content says, with the trouble of one that is malformed."""
+    """Return what a file's content says, with the trouble of one that is malformed. An empty file is no baseline."""
     try:
         if len(content) > LARGEST_BYTES:
             raise TomlError(f"more than {LARGEST_BYTES // 1_000_000} MB")
-        read = BaselineFile.model_validate(parse(content))
+        raw = parse(content)
+        if not raw:
+            return NOTHING
+        read = BaselineFile.model_validate(raw)
     except TomlError as error:
         return Baseline(trouble=str(error))
     except ValidationError as error:
