@@ -7,6 +7,7 @@ import typer
 from dotenv import dotenv_values
 
 from cli.adopt.baseline import baseline
+from cli.adopt.command import adopt
 from cli.ci import ci
 from cli.compose import compose
 from cli.demo.main import demo
@@ -34,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 for command in (
     setup,
     doctor,
+    adopt,
     demo,
     ci,
     scan,

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
 # A name that long, or with these beginnings, is no person's: forges take a token in the place of the user.
 _TOKEN = re.compile(r"(gh[a-z]_|github_pat_|glpat-|glcbt-|gldt-|ATBB|ATATT|hf_).*|[A-Za-z0-9_\-.~+/=%]{20,}")
 

@@ -18,12 +18,12 @@ from host.git import git, git_bytes
 from host.home import Home
 from host.trees import UnsafeTree, unpack
 from settings.pipeline import App, read_pipeline
+from settings.repository_address import SCP_LIKE
 from tasks.retries import repeatable
 from tasks.source.borrowed import borrow, borrow_index, top_of
 from tasks.source.commit_tree import archive, check_tree, overruled, refusal
 from tasks.source.prefect_blocks import repository_login
 
-SCP_LIKE = re.compile(r"[^/]+:")  # host:path; git's own rule: a colon before the first slash
 # A short hash, also as `git describe` writes it into a version's name.
 DESCRIBED = re.compile(r"(?:.*-g)?([0-9a-fA-F]{4,39})")
 MOST_OBJECTS = 50

@@ -1,0 +1,74 @@
+"""`slipway adopt --check`: what would happen to a first release, by the files and this host, without running ci."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from rich.table import Table
+
+from cli.screen import console, escape
+from gates.adopt.draft import ALL
+from gates.adopt.propose import Proposal
+from gates.adopt.readiness import Host, Outcome, Row, first_release
+from gates.adopt.tree import Tree, part
+from gates.strict_toml import parse
+from host.docker.engine import Engine
+from host.errors import ConfigError, SlipwayError
+from host.virtual_environments import interpreter
+from settings.env_files import read_env_file
+from settings.toml_files import read_toml
+
+COLOURS = {Outcome.OK: "green", Outcome.BLOCKS: "red", Outcome.UNKNOWN: "yellow"}
+
+
+def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path) -> list[Row]:
+    """Return the rows for what is in `folder` if that is this app's, else for what would be written there."""
+    pipeline: Mapping[str, Any] = parse(files["pipeline.toml"]) if files else {}
+    proposed = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
+    pipeline, settings = _written(folder, pipeline) or (pipeline, proposed)
+    return first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+
+
+def _keys(text: str) -> dict[str, str]:
+    return {key: value or "" for key, value in dotenv_values(stream=io.StringIO(text), interpolate=False).items()}
+
+
+def _written(
+    folder: Path, proposed: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], dict[str, Mapping[str, str]]] | None:
+    """Return the config/ of a folder, None when it is of another app or not there."""
+    try:
+        pipeline = read_toml(folder / "pipeline.toml")
+    except ConfigError:
+        return None
+    if part(pipeline, "app", "name") != part(proposed, "app", "name"):
+        return None
+    return pipeline, {file.stem: read_env_file(file) for file in sorted(folder.glob("*.env"))}
+
+
+def _host(pipeline: Mapping[str, Any], settings: Mapping[str, Mapping[str, str]]) -> Host:
+    """Return what this host has of what they ask for."""
+    wanted = str(part(pipeline, "app", "python") or "3.11")
+    try:
+        has_python, python = True, interpreter(wanted)
+    except SlipwayError as error:
+        has_python, python = False, str(error)
+    used = [keys for keys in settings.values() if keys.get("RUNTIME") == "compose"]
+    if not used:
+        return Host(has_python, python)
+    engine = Engine(used[0].get("DOCKER_HOST", ""))
+    try:
+        return Host(has_python, python, True, f"{engine.name}: Docker {engine.info().get('ServerVersion')}")
+    except SlipwayError as error:
+        return Host(has_python, python, False, str(error))
+
+
+def print_rows(rows: Sequence[Row]) -> None:
+    """Print the rows as a table."""
+    table = Table("what", "", "why")
+    for row in rows:
+        colour = COLOURS[row.outcome]
+        table.add_row(escape(row.what), f"[{colour}]{row.outcome}[/{colour}]", escape(row.why))
+    console.print(table)

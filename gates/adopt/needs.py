@@ -1,0 +1,175 @@
+"""What the app takes of its environment: variables that are read, settings classes, and files that name examples."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gates.adopt.python_source import Source
+from gates.adopt.tree import ASIDE, Tree, below
+from gates.scans.dockerfiles.instructions import instructions
+from gates.scans.dockerfiles.stages import stages
+from gates.scans.outcome import ReportError
+
+NAME = re.compile("[A-Z][A-Z0-9_]{1,80}")
+EXAMPLE = re.compile(r"(?:^|/)[\w.-]*(?:env|environment)[\w.-]*\.?(?:example|sample|template|dist)[\w.-]*$")
+LINE = re.compile(r"^(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)$")
+READERS = frozenset({"os.environ.get", "os.getenv", "os.environ.setdefault"})
+SETTINGS = frozenset({"pydantic_settings.BaseSettings", "pydantic.BaseSettings", "pydantic.v1.BaseSettings"})
+# Of packages whose reader fails for a variable without a default.
+STRICT = re.compile(
+    r"(?:decouple\.(?:config|Config)|environs?\.\w+|environ\.\w+|starlette\.config\.Config|environs\.env)$"
+)
+# What Slipway gives, or the system.
+GIVEN = frozenset(
+    "DATABASE_URL PORT HOST REDIS_URL PATH HOME USER LANG TZ PYTHONPATH HOSTNAME PWD TMPDIR VIRTUAL_ENV CI SEED".split()
+)
+
+
+@dataclass(frozen=True)
+class Need:
+    """A variable that the app reads. `required`: it does not start, or not work, without it. `default` is the code's,
+    or an example's; None when there is none.
+    """
+
+    name: str
+    because: str
+    required: bool
+    default: str | None = None
+
+
+def needs_of(sources: Sequence[Source], folder: str) -> dict[str, Need]:
+    """Return what the code of an app reads of its environment, by name; the strictest place of each counts."""
+    found: dict[str, Need] = {}
+    for source in sources:
+        if ASIDE.search(source.file) or not below(folder, source.file) or _is_of_development(source.file):
+            continue
+        for need in (*_read(source), *_classes(source)):
+            known = found.get(need.name)
+            if NAME.fullmatch(need.name) and (known is None or need.required and not known.required):
+                found[need.name] = need
+    return found
+
+
+def _is_of_development(file: str) -> bool:
+    return bool(re.search(r"(?:^|/)(?:settings|config)[/_.-](?:test|testing|local|dev|development)\.py$", file))
+
+
+def _read(source: Source) -> Iterator[Need]:
+    readers = {
+        node.targets[0].id
+        for node in source.nodes
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Call)
+        and STRICT.search(source.qualified(node.value.func))
+    }
+    guarded = _guarded(source)
+    for node in source.nodes:
+        if isinstance(node, ast.Subscript) and source.qualified(node.value) == "os.environ":
+            if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
+                name = str(node.slice.value)
+                yield Need(name, f"{source.file}:{node.lineno}", name not in guarded)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            yield from _called(source, node, str(node.args[0].value), readers)
+
+
+def _guarded(source: Source) -> set[str]:
+    """Return the variables whose presence a file asks for (`"X" in os.environ`): it can do without them."""
+    return {
+        str(node.left.value)
+        for node in source.nodes
+        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant)
+        if any(isinstance(one, ast.In | ast.NotIn) for one in node.ops)
+    }
+
+
+def _called(source: Source, call: ast.Call, name: str, readers: set[str]) -> Iterator[Need]:
+    called = source.qualified(call.func)
+    strict = called.partition(".")[0] in readers or bool(STRICT.search(called)) and "decouple" in called
+    if called in READERS or strict:
+        given = [*call.args[1:2], *(one.value for one in call.keywords if one.arg == "default")]
+        default = given[0].value if given and isinstance(given[0], ast.Constant) else None
+        yield Need(
+            name, f"{source.file}:{call.lineno}", strict and not given, None if default is None else str(default)
+        )
+
+
+def _classes(source: Source) -> Iterator[Need]:
+    """Yield the fields of pydantic's settings classes."""
+    classes = {node.name: node for node in source.nodes if isinstance(node, ast.ClassDef)}
+    for node in classes.values():
+        bases = [source.qualified(base) for base in node.bases]
+        inherits = any(base in SETTINGS or "BaseSettings" in base for base in bases)
+        inherits = inherits or any(_derives(source, classes, base) for base in bases)
+        if inherits:
+            prefix = _prefix(node)
+            for one in node.body:
+                if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
+                    yield from _field(source, one, one.target.id, prefix)
+
+
+def _derives(source: Source, classes: dict[str, ast.ClassDef], base: str) -> bool:
+    own = classes.get(base)
+    return own is not None and any(source.qualified(one) in SETTINGS for one in own.bases)
+
+
+def _prefix(node: ast.ClassDef) -> str:
+    for one in ast.walk(node):
+        if isinstance(one, ast.keyword) and one.arg == "env_prefix" and isinstance(one.value, ast.Constant):
+            return str(one.value.value)
+        if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id == "env_prefix":
+            return str(one.value.value) if isinstance(one.value, ast.Constant) else ""
+    return ""
+
+
+def _field(source: Source, node: ast.AnnAssign, name: str, prefix: str) -> Iterator[Need]:
+    if name.startswith("_") or name == "model_config" or "ClassVar" in ast.dump(node.annotation):
+        return
+    value, alias = node.value, ""
+    required = value is None
+    if isinstance(value, ast.Call) and source.qualified(value.func).endswith("Field"):
+        defaults = [
+            *value.args[:1],
+            *(one.value for one in value.keywords if one.arg in ("default", "default_factory")),
+        ]
+        required = not defaults or isinstance(defaults[0], ast.Constant) and defaults[0].value is ...
+        for one in value.keywords:
+            if one.arg in ("alias", "validation_alias", "env") and isinstance(one.value, ast.Constant):
+                alias = str(one.value.value)
+        value = defaults[0] if defaults else None
+    default = value.value if isinstance(value, ast.Constant) and value.value is not ... else None
+    shown = None if default is None else str(default)
+    yield Need((alias or prefix + name).upper(), f"{source.file}:{node.lineno}", required, shown)
+
+
+def with_images(needs: Mapping[str, Need], tree: Tree) -> dict[str, Need]:
+    """Return the needs with the values that a Dockerfile's ENV gives to those without a default."""
+    given: dict[str, tuple[str, str]] = {}
+    for file in tree.called(r"(?:[\w-]+\.)?Dockerfile[\w.-]*", "Containerfile"):
+        try:
+            found = stages(instructions(tree.texts.get(file, "")))
+        except ReportError:
+            continue
+        for stage in found:
+            for setting in stage.settings:
+                if setting.keyword == "ENV":
+                    given.setdefault(setting.name, (setting.value, f"{file}:{setting.line}"))
+    result = {}
+    for name, need in needs.items():
+        value, where = given.get(name, ("", ""))
+        known = need.default is None and value and "$" not in value
+        result[name] = replace(need, default=value, because=f"{need.because}, {where}") if known else need
+    return result
+
+
+def examples_of(tree: Tree, folder: str) -> dict[str, Need]:
+    """Return the variables of the files that show an environment, those of the app's folder before others."""
+    files = [name for name in tree.texts if EXAMPLE.search(name) and not re.search(r"(?:^|/)(?:tests?|docs?)/", name)]
+    found: dict[str, Need] = {}
+    for file in sorted(files, key=lambda name: (not below(folder, name), name.count("/"), name))[:3]:
+        for number, line in enumerate(tree.texts[file].split("\n"), 1):
+            if (pair := LINE.match(line.strip())) and NAME.fullmatch(pair[1]):
+                value = pair[2].split(" #")[0].strip().strip("\"'")
+                found.setdefault(pair[1], Need(pair[1], f"{file}:{number}", False, value))
+    return found

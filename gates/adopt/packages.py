@@ -1,0 +1,261 @@
+"""How the app's packages are managed: which file locks them, what is in it, and what [locks] would say."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from packaging.utils import canonicalize_name
+
+from gates.adopt.draft import Draft, Value
+from gates.adopt.tree import Table, Tree, joined, subtable, words
+from gates.locks import read_lock
+
+# What a lock of checks has, whatever its group is called.
+CHECKERS = frozenset(
+    "pytest ruff mypy black flake8 isort pyright basedpyright pylint coverage tox nox pytest-django pytest-cov".split()
+)
+LOCKS = {"uv.lock": "uv", "poetry.lock": "Poetry", "pdm.lock": "PDM", "Pipfile.lock": "Pipenv"}
+MANIFESTS = ("pyproject.toml", "Pipfile", "setup.cfg", "setup.py")
+RUNTIME = (
+    r"requirements\.lock",
+    r"requirements\.txt",
+    r"(?:requirements[-_.])?(?:prod|production|base|main|common|server|app)(?:[-_.]?requirements)?\.(?:lock|txt)",
+)
+DEVELOPMENT = re.compile(
+    r"(?:^|[/_.-])(?:dev|develop|development|test|tests|testing|ci|local|lint|check|checks|qa)(?:[/_.-]|$)"
+)
+REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+LOCKED = re.compile(r'^\[\[packages?\]\]\s*\nname = "([^"]+)"(?:\nversion = "([^"]+)")?', re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Packages:
+    """`runtime` and `ci` are the locks' files, "" for none, each with what of [locks] says it. `named` are the packages
+    of all locks with where each stands; `served` those of the runtime's alone.
+    """
+
+    tool: str
+    because: str
+    runtime: Value = ""
+    ci: Value = ""
+    named: Mapping[str, str] = field(default_factory=dict)
+    served: frozenset[str] = frozenset()
+    sources: tuple[str, ...] = ()
+
+    def where(self, package: str) -> str:
+        """Return where a package stands, "" if it does not. A plugin of pytest brings pytest."""
+        if package == "pytest" and "pytest" not in self.named:
+            return next((where for name, where in self.named.items() if name.startswith("pytest-")), "")
+        return self.named.get(package, "")
+
+
+def read_packages(tree: Tree, folder: str, draft: Draft) -> Packages:
+    """Find the manager of packages whose files are nearest to the app, and propose [locks]."""
+    places = list(dict.fromkeys(_upwards(folder)))
+    for place in places:
+        for name, tool in LOCKS.items():
+            if tree.has(lock := joined(place, name)):
+                return _locked(tree, folder, lock, tool)
+        if pylock := next((one for one in tree.called(r"pylock(?:\.[^.]+)?\.toml") if _lies(one, place)), ""):
+            return _locked(tree, folder, pylock, "PEP 751")
+        if found := _requirements(tree, place, draft):
+            return found
+    for place in places:
+        if manifest := next((one for one in MANIFESTS if tree.has(joined(place, one))), ""):
+            if found := _unlocked(tree, joined(place, manifest), draft):
+                return found
+    draft.block("no list of the app's packages was found", "write requirements.in, then: slipway lock requirements.in")
+    return Packages("none", "no pyproject.toml, requirements*.txt or Pipfile")
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    yield folder or "."
+    while "/" in folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
+    yield "."
+
+
+def _lies(file: str, place: str) -> bool:
+    return (file.rpartition("/")[0] or ".") == (place or ".")
+
+
+def _locked(tree: Tree, folder: str, lock: str, tool: str) -> Packages:
+    """Return what a lock of another tool comes to. Groups and extras that hold checkers are those of `ci`."""
+    text = tree.texts.get(lock, "")
+    if lock.endswith("Pipfile.lock"):
+        return _pipenv(tree, lock)
+    named: dict[str, str] = {}
+    for match in LOCKED.finditer(text):
+        named.setdefault(canonicalize_name(match[1]), f"{lock}:{text.count(chr(10), 0, match.start(1)) + 1}")
+    project = joined(folder, "pyproject.toml")
+    manifest = project if tree.has(project) else joined(lock.rpartition("/")[0], "pyproject.toml")
+    table = tree.table(manifest)
+    extra: dict[str, Value] = {}
+    root = joined(lock.rpartition("/")[0], "pyproject.toml")
+    member = subtable(table, "project").get("name")
+    if tool == "uv" and manifest != root and isinstance(member, str):
+        extra["package"] = member
+    groups = [name for name, listed in _groups(table, tool).items() if CHECKERS & set(listed)]
+    if tool == "uv" and manifest != root:
+        groups += [
+            one
+            for one, listed in _groups(tree.table(root), tool).items()
+            if CHECKERS & set(listed) and one not in groups
+        ]
+    extras = [name for name, listed in _extras(table).items() if CHECKERS & set(listed)]
+    runtime: dict[str, Value] = {"file": lock, **extra}
+    if servers := [
+        name
+        for name, listed in _extras(table).items()
+        if {"gunicorn", "uvicorn", "granian", "hypercorn"} & set(listed) and name not in extras
+    ]:
+        runtime["extras"] = tuple(servers)
+    checks = dict(runtime)
+    if groups:
+        checks["groups"] = tuple(groups)
+    if extras:
+        checks["extras"] = (*servers, *extras)
+    direct = frozenset(_direct(table)) or frozenset(named)
+    for name in {
+        *direct,
+        *(one for listed in (*_groups(table, tool).values(), *_extras(table).values()) for one in listed),
+    }:
+        named.setdefault(name, tree.where(manifest, re.escape(name)))
+    return Packages(tool, lock, _shortest(runtime), _shortest(checks), named, direct, (lock, manifest))
+
+
+def _shortest(lock: dict[str, Value]) -> Value:
+    return lock["file"] if set(lock) == {"file"} else lock
+
+
+def _pipenv(tree: Tree, lock: str) -> Packages:
+    table = tree.table(lock)
+    runtime, checks = (sorted(map(canonicalize_name, subtable(table, key))) for key in ("default", "develop"))
+    named = {str(name): tree.where(lock, rf'^\s*"{re.escape(name)}"') for name in (*checks, *runtime)}
+    groups: Value = {"file": lock, "groups": ("dev",)} if checks else lock
+    return Packages("Pipenv", lock, lock, groups, named, frozenset(runtime), (lock, lock.removesuffix(".lock")))
+
+
+def _groups(table: Table, tool: str) -> dict[str, list[str]]:
+    """Return the packages of each group of development."""
+    found = {name: _named(listed) for name, listed in subtable(table, "dependency-groups").items()}
+    if tool == "Poetry":
+        for name, group in subtable(table, "tool", "poetry", "group").items():
+            found[name] = _keys(subtable(group, "dependencies"))
+        if older := subtable(table, "tool", "poetry", "dev-dependencies"):
+            found["dev"] = _keys(older)
+    if tool == "PDM":
+        found |= {name: _named(listed) for name, listed in subtable(table, "tool", "pdm", "dev-dependencies").items()}
+    if old := subtable(table, "tool", "uv").get("dev-dependencies"):
+        found.setdefault("dev", _named(old))
+    return found
+
+
+def _extras(table: Table) -> dict[str, list[str]]:
+    return {name: _named(listed) for name, listed in subtable(table, "project", "optional-dependencies").items()}
+
+
+def _direct(table: Table) -> list[str]:
+    return _named(subtable(table, "project").get("dependencies")) + _keys(
+        subtable(table, "tool", "poetry", "dependencies")
+    )
+
+
+def _named(listed: object) -> list[str]:
+    found = (REQUIREMENT.match(one) for one in words(listed))
+    return [str(canonicalize_name(one[1])) for one in found if one]
+
+
+def _keys(table: Table) -> list[str]:
+    return [str(canonicalize_name(name)) for name in table if name != "python"]
+
+
+def _requirements(tree: Tree, place: str, draft: Draft) -> Packages | None:
+    """Return what lists of requirements in a folder, or in its requirements/, come to."""
+    files = [
+        name
+        for name in tree.called(r"[\w.-]*requirements[\w.-]*\.(?:txt|lock)", r"[\w-]+\.(?:txt|lock)")
+        if _lies(name, place)
+        and "requirements" in name.rpartition("/")[2]
+        or _lies(name, joined(place, "requirements"))
+    ]
+    aside = [name for name in files if DEVELOPMENT.search(name.rpartition("/")[2])]
+    runtime = next(
+        (
+            one
+            for pattern in RUNTIME
+            for one in files
+            if one not in aside and re.fullmatch(pattern, one.rpartition("/")[2])
+        ),
+        next((one for one in files if one not in aside), ""),
+    )
+    if not runtime:
+        return None
+    checks = next((one for one in aside if CHECKERS & set(_listed(tree, one))), runtime)
+    served = _listed(tree, runtime)
+    named = {**_listed(tree, checks), **served}
+    for file in aside:
+        named = {**_listed(tree, file), **named}
+    tool = "pip-tools" if tree.has(re.sub(r"\.(?:txt|lock)$", ".in", runtime)) else "pip"
+    locks = [_as_lock(tree, file, draft) for file in (runtime, checks)]
+    return Packages(
+        tool, runtime, locks[0], locks[1], named, frozenset(served), tuple(dict.fromkeys((runtime, checks)))
+    )
+
+
+def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
+    """Return the lock that a list of requirements is, or becomes by `slipway lock`."""
+    read = read_lock(tree.texts.get(file, ""))
+    if read.packages and not read.problems:
+        return file
+    made = re.sub(r"\.(?:txt|in|lock)$", "", file) + ".lock"
+    if (
+        tree.has(made)
+        and made != file
+        and (other := read_lock(tree.texts.get(made, ""))).packages
+        and not other.problems
+    ):
+        return made
+    why = read.problems[0] if read.problems else "it is empty"
+    draft.block(f"{file} is no lock: {why}", f"slipway lock {file}, then commit {made}", file)
+    return made
+
+
+def _listed(tree: Tree, file: str, depth: int = 0) -> dict[str, str]:
+    """Return the packages of a list, and of those that it includes, each with its line."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(tree.texts.get(file, "").split("\n"), 1):
+        if match := re.match(r"\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)", line):
+            other = joined(file.rpartition("/")[0], match[1])
+            if depth < 5 and other != file:
+                found = {**_listed(tree, other, depth + 1), **found}
+        elif match := REQUIREMENT.match(line):
+            found.setdefault(str(canonicalize_name(match[1])), f"{file}:{number}")
+    return found
+
+
+def _unlocked(tree: Tree, manifest: str, draft: Draft) -> Packages | None:
+    """Return what a manifest without a lock comes to: `slipway lock` makes one."""
+    table = tree.table(manifest) if manifest.endswith((".toml", "Pipfile")) else {}
+    pipfile = manifest.endswith("Pipfile")
+    direct = _keys(subtable(table, "packages")) if pipfile else _direct(table)
+    others = {**_groups(table, "Poetry"), **_groups(table, "PDM"), **_extras(table)}
+    if manifest.endswith(("setup.cfg", "setup.py")):
+        direct = _of_setup(tree.texts.get(manifest, ""))
+    if not direct:
+        return None
+    made = joined(manifest.rpartition("/")[0], "requirements.lock")
+    draft.block(
+        f"{manifest} names packages and nothing locks them", f"slipway lock {manifest}, then commit {made}", manifest
+    )
+    every = {*direct, *(one for listed in others.values() for one in listed)}
+    named = {name: tree.where(manifest, re.escape(name)) for name in every}
+    ci = joined(manifest.rpartition("/")[0], "requirements-dev.lock") if CHECKERS & every else made
+    return Packages("pip", manifest, made, ci, named, frozenset(direct), (manifest,))
+
+
+def _of_setup(text: str) -> list[str]:
+    """Return the packages that a setup.py or setup.cfg requires, where they are written out."""
+    listed = re.search(r"install_requires\s*=\s*\[?(.*?)(?:\]|^\w|\Z)", text, re.DOTALL | re.MULTILINE)
+    return _named(re.findall(r"[A-Za-z0-9][^\s\"',\[\]]*", listed[1])) if listed else []

@@ -1,0 +1,159 @@
+"""The whole proposal for a repository: facts in, lines of config/ out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gates.adopt.about import About, app_name
+from gates.adopt.automation import automated
+from gates.adopt.checks import propose_quality, told
+from gates.adopt.containers import Stack, propose_image, read_stack, runtime_because
+from gates.adopt.database import SQLITE, Database, propose_database
+from gates.adopt.draft import Draft
+from gates.adopt.environments import propose_environments, propose_needs
+from gates.adopt.frontend import propose_frontends
+from gates.adopt.needs import examples_of, needs_of, with_images
+from gates.adopt.packages import Packages, read_packages
+from gates.adopt.processes import Kamal, kamal, procfile, propose_processes
+from gates.adopt.python_source import Framework, Source, read_sources
+from gates.adopt.pythons import propose_python
+from gates.adopt.routes import Route, Routes
+from gates.adopt.schema import propose_migrations
+from gates.adopt.server import propose_server
+from gates.adopt.started import started
+from gates.adopt.suites import propose_suites
+from gates.adopt.tree import Tree
+from gates.adopt.web import Served, choose_app
+from gates.migrations.tools import MigrationTool
+
+NO_APP = "no web app in Python was found: FastAPI, Flask, Django, Starlette, Litestar or aiohttp"
+MOST_PATHS = 2
+QUEUES = ("celery", "rq", "dramatiq", "arq", "huey", "taskiq", "procrastinate")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The draft and what it was made of, for who looks further."""
+
+    draft: Draft
+    served: Served | None = None
+    packages: Packages | None = None
+    database: Database | None = None
+    tool: MigrationTool | str = ""
+    stack: Stack | None = None
+    health: tuple[Route, ...] = ()
+    python: str = ""
+    runtime: str = "process"
+
+
+def propose(tree: Tree, about: About, answers: Mapping[str, str] | None = None) -> Proposal:
+    """Return what is proposed for a repository. Without a web app there are only reasons."""
+    draft = Draft(answers or {})
+    texts = {name: text for name, text in tree.texts.items() if name.endswith(".py")}
+    sources, problems = read_sources(texts)
+    for problem in problems[:5]:
+        draft.note(f"not looked at: {problem}")
+    served = choose_app(tree, sources, started(tree), draft)
+    if served is None:
+        draft.block(
+            NO_APP,
+            "name the folder that holds it: slipway adopt PATH/FOLDER",
+            f"{len(texts)} files of Python were read",
+        )
+        return Proposal(draft)
+    return _proposal(tree, about, draft, served, sources)
+
+
+def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: list[Source]) -> Proposal:
+    python = _app(tree, about, served, draft)
+    packages = read_packages(tree, served.folder, draft)
+    draft.tell("packages", packages.tool, packages.because)
+    if packages.runtime:
+        draft.put("locks", "runtime", packages.runtime, packages.because)
+        draft.put("locks", "ci", packages.ci or packages.runtime, packages.because)
+    propose_server(served, packages, draft)
+    needs = with_images(needs_of(sources, served.folder), tree)
+    database = propose_database(served, sources, packages, needs, draft)
+    tool = propose_migrations(tree, served, packages, draft)
+    stack, other = read_stack(tree, draft), kamal(tree)
+    propose_processes([*procfile(tree, served.folder), *other.processes], draft)
+    health = _health(served, sources, other, draft)
+    ran = automated(tree)
+    automatic = propose_quality(tree, served, packages, ran, draft)
+    tools = [
+        entry.table.removeprefix("quality.")
+        for entry in draft.entries
+        if entry.table.startswith("quality.") and entry.key == "command"
+    ]
+    wanted = {name: need for name, need in needs.items() if name not in database.taken}
+    suites = propose_suites(tree, served, packages, ran, wanted, database.is_given, draft)
+    propose_frontends(tree, served.folder, draft)
+    propose_image(tree, stack, served.folder, draft)
+    runtime, because = runtime_because(stack)
+    if stack and any(one.built for one in stack.services):
+        ask = "how it runs: process, or compose (containers)"
+        runtime, because = draft.ask("runtime", ask, runtime, because)
+    _queue(packages, runtime, draft)
+    draft.tell("runtime", runtime, because)
+    propose_environments(runtime, because, automatic, suites, tools, database.kind == SQLITE, draft)
+    propose_needs(needs, examples_of(tree, served.folder), other, database.taken, draft)
+    for line in told(ran):
+        draft.note(line)
+    for name, why in tree.broken():
+        draft.block(f"{name} cannot be read: {why}", "mend it: what it says is left out of this proposal", name)
+    return Proposal(draft, served, packages, database, tool, stack, tuple(health), python, runtime)
+
+
+def _app(tree: Tree, about: About, served: Served, draft: Draft) -> str:
+    """Propose [app]. Returns the version of Python."""
+    draft.put("app", "name", app_name(about.name), "the repository is called so")
+    draft.put("app", "repository", about.place, "its origin" if "://" in about.place else "where it was looked at")
+    branch, why = about.branch, "its branch"
+    if not branch:
+        branch, why = draft.ask("app.branch", "the branch that is released", "main", "git does not say")
+    draft.put("app", "branch", branch, why)
+    if not about.is_git:
+        draft.block(f"{about.place} is no git repository", "git init, and commit what is there")
+    if served.folder != ".":
+        draft.put("app", "directory", served.folder, f"{served.app.because}: the app's commands run there")
+    return propose_python(tree, served.folder, draft)
+
+
+def _queue(packages: Packages, runtime: str, draft: Draft) -> None:
+    """Say so when a queue's worker is among the packages and nothing starts it."""
+    if runtime == "process" and not any(entry.table.startswith("run.processes.") for entry in draft.entries):
+        for package in QUEUES:
+            if where := packages.where(package):
+                draft.note(
+                    f"{where}: {package} is there and no Procfile starts its worker: [run.processes.worker] would"
+                )
+
+
+def _health(served: Served, sources: list[Source], other: Kamal, draft: Draft) -> list[Route]:
+    """Propose [health] paths: the routes that are called so, else a question."""
+    routes = Routes(sources)
+    whole = [route for route in routes.health() if route.whole]
+    found = [route for route in whole if route.file == whole[0].file][:MOST_PATHS]
+    if found:
+        draft.put("health", "paths", tuple(route.path for route in found), ", ".join(route.because for route in found))
+        for route in found:
+            draft.tell("health", route.path, route.because)
+        return found
+    if other.health:
+        draft.put("health", "paths", (other.health,), other.health_because)
+        draft.tell("health", other.health, other.health_because)
+        return [Route(other.health, other.file, 1)]
+    unsure = routes.health()
+    default = unsure[0].path if unsure else _default(served, routes)
+    why = (
+        f"{unsure[0].because} has it under a prefix that nobody could read" if unsure else "no route is called like one"
+    )
+    answer, because = draft.ask("health.paths", "a path that answers 2xx when the app is well", default, why)
+    draft.put("health", "paths", (answer,), because)
+    return []
+
+
+def _default(served: Served, routes: Routes) -> str:
+    """Return what of an app without a health route answers 2xx most likely."""
+    if served.app.framework is Framework.FASTAPI:
+        return "/openapi.json"
+    return "/" if any(route.path == "/" for route in routes.all) else "/health"
