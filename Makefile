@@ -65,6 +65,10 @@ rollback: .venv/.base ## go back to the version before, with or without a Prefec
 	@test -n "$(ENV)" || { echo "error: say where: make rollback ENVIRONMENT=production" >&2; exit 1; }
 	@$(BIN)/slipway rollback "$(ENV)"
 
+adopt: .venv/.base ## propose config/ for a repository; APP=PATH or URL, OUTPUT=DIRECTORY, YES=1, FORCE=1; CHECK=1 only says what a first release would meet
+	@test -n "$(APP)" || { echo "error: say which: make adopt APP=../shop" >&2; exit 1; }
+	@$(BIN)/slipway adopt "$(APP)" $(if $(OUTPUT),--output "$(OUTPUT)") $(if $(YES),--yes) $(if $(FORCE),--force) $(if $(CHECK),--check)
+
 ci: .venv/.base ## run every check on a working tree, uncommitted changes included; APP=PATH, COMMIT=main, REFRESH=1, FAIL_FAST=1
 	@$(BIN)/slipway ci $(if $(APP),"$(APP)") $(if $(COMMIT),--commit "$(COMMIT)") $(if $(REFRESH),--refresh) $(if $(FAIL_FAST),--fail-fast)
 

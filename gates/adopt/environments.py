@@ -16,6 +16,7 @@ OWN_SECRET = re.compile(
 PLACEHOLDER = re.compile(r"^$|<[^>]*>|change|your|xxx|example|todo|secret|password|\.\.\.|\$\{|^\*+$", re.IGNORECASE)
 NAMES_ENVIRONMENT = re.compile(r"(?:[A-Z]+_)?(?:ENV|ENVIRONMENT|APP_ENV|STAGE)")
 MOST = 60
+SHOWN = 12
 SCANS = (
     "compatibility",
     "dependency",
@@ -111,9 +112,12 @@ def propose_needs(
     for need in wanted[:MOST]:
         if need.required or need.name in examples:
             _propose(need, need.name in secrets or looks_secret(need.name, "x"), draft)
-    listed = [need for need in wanted if need.required or need.name in examples]
-    if len(listed) > MOST:
-        draft.note(f"{len(listed) - MOST} more variables that the app may read are not listed")
+    left_out = [
+        need.name for at, need in enumerate(wanted) if at >= MOST or not need.required and need.name not in examples
+    ]
+    if left_out:
+        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
+        draft.note(f"read with a default or under a condition, and not listed: {', '.join(left_out[:SHOWN])}{more}")
 
 
 def _propose(need: Need, secret: bool, draft: Draft) -> None:

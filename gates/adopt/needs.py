@@ -64,24 +64,24 @@ def _read(source: Source) -> Iterator[Need]:
         and isinstance(node.value, ast.Call)
         and STRICT.search(source.qualified(node.value.func))
     }
-    guarded = _guarded(source)
+    perhaps = _perhaps(source)
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and source.qualified(node.value) == "os.environ":
             if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
                 name = str(node.slice.value)
-                yield Need(name, f"{source.file}:{node.lineno}", name not in guarded)
+                yield Need(name, f"{source.file}:{node.lineno}", id(node) not in perhaps)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            yield from _called(source, node, str(node.args[0].value), readers)
+            for need in _called(source, node, str(node.args[0].value), readers):
+                yield replace(need, required=need.required and id(node) not in perhaps)
 
 
-def _guarded(source: Source) -> set[str]:
-    """Return the variables whose presence a file asks for (`"X" in os.environ`): it can do without them."""
-    return {
-        str(node.left.value)
-        for node in source.nodes
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.Constant)
-        if any(isinstance(one, ast.In | ast.NotIn) for one in node.ops)
-    }
+def _perhaps(source: Source) -> set[int]:
+    """Return the parts of a file that run under a condition: what they read may not be needed."""
+    found: set[int] = set()
+    for node in source.nodes:
+        if isinstance(node, ast.If | ast.IfExp | ast.Try) and id(node) not in found:
+            found |= {id(one) for one in ast.walk(node)}
+    return found
 
 
 def _called(source: Source, call: ast.Call, name: str, readers: set[str]) -> Iterator[Need]:

@@ -14,6 +14,7 @@ from gates.adopt.tree import ASIDE, Tree, below, joined
 MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "__init__", "api", "factory")
 NAMES = ("app", "application", "asgi_app", "wsgi_app", "create_app", "api")
 ASGI = frozenset({Framework.FASTAPI, Framework.STARLETTE, Framework.LITESTAR})
+LISTS = ("requirements.txt", "requirements.lock", "alembic.ini", "manage.py")
 MOST_OFFERED = 8
 
 
@@ -68,11 +69,11 @@ def choose_app(tree: Tree, sources: Sequence[Source], commands: Sequence[Started
         return _only_started(tree, by_file, commands)
     for command in commands:
         for app in apps:
-            served = _served(tree, by_file[app.file], app)
-            if _is_meant(command, served):
-                return replace(served, started=command)
+            if command.name == app.name and (root := _stated_root(command, app.file)):
+                return replace(_served(tree, by_file[app.file], app, root), started=command)
         if app_by_name := _by_command(command, by_file, apps):
-            return replace(_served(tree, by_file[app_by_name.file], app_by_name), started=command)
+            root = _stated_root(command, app_by_name.file)
+            return replace(_served(tree, by_file[app_by_name.file], app_by_name, root), started=command)
     if len({(app.file, app.name) for app in _likely(apps)}) == 1:
         return _served(tree, by_file[apps[0].file], apps[0])
     offered = [f"{app.file}:{app.name}" for app in apps][:MOST_OFFERED]
@@ -97,9 +98,11 @@ def _likely(apps: Sequence[AppObject]) -> list[AppObject]:
     return [one for one in apps if (one.given, one.factory) == (best.given, best.factory)]
 
 
-def _is_meant(command: Started, served: Served) -> bool:
-    same = served.module == command.module or served.module.endswith(f".{command.module}") and bool(command.folder)
-    return same and command.name == served.app.name
+def _stated_root(command: Started, file: str) -> str:
+    """Return the folder from which a command's module is this file, "" if it is another one."""
+    plain = "/" + file.removesuffix(".py").removesuffix("/__init__")
+    ending = "/" + command.module.replace(".", "/")
+    return (plain.removesuffix(ending).lstrip("/") or ".") if plain.endswith(ending) else ""
 
 
 def _by_command(command: Started, by_file: dict[str, Source], apps: Sequence[AppObject]) -> AppObject | None:
@@ -128,7 +131,7 @@ def _only_started(tree: Tree, by_file: dict[str, Source], commands: Sequence[Sta
                 framework = Framework.DJANGO if tree.called(r"manage\.py") else Framework.OTHER
                 asgi = command.server in ("uvicorn", "hypercorn", "daphne")
                 app = AppObject(file, 1, framework, command.name, command.factory, asgi=asgi)
-                return replace(_served(tree, source, app), started=command)
+                return replace(_served(tree, source, app, _stated_root(command, file)), started=command)
     return None
 
 
@@ -137,25 +140,23 @@ def _assigns(source: Source, name: str) -> bool:
     return any(isinstance(target, ast.Name) and target.id == name for target in targets)
 
 
-def _served(tree: Tree, source: Source, app: AppObject) -> Served:
-    """Return where the app's imports begin, and the folder in which its commands run."""
-    root = _import_root(tree, source, app)
-    manifests = (*MANIFESTS, *LOCKS, "requirements.txt", "requirements.lock", "alembic.ini", "manage.py")
-    folder = root
-    if app.framework is not Framework.DJANGO:
-        for place in _up(root):
-            if (
-                any(tree.has(joined(place, one)) for one in manifests)
-                or f"{joined(place, 'requirements')}".removeprefix("./") in tree.folders
-            ):
-                folder = place
-                break
-        else:
-            folder = "."
+def _served(tree: Tree, source: Source, app: AppObject, stated: str = "") -> Served:
+    """Return where the app's imports begin, and the folder in which its commands run. `stated`: the former is known."""
+    root = stated or _import_root(tree, source, app)
+    folder = root if app.framework is Framework.DJANGO else _nearest(tree, root)
     module = app.file.removesuffix(".py").removesuffix("/__init__")
     module = (module if root == "." else module.removeprefix(f"{root}/")).replace("/", ".")
     path = posixpath.relpath(root, folder)
     return Served(app, folder, "" if path == "." else path, module)
+
+
+def _nearest(tree: Tree, folder: str) -> str:
+    """Return the nearest folder, this one or one above it, that lists packages or sets up a tool, else the top."""
+    for place in _up(folder):
+        listed = joined(place, "requirements") in tree.folders
+        if listed or any(tree.has(joined(place, one)) for one in (*MANIFESTS, *LOCKS, *LISTS)):
+            return place
+    return "."
 
 
 def _up(folder: str) -> Iterator[str]:
@@ -179,6 +180,8 @@ def _import_root(tree: Tree, source: Source, app: AppObject) -> str:
         return sum(tree.has(joined(place, f"{one}.py")) or joined(place, one) in tree.folders for one in firsts)
 
     inner = next(place for place in places if place == "." or not tree.has(joined(place, "__init__.py")))
+    if inner == own:
+        inner = _nearest(tree, own)
     best = max(places, key=lambda place: (found(place), place == inner))
     if not found(best):
         return inner

@@ -1,0 +1,289 @@
+"""Small repositories of many shapes, each with what must be proposed for it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+HASH = "sha256:" + "0" * 64
+
+
+def lock(*names: str) -> str:
+    """Return a list of requirements with hashes."""
+    return "".join(f"{name}==1.0 --hash={HASH}\n" for name in names)
+
+
+def other_lock(*names: str) -> str:
+    """Return a lock of uv, Poetry or PDM, as far as names go."""
+    return "version = 1\n" + "".join(f'\n[[package]]\nname = "{name}"\nversion = "1.0"\n' for name in names)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A repository and the values that must stand in its pipeline.toml, by dotted key; "" in `blocks` is none."""
+
+    files: dict[str, str]
+    expected: dict[str, Any]
+    settings: dict[str, str] = field(default_factory=dict)
+    blocks: tuple[str, ...] = ()
+    # Our own settings reader has all keys of it today.
+    today: bool = True
+
+
+FLASK = "from flask import Flask\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n"
+DJANGO = {
+    "manage.py": "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'site.settings')\n"
+    "from django.core.management import x\n",
+    "site/__init__.py": "",
+    "site/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+    "site/asgi.py": "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()\n",
+    "site/urls.py": 'from django.urls import path, include\nurlpatterns = [path("up/", include("site.up"))]\n',
+    "site/up.py": 'from django.urls import path\nurlpatterns = [path("", str), path("healthz", str)]\n',
+}
+MODULE = ["python", "-m"]
+PORT = ["--host", "127.0.0.1", "--port", "{port}"]
+BIND = ["--bind", "127.0.0.1:{port}", "--keep-alive", "5"]
+
+SHAPES = {
+    "flask-migrate, requirements with hashes": Shape(
+        {
+            "shop.py": "from app import create_app\napp = create_app()\n",
+            "app/__init__.py": FLASK,
+            "app/health.py": 'from app import bp\n@bp.route("/healthz")\ndef healthz(): return "ok"\n',
+            "migrations/alembic.ini": "[alembic]\n",
+            "requirements.txt": lock("flask", "flask-migrate", "gunicorn", "psycopg2-binary", "sqlalchemy", "pytest"),
+            "tests/test_a.py": "",
+        },
+        {
+            "run.command": [*MODULE, "gunicorn", "shop:app", *BIND],
+            "run.migrate": [*MODULE, "flask", "--app", "shop:app", "db", "upgrade"],
+            "locks.runtime": "requirements.txt",
+            "database.scheme": "postgresql+psycopg2",
+            "health.paths": ["/healthz"],
+            "suites.tests.command": [*MODULE, "pytest", "-q", "tests"],
+            "suites.tests.database": True,
+        },
+        today=False,
+    ),
+    "django, poetry": Shape(
+        {
+            **DJANGO,
+            "pyproject.toml": '[tool.poetry]\nname = "site"\n[tool.poetry.dependencies]\npython = "^3.12"\n'
+            'django = "*"\n'
+            '[tool.poetry.group.dev.dependencies]\npytest = "*"\nblack = "*"\n[tool.black]\nline-length = 100\n',
+            "poetry.lock": other_lock("django", "gunicorn", "psycopg", "pytest", "black"),
+            "site/tests.py": "",
+        },
+        {
+            "app.python": "3.12",
+            "run.command": [*MODULE, "gunicorn", "site.wsgi:application", *BIND],
+            "run.migrate": ["python", "manage.py", "migrate", "--noinput"],
+            "locks.runtime": "poetry.lock",
+            "locks.ci": {"file": "poetry.lock", "groups": ["dev"]},
+            "database.scheme": "postgresql",
+            "health.paths": ["/up/healthz", "/up/"],
+            "quality.black.command": [*MODULE, "black", "--check", "."],
+            "suites.tests.environment": {"DJANGO_SETTINGS_MODULE": "site.settings"},
+        },
+        today=False,
+    ),
+    "fastapi in a workspace of uv": Shape(
+        {
+            "pyproject.toml": '[tool.uv.workspace]\nmembers = ["backend"]\n',
+            "uv.lock": other_lock("fastapi", "uvicorn", "asyncpg", "sqlalchemy", "alembic", "pytest", "ruff"),
+            ".python-version": "3.13.2\n",
+            "backend/pyproject.toml": '[project]\nname = "api"\ndependencies = ["fastapi"]\n'
+            '[dependency-groups]\ndev = ["pytest", "ruff"]\n[tool.ruff]\nline-length = 100\n',
+            "backend/alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "backend/app/__init__.py": "",
+            "backend/app/config.py": "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
+            "    API_V1_STR: str = '/api/v1'\n    POSTGRES_SERVER: str\n    POSTGRES_DB: str = ''\n"
+            "    POSTGRES_USER: str\n"
+            "    POSTGRES_PASSWORD: str = ''\n    SECRET_KEY: str\n    MAIL_FROM: str\nsettings = Settings()\n",
+            "backend/app/main.py": "from fastapi import FastAPI\nfrom app.api import router\n"
+            "from app.config import settings\n"
+            "app = FastAPI()\napp.include_router(router, prefix=settings.API_V1_STR)\n",
+            "backend/app/api.py": 'from fastapi import APIRouter\nrouter = APIRouter(prefix="/utils")\n'
+            '@router.get("/health-check/")\ndef health(): return True\n@router.post("/ping")\ndef ping(): ...\n',
+            "backend/tests/unit/test_a.py": "",
+            "backend/tests/integration/test_b.py": "",
+            ".github/workflows/ci.yml": "jobs:\n  test:\n    steps:\n    - run: uv run ruff check .\n"
+            "      working-directory: backend\n",
+        },
+        {
+            "app.directory": "backend",
+            "app.python": "3.13",
+            "run.command": [*MODULE, "uvicorn", "app.main:app", *PORT],
+            "run.migrate": [*MODULE, "alembic", "upgrade", "head"],
+            "locks.runtime": {"file": "uv.lock", "package": "api"},
+            "locks.ci": {"file": "uv.lock", "package": "api", "groups": ["dev"]},
+            "database.scheme": "postgresql+asyncpg",
+            "database.variables.POSTGRES_SERVER": "{host}",
+            "database.variables.POSTGRES_DB": "{name}",
+            "health.paths": ["/api/v1/utils/health-check/"],
+            "suites.unit.command": [*MODULE, "pytest", "-q", "tests/unit"],
+            "suites.unit.database": None,
+            "suites.integration.database": True,
+            "quality.ruff.command": [*MODULE, "ruff", "check", "."],
+        },
+        {"SECRET_SECRET_KEY": "generated", "REQUIRED_GATES": "ruff,unit,integration,secrets"},
+        ("the app needs MAIL_FROM",),
+        today=False,
+    ),
+    "compose with celery": Shape(
+        {
+            "web/main.py": 'from fastapi import FastAPI\napp = FastAPI()\n@app.get("/health")\ndef h(): ...\n',
+            "web/requirements.txt": lock("fastapi", "uvicorn", "celery", "pytest"),
+            "web/Dockerfile": "FROM python:3.12-slim AS base\nFROM base AS production\n",
+            "docker-compose.yml": "services:\n"
+            "  web: {build: {context: web, target: production}, ports: ['8000:8000'], depends_on: {init: "
+            "{condition: service_completed_successfully}}}\n"
+            "  worker: {build: web, command: celery -A app worker}\n  beat: {build: web, command: celery -A app beat}\n"
+            "  redis: {image: 'redis:7'}\n  init: {build: web, command: python fill.py}\n"
+            "  proxy: {image: 'nginx:1'}\n",
+        },
+        {
+            "app.directory": "web",
+            "app.python": "3.12",
+            "run.command": [*MODULE, "uvicorn", "main:app", *PORT],
+            "image.compose.production": "docker-compose.yml",
+        },
+        {"RUNTIME": "compose"},
+        today=False,
+    ),
+    "litestar below src": Shape(
+        {
+            "pyproject.toml": '[project]\nname = "x"\nrequires-python = ">=3.12"\ndependencies = ["litestar"]\n'
+            '[project.optional-dependencies]\ntest = ["pytest"]\n',
+            "uv.lock": other_lock("litestar", "granian", "pytest"),
+            "src/pkg/__init__.py": "",
+            "src/pkg/asgi.py": "from litestar import Litestar\nfrom pkg.routes import Health\n"
+            "def create_app() -> Litestar:\n    return Litestar([Health])\n",
+            "src/pkg/routes.py": "from litestar import Controller, get\nclass Health(Controller):\n"
+            "    path = '/system'\n"
+            "    @get('/health')\n    async def health(self) -> str: ...\n",
+            "tests/test_a.py": "",
+        },
+        {
+            "app.python": "3.12",
+            "run.command": [
+                *(*MODULE, "granian", "--interface", "asgi", *PORT, "--factory", "--working-dir", "src"),
+                "pkg.asgi:create_app",
+            ],
+            "locks.ci": {"file": "uv.lock", "extras": ["test"]},
+            "health.paths": ["/system/health"],
+        },
+        today=False,
+    ),
+    "starlette, plain pip without versions": Shape(
+        {
+            "app.py": "from starlette.applications import Starlette\nfrom starlette.routing import Route\n"
+            "app = Starlette(routes=[Route('/up', str)])\n",
+            "requirements.txt": "starlette\nhypercorn\n",
+            "requirements-dev.txt": "-r requirements.txt\npytest\n",
+            "test_app.py": "",
+        },
+        {
+            "run.command": [*MODULE, "hypercorn", "app:app", "--bind", "127.0.0.1:{port}"],
+            "locks.runtime": "requirements.lock",
+            "locks.ci": "requirements-dev.lock",
+            "health.paths": ["/up"],
+            "suites.tests.command": [*MODULE, "pytest", "-q", "test_app.py"],
+        },
+        {"DATABASE": "none"},
+        ("requirements.txt is no lock", "requirements-dev.txt is no lock"),
+    ),
+    "aiohttp, pipenv": Shape(
+        {
+            "Pipfile": "[requires]\npython_version = '3.11'\n",
+            "Pipfile.lock": '{"default": {"aiohttp": {}, "gunicorn": {}}, "develop": {"pytest": {}}}',
+            "service/main.py": "from aiohttp import web\nasync def make_app():\n    app = web.Application()\n"
+            "    app.router.add_get('/ping', str)\n    return app\n",
+        },
+        {
+            "run.command": [
+                *(*MODULE, "gunicorn", "service.main:make_app", *BIND, "--worker-class", "aiohttp.GunicornWebWorker"),
+            ],
+            "locks.ci": {"file": "Pipfile.lock", "groups": ["dev"]},
+            "health.paths": ["/ping"],
+        },
+        today=False,
+    ),
+    "procfile, pdm, tox": Shape(
+        {
+            "Procfile": "web: gunicorn 'shop.web:make()' --workers 3\nworker: celery -A shop worker\n"
+            "clock: python clock.py\n"
+            "release: flask db upgrade\n",
+            "pyproject.toml": '[project]\nname = "shop"\ndependencies = ["flask"]\n',
+            "pdm.lock": other_lock("flask", "gunicorn", "celery", "pytest", "mypy"),
+            "shop/web.py": "from flask import Flask\ndef make():\n    app = Flask('x')\n"
+            "    app.add_url_rule('/alive', view_func=str)\n    return app\ndef other():\n    return Flask('y')\n",
+            "tox.ini": "[testenv]\ncommands =\n    coverage run -m pytest checks -m 'not slow'\n    mypy shop\n",
+            "checks/test_a.py": "",
+        },
+        {
+            "run.command": [*MODULE, "gunicorn", "shop.web:make()", *BIND],
+            "run.processes.worker": {"command": ["celery", "-A", "shop", "worker"], "role": "slot"},
+            "run.processes.clock.role": "singleton",
+            "suites.checks.command": [*MODULE, "pytest", "-q", "-m", "not slow", "checks"],
+            "quality.mypy.command": [*MODULE, "mypy", "shop"],
+            "quality.mypy.inputs": ["shop/**", "pyproject.toml", "setup.cfg", "tox.ini"],
+        },
+        today=False,
+    ),
+    "kamal, environment and frontend": Shape(
+        {
+            "config/deploy.yml": "service: shop\nimage: me/shop\nservers:\n  web: {hosts: [a]}\n"
+            "  job: {hosts: [a], cmd: python -m jobs}\nproxy:\n  healthcheck: {path: /lives}\n"
+            "env:\n  clear: {LEVEL: high}\n  secret: [MAIL_TOKEN]\n",
+            "app.py": "import os\nfrom flask import Flask\napp = Flask('x')\nkey = os.environ['API_BASE']\n"
+            "if 'PROXY' in os.environ:\n    proxy = os.environ['PROXY']\n",
+            ".env.example": "API_BASE=https://api.internal\nCOLOUR=red\n",
+            "requirements.lock": lock("flask", "waitress"),
+            "ui/package.json": '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "1", "eslint": "1"}}',
+            "ui/package-lock.json": "{}",
+        },
+        {
+            "run.command": [*MODULE, "waitress", "--listen=127.0.0.1:{port}", "app:app"],
+            "run.processes.job.command": ["python", "-m", "jobs"],
+            "health.paths": ["/lives"],
+            "build": [
+                {
+                    "name": "ui",
+                    "directory": "ui",
+                    "commands": [["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]],
+                    "inputs": ["ui"],
+                    "outputs": ["ui/dist"],
+                }
+            ],
+            "quality.eslint-ui.runtime": "node",
+        },
+        {
+            "APP_API_BASE": "https://api.internal",
+            "APP_LEVEL": "high",
+            "SECRET_MAIL_TOKEN": "file:/etc/slipway/mail_token",
+        },
+        ("the app needs MAIL_TOKEN",),
+        today=False,
+    ),
+    "everything that today's reader has": Shape(
+        {
+            "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "sqlalchemy", "alembic"),
+            "requirements-dev.lock": lock("fastapi", "uvicorn", "psycopg", "pytest", "flake8"),
+            "alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "api.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/healthz')\ndef health(): ...\n",
+            "tests/test_api.py": "",
+            ".flake8": "[flake8]\nmax-line-length = 100\n",
+            "pyrightconfig.json": "{}",
+            ".gitlab-ci.yml": "test:\n  script:\n    - poetry run flake8 api.py tests\n    - pytest tests --cov=api\n",
+        },
+        {
+            "run.command": [*MODULE, "uvicorn", "api:app", *PORT],
+            "run.migrate": [*MODULE, "alembic", "upgrade", "head"],
+            "locks": {"runtime": "requirements.lock", "ci": "requirements-dev.lock"},
+            "quality.flake8.command": [*MODULE, "flake8", "api.py", "tests"],
+            "quality.pyright.command": [*MODULE, "pyright"],
+            "suites.tests.command": [*MODULE, "pytest", "-q", "tests"],
+            "suites.tests.database": True,
+            "database": None,
+        },
+    ),
+}
