@@ -15,6 +15,7 @@ from settings.repository_address import SCP_LIKE, holds_password
 from tasks.adopt.files import Files, of_commit, of_folder
 
 LARGEST_PYTHON = 400_000
+MOST_PYTHON_FILES = 6_000
 MOST_PYTHON = 3_000_000  # bytes, of those that have a telling word
 # Files that tell something, by their own name. `.env` itself is not among them: it holds a person's secrets.
 TELLING = re.compile(
@@ -125,6 +126,9 @@ def read_tree(files: Files) -> Tree:
     ]
     python = [name for name in python if files.sizes[name] <= LARGEST_PYTHON]
     python.sort(key=lambda name: (name.count("/"), name))
+    if (more := len(python) - MOST_PYTHON_FILES) > 0:
+        files.left_out.append(f"{more} files of Python, the deepest: at most {MOST_PYTHON_FILES} are read")
+        python = python[:MOST_PYTHON_FILES]
     texts = files.texts(telling, lambda *_: True)
     texts |= _within(files, files.texts(python, lambda _, content: bool(WORDS.search(content))))
     yamls = {}
