@@ -128,7 +128,7 @@ def _first_of_each(parts: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 
 def _of_django(sources: Sequence[Source]) -> dict[str, str]:
     """Return the variables that DATABASES["default"] of Django's settings is made of."""
-    keys = {"HOST": "{host}", "PORT": "{port}", "USER": "{user}", "PASSWORD": "{password}", "NAME": "{name}"}
+    keys = {key: PARTS[key] for key in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
     found: dict[str, str] = {}
     for source in sources:
         if ASIDE.search(source.file):
