@@ -87,9 +87,9 @@ osv: .venv/.base ## serve OSV records on this machine as the advisory source; RE
 	@test -n "$(RECORDS)" || { echo "error: say what: make osv RECORDS=directory-of-OSV-records" >&2; exit 1; }
 	@$(BIN)/slipway osv "$(RECORDS)" --port "$(or $(PORT),4270)"
 
-compose: .venv/.base ## print the compose files that a release would run; ENV=production, VERSION=v2
+compose: .venv/.base ## tell what a release would run, and all that is in the way; ENV=production, APP=PATH or VERSION=v2, LABELS=1
 	@test -n "$(ENV)" || { echo "error: say where: make compose ENV=production" >&2; exit 1; }
-	@$(BIN)/slipway compose "$(ENV)" $(if $(VERSION),--version "$(VERSION)")
+	@$(BIN)/slipway compose "$(ENV)" $(if $(APP),--app "$(APP)") $(if $(VERSION),--version "$(VERSION)") $(if $(LABELS),--write-labels)
 
 report: .venv/.base ## write DORA's figures of the team's delivery as one HTML file; ENV=staging, DAYS=30
 	@$(BIN)/slipway report $(ENV) $(if $(DAYS),--days $(DAYS))

@@ -13,7 +13,7 @@ from host import tls
 from host.errors import ConfigError, ServerAway
 from host.files import write_atomically
 from host.home import CHECKOUT
-from host.wait import wait_for
+from host.supervisor.readiness import await_ready
 from settings.hosts import all_pools, server_url
 from settings.targets import Target, check_targets
 
@@ -31,10 +31,9 @@ def answers(control: Control) -> bool:
 
 
 def await_server(control: Control) -> None:
-    """Wait for the server. Raises ServerAway with its last log lines if it does not come up."""
-    if not wait_for(lambda: answers(control), START_S, every=0.1):
-        last_words = control.server.last_words()
-        raise ServerAway(f"the Prefect server did not answer within {START_S} s; its log ends:\n{last_words}")
+    """Wait for the server, for as long as it works. Raises ServerAway with its last log lines if it does not answer."""
+    if why := await_ready(control.supervisor, control.server.programs, lambda: answers(control), START_S):
+        raise ServerAway(f"the Prefect server did not answer: {why}\n{control.server.last_words()}")
 
 
 def register(control: Control) -> None:

@@ -18,10 +18,12 @@ from control import monitoring_files
 from control.monitoring_keys import Certificates, certificates, client_context
 from host.docker.containers import Container
 from host.docker.engine import Engine
+from host.docker.healthy import has_ended
 from host.docker.labels import owner
 from host.errors import ToolError
 from host.files import read_or_create, write_atomically
 from host.home import CHECKOUT, Home
+from host.resources.starts import Start
 from settings.monitoring import Monitoring
 
 NAME = "monitoring"
@@ -193,12 +195,14 @@ class MonitoringStack:
             raise ToolError(f"the monitoring stack could not be started: {(errors or output).strip()[-800:]}")
 
     def _await(self, services: Sequence[str]) -> dict[str, str]:
-        """Wait for services; return for each that does not answer what it said last."""
+        """Wait for services, for as long as they work; return for each that does not answer what it said last."""
         waiting = list(services)
-        deadline = time.monotonic() + READY_S
-        while waiting and time.monotonic() < deadline:
-            waiting = [one for one in waiting if not self.answers(one)]
-            time.sleep(0.2 if waiting else 0)
+        start = Start(READY_S, lambda: [one.pid for one in self.containers() if one.pid and one.service in waiting])
+        while waiting := [one for one in waiting if not self.answers(one)]:
+            ended = {one.service for one in self.containers() if has_ended(one)}
+            if start.over() or ended.issuperset(waiting):
+                break
+            time.sleep(0.2)
         return {one: f"does not answer at {self.url(one)}; it said: {self._last_words(one)}" for one in waiting}
 
     def answers(self, service: str) -> bool:

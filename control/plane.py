@@ -20,8 +20,8 @@ from host.files import read_or_create
 from host.home import CHECKOUT, Home
 from host.ports import LOCAL, is_free, loopback_twin, who_listens
 from host.supervisor.program import Program
+from host.supervisor.readiness import await_ready
 from host.supervisor.supervisor import Supervisor
-from host.wait import wait_for
 from settings.environment import read_settings
 from settings.hosts import pools, server_url, targets
 from settings.monitoring import read_monitoring
@@ -247,14 +247,13 @@ class Control:
             self.supervisor.run(Program(name, command, CHECKOUT, env, stop_wait_s=15, start_s=1, priority=50))
 
     def await_listeners(self) -> None:
-        """Wait until receiver and exporter take connections. Raises ToolError with their last words when one does
-        not.
+        """Wait until receiver and exporter take connections, for as long as they work. Raises ToolError with their last
+        words when one ends, or does nothing any more.
         """
         receiver, exporter = read_notify().receiver, read_monitoring().exporter
         for name, host, at in ((RECEIVER, receiver.host, receiver.port), (EXPORTER, exporter.host, exporter.port)):
-            if not wait_for(lambda: not is_free(at, host), LISTENS_S, every=0.1):
-                said = self.supervisor.log_tail(name, 15)
-                raise ToolError(f"{name} does not listen on port {at}; its log ends:\n{said}")
+            if why := await_ready(self.supervisor, (name,), lambda: not is_free(at, host), LISTENS_S):
+                raise ToolError(f"{name} does not listen on port {at}: {why}")
 
     def _refuse_taken_port(self, name: str, host: str, at: int, what: str, ours: bool) -> None:
         if not ours and not is_free(at, host):
@@ -294,5 +293,8 @@ def suite_database(home: Home | None = None) -> Postgres:
     server = Postgres(home.control / "suites", home.sockets("control") / "suites")
     server.initialise()
     control.supervisor.run(server.program(SUITE_DATABASE, priority=10))
-    server.wait_ready(log_tail=lambda: control.supervisor.log_tail(SUITE_DATABASE))
+    server.wait_ready(
+        log_tail=lambda: control.supervisor.log_tail(SUITE_DATABASE),
+        pid=lambda: control.supervisor.pid(SUITE_DATABASE),
+    )
     return server

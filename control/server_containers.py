@@ -8,6 +8,7 @@ from pathlib import Path
 
 from host.docker.containers import Container
 from host.docker.engine import Engine
+from host.docker.healthy import await_healthy, told
 from host.docker.labels import PROJECT, owner
 from host.errors import ToolError
 from host.files import read_or_create, write_atomically
@@ -21,6 +22,7 @@ SOURCES = ("docker/server.Dockerfile", "docker/server.sh", "requirements/server.
 PREFECTS = ("server", "services")
 SERVICES = (*PREFECTS, "postgres", "redis")
 BUILD_TIMEOUT_S = 900
+UP_S = 600  # compose itself waits for those that others depend on
 HEALTHY_S = 180
 STOP_S = 60.0
 
@@ -65,7 +67,9 @@ class ServerStack:
         self._prepare(auth)
         if self.engine.image(self.image) is None:
             self._compose(["build", "server"], BUILD_TIMEOUT_S)
-        self._compose(["up", "-d", "--no-build", "--wait", "--wait-timeout", str(HEALTHY_S)], HEALTHY_S * 2)
+        up = ["up", "-d", "--no-build"]
+        if why := await_healthy(self.engine, lambda: self._said(up, UP_S), self.containers, HEALTHY_S):
+            raise ToolError(f"the Prefect server's containers could not be started: {why}")
 
     def _prepare(self, auth: str) -> None:
         """Write the secrets: readable inside a directory that nobody else enters, since containers have other users."""
@@ -82,11 +86,14 @@ class ServerStack:
                 write_atomically(file, f"{value}\n".encode(), mode=0o444)
 
     def _compose(self, words: list[str], timeout_s: float) -> None:
+        if said := self._said(words, timeout_s):
+            raise ToolError(f"the Prefect server's containers could not be started: {said}\n{self.last_words()}")
+
+    def _said(self, words: list[str], timeout_s: float) -> str:
+        """Run compose; return what it said, "" when it was content."""
         argv = ["compose", "--progress", "quiet", "-p", self.project, "-f", str(COMPOSE_FILE), *words]
         code, output, errors = self.engine.run(argv, self._environment(), timeout_s)
-        if code:
-            said = (errors or output).strip()[-600:]
-            raise ToolError(f"the Prefect server's containers could not be started: {said}\n{self.last_words()}")
+        return (errors or output).strip()[-600:] or f"exit code {code}" if code else ""
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -99,7 +106,7 @@ class ServerStack:
     def last_words(self) -> str:
         """Return what each container that is not well printed last, "" when all are."""
         sick = [one for one in self.containers() if one.state != "running" or one.health not in ("", "healthy")]
-        return "\n".join(f"{one.service} ({one.state}): {self.engine.log_tail(one, 8)}" for one in sick)
+        return told(self.engine, sick)
 
     def containers(self) -> list[Container]:
         """Return its containers, running or not. Raises ToolError if the engine does not answer."""

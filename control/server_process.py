@@ -95,7 +95,9 @@ class ServerProcess:
         """
         self.postgres.initialise()
         self.supervisor.run(self.postgres.program(DATABASE, priority=10))
-        self.postgres.wait_ready(log_tail=lambda: self.supervisor.log_tail(DATABASE))
+        self.postgres.wait_ready(
+            log_tail=lambda: self.supervisor.log_tail(DATABASE), pid=lambda: self.supervisor.pid(DATABASE)
+        )
         self.postgres.create_database("prefect", "prefect", extensions=("pg_trgm",))
         env = {
             **self.environment(),

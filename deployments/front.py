@@ -14,7 +14,7 @@ from host.docker.labels import owner
 from host.errors import ConfigError, LeaseHeld, RouterError
 from host.ports import is_free, needs_rights, who_listens
 from host.supervisor.program import Program
-from host.wait import wait_for
+from host.supervisor.readiness import await_ready
 
 ROUTER = "router"
 START_S = 60
@@ -83,10 +83,11 @@ class Front:
         return self.place.supervisor.runs(ROUTER)
 
     def wait(self) -> None:
-        """Wait until the router serves. Raises RouterError with what it said last."""
-        if not wait_for(self.place.router.ready, START_S, every=0.05):
-            said = self._container.last_words() if self._container else self.place.supervisor.log_tail(ROUTER)
-            raise RouterError(f"{self.place.name}: the router did not start:\n{said}")
+        """Wait until the router serves, for as long as it works. Raises RouterError with what it said last."""
+        names = () if self._container else (ROUTER,)
+        if why := await_ready(self.place.supervisor, names, self.place.router.ready, START_S, 0.05):
+            said = self._container.last_words() if self._container else ""
+            raise RouterError(f"{self.place.name}: the router did not start: {why}{said}")
 
     def _read(self) -> Certificate | None:
         settings = self.place.settings

@@ -1,11 +1,13 @@
 """Equal findings as one, with their number and places: a page of 124 equal lines is read by nobody."""
 
+import re
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 from gates.findings import Finding
 
 PLACES = 5
+OF_A_SERVICE = re.compile(r"(?:(?P<place>[^:]+:[0-9]+): )?service (?P<name>[^:\s]+): (?P<why>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,27 @@ def fold(findings: Iterable[Finding], mark: Callable[[Finding], Hashable] = lamb
         key = (one.severity, one.tool, one.rule, one.also_by, one.package, one.installed, one.fixed, _why(one))
         groups.setdefault((*key, mark(one)), []).append(one)
     return [Folded(tuple(members)) for members in groups.values()]
+
+
+def fold_services(lines: Iterable[str]) -> list[str]:
+    """Return lines of the form `service NAME: why`, with or without a place before, those that say the same of several
+    services as one that names them all: each is to be mended. Other lines stay; each is there once.
+    """
+    groups: dict[str, list[re.Match[str] | None]] = {}
+    for line in dict.fromkeys(lines):
+        found = OF_A_SERVICE.fullmatch(line)
+        groups.setdefault(found["why"] if found else line, []).append(found)
+    folded = []
+    for why, members in groups.items():
+        named = [one for one in members if one]
+        folded += [why] * (len(named) < len(members))
+        folded += [one[0] for one in named] if len(named) == 1 else [_together(named, why)] * bool(named)
+    return folded
+
+
+def _together(members: Iterable[re.Match[str]], why: str) -> str:
+    placed = [f"{one['name']} ({one['place']})" if one["place"] else one["name"] for one in members]
+    return f"services {', '.join(dict.fromkeys(placed))}: {why}"
 
 
 def in_short(words: Iterable[str], most: int = PLACES) -> str:

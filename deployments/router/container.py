@@ -17,6 +17,7 @@ from deployments.router.router import DRAIN_TIME_S, Envoy
 from host.docker.containers import Container
 from host.docker.engine import Engine
 from host.errors import ConfigError, RouterError
+from host.resources.starts import Start
 from host.wait import wait_for
 
 START_TIMEOUT_S = 60
@@ -107,8 +108,16 @@ class RouterContainer:
         self.engine.remove(old)
 
     def _await(self, envoy: Envoy) -> None:
-        if not wait_for(envoy.ready, SERVES_TIMEOUT_S, POLL_S):
+        start = Start(SERVES_TIMEOUT_S, self._pids)
+        while not envoy.ready():
+            mine = self._mine()
+            if (mine is None or mine.state != "exited") and not start.over():
+                time.sleep(POLL_S)
+                continue
             raise RouterError(f"the new router does not serve, the old one goes on: {self.last_words()[-600:]}")
+
+    def _pids(self) -> list[int]:
+        return [one.pid for one in [self._mine()] if one and one.pid]
 
     def _retire(self, envoy: Envoy, drain_s: float) -> None:
         """Have the replaced one take no more connections, wait until it has none, and remove it."""

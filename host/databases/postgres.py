@@ -32,6 +32,7 @@ from gates.databases.form import DatabaseForm, Scheme
 from host.databases import dumps
 from host.errors import ConfigError, HealthError, ToolError
 from host.files import locked, read_or_create
+from host.resources.starts import Start
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation, Sandbox
 from host.supervisor.supervisor import Program
@@ -98,19 +99,28 @@ class Postgres:
             priority=priority,
         )
 
-    def wait_ready(self, timeout_s: float = 60, log_tail: Callable[[], str] | None = None) -> None:
-        """Wait until the server accepts the superuser; raise HealthError with its last answer and its log."""
-        until = time.monotonic() + timeout_s
+    def wait_ready(
+        self,
+        timeout_s: float = 60,
+        log_tail: Callable[[], str] | None = None,
+        pid: Callable[[], int] | None = None,
+    ) -> None:
+        """Wait until the server accepts the superuser, for as long as it works (host/resources/starts.py).
+
+        `pid`: its process, 0 when it has none. Raises HealthError with its last answer and its log, at once when it
+        ended.
+        """
+        start = Start(timeout_s, lambda: filter(None, [pid() if pid else 0]))
         while True:
+            alive = pid is None or pid() != 0
             try:
                 with self._connect():
                     return
             except psycopg.OperationalError as error:
-                if time.monotonic() > until:
+                if not alive or start.over():
                     log = f"; its log ends:\n{log_tail()}" if log_tail else ""
-                    raise HealthError(
-                        f"PostgreSQL in {self.directory} not ready after {timeout_s} s: {str(error).strip()}{log}"
-                    ) from error
+                    why = f"not ready after {timeout_s} s of its work" if alive else "ended"
+                    raise HealthError(f"PostgreSQL in {self.directory} {why}: {str(error).strip()}{log}") from error
             time.sleep(0.05)
 
     def create_database(self, database: str, owner: str, extensions: Sequence[str] = ()) -> None:

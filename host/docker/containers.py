@@ -21,6 +21,7 @@ class Container:
     """One container as the engine sees it. `health` is empty without a health check; `oom`: the kernel ended it.
 
     `published`: where the engine listens for it on its host, each as "127.0.0.1:8080"; none while it does not run.
+    `pid`: its first process as the engine's host numbers it, 0 while it has none.
     """
 
     id: str
@@ -36,6 +37,7 @@ class Container:
     memory_limit: int
     image: str
     published: tuple[str, ...] = ()
+    pid: int = 0
 
     def age_s(self) -> float:
         """Return for how many seconds it has been running since its last start, by this host's clock."""
@@ -68,6 +70,7 @@ class Container:
             memory_limit=info["HostConfig"].get("Memory", 0),
             image=info["Image"],
             published=_published(info),
+            pid=state.get("Pid") or 0,
         )
 
 

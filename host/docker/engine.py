@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from gates.release.verification import Usage
 from host.docker.containers import Container, errors, file_at, read_usage
 from host.errors import ToolError, was_not_answered
+from host.resources.patience import Patience
 
 LOGIN_FILE = "config.json"  # so does the docker command call it
 API_TIMEOUT_S = 30
@@ -23,6 +24,7 @@ POLL_S = 0.5
 PULL_TIMEOUT_S = 600
 # What the docker command needs to find its configuration, and nothing else of ours.
 PASSED_ON = ("PATH", "HOME", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR")
+LOOK_S = 1.0
 LONGEST_LOG = 20_000
 DEATHS_S = 600
 # Of a container that only lends us its files.
@@ -43,6 +45,11 @@ class Engine:
     def name(self) -> str:
         """Return its address for people."""
         return self.host or "unix:///var/run/docker.sock"
+
+    @property
+    def is_here(self) -> bool:
+        """Return whether its containers are processes of this host."""
+        return self.name.startswith("unix://")
 
     @property
     def uid(self) -> int:
@@ -83,14 +90,14 @@ class Engine:
             return dict(api.info())
 
     def wait(self, wait_s: float) -> None:
-        """Wait until the engine answers. Raises ToolError if it does not within `wait_s`."""
-        deadline = time.monotonic() + wait_s
+        """Wait until the engine answers. Raises ToolError if it does not within `wait_s` (patience.py)."""
+        patience = Patience(wait_s, others=True)
         while True:
             try:
                 self.info()
                 return
             except ToolError:
-                if time.monotonic() > deadline:
+                if patience.over():
                     raise
             time.sleep(POLL_S)
 
@@ -344,13 +351,19 @@ class Engine:
             stderr=subprocess.PIPE,
             start_new_session=True,
         ) as process:
+            patience = Patience(timeout_s, process.pid, others=True)  # the engine does the work
             try:
-                output, trouble = process.communicate(timeout=timeout_s)
-            except BaseException as error:
+                while True:
+                    try:
+                        output, trouble = process.communicate(timeout=min(timeout_s, LOOK_S))
+                        break
+                    except subprocess.TimeoutExpired as error:
+                        if patience.over():
+                            said = f"docker {' '.join(words[:4])} did not end within {timeout_s:g} s"
+                            raise ToolError(said) from error
+            except BaseException:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise ToolError(f"docker {' '.join(words[:4])} did not end within {timeout_s:g} s") from error
                 raise
         return process.returncode, output or b"", trouble.decode(errors="replace")
 

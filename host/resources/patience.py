@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from host.resources.waits import PROC, Times, pressure_s, thread_times, threads
+from host.resources.waits import PROC, Times, pressure_s, thread_times, tree_threads
 
 START_S = 60.0  # what a start may take at least where nothing tells how busy the machine is
 MOST_TIMES = 10
@@ -86,7 +86,7 @@ class Patience:
         """Return what the watched threads ran and waited since the last look, in seconds."""
         ran_s = waited_s = 0.0
         seen: dict[str, Times] = {}
-        for path in self._watched():
+        for path in tree_threads(self.pid, self.proc) if self.pid is not None else ():
             now = thread_times(path, self.proc)
             if now is None:
                 continue
@@ -96,19 +96,3 @@ class Patience:
             waited_s += max(0.0, now.waited_s - before.waited_s)
         self._threads = seen
         return ran_s, waited_s
-
-    def _watched(self) -> list[str]:
-        """Return the threads of the process and of those below it, as paths below `proc`."""
-        found: list[str] = []
-        left = [] if self.pid is None else [str(self.pid)]
-        while left:
-            for thread in threads(left.pop(), self.proc):
-                found.append(thread)
-                left += self._below(thread)
-        return found
-
-    def _below(self, thread: str) -> list[str]:
-        try:
-            return (self.proc / thread / "children").read_text(encoding="ascii").split()
-        except OSError:
-            return []

@@ -29,6 +29,7 @@ from host.errors import ConfigError, SupervisorError
 from host.files import locked, write_atomically
 from host.process_marks import carriers, command_line, send
 from host.resources import shares
+from host.resources.starts import Start
 from host.sandbox import launcher as sandbox_init
 from host.supervisor import exec_program as supervised
 from host.supervisor.program import AT_REST, Program, ProgramState, State, ini_value
@@ -107,9 +108,9 @@ class Supervisor:
     def start(self, name: str, wait_s: float = START_WAIT_S) -> None:
         """Start a program and wait until it is up; one that runs is left alone. Raises SupervisorError with its log."""
         asked = False
-        until = time.monotonic() + wait_s
+        start = Start(wait_s, lambda: [one for one in [self._known(name).pid, *self._daemons()] if one])
         while (seen := self._known(name)).state is not State.RUNNING:
-            if asked and seen.state in AT_REST or time.monotonic() > until:
+            if asked and seen.state in AT_REST or start.over():
                 raise SupervisorError(
                     f"{name} is {seen.state}, expected RUNNING within {wait_s} s "
                     f"(exit status {seen.exit_status}{seen.spawn_error and ', '}{seen.spawn_error});"
@@ -180,6 +181,11 @@ class Supervisor:
         """Return whether a program runs or starts. Raises SupervisorError if the daemon does not answer."""
         known = self.state(name)
         return known is not None and known.state in (State.RUNNING, State.STARTING)
+
+    def pid(self, name: str) -> int:
+        """Return a program's process, 0 when it has none. Raises SupervisorError if the daemon does not answer."""
+        known = self.state(name)
+        return known.pid if known else 0
 
     def generation(self, name: str) -> str:
         """Return a mark of a program's present process: another one after it ended, whoever starts it again.
@@ -290,16 +296,24 @@ files=conf.d/*.conf
                 stderr=output,
                 start_new_session=True,
             )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            starter.wait(START_WAIT_S)
+        start = Start(START_WAIT_S, lambda: [starter.pid])
+        while starter.poll() is None and not start.over():
+            time.sleep(POLL_S)
         if starter.poll() is None:
             starter.kill()
             starter.wait()
-        if starter.returncode != 0 or not wait_for(self.answers, START_WAIT_S, POLL_S):
+        if starter.returncode != 0 or not self._answers_yet():
             logs = [_tail(self.directory / "log" / name, 20) for name in ("start.log", "supervisord.log")]
             raise SupervisorError(
                 f"{self.directory}: supervisord did not come up; it said:\n" + "\n".join(filter(None, logs))
             )
+
+    def _answers_yet(self) -> bool:
+        """Wait for the daemon that was started, for as long as it works; return whether it answers."""
+        start = Start(START_WAIT_S, self._daemons)
+        while not (answers := self.answers()) and self._daemons() and not start.over():
+            time.sleep(POLL_S)
+        return answers or self.answers()
 
     def _await_silent_daemon(self) -> bool:
         """Give a daemon that is starting or ending time to do so; return whether it answers."""

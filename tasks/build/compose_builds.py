@@ -3,18 +3,18 @@
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from prefect.logging import get_run_logger
-
 from deployments.environment import runs_images
+from deployments.runtimes.compose.adopting.tree import STAND_IN
 from deployments.runtimes.compose.builds import difference, read_builds
 from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import public_service
+from deployments.runtimes.compose.problems import PARTIAL, Unusable
 from deployments.runtimes.compose.read import read_model
 from evidence.bundle import Build
 from host.docker.engine import Engine
@@ -29,8 +29,6 @@ RELEASE = "{release}/"
 TAKEN_ALONG = ".release"
 MOST_IMAGES = 20
 PROJECT = "build"
-# SLIPWAY_IMAGE while there is none yet: nothing can be built of it.
-NOT_YET = f"sha256:{'0' * 64}"
 OF_A_BUILD = re.compile(r"service [^:]+: build\b")
 AGAIN = "the bytes that passed in one environment are those that go to the next"
 
@@ -55,28 +53,33 @@ class FileBuilds:
     builds: Mapping[str, Build]
 
 
-def plan_builds(engine: Engine, wanted: ImageBuild, context: Path, scratch: Path) -> Plan:
+def plan_builds(engine: Engine, wanted: ImageBuild, context: Path, scratch: Path, warn: Callable[[str], None]) -> Plan:
     """Return what is to be built of a commit, laid out at `context`. `scratch`: a folder for what is only read.
 
-    Raises ConfigError, which names file, service and key, if something cannot be built, or if environments would not
+    Raises ConfigError, which names file, service and key of all that cannot be built, or if environments would not
     run the same first image. What an environment that runs no containers here has for a file is left out if it is
-    unusable.
+    unusable, and `warn` is told.
     """
     top = _with_ours(wanted, context, scratch)
-    files = {}
+    files, wrong = {}, []
     for target, name in wanted.compose.items():
         try:
             files[str(target)] = _read(engine, target, name, top)
         except ConfigError as error:
             if runs_images(read_settings(target)):
-                raise
-            get_run_logger().warning("%s runs no containers here, and its compose file is no use: %s", target, error)
+                wrong.append(str(error))
+            else:
+                warn(f"{target} runs no containers here, and its compose file is no use: {error}")
+    _refuse(wrong)
     asked = _asked(files)
-    first = _first(wanted, asked, files)
-    plan = _named(first, asked, files)
-    for name, build in {"": plan.first, **plan.others}.items():
-        _refuse_absent(name, build, context)
+    plan = _named(_first(wanted, asked, files), asked, files)
+    _refuse(_absent(name, build, context) for name, build in {"": plan.first, **plan.others}.items())
     return plan
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if wrong := list(dict.fromkeys(filter(None, problems))):
+        raise ConfigError("; ".join(wrong))
 
 
 def taken(name: str) -> str:
@@ -92,22 +95,36 @@ def _with_ours(wanted: ImageBuild, context: Path, scratch: Path) -> Path:
     if not ours:
         return context
     shutil.copytree(context, scratch, symlinks=True, copy_function=os.link)
-    for name in ours:
-        file = scratch / taken(name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(CHECKOUT / name.removeprefix(RELEASE), file)
+    take_along(wanted, scratch)
     return scratch
+
+
+def take_along(wanted: ImageBuild, folder: Path) -> None:
+    """Put the compose files of this repository at their places in an artifact's folder."""
+    for name in wanted.compose.values():
+        if name.startswith(RELEASE):
+            file = folder / taken(name)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(checkout_file(name), file)
+
+
+def checkout_file(name: str) -> Path:
+    """Return a file of this repository ({release}/...). Raises ConfigError if there is none."""
+    file = (CHECKOUT / name.removeprefix(RELEASE)).resolve()
+    if not file.is_file() or not file.is_relative_to(CHECKOUT.resolve()):
+        raise ConfigError(f"config/pipeline.toml: image: this repository has no file {name.removeprefix(RELEASE)}")
+    return file
 
 
 def _read(engine: Engine, target: Target, name: str, top: Path) -> FileBuilds:
     settings = read_settings(target)
-    env = {**settings.app, "SLIPWAY_IMAGE": NOT_YET}
+    env = {**settings.app, "SLIPWAY_IMAGE": STAND_IN}
     model, problems, _ = read_model(engine, top / taken(name), top, PROJECT, env, settings.secrets)
     services: Mapping[str, Any] = model.get("services") or {}
     builds, wrong = read_builds(services, Reach(PROJECT, str(top.resolve())))
     wrong += [f"service {one}: build: it is given SLIPWAY_IMAGE, which is not there yet" for one in _circular(builds)]
-    if found := [*(one for one in problems if OF_A_BUILD.search(one)), *wrong]:
-        raise ConfigError(f"{name}: {'; '.join(dict.fromkeys(found))}")
+    if found := [*(one for one in problems if model[PARTIAL] or OF_A_BUILD.search(one)), *wrong]:
+        raise Unusable(name, found)
     try:
         return FileBuilds(name, public_service(services) if builds else "", builds)
     except ConfigError as error:
@@ -115,7 +132,7 @@ def _read(engine: Engine, target: Target, name: str, top: Path) -> FileBuilds:
 
 
 def _circular(builds: Mapping[str, Build]) -> list[str]:
-    return [name for name, build in builds.items() if NOT_YET in build.key]
+    return [name for name, build in builds.items() if STAND_IN in build.key]
 
 
 def _asked(files: Mapping[str, FileBuilds]) -> tuple[str, Build] | None:
@@ -125,11 +142,11 @@ def _asked(files: Mapping[str, FileBuilds]) -> tuple[str, Build] | None:
         for target, one in files.items()
         if one.public in one.builds
     ]
-    for where, build in found[1:]:
-        if why := difference(build, found[0][1]):
-            raise ConfigError(
-                f"{where}: build: it differs from that of {found[0][0]} in {why}; {AGAIN}: write the same"
-            )
+    _refuse(
+        f"{where}: build: it differs from that of {found[0][0]} in {why}; {AGAIN}: write the same"
+        for where, build in found[1:]
+        if (why := difference(build, found[0][1]))
+    )
     return found[0] if found else None
 
 
@@ -176,7 +193,8 @@ def _free(service: str, others: Mapping[str, Build]) -> str:
     return next(name for name in names if name not in others)
 
 
-def _refuse_absent(name: str, build: Build, context: Path) -> None:
+def _absent(name: str, build: Build, context: Path) -> str:
+    """Return what a build needs that the commit lacks, "" when it has all."""
     what = f"service {name}" if name else "image"
     folders = {"context": build.context, **{f"additional_contexts.{key}": path for key, path in build.contexts.items()}}
     missing = [
@@ -184,6 +202,5 @@ def _refuse_absent(name: str, build: Build, context: Path) -> None:
     ]
     if not build.dockerfile.startswith(RELEASE) and not (context / build.dockerfile).is_file():
         missing.append(f"dockerfile: the commit has no file {build.dockerfile}")
-    if missing:
-        way = "a service that runs the image of [image] says so by image: ${SLIPWAY_IMAGE}, without build"
-        raise ConfigError(f"{what}: build.{missing[0]}; add it, or correct the build; {way}")
+    way = "a service that runs the image of [image] says so by image: ${SLIPWAY_IMAGE}, without build"
+    return f"{what}: build.{'; build.'.join(missing)}; add it, or correct the build; {way}" if missing else ""

@@ -1,7 +1,6 @@
 """Build the container images, once for a commit, from the files and wheels that were checked."""
 
 import os
-import shutil
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from evidence.bundle import Build, Image, OtherImage
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.files import remove_tree
-from host.home import CHECKOUT
 from host.locks import read_lock_file, write_lock_file
 from settings.pipeline import ImageBuild, Pipeline
 from tasks.build.bundle import ImageBuilt, lay_over
-from tasks.build.compose_builds import RELEASE, plan_builds, taken
+from tasks.build.compose_builds import RELEASE, checkout_file, plan_builds, take_along, taken
 from tasks.build.docker_blocks import engine_address, registry_login
 from tasks.checks.cores import core
 from tasks.retries import repeatable
@@ -48,7 +46,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     _rewrite_locks(pipeline, context)
     _readable(context)
     _check_files(wanted, context)
-    plan = plan_builds(engine, wanted, context, top / "read")
+    plan = plan_builds(engine, wanted, context, top / "read", get_run_logger().warning)
     made = {
         name: _build(engine, pipeline, workspace, Order(name, build, context))
         for name, build in {"": plan.first, **plan.others}.items()
@@ -154,12 +152,11 @@ def _readable(context: Path) -> None:
 
 def _file(name: str, context: Path) -> Path:
     """Return a file of this repository ({release}/...) or of the commit. Raises ConfigError if there is none."""
-    ours = name.startswith(RELEASE)
-    top = CHECKOUT if ours else context
-    file = (top / name.removeprefix(RELEASE)).resolve()
-    if not file.is_file() or not file.is_relative_to(top.resolve()):
-        where = "this repository" if ours else "the commit"
-        raise ConfigError(f"config/pipeline.toml: image: {where} has no file {name.removeprefix(RELEASE)}")
+    if name.startswith(RELEASE):
+        return checkout_file(name)
+    file = (context / name).resolve()
+    if not file.is_file() or not file.is_relative_to(context.resolve()):
+        raise ConfigError(f"config/pipeline.toml: image: the commit has no file {name}")
     return file
 
 
@@ -173,11 +170,7 @@ def _check_files(wanted: ImageBuild, context: Path) -> None:
 def _take_along(wanted: ImageBuild, folder: Path) -> Path:
     """Return a folder with the compose files that come from this repository, at their place in the artifact."""
     folder.mkdir()
-    for name in wanted.compose.values():
-        if name.startswith(RELEASE):
-            target = folder / taken(name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(_file(name, folder), target)
+    take_along(wanted, folder)
     return folder
 
 

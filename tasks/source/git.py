@@ -86,7 +86,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
 
     With `fork` it is another copy, which also has GitHub's pull requests: a stranger's commit is never in the first.
     """
-    url = _url(app)
+    url = address(app)
     login = repository_login(app)
     copy = _copy(url, home, fork)
     copy.parent.mkdir(parents=True, exist_ok=True)
@@ -114,7 +114,7 @@ def mirror(app: App, home: Home, fork: bool = False) -> Path:
     return copy
 
 
-def _url(app: App) -> str:
+def address(app: App) -> str:
     """Return the repository's URL, or its whole path. Raises SourceError if there is nothing at the path."""
     url = app.repository
     if "://" in url or SCP_LIKE.match(url):
@@ -132,7 +132,7 @@ def fetch_repository() -> Repository:
     """Return our mirror of the app's repository, as of now. If it cannot be fetched it says why, and is the old one."""
     app, copy = read_pipeline().app, None
     try:
-        copy = _copy(_url(app), Home.find())
+        copy = _copy(address(app), Home.find())
         return Repository(_mirrored(app))
     except SlipwayError as error:
         return Repository(copy if copy and (copy / "HEAD").exists() else None, str(error))
@@ -196,19 +196,25 @@ def _beginning(copy: Path, prefix: str) -> list[str]:
     return [name for name in objects[:MOST_OBJECTS] if _commit(copy, name) == name]
 
 
-def refuse_dirty(app: App) -> None:
-    """Raises SourceError if the repository is a local working tree with uncommitted changes: they would silently be
-    left out. Nothing that its configuration names is run; submodules, which are not released, are not looked at.
+def uncommitted(app: App) -> list[str]:
+    """Return the changes of a local working tree that no commit has, as `git status` tells them; none of another
+    repository. Nothing that its configuration names is run; submodules, which are not released, are not looked at.
     """
     if not (Path(app.repository) / ".git").exists():
-        return
+        return []
     top = top_of(Path(app.repository))
     with tempfile.TemporaryDirectory(prefix="slipway-status-") as folder:
         copy = borrow(top, Path(folder, "tree.git"))
         borrow_index(top, copy)
-        status = git("--work-tree", str(top), "status", "--porcelain", "--ignore-submodules=all", at=copy)
-    changed = status.splitlines()
-    if changed:
+        words = ("--work-tree", str(top), "status", "--porcelain", "--ignore-submodules=all")
+        return git(*words, at=copy).splitlines()
+
+
+def refuse_dirty(app: App) -> None:
+    """Raises SourceError if the repository is a local working tree with uncommitted changes: they would silently be
+    left out.
+    """
+    if changed := uncommitted(app):
         raise SourceError(
             f"{app.repository} has {len(changed)} uncommitted changes ({changed[0].strip()}, ...): "
             "commit or stash them, or name the commit to build"

@@ -1,5 +1,6 @@
 """A working tree as it is now, uncommitted changes included, as if it were a commit."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from prefect.logging import get_run_logger
@@ -13,6 +14,35 @@ from tasks.source.commit_tree import archive, check_tree, overruled
 from tasks.source.git import Source, compared_with, tell_left_out, tracked
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A working tree as a commit of a throw-away repository `copy`. `base` is what was checked out, of the folder."""
+
+    top: Path
+    folder: str
+    copy: Path
+    head: str
+    base: str
+    commit: str
+
+    @property
+    def name(self) -> str:
+        """Return the tree's name for people, and whether it is changed."""
+        state = "unchanged since its last commit" if self.commit == self.base else "with uncommitted changes"
+        return f"{Path(self.top.name, self.folder)} ({state})"
+
+
+def take(path: Path, directory: Path) -> Taken:
+    """Make a commit of what lies in a git working tree, in a throw-away repository in `directory`."""
+    top, folder = _place(path)
+    copy = borrow(top, directory / "tree.git")
+    head = head_of(top)
+    base = _only(copy, head, folder)
+    git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
+    tree = git("write-tree", f"--prefix={folder}", at=copy)
+    return Taken(top, folder, copy, head, base, _commit(copy, tree, base, head))
+
+
 @once("source", "working tree")
 def read_working_tree(path: Path, directory: Path) -> Source:
     """Take what lies in a git working tree: tracked and new files, not ignored ones. Nothing in it is written.
@@ -24,32 +54,26 @@ def read_working_tree(path: Path, directory: Path) -> Source:
 
     Not repeated: it reads files of this host only.
     """
-    top, folder = _place(path)
-    copy = borrow(top, directory / "tree.git")
-    head = head_of(top)
-    base = _only(copy, head, folder)
-    git("--work-tree", str(top), "add", "--all", "--", f"./{folder}", at=copy)
-    tree = git("write-tree", f"--prefix={folder}", at=copy)
-    commit = _commit(copy, tree, base, head)
+    taken = take(path, directory)
+    copy, commit, base = taken.copy, taken.commit, taken.base
     tell_left_out(check_tree(copy, commit), overruled(copy, commit))
     tar = directory / "source.tar"
     archive(copy, commit, tar)
-    branch = _branch(top)
-    state = "unchanged since its last commit" if commit == base else "with uncommitted changes"
+    branch = _branch(taken.top)
     history, older = read_history(copy, commit)
     source = Source(
         commit,
-        f"{Path(top.name, folder)} ({state})",
+        taken.name,
         branch,
         history,
         tar,
         files=tracked(copy, commit),
         repository=copy,
-        parent=base if commit != base else _only(copy, compared_with(copy, head, branch), folder),
+        parent=base if commit != base else _only(copy, compared_with(copy, taken.head, branch), taken.folder),
         signable=False,
         older=older,
     )
-    get_run_logger().info("%s on %s, %s: %d files", top / folder, branch or "no branch", state, len(source.files))
+    get_run_logger().info("%s on %s: %d files", taken.name, branch or "no branch", len(source.files))
     return source
 
 

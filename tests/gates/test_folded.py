@@ -1,7 +1,7 @@
 import pytest
 
 from gates.findings import Finding, Severity, make_finding
-from gates.folded import fold
+from gates.folded import fold, fold_services
 
 
 def found(file: str, message: str = "bad", rule: str = "X1", line: int = 0, **more: str) -> Finding:
@@ -54,3 +54,23 @@ def test_what_the_mark_tells_apart_is_not_folded() -> None:
     assert [one.count for one in fold(SERVICES)] == [3]
     assert [one.count for one in fold(SERVICES, lambda one: "web" in one.message)] == [1, 2]
     assert fold(SERVICES)[0].fingerprints == ", ".join(one.fingerprint for one in SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("lines", "folded"),
+    [
+        pytest.param(["service a: why", "x", "service b: why"], ["services a, b: why", "x"], id="equal-ones"),
+        pytest.param(
+            ["service a: why", "service a: why", "service b: other"], ["service a: why", "service b: other"], id="once"
+        ),
+        pytest.param(
+            ["c.yml:3: service a: why: more", "c.yml:9: service b: why: more", "service c: why: more"],
+            ["services a (c.yml:3), b (c.yml:9), c: why: more"],
+            id="with-places",
+        ),
+        pytest.param(["c.yml:3: service a: why"], ["c.yml:3: service a: why"], id="one-keeps-its-form"),
+        pytest.param(["why", "service a: why"], ["why", "service a: why"], id="not-of-a-service"),
+    ],
+)
+def test_what_is_the_same_of_several_services_is_told_once(lines: list[str], folded: list[str]) -> None:
+    assert fold_services(lines) == folded

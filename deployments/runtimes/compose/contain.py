@@ -17,7 +17,8 @@ from deployments.runtimes.compose.judge import real_path
 from deployments.runtimes.compose.left_out import WHY
 from deployments.runtimes.compose.limits import unlimited
 from deployments.runtimes.compose.marks import with_marks
-from deployments.runtimes.compose.parse import Document, parse, text_of, written
+from deployments.runtimes.compose.parse import Document, read_document, text_of, written
+from deployments.runtimes.compose.problems import TooMuch, places_of
 from deployments.runtimes.compose.variables import may_be_shown, mentions
 from host.docker.engine import PASSED_ON
 from host.errors import ConfigError
@@ -48,7 +49,9 @@ class Contained:
 
     `places`: where each variable stands first, and whether its name may be told; `dangling`: those of files of
     variables that are refused already. `told`: variables of containers with their values, not to be repeated.
-    `left_out`: what compose is not given, or drops, since it means nothing here.
+    `needed`: where variables stand that the file must have (`${NAME:?}`) and that are set nowhere. `left_out`: what
+    compose is not given, or drops, since it means nothing here. `main`: the value of `copy`. `services`: where services
+    stand.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -57,8 +60,11 @@ class Contained:
     dangling: set[str] = field(default_factory=set)
     places: dict[str, tuple[str, bool]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
+    needed: dict[str, tuple[str, bool]] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
+    services: dict[str, dict[str, str]] = field(default_factory=dict)
     copy: Path | None = None
+    main: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -76,15 +82,30 @@ class _Reader:
         if key in self.copies:
             return self.copies[key]
         if len(self.copies) >= MOST_FILES:
-            raise ConfigError(f"more than {MOST_FILES} files; put them together")
+            raise TooMuch(f"more than {MOST_FILES} files; put them together")
         copy = self.copies[key] = self.scratch / f"{len(self.copies)}.yml"
         name = self.found.names[copy] = str(file.relative_to(self.top))
-        document = parse(text_of(file, name), name)
+        document = read_document(text_of(file, name), name)
+        self.found.problems += document.problems
+        for service, places in places_of(document).items() if only is None else ():
+            self.found.services.setdefault(service, places)
         value = _File(self, document, base).rewritten(only)
         if main and isinstance(value.get("name"), str):
             value[builds.PROJECT] = value["name"]
+        if main:
+            self.found.main = value
         copy.write_text(written(value), encoding="utf-8")
         return copy
+
+    def also(self, file: Path, base: Path, only: str | None = None) -> Path | None:
+        """Return the copy of a file that another one names, None if it is unusable: the others are read on."""
+        try:
+            return self.read(file, base, only)
+        except TooMuch:
+            raise
+        except ConfigError as error:
+            self.found.problems.append(str(error))
+            return None
 
     def has(self, path: Path) -> bool:
         """Say whether a path, links followed, is of the artifact."""
@@ -232,7 +253,8 @@ class _File:
             files = [self._inside(path, there) for path in (paths if isinstance(paths, list) else [paths])]
             directory = self._below(entry["project_directory"], there) if "project_directory" in entry else None
             base = directory or (files[0].parent if files[0] else self.base)
-            copies = [str(self.reader.read(file, base)) for file in files if file]
+            read = [self.reader.also(file, base) for file in files if file]
+            copies = [str(copy) for copy in read if copy]
             if copies:
                 self.reader.found.problems += _defaults_overlooked(self.reader, base)
                 found.append({"path": copies, "project_directory": str(base), "env_file": NOTHING})
@@ -246,7 +268,10 @@ class _File:
             file, service = self._inside(kept.pop("file"), (*where, "file")), kept.get("service")
             if file is None or not isinstance(service, str):
                 return None
-            kept["file"] = str(self.reader.read(file, file.parent, service))
+            copy = self.reader.also(file, file.parent, service)
+            if copy is None:
+                return None
+            kept["file"] = str(copy)
         return kept
 
     def _env_files(self, given: Any, where: Place) -> Any:
@@ -263,7 +288,14 @@ class _File:
         """Refuse what of a file of variables would lose a value, unless it is read as it is (`known` None). Returns
         what the file sets.
         """
-        given, found = self.reader.env_files.read(file), self.reader.found
+        found = self.reader.found
+        try:
+            given = self.reader.env_files.read(file)
+        except TooMuch:
+            raise
+        except ConfigError as error:
+            found.problems.append(str(error))
+            return set()
         found.variables |= given.mentioned
         self._refuse_host(given.looked_up, where, f"{file.name}: ")
         if known is None:
@@ -410,10 +442,11 @@ class _File:
         for mention in mentions(text):
             if not mention.name:
                 self.refuse(where, 'a "${" is not closed; write $$ for a plain $')
-            elif mention.alone:
+            elif mention.alone or (mention.needed and mention.name not in self.reader.known):
                 key = str(where[-1]) if isinstance(where[-1], str) else text.partition("=")[0]
                 place = f"{self.document.at(where)}: {_shown(where)}", may_be_shown(mention, key)
-                self.reader.found.places.setdefault(mention.name, place)
+                of = self.reader.found.places if mention.alone else self.reader.found.needed
+                of.setdefault(mention.name, place)
         self._refuse_host(names, where)
 
     def _refuse_host(self, names: Collection[str], where: Place, what: str = "") -> None:

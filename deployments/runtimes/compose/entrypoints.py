@@ -30,11 +30,26 @@ def self_migrating(engine: Engine, stack: Stack, images: Mapping[str, str]) -> l
     for name in [*stack.services(Role.SLOT), *stack.services(Role.SINGLETON), *stack.services(Role.TASK)]:
         service, image = stack.service(name), images.get(name, "")
         info = known.get(image)
-        if info and str((service.get("labels") or {}).get(LABEL, "")).lower() not in ("no", "false"):
+        if info and not _labelled(service):
             command = _command(service, info["Config"])
             if seen := _find(engine, image, command, info["Config"].get("WorkingDir") or "/"):
                 found.append(f"service {name}: {seen} runs when the container starts; {WAY_OUT}")
     return found
+
+
+def migrating_commands(stack: Stack) -> list[str]:
+    """Return which services of the app migrate when they start, as the file itself says: no image is looked into."""
+    found = []
+    for name in [*stack.services(Role.SLOT), *stack.services(Role.SINGLETON), *stack.services(Role.TASK)]:
+        service = stack.service(name)
+        line = " ".join([*words_of(service.get("entrypoint")), *words_of(service.get("command"))])
+        if not _labelled(service) and (seen := migration_in(line)):
+            found.append(f"service {name}: `{seen}` runs when the container starts; {WAY_OUT}")
+    return found
+
+
+def _labelled(service: Mapping[str, Any]) -> bool:
+    return str((service.get("labels") or {}).get(LABEL, "")).lower() in ("no", "false")
 
 
 def _command(service: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:

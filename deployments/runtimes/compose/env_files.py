@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployments.runtimes.compose.parse import text_of
+from deployments.runtimes.compose.problems import TooMuch
 from deployments.runtimes.compose.variables import Entry, dangling, entries, may_be_shown
-from host.errors import ConfigError
 
 LARGEST_TOGETHER = 2_000_000  # characters of all files
 MOST_TOGETHER = 200_000  # lines of all files, each counted as often as it is named
@@ -51,7 +51,7 @@ class EnvFiles:
 
     def _within(self, file: Path) -> None:
         if self.size > LARGEST_TOGETHER or self.lines > MOST_TOGETHER:
-            raise ConfigError(
+            raise TooMuch(
                 f"{file.name}: the files of variables have more than {LARGEST_TOGETHER} characters together, or more "
                 f"than {MOST_TOGETHER} lines, counted for each service; name fewer"
             )

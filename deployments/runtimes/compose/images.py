@@ -3,8 +3,8 @@
 from deployments.runtimes.compose.builds import unlike_the_only_image
 from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.compose.preconditions import BUILD
+from deployments.runtimes.compose.problems import Unusable
 from evidence.bundle import Image
-from host.errors import ConfigError
 
 
 def images_run(image: Image, environment: str, stack: Stack) -> dict[str, str]:
@@ -16,15 +16,17 @@ def images_run(image: Image, environment: str, stack: Stack) -> dict[str, str]:
 
 
 def refuse_unbuilt(image: Image, environment: str, stack: Stack) -> None:
-    """Raises ConfigError if `ci` built nothing for a service that has a build, or for the public one."""
-    file, public = image.compose[environment], stack.service(stack.public)
+    """Raises Unusable if `ci` built nothing for a service that has a build, or for the public one."""
+    file, public, found = image.compose[environment], stack.service(stack.public), []
     if stack.public not in stack.runs and public.get("image") != image.id:
-        raise ConfigError(
-            f"{file}: service {stack.public} runs {public.get('image')}, not the image that was built; give it "
+        found.append(
+            f"service {stack.public} runs {public.get('image')}, not the image that was built; give it "
             "image: ${SLIPWAY_IMAGE}"
         )
     if image.services is not None and (new := set(stack.builds) - set(image.services.get(environment, ()))):
-        raise ConfigError(f"{file}: service {', '.join(sorted(new))}: build: the artifact has no image for it; {BUILD}")
+        found.append(f"service {', '.join(sorted(new))}: build: the artifact has no image for it; {BUILD}")
+    if found:
+        raise Unusable(file, found, stack)
 
 
 def unlike_the_image(image: Image, environment: str, stack: Stack) -> list[str]:

@@ -9,6 +9,7 @@ from deployments.runtimes.compose import allowed
 from deployments.runtimes.compose.builds import PROJECT, read_builds, runners
 from deployments.runtimes.compose.judge import Reach, Role, reach_problems
 from deployments.runtimes.compose.marks import DEFAULT, READ_ONLY
+from deployments.runtimes.compose.problems import PLACES, UNREAD, Unusable, placed
 from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
 from evidence.bundle import Build
 from host.errors import ConfigError
@@ -16,7 +17,6 @@ from host.errors import ConfigError
 PORT = "slipway.port"
 WRITABLE = "slipway.writable"
 YES, NO = ("true", "yes"), ("false", "no")
-MOST_TOLD = 200
 NONE = "no services, or none without `profiles`; nobody names one here: remove that key from what is released"
 PORT_NUMBER = re.compile("[1-9][0-9]{0,4}")
 Parts = Mapping[str, Any]
@@ -54,34 +54,31 @@ def read_stack(model: Parts, file: str, reach: Reach, problems: Sequence[str] = 
     Raises ConfigError, which names the file and everything that is wrong with it, each with the way out.
     """
     defaults, writable = model.get(DEFAULT) or {}, model.get(READ_ONLY) or {}
+    places, unread = model.get(PLACES) or {}, model.get(UNREAD) or ()
     projects = frozenset(str(one) for one in (model.get("name"), model.get(PROJECT)) if one)
     try:
         model, wrong = allowed.checked(model)
     except ValueError as error:
         raise ConfigError(f"{file}: {error}; expected what docker compose config prints") from error
-    found = [*problems, *wrong]
+    found = [*problems, *placed(wrong, places)]
     services: Mapping[str, Parts] = model.get("services") or {}
     if not services:
-        raise ConfigError(f"{file}: " + told([*found, NONE]))
+        raise Unusable(file, [*found, NONE])
     roles, unknown = roles_of(services)
-    found += unknown
-    found += _unclear(services) + _misplaced(services, roles) + task_problems(services, roles)
+    judged = unknown + _unclear(services) + _misplaced(services, roles) + task_problems(services, roles)
     builds, unbuildable = read_builds(services, reach)
     runs, unclear = runners(services, roles, projects, defaults)
-    found += unbuildable + unclear
-    found += [] if wrong else _undefined(model, services)
-    found += reach_problems(model, roles, reach)
-    public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, found)
-    if found:
-        raise ConfigError(f"{file}: " + told(found))
-    return Stack(model, roles, public, port, builds, runs, writable)
-
-
-def told(problems: Sequence[str]) -> str:
-    """Return problems as one line, each once and not more than a person reads."""
-    lines = list(dict.fromkeys(problems))
-    more = [f"and {len(lines) - MOST_TOLD} more"] if len(lines) > MOST_TOLD else []
-    return "; ".join([*lines[:MOST_TOLD], *more])
+    judged += unbuildable + unclear
+    judged += [] if wrong else _undefined(model, services)
+    judged += reach_problems(model, roles, reach)
+    unsure: list[str] = []
+    public, port = _public({name: services[name] for name, role in roles.items() if role is Role.SLOT}, unsure)
+    # Without a role, or unread, a service may be the one that is missed.
+    judged += [] if unread or (unknown and not public) else unsure
+    stack = Stack(model, roles, public, port, builds, runs, writable)
+    if found := [*found, *placed(judged, places)]:
+        raise Unusable(file, found, stack)
+    return stack
 
 
 def public_service(services: Mapping[str, Parts]) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 from deployments.runtimes.compose.projects import Projects
 from deployments.runtimes.compose.read import READ_TIMEOUT_S
 from host.docker.labels import PROJECT
-from host.errors import ConfigError
 from host.ports import ALL, is_free, who_listens
 
 WAY_OUT = (
@@ -17,21 +16,17 @@ WAY_OUT = (
 )
 
 
-def obstacles(projects: Projects, file: Mapping[str, Any], secrets: Mapping[str, str]) -> Iterator[str]:
-    """Yield what stands in the way of a file: names and volumes of others, ports in use, what compose refuses.
-
-    `secrets`: names that the file may refer to; their values do not count.
-    """
-    for look in (projects.refuse_strangers, projects.refuse_foreign):
-        try:
-            look(file)
-        except ConfigError as error:
-            yield str(error)
-    yield from refused(projects, file, secrets)
+def obstacles(projects: Projects, file: Mapping[str, Any]) -> Iterator[str]:
+    """Yield which names, volumes and networks that a file needs are somebody else's on the engine."""
+    yield from projects.strangers(file)
+    yield from projects.foreign(file)
 
 
 def refused(projects: Projects, file: Mapping[str, Any], secrets: Mapping[str, str]) -> Iterator[str]:
-    """Yield why compose would refuse a file, which is read as `up` would read it."""
+    """Yield why compose would refuse a file, which is read as `up` would read it.
+
+    `secrets`: names that the file may refer to; their values do not count.
+    """
     project = file["name"]
     with tempfile.TemporaryDirectory(prefix="compose-") as scratch:
         copy = Path(scratch) / f"{project}.yml"
@@ -64,7 +59,9 @@ def _who_has(projects: Projects, project: str, host: str, port: str, protocol: s
     for one in projects.engine.containers({}):
         if any(_clash(host, port, published) for published in one.published):
             ours = one.labels.get(PROJECT) == project and projects.is_ours(one)
-            return None if ours else f"the container {one.name} (project {one.labels.get(PROJECT, 'none')})"
+            project_of_it = one.labels.get(PROJECT, "none")
+            before = ", which ran before Slipway: docs/adopt.md, 7" * (project_of_it == projects.names.project)
+            return None if ours else f"the container {one.name} (project {project_of_it}{before})"
     local = projects.engine.name.startswith("unix://")
     if protocol != "tcp" or not local or is_free(int(port), host):
         return None

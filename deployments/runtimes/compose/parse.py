@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from deployments.runtimes.compose.problems import told
 from host.errors import ConfigError
 from host.yaml_size import line_beyond
 
@@ -32,7 +33,7 @@ NULLS = ("", "~", "null", "Null", "NULL")
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 
 
-class _Loader(yaml.CSafeLoader):
+class Loader(yaml.CSafeLoader):
     """Guesses nothing: a plain scalar without a tag is PLAIN, whatever it looks like."""
 
     def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
@@ -43,11 +44,14 @@ class _Loader(yaml.CSafeLoader):
 
 @dataclass
 class Document:
-    """One file. `lines` says where each key or entry stands (from 1), by its path."""
+    """One file. `lines` says where each key or entry stands (from 1), by its path; `problems` what of it was refused,
+    and is not in the value.
+    """
 
     name: str
     value: Any = None
     lines: dict[Place, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
     def at(self, path: Sequence[str | int]) -> str:
         """Return where something stands: file and line, of what holds it if need be."""
@@ -67,14 +71,22 @@ def text_of(file: Path, name: str) -> str:
 
 
 def parse(text: str, name: str) -> Document:
-    """Return a file's value. Raises ConfigError, which names file and line, if it is not plain YAML."""
+    """Return a file's value. Raises ConfigError, which names file and lines, if it is not plain YAML."""
+    document = read_document(text, name)
+    if document.problems:
+        raise ConfigError(told(document.problems))
+    return document
+
+
+def read_document(text: str, name: str) -> Document:
+    """Return a file's value, as far as it is plain YAML. Raises ConfigError if it is no YAML, or too much of it."""
     document = Document(name)
     if len(text) >= LARGEST:
         raise ConfigError(f"{name}: expected less than {LARGEST} bytes")
     try:
         if line := line_beyond(text, MOST, DEEPEST):
             raise ConfigError(f"{name}:{line}: more than {MOST} values, or more than {DEEPEST} levels; write it out")
-        nodes = list(yaml.compose_all(text, Loader=_Loader))
+        nodes = list(yaml.compose_all(text, Loader=Loader))
     except (yaml.YAMLError, UnicodeError) as error:
         raise ConfigError(f"{name}: it is not YAML: {' '.join(str(error).split())[:300]}") from error
     if len(nodes) != 1 or nodes[0] is None:
@@ -89,8 +101,8 @@ def written(value: Any) -> str:
     return re.sub(r"[^\n\x20-\x7e]", lambda found: f"\\U{ord(found[0]):08x}", text)
 
 
-def _refusal(document: Document, node: yaml.Node, why: str) -> ConfigError:
-    return ConfigError(f"{document.name}:{_line(node)}: {why}")
+def _refuse(document: Document, node: yaml.Node, why: str) -> None:
+    document.problems.append(f"{document.name}:{_line(node)}: {why}")
 
 
 def _line(node: yaml.Node) -> int:
@@ -106,7 +118,8 @@ def _value(document: Document, node: yaml.Node, path: Place) -> Any:
         return [_value(document, one, (*path, index)) for index, one in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         return _scalar(document, node)
-    raise _refusal(document, node, f"the tag {_short(node.tag)}; write the value itself")
+    _refuse(document, node, f"the tag {_short(node.tag)}; write the value itself")
+    return None
 
 
 def _mapping(document: Document, node: yaml.MappingNode, path: Place) -> dict[str, Any]:
@@ -116,8 +129,11 @@ def _mapping(document: Document, node: yaml.MappingNode, path: Place) -> dict[st
     first: dict[str, int] = {}
     for key, value in node.value:
         name, line = _key(document, key), _line(key)
+        if name is None:
+            continue
         if name in first:
-            raise _refusal(document, key, f"the key {name} stands twice, also on line {first[name]}; keep one of them")
+            _refuse(document, key, f"the key {name} stands twice, also on line {first[name]}; keep one of them")
+            continue
         first[name] = line
         if name == MERGE:
             merged += _merged(document, value, path)
@@ -131,23 +147,29 @@ def _mapping(document: Document, node: yaml.MappingNode, path: Place) -> dict[st
 
 def _merged(document: Document, node: yaml.Node, path: Place) -> Iterator[Mapping[str, Any]]:
     for one in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-        if not isinstance(one, yaml.MappingNode):
-            raise _refusal(document, one, f"{MERGE} of what is no mapping")
-        yield _mapping(document, one, (*path, MERGE))
+        if isinstance(one, yaml.MappingNode):
+            yield _mapping(document, one, (*path, MERGE))
+        else:
+            _refuse(document, one, f"{MERGE} of what is no mapping")
 
 
-def _key(document: Document, node: yaml.Node) -> str:
-    if not isinstance(node, yaml.ScalarNode) or not isinstance(_scalar(document, node), str):
-        shown = f"the key {node.value}: write it in quotes" if isinstance(node, yaml.ScalarNode) else "a key is no text"
-        raise _refusal(document, node, shown)
-    return str(node.value)
+def _key(document: Document, node: yaml.Node) -> str | None:
+    """Return a key, None if it is refused."""
+    if not isinstance(node, yaml.ScalarNode):
+        _refuse(document, node, "a key is no text")
+        return None
+    value, before = _scalar(document, node), len(document.problems)
+    if not isinstance(value, str) and before == len(document.problems):
+        _refuse(document, node, f"the key {node.value}: write it in quotes")
+    return value if isinstance(value, str) else None
 
 
 def _scalar(document: Document, node: yaml.ScalarNode) -> Any:
     if node.tag == f"{TAG}str":
         return node.value
     if node.tag != PLAIN:
-        raise _refusal(document, node, f"the tag {_short(node.tag)}; write the value itself")
+        _refuse(document, node, f"the tag {_short(node.tag)}; write the value itself")
+        return None
     return _plain(node.value)
 
 

@@ -1,6 +1,6 @@
 """Compose projects on an engine: written down, started, found again by label, removed. Never a stranger's."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,17 @@ class Projects:
 
     def refuse_strangers(self, file: Mapping[str, Any]) -> None:
         """Raises ConfigError if a container that is not ours has the project's name or a name that it needs."""
+        _refuse(self.strangers(file))
+
+    def strangers(self, file: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which containers that are not ours have the project's name or a name that it needs."""
         project = file["name"]
         wanted = [f"{project}-{service}-1" for service in file["services"]]
         found = [one for name in wanted if (one := self.engine.container(name))]
         found += self.engine.containers({PROJECT: project})
-        for one in found:
+        for one in {one.id: one for one in found}.values():
             if not self.is_ours(one):
-                raise ConfigError(
+                yield (
                     f"the container {one.name} (image {one.image[:19]}, {one.state}) has a name that {project} needs "
                     "and is not Slipway's; it was left alone. Rename it, remove it, or set PROJECT to another name"
                 )
@@ -131,23 +135,30 @@ class Projects:
         """Raises ConfigError if a volume or network that the file uses is another project's, whatever its name, or is
         one of COMPOSE_EXTERNAL that is not there.
         """
+        _refuse(self.foreign(file))
+
+    def foreign(self, file: Mapping[str, Any]) -> Iterator[str]:
+        """Yield which volumes and networks of a file are another project's, or should be there and are not."""
         for kind in ("network", "volume"):
             for one in (file.get(f"{kind}s") or {}).values():
                 if one.get("external"):
-                    self._refuse_foreign(kind, one["name"], file.get("x-existing") or ())
+                    yield from self._foreign(kind, one["name"], file.get("x-existing") or ())
 
-    def _refuse_foreign(self, kind: str, name: str, existing: Collection[str]) -> None:
+    def _foreign(self, kind: str, name: str, existing: Collection[str]) -> Iterator[str]:
         labels = self.engine.labels(kind, name)
         if f"{kind}/{name}" in existing:
             if labels is None:
-                raise ConfigError(
-                    f"the {kind} {name} of COMPOSE_EXTERNAL is not on the engine; create it, or remove it"
-                )
+                yield f"the {kind} {name} of COMPOSE_EXTERNAL is not on the engine; create it, or remove it"
             return
         owned = {**self.names.owner, PROJECT: self.names.project}
         if labels and any(labels.get(key, value) != value for key, value in owned.items()):
             whose = labels.get(PROJECT) or "another environment or installation"
-            raise ConfigError(
+            yield (
                 f"the {kind} {name} is of {whose}, not of {self.names.project}; if this environment is meant to use "
                 f"it, add {kind}/{name} to COMPOSE_EXTERNAL of config/<environment>.env"
             )
+
+
+def _refuse(problems: Iterable[str]) -> None:
+    if found := list(problems):
+        raise ConfigError("; ".join(found))

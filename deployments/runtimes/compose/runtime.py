@@ -40,10 +40,10 @@ from deployments.runtimes.compose.preconditions import (
     live_restore_problems,
     orphan_problems,
 )
+from deployments.runtimes.compose.problems import Unusable
 from deployments.runtimes.compose.projects import ENGINE_FILE, Projects
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.secrets import Secrets
-from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.compose.tasks import in_order, timeout_of
 from deployments.runtimes.layout import Installed, Layout, app_secrets
 from evidence.bundle import Image
@@ -51,6 +51,7 @@ from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.docker.containers import Container
 from host.docker.engine import Engine
+from host.docker.healthy import await_healthy
 from host.docker.labels import owner
 from host.errors import ArtifactError, ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
@@ -62,6 +63,7 @@ from host.ports import LOCAL, Endpoint, Endpoints, free_port
 POLL_S = 0.1
 LOOPING_S = 10.0
 LAST_LINES = 15
+SHARED_UP_S = 600  # compose itself waits for those that others depend on
 SHARED_WAIT_S = 120
 ENGINE_WAIT_S = 90
 # A migration that waits for a lock makes every later query of that table wait behind it.
@@ -104,25 +106,44 @@ class ComposeRuntime:
 
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Look at engine, disk, image and compose file."""
+        found: list[str] = []
         try:
             info = self.engine.info()
-            found = disk_problems(Path(info.get("DockerRootDir") or "/"), self.place.settings.min_free_disk_mb)
+            found += disk_problems(Path(info.get("DockerRootDir") or "/"), self.place.settings.min_free_disk_mb)
             found += live_restore_problems(info) if self.place.settings.require_live_restore else []
             found += self._orphans()
             if artifact:
                 found += image_problems(self.engine, image_of(artifact))
                 installed = self._layout.unpack(artifact)
                 stack = self.stack(installed)
-                found += self._without_image(installed, stack)
-                for file in self._made(artifact, installed, stack):
-                    found += obstacles(self.projects, file, self.place.settings.secrets)
-                    found += taken_ports(self.projects, file) if file["name"] == self.names.shared else []
-                found += [*absent(stack, self._reach(installed)), *self._of_images(installed, stack)]
-                if self.place.settings.backup_before_migration:
-                    postgres_service(stack)
+                found += [*self.file_problems(installed, stack), *self.image_problems(installed, stack)]
+                found += [why for file in self.made(installed, stack) for why in self.obstacles(file)]
+        except Unusable as error:
+            return [*found, *error.folded]
         except SlipwayError as error:
-            return [str(error)]
+            return [*found, str(error)]
         return found
+
+    def file_problems(self, installed: Installed, stack: Stack) -> list[str]:
+        """Return what is wrong with the files that would run, as far as no engine needs to be asked."""
+        found = self.secrets.missing(stack.model.get("secrets") or {})
+        found += absent(stack, self.reach(installed))
+        if self.place.settings.backup_before_migration:
+            try:
+                postgres_service(stack)
+            except ConfigError as error:
+                found.append(str(error))
+        secrets = self.place.settings.secrets
+        return found + [why for file in self.made(installed, stack) for why in refused(self.projects, file, secrets)]
+
+    def obstacles(self, file: Mapping[str, Any]) -> list[str]:
+        """Return what the engine has already that a file needs: names, volumes, networks, ports."""
+        ports = taken_ports(self.projects, file) if file["name"] == self.names.shared else ()
+        return [*obstacles(self.projects, file), *ports]
+
+    def image_problems(self, installed: Installed, stack: Stack) -> list[str]:
+        """Return which services the artifact has no image for, and what is wrong in the images that are here."""
+        return [*self._without_image(installed, stack), *self._of_images(installed, stack)]
 
     def _orphans(self) -> list[str]:
         """Say that there is data of ours from before this state directory; its passwords are lost."""
@@ -183,7 +204,7 @@ class ComposeRuntime:
         """Return what can be told to be wrong once the images are on the engine."""
         images = self._images(installed, stack)
         found = self_migrating(self.engine, stack, images)
-        return [*found, *covering(self.engine, images, stack, self._reach(installed))]
+        return [*found, *covering(self.engine, images, stack, self.reach(installed))]
 
     def installed(self, artifact: Artifact) -> Installed:
         return self._layout.installed(artifact)
@@ -209,7 +230,7 @@ class ComposeRuntime:
         model, kept_out, self._left_out[installed.digest] = read_model(
             self.engine, file, installed.source, self.names.project, self._settings(image), secrets
         )
-        stack = read_stack(model, name, self._reach(installed), kept_out)
+        stack = read_stack(model, name, self.reach(installed), kept_out)
         refuse_unbuilt(image, self.place.name, stack)
         return stack
 
@@ -224,7 +245,8 @@ class ComposeRuntime:
     def _images(self, installed: Installed, stack: Stack) -> dict[str, str]:
         return images_run(image_of(installed), self.place.name, stack)
 
-    def _reach(self, installed: Installed) -> Reach:
+    def reach(self, installed: Installed) -> Reach:
+        """Return what this environment lets a file reach."""
         settings, home = self.place.settings, self.place.home
         return Reach(
             self.names.project,
@@ -239,41 +261,25 @@ class ComposeRuntime:
         return {**self.place.settings.app, "SLIPWAY_IMAGE": image.id}
 
     def settled(self, installed: Installed, stack: Stack) -> Settled:
-        """Return what this environment adds to the team's file. Raises ConfigError if it mounts a secret that nobody
-        set.
-        """
+        """Return what this environment adds to the team's file."""
         image = image_of(installed)
         used = self.secrets.paths(stack.model.get("secrets") or {})
         settings, source = self.place.settings, str(installed.source.resolve())
         images = self._images(installed, stack)
         return Settled(self.names, image.id, installed.digest, settings.app, used, source, settings.external, images)
 
-    def left_out(self, artifact: Artifact) -> list[str]:
+    def left_out(self, installed: Installed) -> list[str]:
         """Return what the files that would run do not have of the team's file, one line each with why."""
-        installed = self._layout.unpack(artifact)
         stack = self.stack(installed)
-        return [*self._left_out[installed.digest], *left_out(stack, self._reach(installed))]
+        return [*self._left_out[installed.digest], *left_out(stack, self.reach(installed))]
 
-    def files(self, artifact: Artifact) -> dict[str, str]:
-        """Return the compose files that this environment would run, by project, as a person reads them.
+    def laid_out(self, artifact: Artifact) -> Installed:
+        """Return an artifact whose files lie here; its environments need not."""
+        return self._layout.unpack(artifact)
 
-        Nothing is started or written, and no value is shown that looks like a secret. The slot's port is chosen anew at
-        each start.
-        """
-        installed = self._layout.unpack(artifact)
-        stack = self.stack(installed)
-        made = self._made(artifact, installed, stack)
-        wrong = [*self._without_image(installed, stack), *absent(stack, self._reach(installed))]
-        wrong += self._of_images(installed, stack)
-        wrong += [why for file in made for why in refused(self.projects, file, self.place.settings.secrets)]
-        if wrong:
-            raise ConfigError("; ".join(wrong))
-        once = [file for file in made if file["name"] == self.names.task]  # one project, one after another
-        names = {id(file): f"{file['name']} {' '.join(file['services'])}" for file in once}
-        return {names.get(id(file), file["name"]): self.projects.text(without_secrets(file)) for file in made}
-
-    def _made(self, artifact: Artifact, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
-        settled, stop_s = self.settled(installed, stack), artifact.bundle.run.stop_seconds
+    def made(self, installed: Installed, stack: Stack) -> list[dict[str, Any]]:
+        """Return the files that this environment would run. The slot's port is chosen anew at each start."""
+        settled, stop_s = self.settled(installed, stack), installed.bundle.run.stop_seconds
         made = [files.slot_file(stack, settled, self.place.ledger().idle_slot, free_port(), stop_s)]
         made += [files.singleton_file(stack, settled, stop_s)] * bool(stack.services(Role.SINGLETON))
         made += [files.shared_file(stack, settled)] * bool(stack.services(Role.SHARED))
@@ -297,11 +303,17 @@ class ComposeRuntime:
         # As they were made they could not start, and what was mended in the file would not reach them.
         self.engine.remove([one for one in self.projects.containers(self.names.shared) if one.never_ran])
         file = files.shared_file(stack, self.settled(installed, stack))
-        options = ("--no-recreate", "--wait", "--wait-timeout", str(SHARED_WAIT_S))
+        up = partial(self._said, file, "--no-recreate")
+        if why := await_healthy(self.engine, up, partial(self.projects.containers, self.names.shared), SHARED_WAIT_S):
+            raise ToolError(f"{self._masked(why)}{self._kept_as_they_are()}")
+
+    def _said(self, file: Mapping[str, Any], *options: str) -> str:
+        """Start a project; return what compose said, "" when it was content."""
         try:
-            self._up(file, *options, timeout_s=SHARED_WAIT_S + 60)
+            self._up(file, *options, timeout_s=SHARED_UP_S)
         except ToolError as error:
-            raise ToolError(f"{error}{self._kept_as_they_are()}") from error
+            return str(error)
+        return ""
 
     def _kept_as_they_are(self) -> str:
         """Return the way out for shared containers that ran and do not work: they may hold data."""

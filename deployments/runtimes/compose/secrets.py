@@ -17,17 +17,36 @@ class Secrets:
     directory: Path
 
     def paths(self, names: Iterable[str]) -> dict[str, str]:
-        """Return where containers get each secret from. ConfigError: one that config/<environment>.env does not set."""
-        for name in names:
-            if name.upper() not in self.place.settings.secrets:
-                raise ConfigError(
-                    f"config/{self.place.name}.env: the compose file mounts the secret {name}; set "
-                    f"SECRET_{name.upper()} to generated, file:PATH, env:NAME or template:TEXT"
-                )
+        """Return where containers get each secret from."""
         return {name: str(self.directory / name) for name in names}
 
+    def missing(self, names: Iterable[str]) -> list[str]:
+        """Return which secrets that a compose file mounts config/<environment>.env does not set, with the way out."""
+        return [
+            f"config/{self.place.name}.env: the compose file mounts the secret {name}; set SECRET_{name.upper()} to "
+            "generated, file:PATH, env:NAME or template:TEXT"
+            for name in names
+            if name.upper() not in self.place.settings.secrets
+        ]
+
+    def absent(self) -> list[str]:
+        """Return which SECRET_ settings lead to nothing now: no such file or variable. Makes none."""
+        found = []
+        for name, reference in self.place.settings.secrets.items():
+            if not reference.startswith(("generated", "template:")):
+                try:
+                    self.place.app_secret(name, reference)
+                except ConfigError as error:
+                    found.append(str(error))
+        return found
+
     def write(self, names: Iterable[str]) -> None:
-        """Write secrets. Any user may read the files, as containers do, but not the directory above: it is 0700."""
+        """Write secrets. Any user may read the files, as containers do, but not the directory above: it is 0700.
+
+        ConfigError: one that config/<environment>.env does not set.
+        """
+        if missing := self.missing(names):
+            raise ConfigError("; ".join(missing))
         for name in names:
             file = self.directory / name
             value = self.place.app_secret(name.upper(), self.place.settings.secrets[name.upper()])

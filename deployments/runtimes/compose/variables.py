@@ -26,11 +26,14 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class Mention:
-    """A variable of a text. `alone`: it has no default. No `name`: the text is broken."""
+    """A variable of a text. `alone`: it has no default; `needed`: it has a message in place of one (`${NAME:?}`). No
+    `name`: the text is broken.
+    """
 
     name: str
     alone: bool = True
     braced: bool = False
+    needed: bool = False
 
 
 def mentions(text: str) -> Iterator[Mention]:
@@ -47,7 +50,7 @@ def mentions(text: str) -> Iterator[Mention]:
             yield Mention("")
         else:
             open_ += sign["then"] != "}"
-            yield Mention(sign["braced"], sign["then"] == "}", True)
+            yield Mention(sign["braced"], sign["then"] == "}", True, sign["then"].endswith("?"))
     if open_:
         yield Mention("")
 

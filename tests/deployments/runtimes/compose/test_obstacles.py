@@ -37,7 +37,7 @@ def port(number: int, host: str = "127.0.0.1") -> dict[str, Any]:
 
 def test_a_file_that_compose_reads_is_in_nobodys_way(projects: Projects) -> None:
     made = file(projects, port(free_port()), environment={"A": "${TOKEN}"})
-    assert [*obstacles(projects, made, {"TOKEN": "generated"}), *taken_ports(projects, made)] == []
+    assert [*obstacles(projects, made), *refused(projects, made, {"TOKEN": "g"}), *taken_ports(projects, made)] == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from deployments.environment import Environment
 from deployments.rollback import plan_rollback
+from deployments.runtimes.compose.adopting.looked import look
 from evidence.bundle import Image, Process, read_bundle
 from gates.release.rollback import Refusal
 from host.docker.engine import Engine
@@ -129,8 +130,8 @@ def test_an_entrypoint_that_migrates_by_itself_is_refused_with_the_way_out(made:
     assert "service web: `alembic upgrade` in /start of the image runs when the container starts" in problem
     assert "[run] migrate" in problem and "docs/adopt.md" in problem
     assert "alembic upgrade" in made.release(digest)
-    with pytest.raises(ConfigError, match="alembic upgrade"):
-        made.compose.files(made.read(digest))
+    (both,) = look(made.compose, made.compose.laid_out(made.read(digest))).problems
+    assert both == problem.replace("service web: ", "services web, ticker: ")
     labelled = COMPOSE.replace("slot}", 'slot, slipway.migrates: "no"}').replace(
         "singleton}", 'singleton, slipway.migrates: "no"}'
     )
@@ -329,5 +330,7 @@ def test_files_of_the_repository_do_not_take_the_place_of_the_images_own(made: S
 
 
 def test_what_is_left_out_is_told(made: Shop) -> None:
-    said = made.compose.left_out(made.read(made.artifact("good")))
-    assert any(line.startswith("service store: container_name: ") for line in said)
+    looked = look(made.compose, made.compose.laid_out(made.read(made.artifact("good"))))
+    said = looked.left_out
+    assert looked.problems == looked.unseen == [] and f"{made.project}-shared" in looked.files
+    assert any("store" in line and ": container_name: " in line for line in said)

@@ -17,7 +17,7 @@ from tests.growth import assert_in_proportion
         ("${NAME}", [Mention("NAME", True, True)]),
         ("$$NAME $${NAME}", []),
         ("$ $1 $* $(ls) a$", []),
-        ("${A:-x}${B-}${C:+y}${D?no}${E:?no}", [Mention(one, False, True) for one in "ABCDE"]),
+        ("${A:-x}${B-}${C:+y}${D?no}${E:?no}", [Mention(one, False, True, one in "DE") for one in "ABCDE"]),
         ("${A:-${B}}", [Mention("A", False, True), Mention("B", True, True)]),
         ("${A:-$B}", [Mention("A", False, True), Mention("B")]),
         ("${A:-${B:-{}}}", [Mention("A", False, True), Mention("B", False, True)]),
