@@ -124,9 +124,7 @@ def _answer(api: PrefectApi, run: str, what: str, question: str, approver: str |
     """
     if approver is None:
         say(f"    {what}: waits for you: {run_url(api, run)} (log in first, at {api.control.url}/login)")
-        say(
-            "      read its page `approval`, press Resume, and fill in decision, approver (your name) and code (there)"
-        )
+        say("      read its page `approval`, press Resume, and fill in decision, approver (your name) and code (there)")
         return question
     code = approval_code(api, run)
     if code is None:

@@ -25,8 +25,8 @@ from settings.directories import with_directory
 from settings.health import Health, with_health
 from settings.locks import Locks
 from settings.migrations import Migrations
-from settings.preparation import MIGRATION_FILES, Preparation
 from settings.plain_commands import refuse_shell
+from settings.preparation import MIGRATION_FILES, Preparation
 from settings.repository_address import holds_password
 from settings.targets import Target
 from settings.toml_files import SECRET, checked, read_toml

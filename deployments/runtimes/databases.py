@@ -90,9 +90,7 @@ class OwnDatabase:
     def up(self) -> None:
         supervisor = self.place.supervisor
         supervisor.run(self.postgres.program(SERVER, priority=10))
-        self.postgres.wait_ready(
-            log_tail=lambda: supervisor.log_tail(SERVER), pid=lambda: supervisor.pid(SERVER)
-        )
+        self.postgres.wait_ready(log_tail=lambda: supervisor.log_tail(SERVER), pid=lambda: supervisor.pid(SERVER))
         self.postgres.create_database(self.place.app, self.place.app)
 
     def settle(self, run: Run) -> None:

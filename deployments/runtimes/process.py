@@ -46,7 +46,6 @@ LIVE = "SLIPWAY_LIVE"
 RUNS = (State.RUNNING, State.STARTING)
 
 
-
 class ProcessRuntime:
     """Installs, migrates, starts and stops bundles in one place."""
 
