@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 from gates.databases.form import DatabaseForm
 
+# Runtimes whose apps get their database from us; in the others the files of the app name it.
+GIVES_A_DATABASE = ("process",)
+
 
 class Database(DatabaseForm):
     """How the app is told of its database, wherever it gets one: in slots of the runtime `process`, suites, load test,
@@ -58,7 +61,7 @@ class DatabaseSettings(BaseModel):
     def database_problem(self, *, runtime: str, blue_green: bool, backup: bool) -> str:
         """Return what of these keys does not go with each other, or with the rest of the file; "" when all does."""
         external, sqlite = self.database is DatabaseKind.EXTERNAL, self.database is DatabaseKind.SQLITE
-        if runtime != "process" and (self.database is not DatabaseKind.EMBEDDED or self.database_url):
+        if runtime not in GIVES_A_DATABASE and (self.database is not DatabaseKind.EMBEDDED or self.database_url):
             return f"DATABASE and DATABASE_URL are for RUNTIME=process; with {runtime} the compose file says it"
         if external != bool(self.database_url):
             return "DATABASE=external and DATABASE_URL must both be set, or neither"
