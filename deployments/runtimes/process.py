@@ -29,7 +29,6 @@ from deployments.runtimes.programs import (
     slot_of,
     slot_program,
 )
-from evidence.bundle import Run
 from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.listeners import held_by
