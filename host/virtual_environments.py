@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -204,6 +204,16 @@ def compile_bytecode(python: str, directory: Path, shares: Shares | None = None)
         shares=shares,
         network=False,
     )
+
+
+def own_command(environment: Path, words: Sequence[str]) -> list[str]:
+    """Return a command with the environment's own program: `python`, or one that a package of it brought (`gunicorn`).
+
+    Any other program, and one with a path, stays as it is.
+    """
+    program = environment / "bin" / words[0]
+    own = "/" not in words[0] and (words[0] == "python" or program.is_file())
+    return [str(program) if own else words[0], *words[1:]]
 
 
 def once(directory: Path, make: Callable[[], None]) -> None:

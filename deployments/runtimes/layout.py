@@ -27,6 +27,7 @@ from host.virtual_environments import (
     keep_interpreter,
     make_venv,
     once,
+    own_command,
     share_read_only,
 )
 
@@ -62,10 +63,8 @@ class Installed(Artifact):
         return self.root / f"env-{hashlib.sha256(content.encode()).hexdigest()[:32]}"
 
     def command(self, argv: Sequence[str], port: int | None = None, smoke: bool = False) -> list[str]:
-        """Return a command of the bundle with its own interpreter and the slot's port filled in."""
-        words = [word.replace("{port}", str(port)) for word in argv]
-        python = self.environment(smoke) / "bin" / "python"
-        return [str(python)] + words[1:] if words[0] == "python" else words
+        """Return a command of the bundle with its own programs and the slot's port filled in."""
+        return own_command(self.environment(smoke), [word.replace("{port}", str(port)) for word in argv])
 
 
 def app_environment(place: Place, database: Mapping[str, str]) -> dict[str, str]:

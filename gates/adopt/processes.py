@@ -9,20 +9,29 @@ from typing import Any
 from gates.adopt.containers import BEAT, WORKER
 from gates.adopt.draft import Draft
 from gates.adopt.tree import Tree, joined, subtable, words
+from gates.procfile import RELEASE, WEB, read_procfile
+from gates.shell_syntax import ShellSyntax, command_words
 
-LINE = re.compile(r"^([A-Za-z0-9_-]+):\s*(.+)$")
-SHELL = frozenset("$&|;<>`")
 NAME = re.compile("[^a-z0-9_-]+")
-IGNORED = frozenset({"web", "release"})
+IGNORED = frozenset({WEB, RELEASE})
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A process that a file declares."""
+    """A process that a file declares: its words, or why they cannot be read."""
 
     name: str
-    command: str
+    command: tuple[str, ...]
     because: str
+    problem: str = ""
+
+    @classmethod
+    def of_line(cls, name: str, line: str, because: str) -> "Declared":
+        """Return what a line for a shell declares."""
+        try:
+            return cls(name, command_words(line), because)
+        except ShellSyntax as error:
+            return cls(name, (), because, str(error))
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,13 @@ class Kamal:
 
 
 def procfile(tree: Tree, folder: str) -> list[Declared]:
-    """Return the processes of the app's Procfile. The one reader of such a file here."""
-    name = next((one for one in dict.fromkeys((joined(folder, "Procfile"), "Procfile")) if one in tree.texts), "")
-    found = []
-    for number, line in enumerate(tree.texts.get(name, "").split("\n"), 1):
-        if match := LINE.match(line.strip()):
-            found.append(Declared(match[1], match[2].strip(), f"{name}:{number}"))
-    return found
+    """Return the processes of the app's Procfile, and its lines that cannot be read."""
+    file = next((one for one in dict.fromkeys((joined(folder, "Procfile"), "Procfile")) if one in tree.texts), "")
+    read = read_procfile(tree.texts.get(file, ""))
+    found = [Declared(name, command, tree.where(file, rf"^\s*{name}\s*:")) for name, command in read.commands.items()]
+    # How the web process is started is read by gates/adopt/started.py; [run] migrate does what `release` is for.
+    others = [one for one in read.problems if not re.match(rf"Procfile:[0-9]+: ({WEB}|{RELEASE}): ", one)]
+    return found + [Declared("", (), file, problem.removeprefix("Procfile:")) for problem in others]
 
 
 def kamal(tree: Tree) -> Kamal:
@@ -61,7 +70,7 @@ def kamal(tree: Tree) -> Kamal:
             continue
         servers = subtable(value, "servers")
         found = [
-            Declared(role, str(about["cmd"]), f"{file}:{yaml.line('servers', role, 'cmd')}")
+            Declared.of_line(role, str(about["cmd"]), f"{file}:{yaml.line('servers', role, 'cmd')}")
             for role, about in servers.items()
             if isinstance(about, Mapping) and about.get("cmd")
         ]
@@ -81,31 +90,21 @@ def propose_processes(declared: list[Declared], draft: Draft) -> None:
     """Propose [run.processes] of what is no web process: a worker for each slot, a scheduler once."""
     for one in declared:
         name = NAME.sub("-", one.name.lower()).strip("-")
-        if name in IGNORED:
-            if name == "release":
-                draft.note(
-                    f"{one.because}: `release: {one.command[:80]}` is not run: [run] migrate does what it is for"
-                )
-            continue
-        if SHELL & set(one.command):
-            draft.block(
-                f"{one.because}: `{one.command[:60]}` is a line for a shell",
-                f"write [run.processes.{name}] command as plain words",
-                one.because,
-            )
-            continue
-        try:
-            command = tuple(shlex.split(one.command))
-        except ValueError:
-            draft.block(f"{one.because}: its quotes do not end", f"write [run.processes.{name}] by hand", one.because)
-            continue
-        role = "singleton" if BEAT.search(f"{name} {one.command}") else "slot"
-        table = f"run.processes.{name}"
-        kind = (
-            "a scheduler must never run twice"
-            if role == "singleton"
-            else "a worker" if WORKER.search(one.command) else "beside the web process"
-        )
-        draft.put(table, "command", command, one.because)
-        draft.put(table, "role", role, kind)
-        draft.tell(f"process {name}", role, one.because)
+        line = shlex.join(one.command)
+        if one.problem and name not in IGNORED:
+            cure = f"write [run.processes.{name or 'NAME'}] command as plain words, or leave it out"
+            draft.block(f"{one.because}:{one.problem if not name else f' {one.problem}'}", cure, one.because)
+        elif name == RELEASE:
+            draft.note(f"{one.because}: `release: {line[:80]}` is not run: [run] migrate does what it is for")
+        elif name != WEB:
+            _propose(name, one, line, draft)
+
+
+def _propose(name: str, one: Declared, line: str, draft: Draft) -> None:
+    if BEAT.search(f"{name} {line}"):
+        role, why = "singleton", "a scheduler must never run twice"
+    else:
+        role, why = "slot", "a worker" if WORKER.search(line) else "beside the web process"
+    draft.put(f"run.processes.{name}", "command", one.command, one.because)
+    draft.put(f"run.processes.{name}", "role", role, why)
+    draft.tell(f"process {name}", role, one.because)

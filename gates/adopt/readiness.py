@@ -121,7 +121,8 @@ def _migrations(tree: Tree, pipeline: Mapping[str, Any]) -> Row:
     kind = ToolKind(said["kind"]) if said.get("kind") in list(ToolKind) else None
     config = str(said.get("config") or "")
     texts = {name: tree.texts.get(name, "") for name in telling(tree.names, config, migrate)}
-    tool = choose_tool(kind, config, tree.names, texts, migrate)
+    directory = str(subtable(pipeline, "app").get("directory") or ".")
+    tool = choose_tool(kind, config, tree.names, texts, migrate, directory)
     if isinstance(tool, str):
         return Row("migrations", Outcome.BLOCKS, tool)
     if tool.kind is ToolKind.NONE:

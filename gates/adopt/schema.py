@@ -17,10 +17,12 @@ def propose_migrations(tree: Tree, served: Served, packages: Packages, draft: Dr
     if migrate:
         draft.put("run", "migrate", migrate, because)
     texts = {name: tree.texts.get(name, "") for name in telling(tree.names, "", migrate)}
-    tool = choose_tool(None, "", tree.names, texts, migrate)
+    tool = choose_tool(None, "", tree.names, texts, migrate, served.folder or ".")
     if isinstance(tool, str) and (config := _config(tree, served, migrate)):
         kind, file = config
-        said = choose_tool(kind, file, tree.names, {**texts, file: tree.texts.get(file, "")}, migrate)
+        said = choose_tool(
+            kind, file, tree.names, {**texts, file: tree.texts.get(file, "")}, migrate, served.folder or "."
+        )
         if not isinstance(said, str):
             draft.put("migrations", "kind", kind.value, because)
             draft.put("migrations", "config", file, f"{because}: the repository has others")

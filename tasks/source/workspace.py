@@ -20,6 +20,7 @@ from host.home import Home
 from host.masking import secret_values
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
+from host.virtual_environments import own_command
 from tasks.source.declared import settings_secrets
 from tasks.source.git import Source
 from tasks.source.log_blocks import LogBlocks
@@ -80,9 +81,8 @@ class Workspace:
         return directory
 
     def argv(self, command: tuple[str, ...]) -> list[str]:
-        """Return a command with the app's own interpreter."""
-        words = list(command)
-        return [str(self.environment / "bin" / "python")] + words[1:] if words[0] == "python" else words
+        """Return a command with the programs of the app's own environment."""
+        return own_command(self.environment, command)
 
     def run(
         self,

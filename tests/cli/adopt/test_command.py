@@ -12,7 +12,7 @@ from settings.pipeline import read_pipeline
 from tests.tasks.adopt.shapes import SHAPES, lock
 from tests.tasks.adopt.test_repository import lay
 
-WHOLE = SHAPES["everything that today's reader has"].files
+WHOLE = SHAPES["everything that one file can say"].files
 UNKNOWN = {
     "app.py": "import os\nfrom flask import Flask\napp = Flask('x')\nbase = os.environ['API_BASE']\n",
     "requirements.lock": lock("flask", "gunicorn"),

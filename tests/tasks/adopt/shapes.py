@@ -24,8 +24,6 @@ class Shape:
     expected: dict[str, Any]
     settings: dict[str, str] = field(default_factory=dict)
     blocks: tuple[str, ...] = ()
-    # Our own settings reader has all keys of it today.
-    today: bool = True
 
 
 FLASK = "from flask import Flask\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n"
@@ -61,7 +59,6 @@ SHAPES = {
             "suites.tests.command": [*MODULE, "pytest", "-q", "tests"],
             "suites.tests.database": True,
         },
-        today=False,
     ),
     "django, poetry": Shape(
         {
@@ -83,7 +80,6 @@ SHAPES = {
             "quality.black.command": [*MODULE, "black", "--check", "."],
             "suites.tests.environment": {"DJANGO_SETTINGS_MODULE": "site.settings"},
         },
-        today=False,
     ),
     "fastapi in a workspace of uv": Shape(
         {
@@ -126,7 +122,6 @@ SHAPES = {
         },
         {"SECRET_SECRET_KEY": "generated", "REQUIRED_GATES": "ruff,unit,integration,secrets"},
         ("the app needs MAIL_FROM",),
-        today=False,
     ),
     "compose with celery": Shape(
         {
@@ -147,7 +142,6 @@ SHAPES = {
             "image.compose.production": "docker-compose.yml",
         },
         {"RUNTIME": "compose"},
-        today=False,
     ),
     "litestar below src": Shape(
         {
@@ -171,7 +165,6 @@ SHAPES = {
             "locks.ci": {"file": "uv.lock", "extras": ["test"]},
             "health.paths": ["/system/health"],
         },
-        today=False,
     ),
     "starlette, plain pip without versions": Shape(
         {
@@ -205,7 +198,6 @@ SHAPES = {
             "locks.ci": {"file": "Pipfile.lock", "groups": ["dev"]},
             "health.paths": ["/ping"],
         },
-        today=False,
     ),
     "procfile, pdm, tox": Shape(
         {
@@ -227,7 +219,6 @@ SHAPES = {
             "quality.mypy.command": [*MODULE, "mypy", "shop"],
             "quality.mypy.inputs": ["shop/**", "pyproject.toml", "setup.cfg", "tox.ini"],
         },
-        today=False,
     ),
     "kamal, environment and frontend": Shape(
         {
@@ -262,9 +253,8 @@ SHAPES = {
             "SECRET_MAIL_TOKEN": "file:/etc/slipway/mail_token",
         },
         ("the app needs MAIL_TOKEN",),
-        today=False,
     ),
-    "everything that today's reader has": Shape(
+    "everything that one file can say": Shape(
         {
             "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "sqlalchemy", "alembic"),
             "requirements-dev.lock": lock("fastapi", "uvicorn", "psycopg", "pytest", "flake8"),
