@@ -2,38 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gates.adopt.draft import ALL, Draft
-from gates.adopt.started import split
-from gates.adopt.tree import ASIDE, Tree, Yaml, part, subtable
-from gates.migrations.migrate_command import read_command
+from gates.adopt.roles import Proposal, labels_of, own_services, propose_roles
+from gates.adopt.tree import ASIDE, Tree, Yaml, subtable
+from gates.compose_roles import ROLE
 from gates.scans.dockerfiles.instructions import instructions
 from gates.scans.dockerfiles.stages import stages
 from gates.scans.outcome import ReportError
 
-SHARED = re.compile(
-    "|".join(
-        "postgres postgis timescale pgvector mysql mariadb percona mongo redis valkey keydb dragonfly memcached"
-        " rabbitmq kafka zookeeper nats elasticsearch opensearch meilisearch typesense solr minio seaweedfs clickhouse"
-        " cassandra etcd vault influxdb prometheus grafana loki alertmanager jaeger otel tempo qdrant weaviate milvus"
-        " chroma localstack azurite gotenberg tika".split()
-    )
-)
-PROXIES = re.compile(r"(?:^|/)(?:nginx|nginx-unprivileged|traefik|caddy|haproxy|envoy|swag|certbot|httpd)(?::|@|$)")
-AIDS = re.compile(
-    "mailhog|mailpit|mailcatcher|maildev|adminer|pgadmin|phpmyadmin|mongo-express|redisinsight|redis-commander|flower"
-    "|watchtower|portainer|playwright|selenium"
-)
-BEAT = re.compile(r"\bbeat\b|\bscheduler\b|\brqscheduler\b|\bcron\b|celerybeat|\bclock\b|apscheduler")
-WORKER = re.compile(
-    r"\bworker\b|\bconsumer\b|\bdramatiq\b|\brq\b|\bhuey\b|\barq\b|\bqcluster\b|\btaskiq\b|procrastinate|\bsaq\b"
-)
-MIGRATES = re.compile(
-    r"alembic\s+upgrade|manage\.py\s+migrate|flask\s+db\s+upgrade|\bmigrate\b|prestart|initdb|init_db"
-)
-COMPLETED = "service_completed_successfully"
 FILE = re.compile(r"(?:docker-)?compose(?P<rest>[\w.-]*)\.ya?ml")
 OTHERS = re.compile(r"override|dev|local|test|ci|debug|ui|e2e|https|build")
 PRODUCTION = re.compile(r"prod|deploy|live|release")
@@ -41,13 +20,16 @@ PRODUCTION = re.compile(r"prod|deploy|live|release")
 
 @dataclass(frozen=True)
 class Service:
-    """A service of a compose file, with the role that is proposed for it and why. "" is a role of none."""
+    """A service of a compose file, with the role that is proposed for it and why. "" is a role of none. `answers`: it
+    has a port.
+    """
 
     name: str
     role: str
     why: str
-    line: int
+    line: int = 0
     built: bool = False
+    answers: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,73 +83,23 @@ def _rank(name: str) -> tuple[int, int, str]:
 
 
 def _services(tree: Tree, file: str) -> list[Service]:
+    """Return each service with the role that its label or its form says; those with profiles have none."""
     yaml = tree.yamls[file]
-    services = subtable(yaml.value, "services")
-    ends = _awaited(services)
-    images = {
-        str(part(one, "image")) for one in services.values() if part(one, "build") is not None and part(one, "image")
-    }
-    return [_service(yaml, name, subtable(services, name), ends, images) for name in services]
+    services = {name: subtable(yaml.value, "services", name) for name in subtable(yaml.value, "services")}
+    own, found = own_services(services), {one.service: one for one in propose_roles(services)}
+    return [
+        replace(_service(name, one, found.get(name)), line=yaml.line("services", name), built=name in own)
+        for name, one in services.items()
+    ]
 
 
-def _awaited(services: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        other: name
-        for name, service in services.items()
-        for other, how in subtable(service, "depends_on").items()
-        if part(how, "condition") == COMPLETED
-    }
-
-
-def _service(yaml: Yaml, name: str, service: Mapping[str, Any], ends: Mapping[str, str], images: set[str]) -> Service:
-    image, built = str(service.get("image") or ""), service.get("build") is not None
-    built = built or image in images or "${" in image and not SHARED.search(image)
-    command = " ".join([*split(service.get("entrypoint")), *split(service.get("command"))])
-    role, why = _role(name, service, image, command, ends, built)
-    return Service(name, role, why, yaml.line("services", name), built)
-
-
-def _role(
-    name: str, service: Mapping[str, Any], image: str, command: str, ends: Mapping[str, str], built: bool
-) -> tuple[str, str]:
-    told = part(service, "labels", "slipway.role")
-    if isinstance(told, str):
-        return told, "its label says so"
-    if service.get("profiles"):
-        return "", f"left out: it has profiles ({', '.join(map(str, service['profiles']))[:60]})"
-    if PROXIES.search(image) or not built and name in ("proxy", "nginx", "traefik", "caddy"):
-        return "", f"take it out: the router is Slipway's (image {image})"
-    if AIDS.search(f"{image} {command}") or AIDS.fullmatch(name):
-        return "", f"an aid of development (image {image or name}); take it out, or label it shared"
-    if (
-        (not built or not image)
-        and SHARED.search(image.partition("@")[0].rpartition("/")[2] or "")
-        or not built
-        and SHARED.search(name)
-    ):
-        return "shared", f"image {image or name}"
-    return _of_the_app(name, service, command, ends, built)
-
-
-def _of_the_app(
-    name: str, service: Mapping[str, Any], command: str, ends: Mapping[str, str], built: bool
-) -> tuple[str, str]:
-    if name in ends:
-        migrates = "; it migrates: take that out, [run] migrate does it" if _migrates(name, command) else ""
-        return "task", f"{ends[name]} waits for its end{migrates}"
-    if BEAT.search(f"{name} {command}"):
-        return "singleton", f"a scheduler must never run twice ({command[:60] or name})"
-    if str(service.get("restart", "")).split(":")[0] in ("no", "False") and _migrates(name, command):
-        return "task", "it migrates and is not restarted; take the migration out, [run] migrate does it"
-    if service.get("ports") or service.get("expose"):
-        return "slot", "it publishes a port"
-    if WORKER.search(f"{name} {command}"):
-        return "slot", f"a worker ({command[:60] or name}); singleton if two versions must never work at once"
-    return ("slot", "it is built here") if built else ("shared", "an image of others that nobody here knows")
-
-
-def _migrates(name: str, command: str) -> bool:
-    return bool(read_command(command.split()) or MIGRATES.search(command) or MIGRATES.search(name))
+def _service(name: str, service: Mapping[str, Any], proposal: Proposal | None) -> Service:
+    if profiles := service.get("profiles"):
+        shown = ", ".join(map(str, profiles)) if isinstance(profiles, list) else str(profiles)
+        return Service(name, "", f"left out: it has profiles ({shown[:60]})")
+    if proposal is None:
+        return Service(name, labels_of(service)[ROLE], "its label says so", answers=bool(service.get("ports")))
+    return Service(name, str(proposal.labels.get(ROLE, "")), proposal.why, answers=proposal.answers)
 
 
 def propose_image(tree: Tree, stack: Stack | None, folder: str, draft: Draft) -> None:
@@ -185,7 +117,7 @@ def propose_image(tree: Tree, stack: Stack | None, folder: str, draft: Draft) ->
         return
     for service in stack.services:
         draft.tell(f"service {service.name}", service.role or "none", f"{stack.file}:{service.line}: {service.why}")
-    public = [one for one in stack.services if one.role == "slot" and one.why == "it publishes a port"]
+    public = [one for one in stack.services if one.role == "slot" and one.answers]
     if not any(one.built for one in stack.services):
         draft.note(f"{stack.file}: none of its services is built here, so it is proposed for nothing")
         return

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gates.adopt.containers import BEAT, WORKER
 from gates.adopt.draft import Draft
+from gates.adopt.roles import CONSUMER, SCHEDULER
 from gates.adopt.tree import Tree, joined, subtable, words
 from gates.procfile import RELEASE, WEB, read_procfile
 from gates.shell_syntax import ShellSyntax, command_words
@@ -101,10 +101,10 @@ def propose_processes(declared: list[Declared], draft: Draft) -> None:
 
 
 def _propose(name: str, one: Declared, line: str, draft: Draft) -> None:
-    if BEAT.search(f"{name} {line}"):
+    if SCHEDULER.search(f"{name} {line}"):
         role, why = "singleton", "a scheduler must never run twice"
     else:
-        role, why = "slot", "a worker" if WORKER.search(line) else "beside the web process"
+        role, why = "slot", "a worker" if CONSUMER.search(line) else "beside the web process"
     draft.put(f"run.processes.{name}", "command", one.command, one.because)
     draft.put(f"run.processes.{name}", "role", role, why)
     draft.tell(f"process {name}", role, one.because)

@@ -13,11 +13,11 @@ import yaml
 from deployments.environment import Environment
 from deployments.runtimes.compose import files
 from deployments.runtimes.compose.files import veil
-from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Bundle, Image, Run
+from gates.compose_roles import Role
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
 from settings.targets import Target

@@ -23,8 +23,8 @@ def test_server_away_says_how_to_start_it(tmp_path: Path, monkeypatch: pytest.Mo
     assert "\n" not in str(caught.value)
 
 
-def test_no_credential_says_make_setup(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="make setup"):
+def test_no_credential_says_make_up(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="run: make up$"):
         PrefectApi(Control(Home(tmp_path))).call("GET", "/flow_runs/x")
 
 

@@ -4,8 +4,9 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from deployments.runtimes.compose.judge import Reach, Role, in_source, secrets_in
+from deployments.runtimes.compose.judge import Reach, in_source, secrets_in
 from evidence.bundle import Build
+from gates.compose_roles import Role
 from gates.scans.image_names import HUB, full_name
 
 # What of a build decides about the image, and is given to the engine.

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from deployments.candidate import Artifact
-from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Run
+from gates.compose_roles import Role
 from host.databases.dumps import MAGIC
 from host.docker.containers import Container
 from host.docker.engine import Engine

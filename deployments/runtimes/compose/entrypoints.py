@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.model import Stack
+from gates.compose_roles import Role
 from gates.scans.entrypoints import migration_in, scripts_in, words_of
 from host.docker.engine import Engine
 

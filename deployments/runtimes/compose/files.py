@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from deployments.runtimes.compose.judge import SENTINEL, SHARED_CAPABILITIES, VEILED, Role, capability
+from deployments.runtimes.compose.judge import SENTINEL, SHARED_CAPABILITIES, VEILED, capability
 from deployments.runtimes.compose.limits import missing
 from deployments.runtimes.compose.model import Stack, is_writable
+from gates.compose_roles import Role
 
 # What names a service, fixes it to one place or makes it start others: the file itself says where a service runs.
 DROPPED = (

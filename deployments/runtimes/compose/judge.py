@@ -5,12 +5,12 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from deployments.runtimes.compose.limits import unfit, unlimited
+from gates.compose_roles import Role
 
 SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 # A service of the app has no capability, but for a port below 1024. Images of databases start as root, take their
@@ -35,19 +35,6 @@ _MARK = secrets.token_hex(16)
 SENTINEL = f"__slipway_{_MARK}_{{}}__"
 VEILED = re.compile(rf"__slipway_{_MARK}_([A-Z][A-Z0-9_]*?)__")
 BIND_OPTIONS = ("bind", "rbind", "rw", "ro")
-
-
-class Role(StrEnum):
-    """What a release does with a service, by its label `slipway.role`.
-
-    SLOT: one for each colour. SINGLETON: one only, of the live version. SHARED: started once, not a release's business.
-    TASK: run to its end once, before the new slot starts.
-    """
-
-    SLOT = "slot"
-    SINGLETON = "singleton"
-    SHARED = "shared"
-    TASK = "task"
 
 
 @dataclass(frozen=True)

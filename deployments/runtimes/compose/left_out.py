@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployments.runtimes.compose.files import DROPPED, OF_SWARM
-from deployments.runtimes.compose.judge import Reach, Role, in_source, secrets_in
+from deployments.runtimes.compose.judge import Reach, in_source, secrets_in
 from deployments.runtimes.compose.model import Stack, is_writable
+from gates.compose_roles import Role
 
 # Keys of a file that mean nothing here, wherever they stand.
 WHY = {

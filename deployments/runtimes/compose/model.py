@@ -7,14 +7,14 @@ from typing import Any
 
 from deployments.runtimes.compose import allowed
 from deployments.runtimes.compose.builds import PROJECT, read_builds, runners
-from deployments.runtimes.compose.judge import Reach, Role, reach_problems
+from deployments.runtimes.compose.judge import Reach, reach_problems
 from deployments.runtimes.compose.marks import DEFAULT, READ_ONLY
 from deployments.runtimes.compose.problems import PLACES, UNREAD, Unusable, placed
-from deployments.runtimes.compose.tasks import ROLE, roles_of, task_problems
+from deployments.runtimes.compose.tasks import roles_of, task_problems
 from evidence.bundle import Build
+from gates.compose_roles import PORT, ROLE, Role
 from host.errors import ConfigError
 
-PORT = "slipway.port"
 WRITABLE = "slipway.writable"
 YES, NO = ("true", "yes"), ("false", "no")
 NONE = "no services, or none without `profiles`; nobody names one here: remove that key from what is released"

@@ -27,7 +27,7 @@ from deployments.runtimes.compose.entrypoints import self_migrating
 from deployments.runtimes.compose.exit_reasons import RUNNING, ending
 from deployments.runtimes.compose.files import Names, Settled
 from deployments.runtimes.compose.images import images_run, refuse_unbuilt, unlike_the_image
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.left_out import left_out, untaken
 from deployments.runtimes.compose.model import Stack, read_stack
 from deployments.runtimes.compose.mounts import absent, covering
@@ -47,6 +47,7 @@ from deployments.runtimes.compose.secrets import Secrets
 from deployments.runtimes.compose.tasks import in_order, timeout_of
 from deployments.runtimes.layout import Installed, Layout, app_secrets
 from evidence.bundle import Image
+from gates.compose_roles import Role
 from gates.release.operation import Live
 from gates.release.verification import Usage
 from host.docker.containers import Container

@@ -8,24 +8,12 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from deployments.runtimes.compose.judge import Role
+from gates.compose_roles import ROLE, Role, awaited
 
-ROLE = "slipway.role"
 TIMEOUT = "slipway.timeout"
 TIMEOUT_S = 600.0
 LONGEST_S = 86_400.0
-COMPLETED = "service_completed_successfully"
 Services = Mapping[str, Mapping[str, Any]]
-
-
-def awaited(services: Services) -> dict[str, str]:
-    """Return the services for whose end another one waits, each with the first that does."""
-    found: dict[str, str] = {}
-    for name, service in services.items():
-        for other, how in (service.get("depends_on") or {}).items():
-            if other in services and (how or {}).get("condition") == COMPLETED:
-                found.setdefault(other, name)
-    return found
 
 
 def roles_of(services: Services) -> tuple[dict[str, Role], list[str]]:

@@ -13,10 +13,10 @@ from typing import Any
 
 import yaml
 
-from deployments.runtimes.compose.adopting.roles import Proposal, labels_of, propose_roles
-from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.parse import Loader, read_document
 from deployments.runtimes.compose.problems import Unusable
+from gates.adopt.roles import Proposal, labels_of, propose_roles
+from gates.compose_roles import Role
 from gates.scans.compose_tree import Part, extended, services_of
 from gates.scans.outcome import ReportError
 from host.errors import ConfigError

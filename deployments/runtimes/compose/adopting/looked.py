@@ -7,13 +7,13 @@ from typing import Any
 from deployments.runtimes.compose.adopting.tree import is_tree, with_images
 from deployments.runtimes.compose.entrypoints import migrating_commands
 from deployments.runtimes.compose.files import unveiled
-from deployments.runtimes.compose.judge import Role
 from deployments.runtimes.compose.left_out import untaken
 from deployments.runtimes.compose.model import Stack
 from deployments.runtimes.compose.problems import Unusable
 from deployments.runtimes.compose.runtime import ComposeRuntime
 from deployments.runtimes.compose.shown import without_secrets
 from deployments.runtimes.layout import Installed
+from gates.compose_roles import Role
 from gates.folded import fold_services
 from host.errors import ConfigError, ToolError
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as some
 
 from deployments.runtimes.compose.builds import difference, runners, unlike_the_only_image
 from deployments.runtimes.compose.files import Names, Settled, shared_file, singleton_file, slot_file
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import Stack, read_stack
 from deployments.runtimes.compose.read import read_model
 from evidence.bundle import Build
+from gates.compose_roles import Role
 from host.docker.engine import Engine
 from host.errors import ConfigError
 from tests.growth import assert_in_proportion

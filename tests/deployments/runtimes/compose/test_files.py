@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from deployments.runtimes.compose.files import Names, Settled, shared_file, singleton_file, slot_file, task_file, veil
-from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Reach, Role
+from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Reach
 from deployments.runtimes.compose.model import read_stack
+from gates.compose_roles import Role
 from host.errors import ConfigError
 
 OWNER = {"slipway.home": "h", "slipway.environment": "production"}

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.left_out import left_out, untaken
 from deployments.runtimes.compose.model import Stack, is_writable, read_stack
 from deployments.runtimes.compose.read import read_model
+from gates.compose_roles import Role
 from host.docker.engine import Engine
 from host.errors import ConfigError
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from deployments.runtimes.compose.allowed import SERVICE, TOP, Model
 from deployments.runtimes.compose.files import Names, Settled, shared_file, singleton_file, slot_file, task_file
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import Stack, read_stack
+from gates.compose_roles import Role
 from host.errors import ConfigError
 
 REACH = Reach("shop", "/src", ("/data",), ("volume/backups",), ("TOKEN",), ("/home/slipway",))

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import read_stack
 from deployments.runtimes.compose.read import read_model
+from gates.compose_roles import Role
 from host.docker.engine import Engine
 from host.home import CHECKOUT
 

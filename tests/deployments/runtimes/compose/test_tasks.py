@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from deployments.runtimes.compose.files import Names, Settled, one_shot_file, singleton_file, slot_file, task_file
-from deployments.runtimes.compose.judge import Reach, Role
+from deployments.runtimes.compose.judge import Reach
 from deployments.runtimes.compose.model import Stack, read_stack
 from deployments.runtimes.compose.read import read_model
 from deployments.runtimes.compose.tasks import TIMEOUT_S, in_order, timeout_of
+from gates.compose_roles import Role
 from host.docker.engine import Engine
 from host.errors import ConfigError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from deployments.runtimes.compose.adopting.label_patch import propose_labels
-from deployments.runtimes.compose.adopting.roles import labels_of
 from deployments.runtimes.compose.parse import parse
+from gates.adopt.roles import labels_of
 from host.errors import ConfigError
 
 WRITTEN = """\

@@ -2,9 +2,8 @@ from typing import Any
 
 import pytest
 
-from deployments.runtimes.compose.adopting.roles import propose_roles
-from deployments.runtimes.compose.model import PORT
-from deployments.runtimes.compose.tasks import ROLE
+from gates.adopt.roles import propose_roles
+from gates.compose_roles import PORT, ROLE
 
 WEB: dict[str, Any] = {"build": ".", "ports": ["${WEB_PORT:-80}:8000"]}
 

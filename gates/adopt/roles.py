@@ -2,12 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployments.runtimes.compose.judge import Role
-from deployments.runtimes.compose.model import PORT
-from deployments.runtimes.compose.tasks import ROLE, awaited
+from gates.compose_roles import PORT, ROLE, Role, awaited
 from gates.scans.dockerfiles.judge import filled
 from gates.scans.entrypoints import migration_in, words_of
 
@@ -44,16 +42,19 @@ ONCE = ("no", "false", "on-failure")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A service's labels, and why. Without labels nobody could tell: `why` says what is to be decided."""
+    """A service's labels, and why. Without labels nobody could tell: `why` says what is to be decided. `answers`: it
+    has a port.
+    """
 
     service: str
     why: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    answers: bool = False
 
 
 def propose_roles(services: Services) -> list[Proposal]:
     """Return a proposal for each service that has no label of its own, as the file orders them."""
-    ends, own = awaited(_with_waits(services)), _own(services)
+    ends, own = awaited(_with_waits(services)), own_services(services)
     found = [
         _proposal(name, one, name in own, ends.get(name))
         for name, one in services.items()
@@ -78,7 +79,7 @@ def _with_waits(services: Services) -> dict[str, Service]:
     }
 
 
-def _own(services: Services) -> set[str]:
+def own_services(services: Services) -> set[str]:
     """Return the services that run what the repository builds."""
     tags = {one["image"] for one in services.values() if one.get("build") is not None and one.get("image")}
     return {
@@ -115,9 +116,9 @@ def _of_ours(name: str, service: Service, line: str) -> Proposal:
         why = f"a worker: `{line[:80]}`; it runs in both colours while a release switches, so if two must never run: "
         return Proposal(name, f"{why}singleton", {ROLE: Role.SLOT})
     if _ports(service):
-        return Proposal(name, f"it is built here and has the port {_ports(service)[0]}", {ROLE: Role.SLOT})
+        return Proposal(name, f"it is built here and has the port {_ports(service)[0]}", {ROLE: Role.SLOT}, True)
     if port := _hinted(service, line):
-        return Proposal(name, f"it is built here and listens on {port}", {ROLE: Role.SLOT, PORT: port})
+        return Proposal(name, f"it is built here and listens on {port}", {ROLE: Role.SLOT, PORT: port}, True)
     if single:
         return Proposal(name, "it is built here, has no port, and replicas: 1", {ROLE: Role.SINGLETON})
     return Proposal(
@@ -163,11 +164,11 @@ def _label(found: list[Proposal], name: str) -> bool:
 
 
 def _labelled(one: Proposal, port: str) -> Proposal:
-    return Proposal(one.service, f"{one.why}, the only published one", {**one.labels, PORT: port})
+    return replace(one, why=f"{one.why}, the only published one", labels={**one.labels, PORT: port})
 
 
 def _without_port(one: Proposal) -> Proposal:
-    return Proposal(one.service, one.why, {key: value for key, value in one.labels.items() if key != PORT})
+    return replace(one, labels={key: value for key, value in one.labels.items() if key != PORT})
 
 
 def _words(service: Service, key: str) -> Any:
