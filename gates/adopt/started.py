@@ -1,7 +1,6 @@
 """How the repository itself starts its server: commands in a Procfile, a Dockerfile, scripts and compose files."""
 
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,13 +94,3 @@ def _folder(after: list[str]) -> str:
         if name in options:
             return value if equals else after[at + 1] if at + 1 < len(after) else ""
     return ""
-
-
-def split(command: object) -> list[str]:
-    """Return a command's words, as compose and Kamal have it: a list, or a text for a shell."""
-    if isinstance(command, list):
-        return [str(one) for one in command]
-    try:
-        return shlex.split(str(command or ""))
-    except ValueError:
-        return []
