@@ -13,6 +13,8 @@ from gates.scans.dockerfiles.instructions import instructions
 from gates.scans.dockerfiles.stages import stages
 from gates.scans.outcome import ReportError
 
+# What RUNTIME is where an environment does not say it.
+DEFAULT_RUNTIME = "process"
 FILE = re.compile(r"(?:docker-)?compose(?P<rest>[\w.-]*)\.ya?ml")
 OTHERS = re.compile(r"override|dev|local|test|ci|debug|ui|e2e|https|build")
 PRODUCTION = re.compile(r"prod|deploy|live|release")
@@ -146,7 +148,7 @@ def _targets(text: str) -> str:
 def runtime_because(stack: Stack | None) -> tuple[str, str]:
     """Return the runtime that fits: containers where the compose file has what processes cannot replace."""
     if stack is None or not any(one.built for one in stack.services):
-        return "process", "no compose file builds an image of the app"
+        return DEFAULT_RUNTIME, "no compose file builds an image of the app"
     if needed := stack.needed:
         return "compose", f"{stack.file}:{needed[0].line}: {needed[0].name} ({needed[0].role}) beside the app"
-    return "process", f"{stack.file}: nothing beside the app and PostgreSQL, which Slipway has itself"
+    return DEFAULT_RUNTIME, f"{stack.file}: nothing beside the app and PostgreSQL, which Slipway has itself"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from gates.adopt.containers import DEFAULT_RUNTIME
 from gates.adopt.draft import ALL, Draft, Setting
 from gates.adopt.needs import GIVEN, Need
 from gates.adopt.processes import Kamal
@@ -90,7 +91,7 @@ def propose_environments(
             else "everything; make ci shows what is red today"
         )
         draft.settings.append(Setting("REQUIRED_GATES", ",".join(dict.fromkeys(required)), why, here))
-    if runtime != "process":
+    if runtime != DEFAULT_RUNTIME:
         draft.settings.append(Setting("RUNTIME", runtime, because))
 
 

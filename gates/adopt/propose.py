@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, told
-from gates.adopt.containers import Stack, propose_image, read_stack, runtime_because
+from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
 from gates.adopt.database import SQLITE, Database, propose_database
 from gates.adopt.draft import Draft
 from gates.adopt.environments import propose_environments, propose_needs
@@ -42,7 +42,7 @@ class Proposal:
     stack: Stack | None = None
     health: tuple[Route, ...] = ()
     python: str = ""
-    runtime: str = "process"
+    runtime: str = DEFAULT_RUNTIME
 
 
 def propose(tree: Tree, about: About, answers: Mapping[str, str] | None = None) -> Proposal:
@@ -120,7 +120,7 @@ def _app(tree: Tree, about: About, served: Served, draft: Draft) -> str:
 
 def _queue(packages: Packages, runtime: str, draft: Draft) -> None:
     """Say so when a queue's worker is among the packages and nothing starts it."""
-    if runtime == "process" and not any(entry.table.startswith("run.processes.") for entry in draft.entries):
+    if runtime == DEFAULT_RUNTIME and not any(entry.table.startswith("run.processes.") for entry in draft.entries):
         for package in QUEUES:
             if where := packages.where(package):
                 draft.note(
