@@ -192,7 +192,7 @@ def test_a_healthy_version_that_is_not_fit_gets_no_traffic(made: Shop) -> None:
         for key, value in limits.items():
             changed.enter_context(made.set(key, value))
         said = made.release(made.artifact("slow slow-query busy fat", metrics=metrics))
-    assert said.startswith("not fit for traffic: p95 of ")
+    assert said.startswith("HealthError: not fit for traffic: p95 of ")
     for why in ("s exceeds 0.2 s", "queries above 0.100 s exceeds", "MB, exceeds 70 %", "% of 1, exceeds 3 %"):
         assert why in said
     assert made.says() == ["good", "fit"]
