@@ -63,10 +63,10 @@ OPTION_CURES = {
 CURES = {
     URL: "put its wheel on an index and pin it there: name==version",
     PATH: "put its wheel on an index and pin it there: name==version",
-    UNPINNED: "compile it: uv pip compile --generate-hashes",
-    UNHASHED: "compile it with hashes: uv pip compile --generate-hashes",
-    WRONG_HASH: "compile it anew: uv pip compile --generate-hashes",
-    MARKER: "compile it for the app's Python alone: uv pip compile --generate-hashes --python-version",
+    UNPINNED: "make a lock of it: slipway lock",
+    UNHASHED: "make a lock of it: slipway lock",
+    WRONG_HASH: "make it anew: slipway lock",
+    MARKER: "make it for the app's Python alone: slipway lock --python",
 }
 
 

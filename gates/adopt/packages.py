@@ -217,7 +217,7 @@ def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
         and not other.problems
     ):
         return made
-    why = read.problems[0] if read.problems else "it is empty"
+    why = read.problems[0].partition("; ")[0] if read.problems else "it is empty"
     draft.block(f"{file} is no lock: {why}", f"slipway lock {file}, then commit {made}", file)
     return made
 

@@ -114,11 +114,11 @@ INDEX = "this host's PIP_INDEX_URL and UV_DEFAULT_INDEX choose the index"
         ("x @ https://x.example/x.whl", "x @ https://x.example...", "put its wheel on an index"),
         ("git+ssh://git@x.example/y.git", "git+ssh://x.example...", "put its wheel on an index"),
         ("./vendor/x.whl", "./vendor/x.whl", "put its wheel on an index"),
-        ("flask>=2", "flask>=2", "uv pip compile --generate-hashes"),
-        ("flask", "flask", "uv pip compile --generate-hashes"),
-        ("flask==2.0", "flask==2.0", "uv pip compile --generate-hashes"),
-        ("flask==2.0 --hash=md5:abc", "flask==2.0 --hash=md5:abc", "uv pip compile --generate-hashes"),
-        (f"x==1 ; unknown == 'a' {HASH}", "x==1 ; unknown == 'a'", "--python-version"),
+        ("flask>=2", "flask>=2", "slipway lock"),
+        ("flask", "flask", "slipway lock"),
+        ("flask==2.0", "flask==2.0", "slipway lock"),
+        ("flask==2.0 --hash=md5:abc", "flask==2.0 --hash=md5:abc", "slipway lock"),
+        (f"x==1 ; unknown == 'a' {HASH}", "x==1 ; unknown == 'a'", "slipway lock --python"),
     ],
 )
 def test_a_refusal_says_what_stands_there_and_the_way_out(line: str, shown: str, cure: str) -> None:

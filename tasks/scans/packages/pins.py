@@ -40,7 +40,7 @@ def read_pins(text: str, python: str, private: tuple[str, ...] = ()) -> Pins:
     secrets = declared_secrets(text)
     problems = [masked(problem, secrets) for problem in (*lock.problems, *lock.conflicts(python))]
     if not chosen and not problems:
-        problems.append("it pins nothing; compile it: uv pip compile --generate-hashes")
+        problems.append("it pins nothing; make a lock of it: slipway lock")
     hidden = tuple(pin for pin in chosen.values() if any(fnmatchcase(pin.name, glob) for glob in private))
     audited = tuple(pin for pin in chosen.values() if pin not in hidden)
     return Pins(audited, hidden, tuple(elsewhere), tuple(problems))

@@ -76,7 +76,7 @@ def test_a_line_that_pins_nothing_is_a_problem_and_named(line: str, problem: str
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# nothing\n"])
 def test_an_empty_lock_is_a_problem(text: str) -> None:
-    assert read_pins(text, "3.11").problems == ("it pins nothing; compile it: uv pip compile --generate-hashes",)
+    assert read_pins(text, "3.11").problems == ("it pins nothing; make a lock of it: slipway lock",)
 
 
 def test_private_names_are_kept_apart() -> None:
