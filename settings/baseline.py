@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -45,9 +45,13 @@ class BaselineFile(BaseModel):
 
     @model_validator(mode="after")
     def _each_once_and_in_time(self) -> "BaselineFile":
-        seen = set[tuple[str, str]]()
+        seen, tomorrow = set[tuple[str, str]](), datetime.now(UTC).date() + timedelta(days=1)
+        if self.made > tomorrow:
+            raise ValueError(f"made: {self.made} is in the future")
         for entry in self.finding:
             name = f"{entry.check} {entry.fingerprint}"
+            if entry.first_seen > tomorrow:
+                raise ValueError(f"{name}: first_seen: {entry.first_seen} is in the future")
             if entry.check in NEVER:
                 raise ValueError(f"{name}: a finding of {entry.check} never goes into a baseline")
             if (entry.check, entry.fingerprint) in seen:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gates.documents import CONTROL
+
 Value = str | bool | int | float | tuple["Value", ...] | Mapping[str, "Value"]
 ALL = ("development", "staging", "production")
 ANSWERED = "answered"
@@ -75,18 +77,18 @@ class Draft:
 
     def tell(self, what: str, value: str, because: str) -> None:
         """Add a row of what was found."""
-        self.found.append(Found(what, value, because))
+        self.found.append(Found(_line(what), _line(value), _line(because)))
 
     def block(self, what: str, cure: str, because: str = "") -> None:
         """Add what keeps the app from its first release."""
-        one = Block(what, cure, because)
+        one = Block(_line(what), _line(cure), _line(because))
         if one not in self.blocks:
             self.blocks.append(one)
 
     def note(self, text: str) -> None:
         """Add what a person should know."""
-        if text not in self.notes:
-            self.notes.append(text)
+        if (line := _line(text)) not in self.notes:
+            self.notes.append(line)
 
     def ask(self, key: str, ask: str, default: str, why: str) -> tuple[str, str]:
         """Return the answer to a question, or its default, and a comment that says which."""
@@ -98,3 +100,8 @@ class Draft:
     def value(self, table: str, key: str) -> Value | None:
         """Return what is proposed for a key so far."""
         return next((one.value for one in self.entries if (one.table, one.key) == (table, key)), None)
+
+
+def _line(text: str) -> str:
+    """Return a text that may hold a stranger's words as one line without control characters."""
+    return CONTROL.sub(" ", text)

@@ -8,6 +8,7 @@ from gates.adopt.draft import ALL, Draft, Entry, Setting, Value
 
 WIDEST = 120
 PLAIN_KEY = re.compile("[A-Za-z0-9_-]+")
+KEY = re.compile("[A-Z][A-Z0-9_]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 ORDER = (
     "app",
@@ -95,9 +96,13 @@ def environment_text(draft: Draft, environment: str) -> str:
 
 
 def _setting(setting: Setting) -> str:
+    if not KEY.fullmatch(setting.key):  # a name of the repository's must never become more than one line
+        raise ValueError(f"{setting.key!r} is no key of an environment's file")
     value = setting.value
-    if re.search(r"[\s#\"$\\]", value):
-        value = f"'{value}'"
+    if re.search(r"[\s#'\"$\\]", value):
+        quote = "'" if "'" not in value else '"'
+        escaped = value.replace("\\", "\\\\").replace(quote, "\\" + quote)
+        value = f"{quote}{escaped}{quote}"
     line = f"{setting.key}={CONTROL.sub('', value)}"
     return f"# {_comment(setting.because)}{': fill in, or leave out' * setting.off}\n{'# ' * setting.off}{line}\n"
 

@@ -5,7 +5,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from gates.adopt.containers import DEFAULT_RUNTIME
 from gates.adopt.draft import ALL, Draft, Setting
-from gates.adopt.needs import GIVEN, Need
+from gates.adopt.needs import GIVEN
+from gates.adopt.needs import NAME as VARIABLE
+from gates.adopt.needs import Need
 from gates.adopt.processes import Kamal
 from gates.scans.secret_names import looks_secret
 
@@ -106,7 +108,10 @@ def propose_needs(
             need if known is None else Need(name, known.because, known.required, known.default or need.default)
         )
     for name in (*kamal.secret, *kamal.clear):
-        found[name] = Need(name, kamal.file, True, kamal.clear.get(name, ""))
+        if VARIABLE.fullmatch(name):
+            found[name] = Need(name, kamal.file, True, kamal.clear.get(name, ""))
+        else:
+            draft.note(f"{kamal.file}: a variable is left out: {name!r} is no plain name")
     wanted = [need for need in found.values() if need.name not in taken and need.name not in GIVEN]
     wanted.sort(key=lambda need: (not need.required, need.name not in examples))
     secrets = {*kamal.secret}

@@ -13,6 +13,8 @@ from gates.procfile import RELEASE, WEB, read_procfile
 from gates.shell_syntax import ShellSyntax, command_words
 
 NAME = re.compile("[^a-z0-9_-]+")
+# As evidence/bundle.py has it: part of a program's name.
+PROCESS = re.compile("[a-z][a-z0-9_-]{0,24}")
 IGNORED = frozenset({WEB, RELEASE})
 
 
@@ -88,15 +90,20 @@ def kamal(tree: Tree) -> Kamal:
 
 def propose_processes(declared: list[Declared], draft: Draft) -> None:
     """Propose [run.processes] of what is no web process: a worker for each slot, a scheduler once."""
+    seen = set[str]()
     for one in declared:
         name = NAME.sub("-", one.name.lower()).strip("-")
         line = shlex.join(one.command)
-        if one.problem and name not in IGNORED:
+        if not one.problem and name not in IGNORED and (name in seen or not PROCESS.fullmatch(name)):
+            what = "stands there twice" if name in seen else "cannot be a process's name"
+            draft.block(f"{one.because}: {one.name!r} {what}", "write its [run.processes.NAME] by hand", one.because)
+        elif one.problem and name not in IGNORED:
             cure = f"write [run.processes.{name or 'NAME'}] command as plain words, or leave it out"
             draft.block(f"{one.because}:{one.problem if not name else f' {one.problem}'}", cure, one.because)
         elif name == RELEASE:
             draft.note(f"{one.because}: `release: {line[:80]}` is not run: [run] migrate does what it is for")
         elif name != WEB:
+            seen.add(name)
             _propose(name, one, line, draft)
 
 

@@ -16,6 +16,8 @@ from host.resources.patience import Patience
 from host.sandbox import launcher as sandbox_init
 
 TERM_WAIT_S = 5.0
+# From the kill of the tree, which the launcher reports, to that of the launcher itself.
+KILL_WAIT_S = 5.0
 BLOCK_BYTES = 8_000
 BLOCK_S = 0.5
 TICK_S = 0.1
@@ -120,7 +122,7 @@ class Launched:
     def _stop_when_due(self, cancelled: threading.Event | None) -> None:
         now = time.monotonic()
         if self._kill_at is not None:
-            if now >= self._kill_at + TERM_WAIT_S:
+            if now >= self._kill_at + KILL_WAIT_S:
                 self.process.kill()
             elif now >= self._kill_at:
                 send(self.process.pid, sandbox_init.KILL_TREE)
@@ -146,7 +148,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         if process.poll() is None:
             send(process.pid, sandbox_init.KILL_TREE)
             try:
-                process.wait(TERM_WAIT_S)
+                process.wait(KILL_WAIT_S)
             finally:
                 process.kill()
                 process.wait()

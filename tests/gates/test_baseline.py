@@ -38,7 +38,10 @@ def test_what_the_baseline_does_not_have_is_new(check: str, found: Finding, why:
     assert baseline(entry(issue())).hold(check, [found], TODAY).fresh == (found,), why
 
 
-@pytest.mark.parametrize("rule", ["secret-in-image", "B105", "S106", "hardcoded-token", "private-key-in-file"])
+@pytest.mark.parametrize(
+    "rule",
+    "secret-in-image B105 S106 hardcoded-token private-key-in-file generic-api-key aws-access-token Secret-Keyword".split(),
+)
 def test_a_secret_is_never_known(rule: str) -> None:
     found = issue(rule)
     assert baseline(entry(found)).hold("code", [found], TODAY).fresh == (found,)

@@ -47,6 +47,8 @@ def test_what_is_written_is_read() -> None:
     ("old", "new", "why"),
     [
         pytest.param("due = 2026-05-30", "due = 2026-05-31", "expected 2026-05-30 at the latest", id="too late"),
+        pytest.param("made = 2026", "made = 9999", "made: 9999", id="made in the future"),
+        pytest.param("first_seen = 2026", "first_seen = 9998", "is in the future", id="seen in the future"),
         pytest.param('"mypy"', '"secrets"', "never goes into a baseline", id="a secret"),
         pytest.param("count = 3", "count = 3\nwaived = true", "waived", id="an unknown key"),
         pytest.param("medium = 90", "medium = 400", "due_days: medium", id="too many days"),

@@ -203,3 +203,30 @@ def test_hostile_words_never_leave_their_line(tmp_path: Path) -> None:
     parse(texts["pipeline.toml"])
     keys = read_env_file(lay(tmp_path / "config", texts) / "production.env")
     assert not {"B", "C", "y"} & set(keys)
+
+
+HOSTILE_DEPLOY = """
+service: shop
+image: shop
+servers:
+  job.a: {cmd: python -m jobs}
+  job-a: {cmd: python -m jobs}
+  2fast_and_a_very_long_name_of_a_job: {cmd: python -m jobs}
+env:
+  clear: {"MODE=1\\nALLOW_AUTHOR_APPROVAL=true\\nAPP_X": abc, TITLE: "it's a # b"}
+  secret: ["../../root/PASSWORD", "TOKEN\\e[31m", API_TOKEN]
+"""
+
+
+def test_no_name_of_a_repository_becomes_a_line_of_config(tmp_path: Path) -> None:
+    proposal, texts = proposed(lay(tmp_path / "shop", {**APP, "config/deploy.yml": HOSTILE_DEPLOY}), tmp_path)
+    config = lay(tmp_path / "config", texts)
+    for name in ALL:
+        keys = read_env_file(config / f"{name}.env")
+        assert not [key for key in keys if "AUTHOR" in key or "MODE" in key or "root" in key]
+        assert keys.get("APP_TITLE", "it's a # b") == "it's a # b" and "SECRET_API_TOKEN" in keys
+    assert set(read_pipeline(config / "pipeline.toml").run.processes) == {"job-a"}
+    told = [*proposal.draft.notes, *(one.what for one in proposal.draft.blocks)]
+    assert not [line for line in told if not line.isprintable()]
+    for word in ("ALLOW_AUTHOR_APPROVAL", "../../root", "stands there twice", "cannot be a process's name"):
+        assert any(word in line for line in told), word
