@@ -40,7 +40,7 @@ def test_what_the_baseline_does_not_have_is_new(check: str, found: Finding, why:
 
 @pytest.mark.parametrize(
     "rule",
-    "secret-in-image B105 S106 hardcoded-token private-key-in-file generic-api-key aws-access-token Secret-Keyword".split(),
+    "secret-in-image B105 S106 hardcoded-token private-key-in-file generic-api-key aws-access-token Secret-Key".split(),
 )
 def test_a_secret_is_never_known(rule: str) -> None:
     found = issue(rule)
