@@ -16,7 +16,13 @@ def with_directory(raw: Any) -> Any:
     if isinstance(run, dict) and "directory" in run:
         raise ValueError("run.directory is no key; where all commands of the app run stands in app.directory")
     directory = app.get("directory") if isinstance(app, dict) else None
-    if not isinstance(directory, str) or not isinstance(run, dict) or is_top(repository_path(directory)):
+    if not isinstance(directory, str) or not isinstance(run, dict):
+        return raw
+    try:
+        top = is_top(repository_path(directory))
+    except ValueError as error:
+        raise ValueError(f"app.directory: got {directory[:80]!r}, {error}") from error
+    if top:
         return raw
     named = {key: _named(tables[key], directory) for key in ("quality", "suites") if key in tables}
     return {**tables, "run": {**run, "directory": directory}, **named}

@@ -21,8 +21,10 @@ def listed_domains(text: str) -> tuple[str, ...]:
 
 def _domains(text: str) -> str:
     names = listed_domains(text)
+    if text.strip() and not names:
+        raise ValueError("expected host names, separated by commas")
     for name in names:
-        if not DOMAIN.fullmatch(name) or len(name) > LONGEST_DOMAIN:
+        if not DOMAIN.fullmatch(name) or len(name) > LONGEST_DOMAIN or name.rpartition(".")[2].isdecimal():
             raise ValueError(f'"{name}": expected a host name such as shop.example.com, without port and path')
     if len(names) > MOST_DOMAINS:
         raise ValueError(f"{len(names)} names: expected {MOST_DOMAINS} at most")
@@ -80,6 +82,9 @@ class Tls(BaseModel):
     @model_validator(mode="after")
     def _can_be_asked_for(self) -> Self:
         if not self.tls_domains:
+            given = {"ACME_TERMS": self.acme_terms, "ACME_EMAIL": self.acme_email, "ACME_DNS_HOOK": self.acme_dns_hook}
+            if alone := next((key for key, value in given.items() if value), ""):
+                raise ValueError(f"{alone} is for TLS_DOMAINS, which is not set")
             return self
         if not self.acme_terms:
             raise ValueError(f"TLS_DOMAINS: read the terms of {self.acme_directory}, then set ACME_TERMS=agreed")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.lock.plans import Plan, Tool, plans
+from cli.lock.plans import Plan, Tool, plans, project_folder
 from cli.lock.proposal import check, propose
 from cli.screen import doing, errors, escape
 from host.errors import ConfigError, SlipwayError
@@ -34,14 +34,17 @@ def lock(
     nothing is written without --write.
     """
     path = (path or Path.cwd()).absolute()
-    folder = path.parent if path.is_file() else path
+    folder = project_folder(path)
     wanted, version = plans(path), python or _python()
     for plan in wanted:
         with doing(f"{plan.tool}: {plan.source}, for Python {version}"):
             text = propose(plan, folder, version, build)
-        for problem in check(plan, text):
+        problems = check(plan, text)
+        for problem in problems:
             errors.print(f"[yellow]ci will refuse[/yellow] {escape(problem)}")
-        _hand_over(plan, folder, text, write)
+        _hand_over(plan, folder, text, write and not problems)
+        if problems:
+            raise ConfigError(f"{plan.made}: ci would refuse it, so it was not written; mend {plan.source}")
     _tell_next(wanted, write)
 
 
@@ -57,6 +60,8 @@ def _hand_over(plan: Plan, folder: Path, text: str, write: bool) -> None:
     if not write:
         typer.echo(f"# {plan.made}\n{text}")
         return
+    if file.is_symlink():
+        raise ConfigError(f"{file}: it is a link, and is not replaced; remove it, or lock what it leads to")
     try:
         write_atomically(file, text.encode(), 0o644)
     except OSError as error:

@@ -44,7 +44,7 @@ def plans(path: Path) -> list[Plan]:
     a project of a tool that makes its lock itself, and for one that says nowhere what it asks for.
     """
     if path.is_file():
-        return [_of_file(path.name)]
+        return [_of_file(str(path.relative_to(project_folder(path))))]
     if not path.is_dir():
         raise ConfigError(f"{path}: no such file or folder")
     project = _project(path / PYPROJECT)
@@ -65,12 +65,20 @@ def plans(path: Path) -> list[Plan]:
     )
 
 
+def project_folder(path: Path) -> Path:
+    """Return the folder of which a list is part: the repository's top, since a list may name others with -r."""
+    if path.is_dir():
+        return path
+    return next((folder for folder in path.parents if (folder / ".git").exists()), path.parent)
+
+
 def _of_file(name: str) -> Plan:
-    base = name.rpartition("/")[2]
-    if base in READ_LOCKS:
-        raise ConfigError(f"{name} is a lock: name it in [locks]; to make it anew, name its folder")
-    made = MADE if base in PROJECTS else f"{name.rpartition('.')[0]}.lock"
-    return Plan(Tool.COMPILE, name, made)
+    folder, _, base = name.rpartition("/")
+    if base in READ_LOCKS or base.endswith(".lock"):
+        raise ConfigError(f"{name} is a lock: name it in [locks]; to make it anew, name what it is made of")
+    made = MADE if base in PROJECTS else f"{base.rpartition('.')[0]}.lock"
+    made = MADE if made in READ_LOCKS else made  # a list under the name of another tool's lock would be read as that
+    return Plan(Tool.COMPILE, name, f"{folder}/{made}" if folder else made)
 
 
 def _lists(folder: Path) -> Iterator[str]:
