@@ -102,7 +102,7 @@ def _payload(content: bytes) -> bytes:
 def rows(installation: Installation) -> Iterator[tuple[str, str]]:
     """Yield each row of Prefect's database as text: runs with parameters and messages, logs, artifacts, blocks."""
     server = Postgres(installation.home.control / "postgres", installation.home.sockets("control"))
-    with psycopg.connect(server.url("prefect", "prefect", driver="postgresql")) as connection:
+    with psycopg.connect(server.url("prefect", "prefect", scheme="postgresql")) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         assert {("flow_run",), ("log",), ("artifact",)} <= set(tables)
         for (table,) in tables:
