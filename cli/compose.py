@@ -101,7 +101,8 @@ def _unbuildable(place: Environment, pipeline: Pipeline, tree: Installed, folder
     """Return why images could not be built of a tree for all environments."""
     from tasks.build.compose_builds import plan_builds
 
-    assert pipeline.image  # nosec B101  # for mypy
+    if pipeline.image is None:
+        return []
     try:
         plan_builds(ComposeRuntime(place).engine, pipeline.image, tree.source, folder / "read", lambda said: None)
     except ConfigError as error:
@@ -111,7 +112,8 @@ def _unbuildable(place: Environment, pipeline: Pipeline, tree: Installed, folder
 
 def _write_labels(tree: Installed, environment: str) -> None:
     """Print a patch that gives each service its role, and why; apply nothing."""
-    assert tree.bundle.image  # nosec B101  # for mypy
+    if tree.bundle.image is None:
+        raise ConfigError(f"config/pipeline.toml: [image.compose] names no file for {environment}")
     name = tree.bundle.image.compose[environment]
     proposed = propose_labels(text_of(tree.source / name, name), name)
     for line in (*proposed.reasons, *proposed.undecided):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from gates.databases.address import Server
@@ -93,7 +94,7 @@ class External:
         server = self.server
         try:
             with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                connection.execute(f"SET statement_timeout = {CONNECT_S * 1000}".encode())
+                connection.execute(sql.SQL("SET statement_timeout = {}").format(sql.Literal(CONNECT_S * 1000)))
                 yield connection
         except psycopg.Error as error:
             said = " ".join(self._masked(str(error)).split())[:500]
