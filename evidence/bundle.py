@@ -58,8 +58,8 @@ ProcessName = Annotated[str, Field(pattern="^[a-z][a-z0-9_-]{0,24}$"), AfterVali
 
 
 class Run(BaseModel):
-    """How the app runs. In a command `{port}` becomes the slot's port; `python`, and the programs of its packages (`gunicorn`), are
-    the artifact's own.
+    """How the app runs. In a command `{port}` becomes the slot's port; `python`, and the programs of its packages
+    (`gunicorn`), are the artifact's own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -29,6 +29,8 @@ from tasks.source.workspace import Looked
 RULES = (
     "gates/*.py",
     "gates/checks/**/*.py",
+    "gates/databases/**/*.py",
+    "gates/lock_formats/**/*.py",
     "gates/migrations/**/*.py",
     "gates/release/**/*.py",
     "gates/scans/**/*.py",
@@ -55,6 +57,7 @@ NOT_RULES = (
     "config/approvers.toml",
     "config/baseline.toml",
     "config/waivers.toml",
+    "requirements/acme.lock",
     "requirements/dev.lock",
 )
 
