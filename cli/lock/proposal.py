@@ -71,7 +71,7 @@ def _copies(folder: Path) -> Iterator[tuple[Path, Path]]:
     home = Home.find().work
     home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as place:
-        os.chmod(place, 0o711)  # the sandbox's user goes through it
+        Path(place).chmod(0o711)  # the sandbox's user goes through it
         project = Path(place) / "project"
         project.mkdir()
         for number, file in enumerate(_files(folder)):
