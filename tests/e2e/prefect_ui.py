@@ -130,6 +130,7 @@ def browser_window(executable: str, url: str, auth: str) -> Iterator[PrefectUi]:
         try:
             page = browser.new_page(viewport={"width": WINDOW["width"], "height": WINDOW["height"]})
             page.set_default_timeout(PATIENCE_MS)
+            expect.set_options(timeout=PATIENCE_MS)  # without it 5 s, which a busy host misses
             ui = PrefectUi(page, url)
             ui.log_in(auth)
             yield ui

@@ -135,7 +135,7 @@ def test_crashed_program_comes_back(supervisor: Supervisor) -> None:
 
 def test_program_that_cannot_stay_up_is_told_with_its_log(supervisor: Supervisor) -> None:
     supervisor.up()
-    supervisor.declare(program("raise SystemExit('port 8000 is taken')", autostart=False))
+    supervisor.declare(program("raise SystemExit('port 8000 is taken')", autostart=False, start_s=60))
     with pytest.raises(SupervisorError, match="(?s)web is FATAL.*port 8000 is taken"):
         supervisor.start("web", wait_s=60)
     assert supervisor.states()["web"].state is State.FATAL
