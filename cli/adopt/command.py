@@ -57,6 +57,8 @@ def adopt(
     print_proposal(tree, proposal, seconds)
     if not texts:
         raise ConfigError(proposal.draft.blocks[0].what)
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output}: it is no folder; --output DIR names one")
     if (there := standing(output, texts)) and not force:
         typer.echo(differences(output, texts))
         fail(f"{output} has {', '.join(there)}: nothing was written; {CURE}")

@@ -7,7 +7,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from gates.adopt.draft import Draft
 from gates.adopt.tree import Tree, below, joined, subtable
 
-MINORS = tuple(f"3.{minor}" for minor in range(9, 16))
 PREFERRED = ("3.11", "3.12", "3.13", "3.14", "3.10", "3.9", "3.15")
 MINOR = re.compile(r"3\.(\d{1,2})")
 FROM = re.compile(r"^FROM\s+(?:--platform=\S+\s+)?(?:\S+/)?python:(3\.\d{1,2})", re.MULTILINE | re.IGNORECASE)

@@ -9,7 +9,7 @@ from gates.adopt.draft import Draft
 from gates.adopt.packages import LOCKS, MANIFESTS, Packages
 from gates.adopt.python_source import AppObject, Framework, Source, apps_of, made_elsewhere
 from gates.adopt.started import Started
-from gates.adopt.tree import ASIDE, Tree, below, joined
+from gates.adopt.tree import ASIDE, Tree, joined
 
 MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "__init__", "api", "factory")
 NAMES = ("app", "application", "asgi_app", "wsgi_app", "create_app", "api")
@@ -193,8 +193,3 @@ def is_asgi(served: Served, packages: Packages) -> bool:
     if served.app.framework is Framework.DJANGO and served.app.asgi is None:
         return False
     return served.app.framework in ASGI or bool(served.app.asgi)
-
-
-def in_folder(served: Served, name: str) -> bool:
-    """Return whether a file is of the app's folder."""
-    return below(served.folder, name)

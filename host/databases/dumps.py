@@ -9,12 +9,16 @@ from host.errors import ToolError
 
 MAGIC = b"PGDMP"  # of pg_dump's custom format
 
+TOLD_WITHIN_S = 600  # of a program that answers at once: no time that a busy host can miss
+
 
 def dump_major(pg_dump: Path) -> int:
     """Return the major version of a pg_dump. Raises ToolError if it is not there, or does not say."""
     words = [str(pg_dump), "--version"]
     try:
-        told = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True, env={"LANG": "C"}).stdout
+        told = subprocess.run(
+            words, capture_output=True, text=True, timeout=TOLD_WITHIN_S, check=True, env={"LANG": "C"}
+        ).stdout
     except (OSError, subprocess.SubprocessError) as error:
         raise ToolError(f"{pg_dump} --version failed: {error}; run make setup, or set SLIPWAY_POSTGRES_BIN") from error
     if match := re.search(r"\(PostgreSQL\) (\d+)", told):
