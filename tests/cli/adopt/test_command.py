@@ -122,3 +122,11 @@ def test_check_tells_of_roles_and_targets_of_compose(tmp_path: Path) -> None:
     )
     assert any(what == "compose roles" and "take out or label proxy" in why for what, _, why in told)
     assert any(what == "image target" and "web builds production" in why for what, _, why in told)
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+    shop, output = lay(tmp_path / "shop", WHOLE), tmp_path / "config"
+    output.write_text("mine")
+    done = adopt(str(shop), "--yes", "--output", str(output))
+    assert done.exit_code == 1 and "it is no folder" in str(done.exception)
+    assert output.read_text() == "mine"
