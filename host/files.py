@@ -63,13 +63,55 @@ def read_or_create(file: Path, create: Callable[[], bytes]) -> bytes:
 
 
 def give(directory: Path, owner: int) -> None:
-    """Make a tree belong to a user (only root can; else it does already). No link in it is followed."""
+    """Make a tree belong to a user (only root can; else it does already). No link in it is followed.
+
+    The top is ours until the rest has changed hands: where it belongs to another user, all of it does.
+    """
     if os.geteuid() != 0:
         return
-    os.lchown(directory, owner, owner)
+    if owner == os.geteuid():
+        os.lchown(directory, owner, owner)
     for folder, folders, files in os.walk(directory) if not os.path.islink(directory) else ():
         for name in (*folders, *files):
             os.lchown(Path(folder, name), owner, owner)
+    os.lchown(directory, owner, owner)
+
+
+@contextmanager
+def lent(directory: Path, owner: int) -> Iterator[None]:
+    """Have a tree that several processes share belong to another user for the block, and to us after the last of them.
+
+    Who uses it holds a shared lock of the file beside it, so nobody changes its owner while another one works in it. A
+    crash leaves it lent, until the next who uses it has ended.
+    """
+    if os.geteuid() == owner:
+        yield
+        return
+    lock = directory.with_name(f"{directory.name}.lent")
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while True:
+            if _alone(descriptor):
+                give(directory, owner)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            if directory.lstat().st_uid == owner:  # else it was given back before we had the lock
+                break
+        try:
+            yield
+        finally:
+            if _alone(descriptor):
+                give(directory, os.geteuid())
+    finally:
+        os.close(descriptor)
+
+
+def _alone(descriptor: int) -> bool:
+    """Turn a lock into an exclusive one, and return whether that could be; what was held before is gone either way."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def remove_tree(directory: Path) -> None:

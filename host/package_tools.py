@@ -11,11 +11,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from host.errors import ToolError
-from host.files import give
+from host.files import give, lent
 from host.home import CHECKOUT, Home
 from host.resources.shares import Shares
 from host.sandbox import run as sandbox
@@ -61,6 +62,7 @@ def run_package_tool(
     reads: Sequence[Path] = (),
     named: Sequence[Path] = (),
     writes: Sequence[Path],
+    cache: Path | None = None,
     timeout_s: float,
     shares: Shares | None = None,
     network: bool = True,
@@ -68,8 +70,8 @@ def run_package_tool(
     """Run one of them in the sandbox and return how it ended. With `shares` it yields to what serves.
 
     `writes` are made, belong to the sandbox's user while it runs and to us afterwards: what is in them is then ours to
-    look at, and nothing of the tool is left that could change it. Without `network` it has none, where the host permits
-    that. Raises ToolError when it could not be run.
+    look at, and nothing of the tool is left that could change it. `cache` is one more, which runs at the same time may
+    share. Without `network` it has none, where the host permits that. Raises ToolError when it could not be run.
     """
     level = sandbox.available()
     alone = level is sandbox.Isolation.NAMESPACES and not network
@@ -77,19 +79,20 @@ def run_package_tool(
         level,
         read_only=tuple(reads),
         named=(*named, *_named_paths(env)),
-        writable=tuple(writes),
+        writable=(*writes, *([cache] if cache else [])),
         network=sandbox.Network.LOOPBACK if alone else sandbox.Network.HOST,
         uid=sandbox.CHECK_UID,
         shares=shares,
     )
-    for directory in writes:
-        directory.mkdir(parents=True, exist_ok=True)
-        give(directory, tool.owner())
-    try:
-        return sandbox.run(argv, cwd=Path("/"), env=env, sandbox=tool, timeout_s=timeout_s)
-    finally:
+    with ExitStack() as given:
+        if cache:
+            cache.mkdir(parents=True, exist_ok=True)
+            given.enter_context(lent(cache, tool.owner()))
         for directory in writes:
-            give(directory, os.geteuid())
+            directory.mkdir(parents=True, exist_ok=True)
+            given.callback(give, directory, os.geteuid())
+            give(directory, tool.owner())
+        return sandbox.run(argv, cwd=Path("/"), env=env, sandbox=tool, timeout_s=timeout_s)
 
 
 def _base() -> dict[str, str]:

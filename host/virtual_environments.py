@@ -106,23 +106,24 @@ def make_venv(
             sync += ["--offline", "--no-index", "--find-links", str(copies)]
             reads.append(copies)
 
-        def run(words: list[str], reads: list[Path], writes: list[Path], network: bool) -> None:
+        def run(words: list[str], reads: list[Path], cache: Path | None, network: bool) -> None:
             done = run_package_tool(
                 [uv(), *words],
                 uv_environment(),
                 reads=reads,
                 named=[prefix],
-                writes=writes,
+                writes=[directory],
+                cache=cache,
                 timeout_s=INSTALL_TIMEOUT_S,
                 shares=shares,
                 network=network,
             )
             _refuse_failure(done, lock.name, words)
 
-        run(["venv", "-q", "--no-project", "--python", python, str(directory)], reads, [directory], False)
+        run(["venv", "-q", "--no-project", "--python", python, str(directory)], reads, None, False)
         made = Skeleton.of(directory)
         if locked_packages.packages:
-            run([*sync, str(ours)], [*reads, ours], [directory, cache], wheels is None)
+            run([*sync, str(ours)], [*reads, ours], cache, wheels is None)
     made.refuse_changes(directory, lock.name, COMPLETE)
     check_packages(directory, locked_packages)
     record_interpreter(directory, prefix)

@@ -131,7 +131,8 @@ def _download(lock: Path, python: str, directory: Path) -> None:
             argv,
             pip_environment(),
             reads=[Path(argv[3]), ours],
-            writes=[directory, cache],
+            writes=[directory],
+            cache=cache,
             timeout_s=DOWNLOAD_TIMEOUT_S,
             shares=Shares(),
         )

@@ -1,11 +1,13 @@
 """pip and uv get an environment of our making, and see nothing of ours."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from host.package_tools import pip_environment, run_package_tool, uv_environment
+from host.wait import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +64,39 @@ def test_a_tool_sees_what_it_is_given_and_its_output_is_ours(tmp_path: Path) -> 
     assert done.returncode == 0
     assert "canary" not in done.output and "a-secret" not in done.output and "x" in done.output.splitlines()
     assert (tmp_path / "out" / "made").stat().st_uid == os.geteuid()
+
+
+def test_a_cache_stays_the_tools_until_the_last_that_shares_it_has_ended(tmp_path: Path) -> None:
+    cache, first, second = tmp_path / "cache", tmp_path / "first", tmp_path / "second"
+    waits = (
+        f"touch {cache}/a {first}/runs; while [ ! -e {first}/go ]; do sleep 0.1; done; mkdir {cache}/b {cache}/late/c"
+    )
+
+    def run(script: str, out: Path) -> str:
+        done = run_package_tool(["sh", "-c", script], {}, writes=[out], cache=cache, timeout_s=600, network=False)
+        return f"{done.returncode} {done.output}"
+
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(run, waits, first)
+        try:
+            assert wait_for((first / "runs").exists, 300, 0.1)
+            assert run(f"mkdir {cache}/late", second) == "0 "
+        finally:
+            (first / "go").touch()
+        assert slow.result() == "0 "
+    assert {path.stat().st_uid for path in (cache, *cache.rglob("*"))} == {os.geteuid()}
+    assert run(f"rmdir {cache}/b", second) == "0 "
+
+
+def test_a_cache_that_a_crash_left_half_given_is_given_anew(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    (cache / "kept").mkdir(parents=True)
+    if os.geteuid() == 0:
+        os.chown(cache / "kept", 1, 1)
+    done = run_package_tool(
+        ["mkdir", str(cache / "kept" / "new")], {}, writes=[], cache=cache, timeout_s=600, network=False
+    )
+    assert done.returncode == 0, done.output
 
 
 def test_an_index_in_a_folder_is_seen_with_the_files_beside_it(tmp_path: Path) -> None:
