@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "pylint": ("pylint",),
     "codespell": ("codespell",),
 }
+OURS = ("black", "isort", "flake8", "mypy")  # those of requirements/quality.in that run for an app without its own
 # Without paths these look at what their own configuration names, or at all of their folder.
 NEED_NO_PATH = ("pyright", "basedpyright", "codespell")
 FILES = {
@@ -70,6 +71,11 @@ def propose_quality(tree: Tree, served: Served, packages: Packages, ran: Sequenc
         use = _automated(tree, name, ran) or _configured(tree, name, served) or _locked(name, packages)
         if use is None:
             continue
+        locked = bool(packages.where(_package(name)))
+        if not locked and name not in OURS:
+            why = "is in no lock of the app, and Slipway has none: add it to the packages of the checks"
+            draft.note(f"{name} ({use.because}) is left out: it {why}")
+            continue
         table, paths = f"quality.{name}", use.paths or _paths(tree, name, served)
         if use.elsewhere and not use.paths:
             paths = (served.folder,)
@@ -80,7 +86,7 @@ def propose_quality(tree: Tree, served: Served, packages: Packages, ran: Sequenc
         if limited := [path for path in paths if path != "."]:
             patterns = [_pattern(tree, joined(folder, path)) for path in limited]
             draft.put(table, "inputs", (*patterns, *CONFIGURATIONS[:3]), "what the command names")
-        if not packages.where(_package(name)):
+        if not locked:
             draft.note(f"{name} is not locked by the app: Slipway's own version runs ({use.because})")
         draft.tell("quality", name, use.because)
         if use.automated:

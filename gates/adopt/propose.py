@@ -143,17 +143,15 @@ def _health(served: Served, sources: list[Source], other: Kamal, draft: Draft) -
         draft.tell("health", other.health, other.health_because)
         return [Route(other.health, other.file, 1)]
     unsure = routes.health()
-    default = unsure[0].path if unsure else _default(served, routes)
-    why = (
-        f"{unsure[0].because} has it under a prefix that nobody could read" if unsure else "no route is called like one"
-    )
+    front = routes.front()
+    if unsure:
+        default, why = unsure[0].path, f"{unsure[0].because} has it under a prefix that nobody could read"
+    elif served.app.framework is Framework.FASTAPI:
+        default, why = "/openapi.json", "no route is called like one"
+    elif front:
+        default, why = front[0].path, f"no route is called like one; {front[0].because} seems to ask for no login"
+    else:
+        default, why = "/", "no route is called like one"
     answer, because = draft.ask("health.paths", "a path that answers 2xx when the app is well", default, why)
     draft.put("health", "paths", (answer,), because)
     return []
-
-
-def _default(served: Served, routes: Routes) -> str:
-    """Return what of an app without a health route answers 2xx most likely."""
-    if served.app.framework is Framework.FASTAPI:
-        return "/openapi.json"
-    return "/" if any(route.path == "/" for route in routes.all) else "/health"

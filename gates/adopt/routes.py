@@ -1,4 +1,7 @@
-"""Health paths: the routes that are called so, with the prefixes under which they are mounted, where these are told."""
+"""Health paths: the routes that are called so, with the prefixes under which they are mounted, where these are told.
+
+Without one: what else answers anybody.
+"""
 
 import ast
 import re
@@ -6,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from gates.adopt.guards import Guards
 from gates.adopt.python_source import Source
 from gates.adopt.tree import ASIDE
 
@@ -13,6 +17,8 @@ LAST = (
     "health healthz healthcheck health-check health_check healthy up ping status ready readyz readiness live livez"
     " liveness alive heartbeat __heartbeat__ __lbheartbeat__ _health __health__ ht monitoring"
 ).split()
+SIGN_IN = "login log-in signin sign-in sign_in log_in".split()
+ADMIN = "admin.site.urls"  # Django's own pages: below them is one to log in at
 DECORATORS = frozenset({"get", "route", "api_route", "head"})
 CALLS = frozenset({"add_get", "add_route", "add_url_rule", "add_api_route", "Route", "web.get", "web.view"})
 PATHS = frozenset({"path", "re_path", "url"})
@@ -24,12 +30,13 @@ UNKNOWN = "\0"  # a part of a path that nobody can read here
 
 @dataclass(frozen=True)
 class Route:
-    """A path that a GET reaches. `whole`: nothing of what stands before it is unknown."""
+    """A path that a GET reaches. `whole`: nothing of what stands before it is unknown. `closed`: it needs a login."""
 
     path: str
     file: str
     line: int
     whole: bool = True
+    closed: bool = False
 
     @property
     def because(self) -> str:
@@ -52,6 +59,7 @@ class Routes:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self.sources = [source for source in sources if not ASIDE.search(source.file)]
+        self.guards = Guards(self.sources)
         self.constants = _constants(self.sources)
         self.own: dict[tuple[str, str], str | None] = {}
         self.mounts: list[_Mount] = []
@@ -59,8 +67,16 @@ class Routes:
             self._mounted(source)
 
     def health(self) -> list[Route]:
-        """Return the health routes, the most telling first."""
-        return sorted(dict.fromkeys(route for route in self.all if _last(route.path) in LAST), key=_rank)
+        """Return the health routes that ask for no login, the most telling first."""
+        return sorted({route for route in self.all if _last(route.path) in LAST and not route.closed}, key=_rank)
+
+    def front(self) -> list[Route]:
+        """Return the start page and the pages to log in at, of those that answer anybody: the shortest first."""
+        open_ones = (one for one in self.all if one.whole and not one.closed and not VARIABLE.search(one.path))
+        return sorted(
+            {one for one in open_ones if one.path == "/" or _last(one.path) in SIGN_IN},
+            key=lambda one: (one.path.count("/"), one.path),
+        )
 
     @cached_property
     def all(self) -> list[Route]:
@@ -85,6 +101,8 @@ class Routes:
             if path is None or not _answers_get(call) or _is_included(call):
                 continue
             before = nested.get(id(call), "") if django else self._class_path(classes.get(id(call)))
+            if django and len(call.args) > 1 and source.qualified(call.args[1]).endswith(ADMIN):
+                path = f"{path.rstrip('/')}/login/"
             if path.startswith("/") or django or before:
                 yield ("" if django else _local(call)), call, f"/{before}/{path.strip('^$').lstrip('/')}"
 
@@ -117,7 +135,8 @@ class Routes:
             file = next((one.file for one in self.sources if _is_module(one.file, base)), file)
         before, whole = self._before(file, owner, 0)
         path = re.sub("/+", "/", f"/{before}/{path}")
-        return Route(path.replace(UNKNOWN, "?"), source.file, call.lineno, whole and UNKNOWN not in path)
+        whole = whole and UNKNOWN not in path
+        return Route(path.replace(UNKNOWN, "?"), source.file, call.lineno, whole, self.guards.closed(call))
 
     def _before(self, file: str, owner: str, depth: int) -> tuple[str, bool]:
         """Return what stands before the routes of a router, and whether that is all of it."""

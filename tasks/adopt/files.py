@@ -13,6 +13,7 @@ from host.errors import SourceError
 from host.git import git_bounded, git_bytes
 
 MOST_FILES = 60_000
+SHOWN = 3
 DEEPEST = 40  # folders inside of each other
 LARGEST_BYTES = 2_000_000  # of one file
 MOST_BYTES = 40_000_000  # of all that is read
@@ -71,13 +72,14 @@ def of_folder(top: Path) -> Files:
 
 def _walk(top: Path, left_out: list[str]) -> Iterator[tuple[str, int]]:
     waiting, count = [""], 0
+    skipped: list[str] = []
     while waiting:
         folder = waiting.pop(0)
         for entry in _entries(top / folder, folder, left_out):
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_symlink() or not path.isprintable():
-                continue
-            if entry.is_dir(follow_symlinks=False):
+                skipped.append(path)
+            elif entry.is_dir(follow_symlinks=False):
                 if entry.name not in NOT_ENTERED:
                     waiting += _entered(path, left_out)
             elif entry.is_file(follow_symlinks=False):
@@ -86,6 +88,16 @@ def _walk(top: Path, left_out: list[str]) -> Iterator[tuple[str, int]]:
                     return
                 count += 1
                 yield path, entry.stat(follow_symlinks=False).st_size
+            else:
+                skipped.append(path)
+    _say_skipped(skipped, left_out)
+
+
+def _say_skipped(skipped: Sequence[str], left_out: list[str]) -> None:
+    if skipped:
+        shown = ", ".join(ascii(path)[1:-1][:80] for path in skipped[:SHOWN])
+        more = f" and {len(skipped) - SHOWN} more" * (len(skipped) > SHOWN)
+        left_out.append(f"links, submodules, special files and names that cannot be printed: {shown}{more}")
 
 
 def _entries(path: Path, folder: str, left_out: list[str]) -> list["os.DirEntry[str]"]:
@@ -136,16 +148,22 @@ def of_commit(repository: Path, commit: str) -> Files:
 
 
 def _blobs(listed: bytes, left_out: list[str]) -> Iterator[tuple[str, bytes]]:
+    skipped: list[str] = []
     for number, row in enumerate(filter(None, listed.split(b"\0"))):
         if number == MOST_FILES:
             left_out.append(f"everything after the first {MOST_FILES} files")
-            return
+            break
         about, _, path = row.partition(b"\t")
         mode, _, kind_and_hash = about.partition(b" ")
         name = path.decode("utf-8", errors="replace")
         entered = not NOT_ENTERED & set(name.split("/")[:-1]) and name.count("/") <= DEEPEST
-        if mode.startswith(b"100") and entered and name.isprintable():
+        if not entered:
+            continue
+        if mode.startswith(b"100") and name.isprintable():
             yield name, kind_and_hash.rpartition(b" ")[2]
+        else:
+            skipped.append(name)
+    _say_skipped(skipped, left_out)
 
 
 def _size(answer: bytes) -> int:

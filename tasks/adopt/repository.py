@@ -33,7 +33,8 @@ WORDS = re.compile(
     rb"environ\b|getenv|BaseSettings|pydantic_settings|decouple|starlette\.config|environs\b|DATABASES\b|API_V\d"
     rb"|FastAPI|Flask\(|Starlette|Litestar|web\.Application|get_[aw]sgi_application|Quart|Sanic|falcon|Bottle"
     rb"|Configurator"
-    rb"|include_router|register_blueprint|urlpatterns|create_\w*app|make_\w*app|web\.run_app"
+    rb"|include_router|APIRouter\(|[Bb]lueprint\(|urlpatterns|create_\w*app|make_\w*app|web\.run_app"
+    rb"|[Ll]ogin|permission_classes"
     rb"|[\"'/^]_*(?:health|ping|up|status|ready|live|alive|heartbeat)[a-z_-]*/?[\"'$]"
 )
 

@@ -52,7 +52,7 @@ def test_a_link_in_the_place_of_a_file_is_not_written_through(tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("given", "path", "base"),
-    [("main\n/lives\nhttps://api\n", "/lives", "APP_API_BASE=https://api"), ("", "/health", "# APP_API_BASE=")],
+    [("main\n/lives\nhttps://api\n", "/lives", "APP_API_BASE=https://api"), ("", "/", "# APP_API_BASE=")],
     ids=["answers", "end-of-input"],
 )
 def test_what_could_not_be_known_is_asked_one_by_one(given: str, path: str, base: str, tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ SHAPES = {
             "backend/pyproject.toml": '[project]\nname = "api"\ndependencies = ["fastapi"]\n'
             '[dependency-groups]\ndev = ["pytest", "ruff"]\n[tool.ruff]\nline-length = 100\n',
             "backend/alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "backend/migrations/env.py": "",
             "backend/app/__init__.py": "",
             "backend/app/config.py": "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n"
             "    API_V1_STR: str = '/api/v1'\n    POSTGRES_SERVER: str\n    POSTGRES_DB: str = ''\n"
@@ -257,8 +258,9 @@ SHAPES = {
     "everything that one file can say": Shape(
         {
             "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "sqlalchemy", "alembic"),
-            "requirements-dev.lock": lock("fastapi", "uvicorn", "psycopg", "pytest", "flake8"),
+            "requirements-dev.lock": lock("fastapi", "uvicorn", "psycopg", "pytest", "flake8", "pyright"),
             "alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "migrations/env.py": "",
             "api.py": "from fastapi import FastAPI\napp = FastAPI()\n@app.get('/healthz')\ndef health(): ...\n",
             "tests/test_api.py": "",
             ".flake8": "[flake8]\nmax-line-length = 100\n",
@@ -275,5 +277,44 @@ SHAPES = {
             "suites.tests.database": True,
             "database": None,
         },
+    ),
+    "litestar whose revisions run through the app": Shape(
+        {
+            "uv.lock": other_lock("litestar", "uvicorn", "asyncpg", "alembic", "advanced-alchemy", "pytest", "ruff"),
+            "pyproject.toml": "[project]\nname = 'shop'\n[tool.ruff]\nline-length = 100\n[tool.codespell]\n",
+            ".pre-commit-config.yaml": "repos:\n- repo: x\n  hooks:\n  - id: codespell\n",
+            "src/shop/db/migrations/alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "src/shop/db/migrations/env.py": "",
+            "src/shop/asgi.py": "from litestar import Litestar\ndef create_app() -> Litestar:\n    return Litestar()\n",
+            "src/shop/__init__.py": "",
+        },
+        {
+            "run.migrate": [
+                *("litestar", "--app", "shop.asgi:create_app", "--app-dir", "src"),
+                *("database", "upgrade", "--no-prompt"),
+            ],
+            "migrations.kind": "none",
+            "quality.codespell": None,
+            "quality.ruff.command": [*MODULE, "ruff", "check", "."],
+        },
+    ),
+    "alembic whose revisions lie elsewhere": Shape(
+        {
+            "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "alembic", "pytest"),
+            "db/alembic.ini": "[alembic]\nscript_location = revisions\n",
+            "db/revisions/env.py": "",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        },
+        {"run.migrate": None},
+        blocks=("db/alembic.ini: its script_location means revisions, where no env.py is",),
+    ),
+    "alembic beside its own configuration": Shape(
+        {
+            "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "alembic", "pytest"),
+            "db/alembic.ini": "[alembic]\nscript_location = %(here)s/revisions\n",
+            "db/revisions/env.py": "",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        },
+        {"run.migrate": [*MODULE, "alembic", "-c", "db/alembic.ini", "upgrade", "head"]},
     ),
 }
