@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.adopt.draft import Draft, Setting
+from gates.adopt.draft import Draft
 from gates.adopt.needs import Need
 from gates.adopt.packages import Packages
 from gates.adopt.python_source import Framework, Source
@@ -65,7 +65,7 @@ class Database:
 def propose_database(
     served: Served, sources: Sequence[Source], packages: Packages, needs: Mapping[str, Need], draft: Draft
 ) -> Database:
-    """Propose [database] and DATABASE from the driver in the lock and the variables that the code reads."""
+    """Propose [database] from the driver in the lock and the variables that the code reads."""
     kind, scheme, because = _driver(served, packages)
     for package, store in OTHER_STORES.items():
         if where := packages.where(package):
@@ -73,8 +73,6 @@ def propose_database(
                 f"the app uses {store} ({where}): Slipway makes none; give its address by APP_ or SECRET_ settings"
             )
     draft.tell("database", f"{kind}: {scheme}" if scheme else kind, because)
-    if kind != EMBEDDED:
-        draft.settings.append(Setting("DATABASE", kind, because))
     if kind == NONE:
         return Database(kind, scheme, because)
     if scheme != OURS:

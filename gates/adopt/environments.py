@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from gates.adopt.containers import DEFAULT_RUNTIME
+from gates.adopt.database import EMBEDDED, SQLITE, Database
 from gates.adopt.draft import ALL, Draft, Setting
 from gates.adopt.needs import GIVEN
 from gates.adopt.needs import NAME as VARIABLE
@@ -63,7 +64,7 @@ KEYS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("WATCH", "full", "every health path is probed"),
     ),
 }
-SQLITE = (
+ONE_WRITER = (
     ("STRATEGY", "direct", "two versions must not write to one SQLite file"),
     ("MAX_DOWNTIME_SECONDS", "60", "`direct` has a moment in which nothing serves"),
 )
@@ -75,7 +76,7 @@ def propose_environments(
     automatic: Sequence[str],
     suites: Sequence[str],
     tools: Sequence[str],
-    sqlite: bool,
+    database: Database,
     draft: Draft,
 ) -> None:
     """Propose the settings of Slipway itself. `automatic` are the tools that the project's own automation runs."""
@@ -83,8 +84,8 @@ def propose_environments(
         here = (environment,)
         draft.settings.append(Setting("PORT", str(PORTS[environment]), "a default of adopt", here))
         keys = {key: (value, why) for key, value, why in KEYS[environment]}
-        if sqlite:
-            keys |= {key: (value, why) for key, value, why in SQLITE}
+        if runtime == DEFAULT_RUNTIME and database.kind == SQLITE:
+            keys |= {key: (value, why) for key, value, why in ONE_WRITER}
         draft.settings += [Setting(key, value, why, here) for key, (value, why) in keys.items()]
         required = [*automatic, *suites, *AT_ONCE] if environment == "development" else [*tools, *suites, *SCANS]
         why = (
@@ -95,6 +96,8 @@ def propose_environments(
         draft.settings.append(Setting("REQUIRED_GATES", ",".join(dict.fromkeys(required)), why, here))
     if runtime != DEFAULT_RUNTIME:
         draft.settings.append(Setting("RUNTIME", runtime, because))
+    elif database.kind != EMBEDDED:
+        draft.settings.append(Setting("DATABASE", database.kind, database.because))
 
 
 def propose_needs(

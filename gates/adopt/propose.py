@@ -7,7 +7,7 @@ from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, told
 from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
-from gates.adopt.database import SQLITE, Database, propose_database
+from gates.adopt.database import Database, propose_database
 from gates.adopt.draft import Draft
 from gates.adopt.environments import propose_environments, propose_needs
 from gates.adopt.frontend import propose_frontends
@@ -94,7 +94,7 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
         runtime, because = draft.ask("runtime", ask, runtime, because)
     _queue(packages, runtime, draft)
     draft.tell("runtime", runtime, because)
-    propose_environments(runtime, because, automatic, suites, tools, database.kind == SQLITE, draft)
+    propose_environments(runtime, because, automatic, suites, tools, database, draft)
     propose_needs(needs, examples_of(tree, served.folder), other, database.taken, draft)
     for line in told(ran):
         draft.note(line)

@@ -62,6 +62,8 @@ _STORES = (
 PLACEHOLDERS = (
     # Nothing but such words, and short numbers: your-api-key-here, test1234, YOUR_ACCESS_TOKEN_2, your-256-bit-secret.
     rf"(?i)^[\W_]*(?:(?:{_WORD}|[0-9]{{1,3}}[\W_])[\W_]*)*(?:v?[0-9]{{1,4}})?[\W_]*$",
+    # A project's name before two of them: shop-secret-key.
+    rf"^[a-z]{{2,12}}(?:[-_.](?:{_WORD})){{2,6}}$",
     # The same as the password of an address.
     rf"(?i)^[a-z][a-z0-9+.-]*://[^\s:/@]*:(?:(?:{_WORD})[-_.!]*)+[0-9]{{0,4}}@[^\s\"'@]*$",
     # Known as none by everybody: hunter2, s3cr3t, p@ssw0rd, abc123, 123456, 0000, xxxx-xxxx, sk-xxxx, 1.2.3, abc...

@@ -14,8 +14,11 @@ from gates.adopt.emit import files
 from gates.adopt.propose import Proposal, propose
 from gates.strict_toml import parse
 from host.errors import SourceError
+from settings import targets
 from settings.env_files import read_env_file
+from settings.environment import read_settings
 from settings.pipeline import read_pipeline
+from settings.targets import Target
 from tasks.adopt import files as limits
 from tasks.adopt.repository import open_repository, read_tree
 from tests.tasks.adopt.shapes import FLASK, SHAPES, Shape, lock
@@ -42,7 +45,7 @@ each_shape = pytest.mark.parametrize("shape", SHAPES.values(), ids=[name.replace
 
 
 @each_shape
-def test_each_shape_gets_its_own_pipeline(shape: Shape, tmp_path: Path) -> None:
+def test_each_shape_gets_its_own_pipeline(shape: Shape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proposal, texts = proposed(lay(tmp_path / "shop", shape.files), tmp_path)
     pipeline = parse(texts["pipeline.toml"])
     assert {key: value(pipeline, key) for key in shape.expected} == shape.expected
@@ -53,6 +56,9 @@ def test_each_shape_gets_its_own_pipeline(shape: Shape, tmp_path: Path) -> None:
     for expected in shape.blocks:
         assert any(block.startswith(expected) for block in blocks), blocks
     assert read_pipeline(config / "pipeline.toml").run.command[0] == "python"
+    monkeypatch.setattr(targets, "CONFIG", config)
+    for name in targets.names():
+        read_settings(Target(name), config)
 
 
 @each_shape
