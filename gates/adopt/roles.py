@@ -32,6 +32,7 @@ CONSUMER = re.compile(
     r"|qcluster|consumer|rqworker|streaq)\b",
     re.IGNORECASE,
 )
+DASHBOARD = re.compile(r"\bcelery\b.*\sflower\b|\b(rq-dashboard|rqmonitor|flower)\b", re.IGNORECASE)
 LISTENS = re.compile(
     r"(?:--port|--http-port|-p)[\s=]+(\d{2,5})\b|(?:--bind|-b|--address|runserver)[\s=]+(?:[\w.\[\]:]*:)?(\d{2,5})\b"
 )
@@ -110,6 +111,8 @@ def _of_ours(name: str, service: Service, line: str) -> Proposal:
         return Proposal(name, f"it is called {name} and keeps data in the volume {volumes[0]}", {ROLE: Role.SHARED})
     if SCHEDULER.search(line):
         return Proposal(name, f"a scheduler must never run twice: `{line[:80]}`", {ROLE: Role.SINGLETON})
+    if DASHBOARD.search(line):
+        return Proposal(name, f"shows what the workers do, and one is enough: `{line[:80]}`", {ROLE: Role.SINGLETON})
     if CONSUMER.search(line) and not _ports(service):
         if single:
             return Proposal(name, f"a consumer with replicas: 1: `{line[:80]}`", {ROLE: Role.SINGLETON})

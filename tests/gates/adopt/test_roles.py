@@ -24,6 +24,11 @@ def proposed(**services: dict[str, Any]) -> dict[str, dict[str, str]]:
         pytest.param({"build": ".", "command": ["celery", "-A", "a", "beat"]}, "singleton", id="beat"),
         pytest.param({"build": ".", "command": "celery -A a worker -B"}, "singleton", id="worker-with-beat"),
         pytest.param({"build": ".", "entrypoint": ["rqscheduler"]}, "singleton", id="scheduler"),
+        pytest.param(
+            {"build": ".", "ports": ["5556:5555"], "command": "celery --broker=x flower --port=5555"},
+            "singleton",
+            id="dashboard",
+        ),
         pytest.param({"image": "docker.io/bitnami/postgresql:16", "volumes": ["d:/x"]}, "shared", id="database"),
         pytest.param({"image": "redis"}, "shared", id="cache"),
         pytest.param({"image": "grafana/grafana:11"}, "shared", id="monitoring"),
@@ -73,4 +78,6 @@ def test_of_several_with_ports_the_published_one_answers_and_else_a_person_says(
     found = proposed(web=WEB, helper={"build": "h", "expose": ["9000"]})
     assert found["web"] == {ROLE: "slot", PORT: "8000"} and found["helper"] == {ROLE: "slot"}
     *_, question = propose_roles({"web": WEB, "api": WEB})
+    pages = {"build": ".", "ports": ["5556:5555"], "command": "celery flower"}
+    assert proposed(web=WEB, pages=pages) == {"web": {ROLE: "slot"}, "pages": {ROLE: "singleton"}}
     assert not question.labels and question.why.startswith("web, api have ports")
