@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
@@ -11,10 +12,12 @@ from packaging.version import InvalidVersion
 
 from gates.addresses import without_passwords
 from gates.lock_formats.selection import LockError, Target, shown
+from gates.lock_formats.tables import unknown_keys
 from gates.locks import NAME, Lock, Locked, normal_version
 
 SHA256 = re.compile("[0-9a-f]{64}")
 OTHER_SOURCE = "put its wheel on an index and lock it from there"
+UNWANTED = "of this selection, for this Python on Linux: name the groups or extras that are wanted, or lock it anew"
 OTHER_INDEX = "name that index in this host's UV_INDEX and PIP_EXTRA_INDEX_URL, or lock it from the index of the others"
 
 
@@ -76,8 +79,7 @@ def assemble(
             if versions.setdefault(one.name, one.version) != one.version:
                 problems.append(f"{one.name} is chosen twice: {versions[one.name]}, {one.version}")
             known = chosen.setdefault((one.name, one.version), _Chosen(one))
-            if known.candidate.hashes != one.hashes:
-                problems.append(f"{one.name} {shown(one.version)} stands there twice, with other hashes")
+            problems += _differing(known.candidate, one)
             known.at.add(place)
     packages: list[Locked] = []
     for number, (_, of_one) in enumerate(sorted(chosen.items()), 1):
@@ -87,10 +89,25 @@ def assemble(
         else:
             packages.append(made)
     names = {name for name, _ in chosen}
+    if candidates and not names:
+        problems.append(f"none of its {len(candidates)} packages is {UNWANTED}")
     left_out = sorted({one.name for one in candidates} - names)
     unbuilt = {of_one.candidate.name for of_one in chosen.values() if _lacks_wheel(of_one.candidate, target)}
     lock = Lock(tuple(packages), tuple(dict.fromkeys(problems)))
     return Converted(lock, tuple(left_out), tuple(sorted(own)), tuple(sorted(unbuilt)))
+
+
+def _differing(first: Candidate, other: Candidate) -> list[str]:
+    """Return what differs between two entries of one version: nobody can tell which of them is meant."""
+    pairs = (
+        ("hashes", first.hashes, other.hashes),
+        ("files", first.files, other.files),
+        ("sources", (first.index.rstrip("/"), first.refused), (other.index.rstrip("/"), other.refused)),
+    )
+    found = [what for what, one, another in pairs if one != another]
+    return (
+        [f"{other.name} {shown(other.version)} stands there twice, with other {' and '.join(found)}"] if found else []
+    )
 
 
 def _main_index(candidates: Sequence[Candidate]) -> str:
@@ -141,6 +158,12 @@ def _marker(at: Collection[int], python: str, patches: Sequence[int]) -> Marker 
 
 def _lacks_wheel(one: Candidate, target: Target) -> bool:
     return bool(one.files and target.tags and not one.refused and not target.takes(one.files))
+
+
+def refused_keys(raw: Mapping[str, Any], known: Collection[str]) -> str:
+    """Return why a package cannot be installed whose entry has keys that its format does not have; "" without any."""
+    unknown = unknown_keys(raw, known)
+    return f"it has keys that are not known ({unknown}), so what they ask for would be left out" if unknown else ""
 
 
 def sha256_of(texts: Iterable[object]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The packages that a project's requirements reach in a lock of Poetry 1, which does not say whose each of them is."""
 
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,17 @@ from packaging.utils import canonicalize_name
 from gates.lock_formats.assemble import name_of
 from gates.lock_formats.poetry_versions import allows, python_marker
 from gates.lock_formats.selection import LockError, Selection, holds, parse_marker, shown
-from gates.lock_formats.tables import table_of, text_of, texts_of
+from gates.lock_formats.tables import table_of, text_of, texts_of, unknown_keys
+from gates.locks import NAME
 
+# A name, and behind it nothing that could belong to one.
+LISTED = re.compile(rf"\s*({NAME})\s*(?:$|\s|[\[(<>=!~;@,])")
+# Keys of a requirement, and those of them that only say where it comes from: the lock says that, too.
+KEYS = frozenset("version markers python platform extras optional allow-prereleases allows-prereleases".split())
+ORIGINS = frozenset("source git svn hg bzr branch tag rev path file url develop subdirectory".split())
+NEWER = (
+    "which only Poetry 2 reads, and the lock is one of Poetry 1: make it anew with Poetry 2 (poetry lock --regenerate)"
+)
 STALE = "the lock does not fit pyproject.toml: poetry lock"
 TWO = "of which the lock has several that fit: make it anew with Poetry 2 (poetry lock --regenerate), which says which"
 
@@ -30,11 +40,12 @@ class Asked:
 def asked_by(project: Mapping[str, Any], selection: Selection, locked_extras: Mapping[str, Any]) -> list[Asked]:
     """Return what the chosen groups and extras of a pyproject.toml of Poetry 1 ask for. Raises LockError."""
     poetry = table_of(table_of(project, "tool"), "poetry")
+    _refuse_newer(project, poetry, selection)
     if "dependencies" not in poetry:
         raise LockError("the pyproject.toml beside it has no [tool.poetry.dependencies]")
     named = table_of(poetry, "group")
-    groups = {name: table_of(table_of(named, name), "dependencies") for name in named}
-    groups.setdefault("dev", table_of(poetry, "dev-dependencies"))
+    groups = {name: list(_asked(table_of(table_of(named, name), "dependencies"))) for name in named}
+    groups.setdefault("dev", []).extend(_asked(table_of(poetry, "dev-dependencies")))
     if unknown := [group for group in selection.groups if group not in (*groups, "main")]:
         raise LockError(f"pyproject.toml has no group {', '.join(unknown)}; it has: {', '.join(sorted(groups))}")
     extras = {name_of(name, "extras"): name for name in locked_extras}
@@ -42,7 +53,20 @@ def asked_by(project: Mapping[str, Any], selection: Selection, locked_extras: Ma
         raise LockError(f"it has no extra {', '.join(unknown)}; it has: {', '.join(sorted(extras)) or 'none'}")
     opted = _named(word for extra in selection.extras for word in texts_of(locked_extras, extras[extra]))
     main = [one for one in _asked(table_of(poetry, "dependencies")) if not one.optional or one.name in opted]
-    return main + [one for group in selection.groups for one in _asked(groups.get(group, {}))]
+    return main + [one for group in selection.groups for one in groups.get(group, ())]
+
+
+def _refuse_newer(project: Mapping[str, Any], poetry: Mapping[str, Any], selection: Selection) -> None:
+    """Raise LockError for requirements that Poetry 1 does not know, so that the lock cannot have been made of them."""
+    standard, groups = table_of(project, "project"), table_of(poetry, "group")
+    for key in ("dependencies", "optional-dependencies"):
+        if standard.get(key):
+            raise LockError(f"pyproject.toml has [project] {key}, {NEWER}")
+    for name in selection.groups:
+        if name in table_of(project, "dependency-groups"):
+            raise LockError(f"pyproject.toml has {shown(name)} in [dependency-groups], {NEWER}")
+        if "include-groups" in table_of(groups, name):
+            raise LockError(f"pyproject.toml has include-groups in the group {shown(name)}, {NEWER}")
 
 
 def _asked(dependencies: Mapping[str, Any]) -> Iterator[Asked]:
@@ -58,12 +82,20 @@ def _one(name: str, value: Any) -> Asked:
         return Asked(name, value, (), (), False)
     if not isinstance(value, dict):
         raise LockError(f"{name}: expected a version or a table")
-    markers = [text_of(value, "markers", "")]
+    if unknown := unknown_keys(value, KEYS | ORIGINS):
+        raise LockError(f"{name}: keys that are not known: {unknown}")
+    markers = [text_of(value, "markers", ""), _platform_marker(name, text_of(value, "platform", ""))]
     if python := text_of(value, "python", ""):
         markers.append(python_marker(python))
     extras = tuple(sorted(str(canonicalize_name(extra)) for extra in texts_of(value, "extras")))
     versions = text_of(value, "version", "*")  # a path or git: of that name there is one
     return Asked(name, versions, extras, tuple(filter(None, markers)), value.get("optional") is True)
+
+
+def _platform_marker(name: str, platform: str) -> str:
+    if not re.fullmatch("[a-z0-9_]*", platform):
+        raise LockError(f"{name}: platform: got {shown(platform)}, expected one name; use markers for more")
+    return f"sys_platform == '{platform}'" if platform else ""
 
 
 class Walk:
@@ -161,5 +193,14 @@ def _own_extras(name: str, package: Mapping[str, Any]) -> dict[str, set[str]]:
 
 
 def _named(words: Iterable[str]) -> set[str]:
-    """Return the names in what an extra lists: `name (>=1.0)`, `name[extra] (>=1.0) ; marker`."""
-    return {str(canonicalize_name(word.partition(" ")[0].partition("[")[0].partition("(")[0])) for word in words}
+    """Return the names in what an extra lists: `name (>=1.0)`, `name>=1.0`, `name[extra] (>=1.0) ; marker`. Raises
+    LockError for what begins with no name.
+    """
+    return {_first_name(word) for word in words}
+
+
+def _first_name(word: str) -> str:
+    found = LISTED.match(word)
+    if not found:
+        raise LockError(f"extras: not a requirement: {shown(word)}")
+    return str(canonicalize_name(found[1]))

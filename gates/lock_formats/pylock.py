@@ -1,15 +1,21 @@
 """pylock.toml (PEP 751), which is also what uv makes of its own lock."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from packaging.pylock import Package, PackageSdist, PackageWheel, Pylock, PylockValidationError
+from packaging.version import Version
 
 from gates.lock_formats.assemble import OTHER_SOURCE, Candidate, Converted, assemble
-from gates.lock_formats.selection import LockError, Selection, Target, holds_in_lock, parse_marker
+from gates.lock_formats.selection import LockError, Selection, Target, holds_in_lock, parse_marker, shown
+from gates.lock_formats.tables import unknown_keys
 from gates.strict_toml import TomlError, parse
 
 NO_FILES = "lock it anew with the tool that wrote it"
+TOP_KEYS, PACKAGE_KEYS = (
+    frozenset(field.name.replace("_", "-") for field in dataclasses.fields(table)) for table in (Pylock, Package)
+)
 
 
 def read_pylock(text: str, selection: Selection, target: Target) -> Converted:
@@ -33,18 +39,36 @@ def read_pylock(text: str, selection: Selection, target: Target) -> Converted:
         return [number for number, marker in enumerate(markers) if marker is None or held[str(marker)]]
 
     _refuse_python(lock, target)
-    return assemble([_candidate(package) for package in lock.packages], choose, target, patches)
+    refused = [_refused(package, target) for package in lock.packages]
+    candidates = [_candidate(package, why) for package, why in zip(lock.packages, refused, strict=True)]
+    return assemble(candidates, choose, target, patches)
 
 
 def _parsed(text: str) -> Pylock:
     try:
         raw = parse(text)
         _bound_markers(raw)
-        return Pylock.from_dict(raw)
+        lock = Pylock.from_dict(raw)
+        _refuse_newer(raw, lock)
+        return lock
     except (TomlError, PylockValidationError) as error:
         raise LockError(str(error)[:300]) from None
     except RecursionError:
         raise LockError("nested too deeply") from None
+
+
+def _refuse_newer(raw: Mapping[str, Any], lock: Pylock) -> None:
+    """Raise LockError for keys that version 1.0 of the format does not have, and for a later version.
+
+    The specification has a warning for a later minor version. Nobody reads one here, and what is not understood would
+    be left out.
+    """
+    if lock.lock_version != Version("1.0"):
+        raise LockError(f"lock-version {lock.lock_version}, expected 1.0: {NO_FILES}")
+    tables = [("the lock", raw, TOP_KEYS), *((f"packages.{one['name']}", one, PACKAGE_KEYS) for one in raw["packages"])]
+    for where, table, known in tables:
+        if unknown := unknown_keys(table, known):
+            raise LockError(f"{where}: keys that lock-version 1.0 does not have: {unknown}: {NO_FILES}")
 
 
 def _bound_markers(raw: Mapping[str, Any]) -> None:
@@ -63,13 +87,16 @@ def _refuse_unknown(kind: str, wanted: tuple[str, ...], known: Any) -> None:
 
 def _refuse_python(lock: Pylock, target: Target) -> None:
     wants = lock.requires_python
-    if wants and not any(wants.contains(f"{target.python}.{patch}") for patch in target.patches([str(wants)])):
+    if wants and not target.fits(str(wants)):
         raise LockError(f"it is for Python {wants}, and the app has {target.python} (app.python)")
 
 
-def _candidate(package: Package) -> Candidate:
-    files: list[PackageSdist | PackageWheel] = [*(package.wheels or ())]
-    files += [package.sdist] if package.sdist else []
+def _files(package: Package) -> list[PackageSdist | PackageWheel]:
+    return [*(package.wheels or ()), *([package.sdist] if package.sdist else [])]
+
+
+def _candidate(package: Package, refused: str) -> Candidate:
+    files = _files(package)
     hashes = tuple(sorted({str(file.hashes.get("sha256", "")).lower() for file in files} - {""}))
     return Candidate(
         package.name,
@@ -77,12 +104,17 @@ def _candidate(package: Package) -> Candidate:
         hashes,
         tuple(file.filename for file in files),
         package.index or "",
-        _refused(package),
+        refused,
     )
 
 
-def _refused(package: Package) -> str:
-    for kind, where in (("git", package.vcs), ("a folder", package.directory), ("a URL", package.archive)):
+def _refused(package: Package, target: Target) -> str:
+    vcs = shown(package.vcs.type) if package.vcs else ""
+    for kind, where in ((vcs, package.vcs), ("a folder", package.directory), ("a URL", package.archive)):
         if where is not None:
             return f"it comes from {kind}: {OTHER_SOURCE}"
+    if local := next((file.path for file in _files(package) if file.path), ""):
+        return f"it comes from a file beside the lock ({shown(local)}): {OTHER_SOURCE}"
+    if package.requires_python and not target.fits(str(package.requires_python)):
+        return f"it is for Python {package.requires_python}, and the app has {target.python} (app.python)"
     return "" if package.version else f"it has no version: {NO_FILES}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
@@ -71,6 +72,14 @@ class Target:
         if len(found) > MOST_PATCHES:
             raise LockError(f"its markers tell more than {MOST_PATCHES} patch releases of Python {self.python} apart")
         return tuple(sorted(found))
+
+    def fits(self, pythons: str) -> bool:
+        """Return whether specifiers of PEP 440 ("" for none) allow a patch release. Raises LockError for others."""
+        try:
+            wanted = SpecifierSet(pythons)
+        except InvalidSpecifier:
+            raise LockError(f"a constraint on Python that cannot be read: {shown(pythons)}") from None
+        return any(wanted.contains(f"{self.python}.{patch}") for patch in self.patches([pythons]))
 
     def takes(self, files: Iterable[str]) -> bool:
         """Return whether one of these files is a wheel for it."""

@@ -1,11 +1,12 @@
 """Parts of a stranger's document, each of the type that its format says."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from gates.lock_formats.selection import LockError, shown
 
 MISSING = object()
+MOST_SHOWN = 5
 
 
 def table_of(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -38,6 +39,14 @@ def texts_of(raw: Mapping[str, Any], key: str) -> list[str]:
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise LockError(f"{_where(raw, key)}: expected a list of texts")
     return found
+
+
+def unknown_keys(raw: Mapping[str, Any], known: Collection[str]) -> str:
+    """Return the keys of a table that its format does not have, "" without any: nobody knows what they change."""
+    unknown = sorted(key for key in raw if key not in known)
+    return ", ".join(map(shown, unknown[:MOST_SHOWN])) + f" and {len(unknown) - MOST_SHOWN} more" * (
+        len(unknown) > MOST_SHOWN
+    )
 
 
 def _where(raw: Mapping[str, Any], key: str) -> str:

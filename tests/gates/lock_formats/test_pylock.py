@@ -81,14 +81,60 @@ def test_groups_and_extras_are_chosen(selection: Selection, expected: list[str])
             "g: it comes from git: ",
         ),
         ('[[packages]]\nname = "g"\ndirectory = { path = "../x" }\n', "g: it comes from a folder: "),
+        (
+            '[[packages]]\nname = "g"\nvcs = { type = "svn", url = "https://x/y", commit-id = "1" }\n',
+            "g: it comes from svn: ",
+        ),
+        (
+            f'[[packages]]\nname = "g"\narchive = {{ url = "https://x/y", hashes = {{ sha256 = "{"0" * 64}" }} }}\n',
+            "g: it comes from a URL: ",
+        ),
+        (
+            package("a").replace('url = "https://f.example/', 'path = "vendor/'),
+            "a: it comes from a file beside the lock (vendor/a-1.0-py3-none-any.whl): ",
+        ),
+        (
+            package("a", more=f'sdist = {{ path = "a-1.0.tar.gz", hashes = {{ sha256 = "{"0" * 64}" }} }}\n'),
+            "a: it comes from a file beside the lock (a-1.0.tar.gz): ",
+        ),
+        (
+            package("a", more='requires-python = ">=3.12"\n'),
+            "a: it is for Python >=3.12, and the app has 3.11 (app.python)",
+        ),
+        (
+            package("b") + package("c") + package("a") + package("a", index="https://other.example/simple"),
+            "a 1.0 stands there twice, with other sources",
+        ),
+        (package("a", more="marker = \"os_name == 'nt'\"\n"), "none of its 1 packages is of this selection, for this"),
         (package("a").replace("sha256", "md5"), "a has no SHA-256 in the lock"),
         (package("a").replace(digest("a"), digest("a")[:63]), "a: a hash that is not 64 digits of SHA-256"),
     ],
-    ids=["two versions", "another index", "git", "folder", "md5", "a short hash"],
+    ids=[
+        *("two versions", "another index", "git", "folder", "svn", "archive", "a wheel's path", "an sdist's path"),
+        *("another python", "two sources", "none chosen", "md5", "a short hash"),
+    ],
 )
 def test_what_cannot_be_installed_is_named(text: str, problem: str) -> None:
     problems = read_pylock(HEAD + text, Selection(), TARGET).lock.problems
     assert len(problems) == 1 and problems[0].startswith(problem), problems
+
+
+@pytest.mark.parametrize("wants", [">=3.9", "!=3.11.0,>=3.9", ">=3.11.4", "==3.11.*", "<3.12"])
+def test_a_package_for_a_patch_release_of_this_python_is_taken(wants: str) -> None:
+    text = HEAD + f'requires-python = "{wants}"\n' + package("a", more=f'requires-python = "{wants}"\n')
+    assert pins(read_pylock(text, Selection(), TARGET)) == ["a==1.0"]
+
+
+def test_what_excludes_this_python_and_is_not_chosen_is_left_out() -> None:
+    more = 'requires-python = ">=3.12"\nmarker = "python_version >= \'3.12\'"\n'
+    read = read_pylock(HEAD + package("a") + package("b", more=more), Selection(), TARGET)
+    assert pins(read) == ["a==1.0"] and read.left_out == ("b",) and not read.lock.problems
+
+
+def test_keys_of_tools_and_of_the_specification_change_nothing() -> None:
+    more = 'dependencies = [{ name = "b" }]\nattestation-identities = [{ kind = "x" }]\n[packages.tool.x]\ny = 1\n'
+    text = HEAD + "tool = { x = 1 }\n" + package("a").rstrip("\n") + f"\n{more}"
+    assert pins(read_pylock(text, Selection(), TARGET)) == ["a==1.0"]
 
 
 def test_an_index_that_this_host_asks_is_none_of_another() -> None:
@@ -112,8 +158,14 @@ def test_a_package_without_a_wheel_for_this_python_is_known() -> None:
         (HEAD + package("a", more=f'marker = "{"(" * 60}os_name == \'posix\'{")" * 60}"\n'), "longer than any"),
         (HEAD + package("A"), "not normalized"),
         (HEAD + "packages = 3\n", "packages"),
+        (HEAD.replace('"1.0"', '"1.1"') + package("a"), "lock-version 1.1, expected 1.0: lock it anew"),
+        (HEAD + 'overrides = ["x"]\n' + package("a"), "the lock: keys that lock-version 1.0 does not have: overrides"),
+        (HEAD + package("a", more="build = true\n"), "packages.a: keys that lock-version 1.0 does not have: build"),
     ],
-    ids=["format", "a key twice", "python", "system", "marker", "name", "no packages"],
+    ids=[
+        *("format", "a key twice", "python", "system", "marker", "name", "no packages", "a later version"),
+        *("a key", "a package's key"),
+    ],
 )
 def test_what_is_no_lock_for_this_system_is_refused(text: str, words: str) -> None:
     with pytest.raises(LockError) as refused:
