@@ -132,6 +132,11 @@ def read_lock(text: str, hashed: bool = True) -> Lock:
     return Lock(tuple(packages), tuple(problems))
 
 
+def option_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number and the text of each line of a list of requirements that is an option, and no package."""
+    yield from ((number, line) for number, line in _logical_lines(text) if line.startswith("-"))
+
+
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the number and the text of each requirement, with continued lines joined and without comments."""
     pending, start = "", 0

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.lock.options import dropped_options
 from cli.lock.plans import Plan, Tool, plans, project_folder
 from cli.lock.proposal import check, propose
 from cli.screen import doing, errors, escape
@@ -42,6 +43,8 @@ def lock(
         problems = check(plan, text)
         for problem in problems:
             errors.print(f"[yellow]ci will refuse[/yellow] {escape(problem)}")
+        for option in dropped_options(folder, plan.source) if plan.tool is Tool.COMPILE else ():
+            errors.print(f"[yellow]not in the lock[/yellow] {escape(option)}")
         _hand_over(plan, folder, text, write and not problems)
         if problems:
             raise ConfigError(f"{plan.made}: ci would refuse it, so it was not written; mend {plan.source}")

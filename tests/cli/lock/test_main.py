@@ -1,5 +1,6 @@
 """`slipway lock` by the real uv, with a folder of wheels in place of an index."""
 
+import os
 import shutil
 import tempfile
 import zipfile
@@ -46,13 +47,22 @@ def run(*words: str) -> str:
 def test_a_list_is_printed_and_written_only_when_that_is_asked_for(project: Path) -> None:
     (project / "requirements.txt").write_text("-r more.txt\n")
     (project / "more.txt").write_text("thing\n")
-    assert "thing==1.0" in run(str(project))
+    printed = run(str(project))
+    assert "thing==1.0" in printed and "not in the lock" not in printed
     assert not (project / "requirements.lock").exists()
     said = run(str(project), "--write")
     lock = read_lock((project / "requirements.lock").read_text())
     assert [package.name for package in lock.packages] == ["thing"] and not lock.problems
     assert "written: " in said and "commit requirements.lock" in said
     assert str(project.parent) not in (project / "requirements.lock").read_text()
+
+
+def test_an_option_that_the_lock_does_not_hold_is_told(project: Path) -> None:
+    wheels = Path(os.environ["UV_FIND_LINKS"])
+    (project / "requirements.in").write_text(f"--find-links {wheels}\n--pre\nthing\n")
+    said = " ".join(run(str(project)).split())
+    assert "not in the lock requirements.in line 1: --find-links" in said
+    assert "not in the lock requirements.in line 2: --pre: uv passes over it" in said
 
 
 def test_what_uv_cannot_find_is_told_and_nothing_is_written(project: Path) -> None:
