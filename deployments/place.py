@@ -1,7 +1,6 @@
 """What one environment has on this host: its settings, journal, lease, supervisor, router, store and secrets."""
 
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,9 +27,8 @@ from host.ports import free_port, loopback_twin
 from host.sandbox.uids import router_uid
 from host.supervisor.supervisor import Supervisor
 from settings.environment import Settings, read_settings
+from settings.secret_references import TEMPLATE_NAME
 from settings.targets import Target
-
-TEMPLATE_NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 
 
 @dataclass(frozen=True)

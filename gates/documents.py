@@ -33,12 +33,14 @@ class Foreign(BaseModel):
 
 
 def first_error(error: ValidationError) -> ErrorDetails:
-    """Return the error to tell: of an unknown key if there is one, for it is often why another is missing."""
+    """Return the error to tell: of an unknown key if there is one, for it is often why another is missing. What a
+    validator of ours says stands there without pydantic's words before it.
+    """
     errors = error.errors(include_url=False)
     for one in errors:
         if one["type"] == UNKNOWN_KEY:
             return {**one, "msg": "a key that Slipway does not know"}
-    return errors[0]
+    return {**errors[0], "msg": errors[0]["msg"].removeprefix("Value error, ")}
 
 
 def first_fault(error: ValidationError) -> str:

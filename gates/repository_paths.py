@@ -7,6 +7,8 @@ from pydantic import AfterValidator
 
 TOP = "."
 LONGEST = 300
+# Folders of version control, of this program and of tools: none of them is in a commit.
+NO_SOURCE = frozenset((".git", ".hg", ".svn", ".bzr", ".slipway", ".venv", "__pycache__", "node_modules"))
 
 
 def repository_path(path: str) -> str:
@@ -18,8 +20,23 @@ def repository_path(path: str) -> str:
     return posixpath.normpath(path)
 
 
+def source_folder(path: str) -> str:
+    """Return a folder of an app's source as `repository_path` does. Raises ValueError for one that no commit can have,
+    that a tool makes, or that a program would read as something else than a path.
+    """
+    folder = repository_path(path)
+    for part in folder.split("/"):
+        if part.lower() in NO_SOURCE:
+            raise ValueError(f"expected a folder of the app's source: {part} is none")
+        if part.startswith(("-", "~")):
+            raise ValueError(f'expected a folder whose name does not begin with "{part[0]}": programs read more in it')
+    return folder
+
+
 # Where commands run.
 Folder = Annotated[str, AfterValidator(repository_path)]
+# What configuration may say of it. An artifact is not held to it: an old one runs as it did.
+SourceFolder = Annotated[str, AfterValidator(source_folder)]
 
 
 def is_top(folder: str) -> bool:

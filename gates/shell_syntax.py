@@ -32,7 +32,7 @@ class ShellSyntax(ValueError):
     """A command needs a shell. The message names what in it does, and the cure."""
 
 
-def shell_problem(command: Sequence[str]) -> str:
+def shell_problem(command: Sequence[str], cure: str = CURE) -> str:
     """Return what of a command's words only a shell would understand, with the cure; "" for a plain command.
 
     A command that is a shell on purpose (`sh -c`) is plain, and so is code behind the `-c` or `-e` of an interpreter.
@@ -45,7 +45,7 @@ def shell_problem(command: Sequence[str]) -> str:
         if code and number and command[number - 1] in ("-c", "-e"):
             continue
         if found := _of_word(word, first=number == 0):
-            return f"{found}, and no shell runs this command: {CURE}"
+            return f"{found}, and no shell runs this command: {cure}"
     return ""
 
 

@@ -4,10 +4,11 @@ An artifact has the section as part of how it runs (evidence/bundle.py).
 """
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from gates.code_variables import decides_code
 from gates.databases.form import DatabaseForm
 
 # Runtimes whose apps get their database from us; in the others the files of the app name it.
@@ -19,6 +20,18 @@ class Database(DatabaseForm):
     the trial of compatibility, migrations and seeds. Without this section it is told `DATABASE_URL` in SQLAlchemy's
     form for psycopg.
     """
+
+    # An artifact is not held to these: an old one runs as it did.
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if named := next((name for name in self.variables if decides_code(name)), ""):
+            raise ValueError(f"variables.{named}: it decides which code runs; expected a name that only the app reads")
+        if self.sqlite and self.extensions:
+            raise ValueError(
+                f"extensions: scheme = {self.scheme} is a file, and extensions are PostgreSQL's: leave them out, or "
+                "name a scheme of PostgreSQL"
+            )
+        return self
 
 
 def with_database(raw: Any) -> Any:

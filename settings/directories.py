@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from gates.repository_paths import is_top, repository_path
+from gates.repository_paths import is_top, source_folder
 
 
 def with_directory(raw: Any) -> Any:
     """Return the tables of a pipeline.toml with `[app] directory` said in [run], and in each suite and each tool of
     Python that names none of its own.
 
-    Raises ValueError if [run] names one, or if it is no path of the repository.
+    Raises ValueError if [run] names one, or if it is no folder of the source.
     """
     tables = raw if isinstance(raw, dict) else {}
     app, run = tables.get("app"), tables.get("run")
@@ -19,7 +19,7 @@ def with_directory(raw: Any) -> Any:
     if not isinstance(directory, str) or not isinstance(run, dict):
         return raw
     try:
-        top = is_top(repository_path(directory))
+        top = is_top(source_folder(directory))
     except ValueError as error:
         raise ValueError(f"app.directory: got {directory[:80]!r}, {error}") from error
     if top:

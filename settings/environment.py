@@ -22,12 +22,12 @@ from host.sandbox.run import Isolation
 from settings import targets
 from settings.database import DatabaseSettings
 from settings.env_files import read_env_file
+from settings.secret_references import DATABASE_URL, check_plain, check_templates, checked_reference
 from settings.targets import Target
 from settings.tls import Tls
 
 APP_KEY = re.compile(r"APP_([A-Z][A-Z0-9_]*)")
 SECRET_KEY = re.compile(r"SECRET_([A-Z][A-Z0-9_]*)")
-SECRET_REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
 
 EXTERNAL = re.compile(r"(volume|network)/[A-Za-z0-9][A-Za-z0-9_.-]*|port/[0-9]{1,5}(-[0-9]{1,5})?")
 
@@ -282,31 +282,25 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
     known = {name.upper() for name in Settings.model_fields} - {"APP", "SECRETS"}
     for key, value in raw.items():
         if match := APP_KEY.fullmatch(key):
+            check_plain(sources[key], key, value)
             app[match[1]] = value
         elif match := SECRET_KEY.fullmatch(key):
-            secrets[match[1]] = _reference(sources[key], key, value)
-        elif key == "DATABASE_URL" and value:
-            values[key] = _reference(sources[key], key, value)
+            secrets[match[1]] = checked_reference(sources[key], key, value)
+        elif key == DATABASE_URL and value:
+            values[key] = checked_reference(sources[key], key, value)
         elif key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f'; did you mean "{near[0]}"?' if near else "; known keys are in docs/configuration.md"
             raise ConfigError(f"{sources[key]}: {key}: unknown key{hint}")
         else:
             values[key] = value
+    check_templates(sources, {key: raw[key] for key in raw if SECRET_KEY.fullmatch(key) or key == DATABASE_URL})
     try:
         return Settings.model_validate({**values, "APP": app, "SECRETS": secrets})
     except ValidationError as error:
         first = first_error(error)
-        key = str(first["loc"][0]) if first["loc"] else "the file as a whole"
+        if not first["loc"]:  # of several keys, which the message names
+            raise ConfigError(f"{file}: {first['msg']}") from error
+        key = str(first["loc"][0])
         got = f'got "{raw[key]}", ' if key in raw else ""
         raise ConfigError(f"{sources.get(key, file)}: {key}: {got}{first['msg']}") from error
-
-
-def _reference(source: str, key: str, value: str) -> str:
-    made = "" if key == "DATABASE_URL" else "generated, "
-    if not SECRET_REFERENCE.fullmatch(value) or value == "generated" and not made:
-        # The value itself may be the secret: it is not repeated here.
-        raise ConfigError(
-            f"{source}: {key}: expected {made}file:PATH, env:NAME or template:TEXT, got something else (not shown)"
-        )
-    return value

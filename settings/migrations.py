@@ -29,7 +29,7 @@ class Migrations(BaseModel):
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if self.config and self.kind in (None, "none"):
-            raise ValueError("config: say of which kind: kind = alembic, django or sql")
+            raise ValueError("config: set kind beside it: alembic, django or sql")
         if self.kind == "sql" and not self.config:
-            raise ValueError("kind = sql: expected config, the folder of SQL files")
+            raise ValueError("kind: sql needs config, the folder of SQL files")
         return self

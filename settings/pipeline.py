@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,7 +16,7 @@ from gates.checks.performance import NAME as LOAD
 from gates.checks.reports import Reads
 from gates.release.compatibility import NAME as COMPATIBILITY
 from gates.release.health_rules import UrlPath
-from gates.repository_paths import Folder, is_top
+from gates.repository_paths import SourceFolder, is_top
 from gates.scans.policy import Allowed
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
@@ -25,7 +26,7 @@ from settings.directories import with_directory
 from settings.health import Health, with_health
 from settings.locks import Locks
 from settings.migrations import Migrations
-from settings.plain_commands import refuse_shell
+from settings.plain_commands import refuse_shell, refuse_shell_in_checks
 from settings.preparation import MIGRATION_FILES, Preparation
 from settings.repository_address import holds_password
 from settings.targets import Target
@@ -87,7 +88,7 @@ class App(_Section):
     python: Annotated[str, Field(pattern=r"^3\.\d+$")] = "3.11"
     """Minor version of Python that builds and runs the app."""
     # Not dumped when it is the top, so the digest of the rules is that of a file which lacks it.
-    directory: Folder = Field(".", exclude_if=is_top)
+    directory: SourceFolder = Field(".", exclude_if=is_top)
     """The folder of the repository where the app's commands run, in a repository that holds more than the app: all of
     [run], suites, the load test, tools of Python, unless a suite or tool has a `directory` of its own. All other paths
     of this file, and globs, begin at the top of the repository all the same.
@@ -119,7 +120,7 @@ class BuildStep(_Section):
 
     name: Name
     """Name of the step."""
-    directory: Folder = "."
+    directory: SourceFolder = "."
     """Where the commands run."""
     commands: tuple[Command, ...] = Field(min_length=1)
     """Commands, run in this order. `python` and the programs of its packages are those of the lock `ci`, so
@@ -166,7 +167,7 @@ class Tool(_Section):
     """`python`: the app's version of the tool when the lock `ci` has it, else Slipway's. `node`: packages of the
     directory's package-lock.json.
     """
-    directory: Folder = "."
+    directory: SourceFolder = "."
     """Where the command runs. Without this key: for `python` in `directory` of [app]."""
     inputs: tuple[str, ...] = ("**",)
     """Globs (as in .gitignore) of what the result depends on. The tool should look at every file of its kind among
@@ -184,7 +185,7 @@ class Suite(_Section):
     command: Command
     """The pytest command."""
     # Neither is dumped when it says nothing, so the digest of the rules is that of a file which lacks it.
-    directory: Folder = Field(".", exclude_if=is_top)
+    directory: SourceFolder = Field(".", exclude_if=is_top)
     """Where the command runs. Without this key: in `directory` of [app]."""
     prepare: tuple[str, ...] | None = Field(None, exclude_if=lambda command: command is None)
     """Command that runs before the suite and not under coverage, with the suite's variables, database, Redis and
@@ -396,15 +397,29 @@ class Pipeline(_Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if twice := set(self.quality) & set(self.suites):
-            raise ValueError(f"{sorted(twice)[0]} names both a quality tool and a suite; a check's name is unique")
+            name = sorted(twice)[0]
+            raise ValueError(f"quality.{name} and suites.{name}: a check's name is unique; call one of them otherwise")
         if twice := {name for name in self.checks if self.checks.count(name) > 1}:
-            raise ValueError(f"{sorted(twice)[0]} is the name of a check of its own; call the tool or suite otherwise")
+            name = sorted(twice)[0]
+            table = "quality" if name in self.quality else "suites"
+            raise ValueError(f"{table}.{name}: {name} is the name of a check of its own; call it otherwise")
         return self
 
     @model_validator(mode="after")
     def _needs_no_shell(self) -> Self:
         refuse_shell(self.run)
+        refuse_shell_in_checks(self._commands_of_checks())
         return self
+
+    def _commands_of_checks(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Yield the commands beside those of [run], each with its key."""
+        for number, step in enumerate(self.build):
+            yield from ((f"build.{number}.commands", command) for command in step.commands)
+        for name, suite in self.suites.items():
+            yield f"suites.{name}.command", suite.command
+            if suite.prepare:
+                yield f"suites.{name}.prepare", suite.prepare
+        yield from ((f"quality.{name}.command", tool.command) for name, tool in self.quality.items())
 
     @model_validator(mode="after")
     def _measurable(self) -> Self:

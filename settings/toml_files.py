@@ -44,7 +44,8 @@ def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
     except ValidationError as error:
         first = first_error(error)
         got = f"got {str(first['input'])[:120]!r}, " if _may_be_shown(first) else ""
-        raise ConfigError(f"{file}: {key_of(error)}: {got}{first['msg']}{near_key(model, error)}") from error
+        told = [*filter(None, [key_of(error)]), f"{got}{first['msg']}{near_key(model, error)}"]
+        raise ConfigError(f"{file}: {': '.join(told)}") from error
     if where := _turned(raw, made):
         raise ConfigError(f"{file}: {where}")
     return made
@@ -53,6 +54,8 @@ def checked(model: type[Model], raw: Mapping[str, Any], file: Path) -> Model:
 def _may_be_shown(error: ErrorDetails) -> bool:
     """Return whether a value that is wrong may be repeated: neither its key nor a key in it is one of a secret."""
     if not error["loc"] or "environment" in error["loc"] or error["type"] in ("missing", UNKNOWN_KEY, SECRET):
+        return False
+    if error["type"] == "value_error" and isinstance(error["input"], dict):  # of several keys, which the message names
         return False
     return not SECRET_NAME.search(f"{'.'.join(map(str, error['loc']))}\n{error['input']}")
 
@@ -101,5 +104,7 @@ def models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def key_of(error: ValidationError, table: str = "") -> str:
-    """Return the dotted key of the first value that is wrong; `table`: where in the file the model stands."""
-    return ".".join(str(part) for part in (table, *first_error(error)["loc"]) if part != "") or "the file as a whole"
+    """Return the dotted key of the first value that is wrong, "" when it is several, which the message names; `table`:
+    where in the file the model stands.
+    """
+    return ".".join(str(part) for part in (table, *first_error(error)["loc"]) if part != "")

@@ -75,7 +75,7 @@ class HealthRules(BaseModel):
     def _one_meaning(self) -> Self:
         words = [_spelled(word) for word in (*self.good, *self.warning, *self.bad)]
         if twice := [word for word in words if words.count(word) > 1]:
-            raise ValueError(f"{twice[0]!r} stands twice among good, warning and bad")
+            raise ValueError(f"good, warning, bad: {twice[0]!r} stands twice among them")
         return self
 
     @property

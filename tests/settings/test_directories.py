@@ -54,14 +54,95 @@ def test_a_file_that_says_nothing_new_keeps_its_digest(tmp_path: Path) -> None:
     [
         ('directory = "../other"', "", "expected a path in the app's repository"),
         ('directory = "/srv/app"', "", "expected a path in the app's repository"),
+        ('directory = ".git"', "", "app.directory: got '.git', expected a folder of the app's source: .git is none"),
+        ('directory = "a/.GIT/hooks"', "", "expected a folder of the app's source: .GIT is none"),
+        ('directory = ".slipway/cache"', "", "expected a folder of the app's source: .slipway is none"),
+        ('directory = ".venv"', "", "expected a folder of the app's source: .venv is none"),
+        ('directory = "node_modules/x"', "", "expected a folder of the app's source: node_modules is none"),
+        ('directory = "~"', "", 'whose name does not begin with "~"'),
+        ('directory = "a/~root"', "", 'whose name does not begin with "~"'),
+        ('directory = "-x"', "", 'whose name does not begin with "-"'),
+        ('directory = "a/../b"', "", "expected a path in the app's repository, without `..`"),
         ("directory = 3", "", "app.directory"),
         ("", 'directory = "backend"', "run.directory is no key; where all commands of the app run"),
     ],
-    ids=["above", "absolute", "number", "of-run"],
+    ids=[
+        *("above", "absolute", "git", "git-below", "state", "environment", "packages", "home", "home-below", "option"),
+        *("up-and-down", "number", "of-run"),
+    ],
 )
 def test_another_place_is_refused(app: str, run: str, said: str, tmp_path: Path) -> None:
     text = SOUND.replace("[locks]", f"{app}\n[locks]") + run + CHECKS
     assert said in refusal(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("old", "key"),
+    [
+        ('directory = "e2e"', "suites.e2e.directory"),
+        ('[quality.black]\ncommand = ["python", "-m", "black", "."]\ndirectory = "."', "quality.black.directory"),
+    ],
+    ids=["suite", "tool"],
+)
+def test_the_folder_of_a_check_is_held_to_the_same(old: str, key: str, tmp_path: Path) -> None:
+    before, _, _ = old.rpartition('"')
+    hostile = before.rpartition('"')[0] + '".git"'
+    said = refusal(write(tmp_path, SOUND + CHECKS.replace(old, hostile)))
+    assert f"{key}: got '.git', expected a folder of the app's source" in said
+
+
+@pytest.mark.parametrize("folder", [".github/app", "src-x/a~", "a.git", "venv", "Backend"])
+def test_a_folder_of_the_source_is_taken(folder: str, tmp_path: Path) -> None:
+    assert read(tmp_path, f'directory = "{folder}"').app.directory == folder
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (
+            '[suites.x]\ncommand = ["pytest"]\nprepare = ["a", "&&", "b"]',
+            "suites.x.prepare: got '&&', and no shell runs",
+        ),
+        (
+            '[suites.x]\ncommand = ["pytest"]\nprepare = ["FOO=1", "b"]',
+            "suites.x.prepare: got 'FOO=' before the program",
+        ),
+        (
+            '[suites.x]\ncommand = ["pytest"]\nprepare = ["python a.py"]',
+            "suites.x.prepare: got 'python a.py' as one word",
+        ),
+        (
+            '[suites.x]\ncommand = ["pytest"]\nprepare = ["cd", "a"]',
+            "suites.x.prepare: 'cd' is no program but a word of",
+        ),
+        (
+            '[suites.x]\ncommand = ["pytest", "$TESTS"]',
+            "suites.x.command: got '$TESTS', and no shell runs this command",
+        ),
+        ('[quality.x]\ncommand = ["ruff", "check", "|", "tee"]', "quality.x.command: got '|', and no shell runs"),
+        (
+            '[[build]]\nname = "b"\ncommands = [["a", "&&", "b"]]\ninputs = ["."]\noutputs = ["o"]\nnetwork = true',
+            "build.0.commands: got '&&', and no shell runs this command",
+        ),
+    ],
+    ids=["and", "assignment", "one-word", "builtin", "variable", "tool", "build"],
+)
+def test_commands_of_checks_need_no_shell(table: str, said: str, tmp_path: Path) -> None:
+    told = refusal(write(tmp_path, f"{SOUND}\n{table}\n"))
+    assert said in told and 'or have a shell do it: ["sh", "-c", "..."]' in told and "{port}" not in told
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        '[suites.x]\ncommand = ["pytest", "-k", "a and not b", "--deselect=x[a|b]"]\nprepare = ["sh", "-c", "a && b"]',
+        '[suites.x]\ncommand = ["python", "-m", "pytest", "-m", "not slow"]\nprepare = ["python", "-c", "print($X)"]',
+        '[quality.x]\ncommand = ["ruff", "check", "--exclude=a|b", "{report}", "^x$"]',
+    ],
+    ids=["shell-on-purpose", "code", "patterns"],
+)
+def test_a_plain_command_of_a_check_is_taken(table: str, tmp_path: Path) -> None:
+    read_pipeline(write(tmp_path, f"{SOUND}\n{table}\n"))
 
 
 @pytest.mark.parametrize(
