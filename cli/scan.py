@@ -123,6 +123,7 @@ def write_sarif(file: Path, reports: tuple[ScanReport, ...]) -> None:
                 for one in report.scanned.checks
                 if one.outcome is not Outcome.PASSED
             ],
+            [one for check in report.scanned.checks for one in check.known],
         )
         for report in reports
     ]

@@ -20,7 +20,7 @@ from gates.release.approval import Approver
 from gates.release.freshness import stale_scans
 from gates.release.operation import Live, Version
 from gates.scans.waivers import Waiver
-from settings.baseline import written_baseline
+from settings.baseline import read_baseline
 from settings.pipeline import read_pipeline
 from settings.waivers import read_waivers
 
@@ -133,14 +133,19 @@ def relied_problems(place: Place, candidate: Candidate, approvers: Sequence[Appr
 
 
 def baseline_problems(place: Place, candidate: Candidate, approvers: Sequence[Approver], now: datetime) -> list[str]:
-    """Return what keeps a required check from resting on the baseline any more: a due date that passed since, a finding
-    that was taken out of it, or an approver who may not decide about this environment.
+    """Return what keeps a required check from resting on the baseline any more: a file that is not its approver's
+    signed word as it stands now, a due date that passed since, a finding that was taken out of it, or an approver who
+    may not decide about this environment.
     """
     checks = [one for one in candidate.evidence.checks if one.name in place.settings.gates and one.known]
     if not checks:
         return []
-    today, written = now.astimezone(UTC).date(), written_baseline()
-    due = {(entry.check, entry.fingerprint): entry.due for entry in written.entries}
+    baseline = read_baseline(approvers)
+    if baseline.trouble:
+        names = ", ".join(check.name for check in checks)
+        return [f"{names}: not passed without {FILE}, which does not count: {baseline.trouble}"]
+    today = now.astimezone(UTC).date()
+    due = {(entry.check, entry.fingerprint): entry.due for entry in baseline.entries}
     problems = []
     for check in checks:
         dates = [(one, due.get((check.name, one.fingerprint))) for one in check.known]
@@ -150,8 +155,8 @@ def baseline_problems(place: Place, candidate: Candidate, approvers: Sequence[Ap
             )
         if absent := sum(one.count for one, day in dates if day is None):
             problems.append(f"{check.name}: {number(absent)} not in {FILE} any more, which held them back")
-    names = dict.fromkeys(one.approver for check in checks for one in check.known)
-    return [*problems, *(f"{FILE}: {why}" for name in names if (why := _may_not(place, name, approvers)))]
+    people = dict.fromkeys(one.approver for check in checks for one in check.known)
+    return [*problems, *(f"{FILE}: {why}" for name in people if (why := _may_not(place, name, approvers)))]
 
 
 def _withdrawn(checks: Sequence[Check]) -> list[str]:

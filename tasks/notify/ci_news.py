@@ -36,7 +36,8 @@ def tell_ci(
     result = _result(source, checks, verdict.action is Action.PROMOTE, verdict.reason)
     tell_checks(result)
     findings = [one for check in checks for one in check.findings]
-    tell_findings(source.commit, source.branch, to_sarif(findings, waived, source.commit))
+    known = [one for check in checks for one in check.known]
+    tell_findings(source.commit, source.branch, to_sarif(findings, waived, source.commit, known=known))
     if source.signable:
         tell_result(result, source.history[0].email)
 

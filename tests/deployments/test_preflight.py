@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from evidence.sbom import make_bom
 from evidence.signing import Keys
 from evidence.statements import Checked, Kind, Promoted, Scanned, state
 from evidence.store import Store
-from gates.baseline import Baseline, Entry, Known
+from gates.baseline import FILE, Baseline, Entry, Known
 from gates.check import Check, Outcome
 from gates.findings import Severity
 from gates.release.approval import Approver
@@ -32,6 +33,7 @@ from gates.verdict import Action
 from host.errors import ArtifactError, EvidenceError
 from host.home import CHECKOUT, Home
 from host.sandbox.run import Isolation, available
+from settings.baseline import read_baseline, write_baseline
 from settings.pipeline import Pipeline, read_pipeline
 from settings.targets import Target
 from settings.waivers import Written
@@ -693,14 +695,33 @@ def test_what_a_baseline_holds_back_must_hold_still(case: Case, monkeypatch: pyt
     entry = Entry(check="unit", fingerprint=mark, severity=Severity.HIGH, first_seen=today, due=today)
     held = Known(fingerprint=mark, severity=Severity.HIGH, since=today, due=today, approver=WAIVER.approver)
     written = [Baseline(entries=(entry,))]
-    monkeypatch.setattr(known, "written_baseline", lambda: written[0])
+    monkeypatch.setattr(known, "read_baseline", lambda approvers: written[0])
     case.set(required_gates="unit")
     case.say_checks(None, passed("unit", known=(held,)), at=NOW + timedelta(seconds=1))
     assert case.look().verdict.action is Action.PROMOTE
     written[0] = Baseline()
     assert "unit: 1 finding not in config/baseline.toml any more" in case.stopped()
+    written[0] = Baseline(entries=(entry,), trouble="as it stands it is not committed")
+    assert "unit: not passed without config/baseline.toml, which does not count: as it stands it is" in case.stopped()
     written[0] = Baseline(entries=(entry.model_copy(update={"due": today - timedelta(days=1)}),))
     assert "unit: 1 finding overdue by config/baseline.toml" in case.stopped()
     stranger = held.model_copy(update={"approver": "Nobody"})
     case.say_checks(None, passed("unit", known=(stranger,)), at=NOW + timedelta(seconds=2))
     assert "Nobody is not named in config/approvers.toml any more" in case.stopped()
+
+
+def test_a_baseline_that_nobody_signed_holds_nothing_back(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    today, mark = datetime.now(UTC).date(), "b" * 24
+    entry = Entry(check="unit", fingerprint=mark, severity=Severity.HIGH, first_seen=today, due=today)
+    (tmp_path / "config").mkdir()
+    written = Baseline(approver=WAIVER.approver, made=today, commit="c" * 40, entries=(entry,))
+    (tmp_path / FILE).write_text(write_baseline(written))
+    monkeypatch.setattr(known, "read_baseline", partial(read_baseline, checkout=tmp_path))
+    case.set(required_gates="unit")
+    held = Known(fingerprint=mark, severity=Severity.HIGH, since=today, due=today, approver=WAIVER.approver)
+    case.say_checks(None, passed("unit", known=(held,)), at=NOW + timedelta(seconds=1))
+    assert "unit: not passed without config/baseline.toml, which does not count: " in case.stopped()
+    case.say_checks(None, passed("unit"), at=NOW + timedelta(seconds=2))
+    assert case.look().verdict.action is Action.PROMOTE  # nothing rests on it

@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from gates.baseline import Known
 from gates.findings import Finding, Severity
 from gates.scans import sarif
 from gates.scans.sarif import to_sarif
@@ -71,6 +72,44 @@ def test_waived_ones_are_suppressed_with_who_and_why() -> None:
     waiver = Waiver(fingerprint=one.fingerprint, approver="Robin", reason="never reached", expires=date(2026, 4, 1))
     (result,) = valid(to_sarif([one], {one.fingerprint: waiver}))["results"]
     assert "Robin" in result["suppressions"][0]["justification"]
+
+
+def held(finding: Finding, count: int = 1) -> Known:
+    return Known(
+        fingerprint=finding.fingerprint,
+        severity=finding.severity,
+        count=count,
+        since=date(2026, 3, 1),
+        due=date(2026, 4, 1),
+        approver="Robin",
+    )
+
+
+SECRET, EXEC, SUBPROCESS = issue("A1"), issue("B602", HIGH), issue("B603", MEDIUM)
+
+
+@pytest.mark.parametrize(
+    ("findings", "known", "suppressed"),
+    [
+        ([SECRET, issue("A2", line=9)], [held(SECRET)], ["bandit/A1"]),
+        ([SECRET], [], []),
+        ([SECRET], [held(issue("A2", line=9))], []),
+        ([EXEC, SUBPROCESS], [held(EXEC), held(SUBPROCESS)], ["bandit/B602"]),
+        ([EXEC, SUBPROCESS], [held(EXEC)], []),
+        ([SECRET, SECRET], [held(SECRET)], []),
+        ([SECRET, SECRET], [held(SECRET, 2)], ["bandit/A1"]),
+    ],
+    ids=["one", "none", "another", "all-merged", "one-of-the-merged", "more-than-counted", "as-counted"],
+)
+def test_known_ones_are_suppressed_with_who_and_until_when(
+    findings: list[Finding], known: list[Known], suppressed: list[str]
+) -> None:
+    results = valid(to_sarif(findings, known=known))["results"]
+    held_back = {one["ruleId"]: one["suppressions"] for one in results if "suppressions" in one}
+    assert list(held_back) == suppressed
+    said = "in the baseline: known since 2026-03-01, due 2026-04-01, signed by Robin"
+    for one in held_back.values():
+        assert one == [{"kind": "external", "status": "accepted", "justification": said}]
 
 
 @pytest.mark.parametrize(("count", "kept"), [(8, 8), (9, 5)])
