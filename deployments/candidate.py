@@ -22,7 +22,7 @@ from gates.release.operation import Live, Version
 from gates.scans.waivers import Waiver
 from settings.baseline import read_baseline
 from settings.pipeline import read_pipeline
-from settings.waivers import read_waivers
+from settings.waivers import prove_waivers, read_waivers
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,11 @@ def _waiver_problems(
     marks = {finding.fingerprint for check in checks for finding in check.findings}
     used = {waiver.fingerprint: waiver for mark, waiver in scanned.waived.items() if mark in marks}
     written = read_waivers().waivers if used else ()
-    found = [_waiver_problem(place, waiver, waiver in written, approvers, now) for waiver in used.values()]
+    proofs = prove_waivers([waiver for waiver in used.values() if waiver in written], approvers)
+    found = [
+        _waiver_problem(place, waiver, waiver in written, approvers, now) or proofs[mark].trouble
+        for mark, waiver in used.items()
+    ]
     return [f"waiver {mark}: {why}" for mark, why in zip(used, found, strict=True) if why]
 
 

@@ -50,7 +50,10 @@ def read_pipfile(text: str, selection: Selection, target: Target) -> Converted:
 
 
 def _read(raw: Mapping[str, Any], groups: list[str], target: Target) -> Converted:
-    addresses = {text_of(one, "name"): text_of(one, "url") for one in list_of(table_of(raw, META), "sources")}
+    sources = list_of(table_of(raw, META), "sources")
+    addresses = {text_of(one, "name"): text_of(one, "url") for one in sources}
+    if len(addresses) < len(sources):
+        raise LockError(f"sources: two of one name, of: {', '.join(map(shown, addresses))}")
     first = next(iter(addresses), "")
     every = [group for group in raw if group != META]
     entries = [(group, name, table_of(table_of(raw, group), name)) for group in every for name in table_of(raw, group)]
@@ -90,6 +93,8 @@ def _candidate(name: str, entry: Mapping[str, Any], addresses: Mapping[str, str]
     if not refused and not version.startswith("=="):
         refused = "it is not pinned to one version: make it anew: pipenv lock"
     index = text_of(entry, "index", first) or first
+    if not refused and index and index not in addresses:
+        refused = f"its index {shown(index)} is none of the lock's sources: make it anew: pipenv lock"
     return Candidate(
         name_of(name, "package"),
         version.removeprefix("=="),

@@ -107,8 +107,8 @@ def _walked(
 
 
 def _strange_source(source: Mapping[str, Any]) -> str:
-    if source and "type" not in source:
-        return f"it comes from a source without a type: {OTHER_SOURCE}"
+    if source and not (source.get("type") and source.get("url")):
+        return f"it comes from a source without a type or a url: {OTHER_SOURCE}"
     return refused_keys(source, SOURCE_KEYS)
 
 

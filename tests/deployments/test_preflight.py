@@ -28,7 +28,7 @@ from gates.baseline import FILE, Baseline, Entry, Known
 from gates.check import Check, Outcome
 from gates.findings import Severity
 from gates.release.approval import Approver
-from gates.scans.waivers import Refused, Waiver
+from gates.scans.waivers import Proof, Refused, Waiver
 from gates.verdict import Action
 from host.errors import ArtifactError, EvidenceError
 from host.home import CHECKOUT, Home
@@ -36,7 +36,7 @@ from host.sandbox.run import Isolation, available
 from settings.baseline import read_baseline, write_baseline
 from settings.pipeline import Pipeline, read_pipeline
 from settings.targets import Target
-from settings.waivers import Written
+from settings.waivers import Written, prove_waivers
 from tasks.scans import all_scans
 from tests.evidence.artifacts import artifact
 from tests.gates.findings import vulnerability
@@ -183,6 +183,9 @@ def case(place: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     robin = Approver("Robin", ("robin@example.com",), ("development", "production"))
     monkeypatch.setattr(preflight, "read_approvers", lambda: [robin])
     monkeypatch.setattr(known, "read_waivers", lambda: Written((WAIVER,), ()))
+    monkeypatch.setattr(
+        known, "prove_waivers", lambda waivers, _: {one.fingerprint: Proof(added=NOW) for one in waivers}
+    )
     return Case(place)
 
 
@@ -382,6 +385,12 @@ def test_a_waiver_that_still_holds_promotes(case: Case) -> None:
 def test_a_waiver_that_does_not_hold_any_more_stops_it(case: Case, change: dict[str, Any], said: str) -> None:
     waived(case, WAIVER.model_copy(update=change))
     assert f"waiver {HIGH.fingerprint}: {said}" in case.stopped()
+
+
+def test_a_waiver_whose_signature_does_not_hold_any_more_stops_it(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    waived(case)
+    monkeypatch.setattr(known, "prove_waivers", prove_waivers)
+    assert f"waiver {HIGH.fingerprint}: it is not committed" in case.stopped()
 
 
 @pytest.mark.parametrize(

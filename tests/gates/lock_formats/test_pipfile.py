@@ -92,12 +92,13 @@ def test_a_selection_without_a_package_is_refused() -> None:
         (entry("b", no_binary=True), "b: it has keys that are not known (no_binary), so what they ask for"),
         (entry("b", pip_args=["--config-settings=x"]), "b: it has keys that are not known (pip_args)"),
         (entry("b", version="*"), "b: it is not pinned to one version"),
+        (entry("b", index="third"), "b: its index third is none of the lock's sources"),
         (entry("b", index="second"), "b comes from another index than the others (https://second.example...)"),
         (entry("b", hashes=["md5:0"]), "b has no SHA-256 in the lock"),
     ],
     ids=[
         *("git", "folder", "hg", "svn", "bzr", "file", "url", "uri", "editable", "ref", "subdirectory", "no_binary"),
-        *("pip_args", "version", "index", "md5"),
+        *("pip_args", "version", "no source", "index", "md5"),
     ],
 )
 def test_what_cannot_be_installed_is_named(wrong: dict[str, Any], words: str) -> None:
@@ -112,6 +113,7 @@ def test_what_cannot_be_installed_is_named(wrong: dict[str, Any], words: str) ->
         ('{"default": {}, "default": {}}', Selection(), "the key default stands twice"),
         ("[]", Selection(), "expected a JSON object"),
         (lock(a=3), Selection(), "a: expected a table"),
+        (lock(a=entry("a")).replace('"name": "second"', '"name": "first"'), Selection(), "sources: two of one name"),
         (lock(a=entry("a", sys_platform=["linux"])), Selection(), "sys_platform: expected a text"),
         (lock(a=entry("a", os_name="nt or")), Selection(), "a marker that cannot be read: os_name nt or"),
         (lock(requires={"python_version": "3.12"}), Selection(), "it is for Python 3.12, and the app has 3.11"),
@@ -127,6 +129,7 @@ def test_what_cannot_be_installed_is_named(wrong: dict[str, Any], words: str) ->
             "a key twice",
             "no object",
             "type",
+            "two sources",
             "marker's type",
             "marker",
             "python",

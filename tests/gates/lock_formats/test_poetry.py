@@ -160,7 +160,8 @@ def test_the_oldest_form_has_the_hashes_at_the_end() -> None:
             "c comes from another",
         ),
         (main("a").replace("sha256:", "md5:"), "a has no SHA-256"),
-        (main("a", '[package.source]\nurl = "https://x/y"\n'), "a: it comes from a source without a type: "),
+        (main("a", '[package.source]\nurl = "https://x/y"\n'), "a: it comes from a source without a type or a url: "),
+        (main("a", '[package.source]\ntype = "legacy"\n'), "a: it comes from a source without a type or a url: "),
         (
             main("a", '[package.source]\ntype = "legacy"\nurl = "https://o"\nsubdirectory = "x"\n'),
             "a: it has keys that are not known (subdirectory)",
@@ -173,7 +174,19 @@ def test_the_oldest_form_has_the_hashes_at_the_end() -> None:
         ),
     ],
     ids=[
-        *("git", "folder", "unknown", "index", "md5", "no type", "source's key", "key", "none chosen", "two sources"),
+        *(
+            "git",
+            "folder",
+            "unknown",
+            "index",
+            "md5",
+            "no type",
+            "no url",
+            "source's key",
+            "key",
+            "none chosen",
+            "two sources",
+        ),
     ],
 )
 def test_what_cannot_be_installed_is_named(text: str, problem: str) -> None:
