@@ -129,13 +129,14 @@ class Rollout:
     def migrate(self) -> str:
         """Bring the database's schema up to the new version's. Never undone by a restore: migrations expand."""
         with self.step("migrate"):
-            # Its transactions make a migration that failed one that never happened; see host/errors.py.
             unsafe = self._left_behind()
             self._write(entries.Migrating(digest=self.version.digest, unsafe=unsafe))
             try:
                 said = self.runtime.migrate(self.installed, self.lease)
             except SlipwayError:
-                self._write(entries.MigrationFailed(digest=self.version.digest, unsafe=unsafe))
+                # Where its transactions make a migration that failed one that never happened; see host/errors.py.
+                if self.runtime.database.undoes_failures:
+                    self._write(entries.MigrationFailed(digest=self.version.digest, unsafe=unsafe))
                 raise
             self._write(entries.Migrated(digest=self.version.digest))
             return said

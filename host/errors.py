@@ -92,7 +92,9 @@ class PortTaken(HealthError):
 
 
 class MigrationError(SlipwayError):
-    """A database migration failed or ran out of time; the schema is as it was before the failing step."""
+    """A database migration failed or ran out of time. With PostgreSQL and SQLite the schema is as it was before the
+    failing step; MySQL's and MariaDB's DDL has no transactions, and what ran of the step stays.
+    """
 
 
 class RollbackRefused(SlipwayError):

@@ -60,13 +60,16 @@ class DatabaseSettings(BaseModel):
 
     database: DatabaseKind = DatabaseKind.EMBEDDED
     """`process`: the app's database. `embedded`: a PostgreSQL of the environment's own. `external`: an existing
-    PostgreSQL server, which `DATABASE_URL` names. `sqlite`: a file in the environment's directory, kept over releases.
-    `none`: no server is started, and the app is told no `DATABASE_URL`. With `compose` the compose file says it.
+    PostgreSQL, MySQL or MariaDB server, which `DATABASE_URL` names. `sqlite`: a file in the environment's directory,
+    kept over releases. `none`: no server is started, and the app is told no `DATABASE_URL`. With `compose` the compose
+    file says it.
     """
     database_url: str = ""
     """With `DATABASE=external`: a reference (`file:PATH`, `env:VARIABLE` or `template:TEXT`, as for `SECRET_<NAME>`) to
-    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`. Its query may hold `sslmode`, `sslrootcert`, `channel_binding`,
-    `connect_timeout`, `application_name`, and `host=/DIRECTORY` of a unix socket instead of the host.
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`, or the same with `mysql://`. Its query may hold `sslmode`,
+    `sslrootcert`, `channel_binding`, `connect_timeout`, `application_name`, and `host=/DIRECTORY` of a unix socket
+    instead of the host; of MySQL and MariaDB `ssl_mode`, `ssl_ca`, `charset`, `connect_timeout`, and
+    `unix_socket=/FILE`.
     """
     sqlite_shared: bool = False
     """Accept that with `DATABASE=sqlite` and `STRATEGY=blue-green` both versions write one file at the same time."""

@@ -133,7 +133,8 @@ class Settings(Tls, DatabaseSettings):
     seed_timeout_seconds: float = Field(600, gt=0)
     """How long the seed command may take."""
     backup_before_migration: bool = False
-    """Dump the database (pg_dump) before a release that has a migration to run. If the dump fails, nothing is changed.
+    """Dump the database (pg_dump; mariadb-dump or mysqldump) before a release that has a migration to run. If the dump
+    fails, nothing is changed.
     """
     backups_kept: int = Field(5, ge=1)
     """How many dumps stay in `environments/<environment>/backups`."""

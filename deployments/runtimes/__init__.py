@@ -28,6 +28,10 @@ class Database(Protocol):
     def dump_magic(self) -> bytes:
         """Return how a dump of it begins."""
 
+    @property
+    def undoes_failures(self) -> bool:
+        """Return whether a migration that failed changed nothing: MySQL's DDL has no transactions."""
+
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         """Return what of it is in the way of a release (of `artifact`), found without changing anything."""
 

@@ -11,14 +11,13 @@ from typing import ClassVar, Protocol
 from deployments.candidate import Artifact
 from deployments.place import Place
 from deployments.runtimes import Database
+from deployments.runtimes.external_database import ExternalDatabase, told
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Run
-from gates.databases.address import Address, File, Server, read_server
-from gates.databases.server import Facts, Wants, server_problems
+from gates.databases.address import File, Server
 from host.databases import sqlite
-from host.databases.dumps import MAGIC, dump_major
-from host.databases.external import External
-from host.databases.postgres import Postgres, program_file
+from host.databases.dumps import MAGIC
+from host.databases.postgres import Postgres
 from host.errors import ConfigError, SlipwayError, ToolError
 from host.sandbox import run as sandbox
 from host.sandbox.uids import environment_uid
@@ -60,13 +59,6 @@ def database_of(place: Place) -> ProcessDatabase:
     return OwnDatabase(Postgres(place.directory / "postgres", place.sockets), place)
 
 
-def _told(run: Run, address: Address) -> dict[str, str]:
-    try:
-        return run.database.told(address)
-    except ValueError as error:
-        raise ConfigError(f"database: {error}") from error
-
-
 @dataclass(frozen=True)
 class OwnDatabase:
     """The app's database in the environment's own PostgreSQL."""
@@ -74,6 +66,7 @@ class OwnDatabase:
     postgres: Postgres
     place: Place
     dump_magic: ClassVar[bytes] = MAGIC
+    undoes_failures: ClassVar[bool] = True
     writable: ClassVar[tuple[Path, ...]] = ()
 
     @property
@@ -97,7 +90,7 @@ class OwnDatabase:
         self.postgres.create_extensions(self.place.app, run.database.extensions)
 
     def variables(self, run: Run) -> Mapping[str, str]:
-        return _told(run, self._address)
+        return told(run, self._address)
 
     def secrets(self) -> Sequence[str]:
         return (self._address.password,)
@@ -125,83 +118,12 @@ class OwnDatabase:
 
 
 @dataclass(frozen=True)
-class ExternalDatabase:
-    """The app's database on a server that exists without us. Nothing of ours creates, drops, starts or stops it."""
-
-    place: Place
-    dump_magic: ClassVar[bytes] = MAGIC
-    writable: ClassVar[tuple[Path, ...]] = ()
-
-    @property
-    def server(self) -> Server:
-        """Return where it is. Raises ConfigError, which names the key and repeats nothing of the URL."""
-        url = self.place.resolved("DATABASE_URL", self.place.settings.database_url)
-        try:
-            return read_server(url)
-        except ValueError as error:
-            raise ConfigError(f"config/{self.place.name}.env: DATABASE_URL: {error}") from None
-
-    @property
-    def read_only(self) -> tuple[Path, ...]:
-        root = dict(self.server.options).get("sslrootcert")
-        return (*((Path(self.server.host),) if self.server.socket else ()), *((Path(root),) if root else ()))
-
-    def prepare(self) -> None:
-        """Leave it alone."""
-
-    def up(self) -> None:
-        """Leave it alone: an app can wait for its server, and a release asks it first."""
-
-    def settle(self, run: Run) -> None:
-        """Leave it alone: preflight asked for the extensions; the migration may create those that it may."""
-
-    def variables(self, run: Run) -> Mapping[str, str]:
-        return _told(run, self.server)
-
-    def secrets(self) -> Sequence[str]:
-        return [one for one in (self.server.password,) if one]
-
-    def problems(self, artifact: Artifact | None = None) -> list[str]:
-        """Return what keeps the server from taking a release (of `artifact`); the cause first, when nobody answers."""
-        try:
-            run = artifact.bundle.run if artifact else None
-            if run and (problem := run.database.problem(self.server)):
-                return [f"database: {problem}"]
-            found = server_problems(self._look(), self._wants(run))
-        except SlipwayError as error:
-            return [str(error)]
-        return [f"the external PostgreSQL at {self.server.shown}: {one}" for one in found]
-
-    def _wants(self, run: Run | None) -> Wants:
-        backup = self.place.settings.backup_before_migration and (run is None or run.migrate)
-        major = dump_major(program_file("pg_dump")) if backup else None
-        return Wants(bool(run and run.migrate), run.database.extensions if run else (), major)
-
-    def _look(self) -> Facts:
-        return External(self.server).look()
-
-    def notes(self, artifact: Artifact | None = None) -> list[str]:
-        try:
-            facts = self._look()
-        except SlipwayError:
-            return []  # a problem, and told as one
-        near = self.server.socket or self.server.host in ("localhost", "127.0.0.1", "::1")
-        plain = "" if facts.encrypted or near else ", WITHOUT TLS (sslmode in DATABASE_URL)"
-        return [f"The database is an external PostgreSQL {facts.shown} at {self.server.shown}{plain}."]
-
-    def size_bytes(self, installed: Installed) -> int:
-        return External(self.server).size_bytes()
-
-    def dump(self, installed: Installed, file: Path, timeout_s: float) -> None:
-        External(self.server).dump(program_file("pg_dump"), file, timeout_s)
-
-
-@dataclass(frozen=True)
 class SqliteDatabase:
     """The app's database in a file of the environment's directory, which the app alone reads and writes."""
 
     place: Place
     dump_magic: ClassVar[bytes] = sqlite.MAGIC
+    undoes_failures: ClassVar[bool] = True
     read_only: ClassVar[tuple[Path, ...]] = ()
 
     @property
@@ -243,7 +165,7 @@ class SqliteDatabase:
         """The app makes the file."""
 
     def variables(self, run: Run) -> Mapping[str, str]:
-        return _told(run, File(str(self.file)))
+        return told(run, File(str(self.file)))
 
     def secrets(self) -> Sequence[str]:
         return ()
@@ -295,6 +217,7 @@ class NoDatabase:
     """The app has none, or one that only its own settings know."""
 
     dump_magic: ClassVar[bytes] = b""
+    undoes_failures: ClassVar[bool] = True
     read_only: ClassVar[tuple[Path, ...]] = ()
     writable: ClassVar[tuple[Path, ...]] = ()
 

@@ -11,13 +11,16 @@ NO_SEED = "the app names no seed command ([run] seed of config/pipeline.toml)"
 Once = Callable[[Sequence[str], Mapping[str, str], float], tuple[str, str]]
 
 
-def migrate(run: Run, once: Once, env: Mapping[str, str], timeout_s: float) -> str:
-    """Run the migration; return the last line that it printed. Raises MigrationError if it fails or takes longer."""
+def migrate(run: Run, once: Once, env: Mapping[str, str], timeout_s: float, *, undone: bool = True) -> str:
+    """Run the migration; return the last line that it printed. `undone`: one that fails has changed nothing. Raises
+    MigrationError if it fails or takes longer.
+    """
     if run.migrate is None:
         return "the app has no migrations"
     ended, said = once(run.migrate, env, timeout_s)
     if ended:
-        raise MigrationError(f"the migration {ended}: {said[-1500:]}")
+        kept = "" if undone else " (DDL of MySQL and MariaDB has no transactions: what ran of it STAYS)"
+        raise MigrationError(f"the migration {ended}{kept}: {said[-1500:]}")
     return last_line(said)
 
 

@@ -97,7 +97,8 @@ class ProcessRuntime:
         """
         once = partial(self._once, installed, lease)
         self.database.settle(installed.bundle.run)
-        return one_off.migrate(installed.bundle.run, once, {}, self.place.settings.migration_timeout_seconds)
+        timeout_s, undone = self.place.settings.migration_timeout_seconds, self.database.undoes_failures
+        return one_off.migrate(installed.bundle.run, once, {}, timeout_s, undone=undone)
 
     def seed(self, installed: Installed, kind: str, lease: Lease) -> str:
         once = partial(self._once, installed, lease)

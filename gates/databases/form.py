@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gates.databases.address import PORT, Address, File, Server
+from gates.databases.address import PORT, Address, Family, File, Server
+from gates.databases.mysql_drivers import OF_ASYNC, mysql_problem, mysql_query
 
 Scheme = Literal[
     "postgresql+psycopg",
@@ -17,6 +18,17 @@ Scheme = Literal[
     "postgresql+asyncpg",
     "postgresql+psycopg_async",
     "postgresql+pg8000",
+    "mysql+pymysql",
+    "mysql",
+    "mysql+mysqldb",
+    "mysql+asyncmy",
+    "mysql+aiomysql",
+    "mysql+mysqlconnector",
+    "mariadb+pymysql",
+    "mariadb+mysqldb",
+    "mariadb+asyncmy",
+    "mariadb+aiomysql",
+    "mariadb+mysqlconnector",
     "sqlite",
     "sqlite+aiosqlite",
 ]
@@ -29,7 +41,7 @@ URL = "DATABASE_URL"
 TAKEN = (URL, "PORT", "PATH", "LANG", "HOME")
 # Readers of URLs do not agree whether a path is decoded.
 PLAIN_PATH = re.compile(r"/[A-Za-z0-9_.@+/-]+")
-SQLITE_OF_ASYNC = ("postgresql+asyncpg", "postgresql+psycopg_async")
+DRIVERS_OF_ASYNC = ("aiosqlite", "asyncpg", "psycopg_async", *OF_ASYNC)
 
 
 class DatabaseForm(BaseModel):
@@ -39,12 +51,14 @@ class DatabaseForm(BaseModel):
 
     scheme: Scheme = "postgresql+psycopg"
     """What stands before `://` in `DATABASE_URL`. `postgresql+...` is SQLAlchemy's form; libpq, psycopg, asyncpg and
-    Django's URL readers want `postgresql`. With `sqlite` or `sqlite+aiosqlite` checks get a file of SQLite.
+    Django's URL readers want `postgresql`. `mysql+...` and `mariadb+...` are SQLAlchemy's forms for these servers, and
+    Django's URL readers want `mysql`. With `sqlite` or `sqlite+aiosqlite` checks get a file of SQLite.
     """
     variables: dict[Variable, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict)
     """Further variables that the app gets beside `DATABASE_URL`, such as `DJANGO_DB_HOST = "{host}"`. In a value
-    `{url}`, `{host}` (of a unix socket: its directory), `{port}`, `{user}`, `{password}` and `{name}` are filled in, as
-    they are and not percent-encoded. Of SQLite `{name}` is the file, and the others but `{url}` are empty.
+    `{url}`, `{host}` (of a unix socket: its directory; of MySQL's: its file), `{port}`, `{user}`, `{password}` and
+    `{name}` are filled in, as they are and not percent-encoded. Of SQLite `{name}` is the file, and the others but
+    `{url}` are empty.
     """
     extensions: tuple[Extension, ...] = ()
     """Extensions that the app's database needs, such as `pg_trgm`. Slipway makes them in the databases of its own
@@ -69,14 +83,28 @@ class DatabaseForm(BaseModel):
         """Say whether the app's databases are files of SQLite."""
         return self.scheme.startswith("sqlite")
 
+    @property
+    def driver(self) -> str:
+        """Return the driver that the scheme names, "" when it names none."""
+        return self.scheme.partition("+")[2]
+
+    @property
+    def family(self) -> Family | None:
+        """Return which servers the scheme is for; None: files."""
+        if self.sqlite:
+            return None
+        return Family.MYSQL if self.scheme.startswith(("mysql", "mariadb")) else Family.POSTGRESQL
+
     def problem(self, address: Address) -> str:
         """Return why the app cannot be told of a database in this form; "" when it can."""
         if isinstance(address, File):
             plain = PLAIN_PATH.fullmatch(address.path)
             return "" if plain else f"{address.path}: a URL can name only a path of letters, digits and _ . @ + / -"
-        if self.sqlite:
-            return f"[database] scheme is {self.scheme}, and the environment's database is PostgreSQL"
-        driver = self.scheme.partition("+")[2]
+        if self.family is not address.family:
+            return f"[database] scheme is {self.scheme}, and the environment's database is {address.family}"
+        driver = self.driver
+        if address.family is Family.MYSQL:
+            return mysql_problem(driver, address)
         for key, value in address.options:
             if driver == "asyncpg" and key not in ("sslmode", "sslrootcert"):
                 return f"the driver asyncpg takes no {key} from a URL of SQLAlchemy; leave it out"
@@ -91,8 +119,7 @@ class DatabaseForm(BaseModel):
         if problem := self.problem(address):
             raise ValueError(problem)
         if isinstance(address, File):
-            asynchronous = self.scheme in (*SQLITE_OF_ASYNC, "sqlite+aiosqlite")
-            return f"sqlite{'+aiosqlite' * asynchronous}:///{address.path}"
+            return f"sqlite{'+aiosqlite' * (self.driver in DRIVERS_OF_ASYNC)}:///{address.path}"
         user, name = quote(address.user, safe=""), quote(address.name, safe="")
         if address.password:
             user += ":" + quote(address.password, safe="")
@@ -100,7 +127,9 @@ class DatabaseForm(BaseModel):
         return f"{self.scheme}://{user}@{_place(address)}/{name}" + (f"?{query}" if query else "")
 
     def _query(self, address: Server) -> dict[str, str]:
-        driver, options = self.scheme.partition("+")[2], dict(address.options)
+        driver, options = self.driver, dict(address.options)
+        if address.family is Family.MYSQL:
+            return mysql_query(driver, address)
         where = {"host": address.host} if address.socket else {}
         if address.socket and address.port != PORT:
             where["port"] = str(address.port)

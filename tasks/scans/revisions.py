@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gates.databases.address import Server
+from gates.databases.address import Family, Server
 from gates.databases.form import DatabaseForm
 from gates.migrations.migrate_command import ToolKind, read_command
 from gates.migrations.rows import reads_rows
@@ -106,6 +106,11 @@ def read_revisions(pipeline: Pipeline, workspace: Workspace, name: str) -> list[
     tool = find_tool(pipeline, workspace, name)
     if tool.kind is ToolKind.NONE:
         return []
+    if workspace.database.family is not Family.POSTGRESQL:
+        raise ReportError(
+            f"[database] scheme is {workspace.database.scheme}, and only migrations of PostgreSQL are judged: a person "
+            'decides; kind = "none" in [migrations] says that nobody judges them'
+        )
     if tool.kind is ToolKind.SQL:
         return _sql_files(workspace, name, tool.config)
     return _Reader(pipeline, workspace, name, tool).read()
@@ -150,11 +155,6 @@ class _Reader:
         return self.workspace.database
 
     def read(self) -> list[Revision]:
-        if self.form.sqlite:
-            raise ReportError(
-                f"[database] scheme is {self.form.scheme}, and only migrations of PostgreSQL are judged; "
-                'kind = "none" in [migrations] says that nobody judges them'
-            )
         if self.tool.kind is ToolKind.DJANGO:
             return self._all(self._replayed())
         if self.tool.by_the_app:

@@ -51,6 +51,7 @@ class SharedDatabase:
     engine: Engine
     container: Callable[[Installed], Container]
     dump_magic: ClassVar[bytes] = MAGIC
+    undoes_failures: ClassVar[bool] = True
 
     def variables(self, run: Run) -> Mapping[str, str]:
         """Return nothing: the team's compose file and settings name the database."""

@@ -2,10 +2,17 @@
 
 import pytest
 
-from gates.databases.address import Server, read_server
+from gates.databases.address import Family, Server
+from gates.databases.server_url import read_server
 
 WORD = "hunter2hunter2"
 BASE = f"postgresql://shop:{WORD}@db.example.com"
+MYSQL = f"mysql+pymysql://shop:{WORD}@db.example.com/shop"
+UTF8 = ("charset", "utf8mb4")
+
+
+def mode(word: str) -> tuple[str, str]:
+    return "ssl_mode", word
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,15 @@ BASE = f"postgresql://shop:{WORD}@db.example.com"
                 5432,
                 (("sslmode", "verify-full"), ("sslrootcert", "/etc/ca.pem")),
             ),
+        ),
+        (MYSQL, Server("shop", "db.example.com", "shop", WORD, 3306, (), Family.MYSQL)),
+        ("mariadb://u@h:3307/d?charset=utf8mb4", Server("d", "h", "u", "", 3307, (UTF8,), Family.MYSQL)),
+        ("mysql://u:p@/d?unix_socket=/run/my/s", Server("d", "/run/my/s", "u", "p", 3306, (), Family.MYSQL)),
+        ("mysql://u@h/d?ssl-mode=required", Server("d", "h", "u", "", 3306, (mode("REQUIRED"),), Family.MYSQL)),
+        ("mysql://u@h/d?ssl=false", Server("d", "h", "u", "", 3306, (mode("DISABLED"),), Family.MYSQL)),
+        (
+            "mysql://u@h/d?ssl-ca=/etc/ca.pem",
+            Server("d", "h", "u", "", 3306, (("ssl_ca", "/etc/ca.pem"), mode("VERIFY_IDENTITY")), Family.MYSQL),
         ),
     ],
 )
@@ -63,10 +79,24 @@ def test_a_servers_url_is_read(url: str, expected: Server) -> None:
         pytest.param(f"postgresql://u:{WORD}%00@h/d", "password: holds a control", id="nul"),
         pytest.param(f"postgresql://u:{WORD}%ff@h/d", "not UTF-8", id="not-utf-8"),
         pytest.param(f"postgresql://u:{WORD}\n@h/d", "blanks, control characters", id="newline"),
-        pytest.param(f"mysql+pymysql://u:{WORD}@h/d", "mysql is not supported yet", id="mysql"),
-        pytest.param(f"mariadb://u:{WORD}@h/d", "mysql is not supported yet", id="mariadb"),
+        pytest.param(f"{MYSQL}?init_command=DROP", "query: init_command: not allowed", id="mysql-command"),
+        pytest.param(f"{MYSQL}?read_default_file=/root/.my.cnf", "query: read_default_file: not", id="mysql-file"),
+        pytest.param(f"{MYSQL}?local_infile=1", "query: local_infile: not allowed", id="mysql-infile"),
+        pytest.param(f"{MYSQL}?ssl_key=/root/key", "query: ssl_key: not allowed", id="mysql-key"),
+        pytest.param(f"{MYSQL}?host=/run/x", "query: host: not allowed", id="mysql-host"),
+        pytest.param(f"{MYSQL}?sslmode=require", "query: sslmode: not allowed", id="mysql-libpq"),
+        pytest.param(f"{MYSQL}?ssl_mode=on", "ssl_mode: got a value that is none", id="mysql-mode"),
+        pytest.param(f"{MYSQL}?ssl=true&ssl-mode=REQUIRED", "stands there twice", id="mysql-mode-twice"),
+        pytest.param(f"{MYSQL}?ssl_mode=VERIFY_CA", "need ssl_ca=/FILE", id="mysql-no-authority"),
+        pytest.param(f"{MYSQL}?ssl_mode=REQUIRED&ssl_ca=/a", "no other mode has it", id="mysql-unchecked"),
+        pytest.param(f"{MYSQL}?charset=utf8mb4;x", "charset: got a value", id="mysql-charset"),
+        pytest.param(f"{MYSQL}?unix_socket=/run/d/s", "expected one host", id="mysql-two-hosts"),
+        pytest.param(f"mysql://u:{WORD}@/d?unix_socket=/tmp/s", "in a directory of its own", id="mysql-tmp"),
+        pytest.param(f"mysql://u:{WORD}@/d?unix_socket=/run/../tmp/s", "an absolute path", id="mysql-upwards"),
+        pytest.param(f"mysql://u:{WORD}@a,b/d", "host: expected one name", id="mysql-list"),
+        pytest.param(f"oracle://u:{WORD}@h/d", "oracle is none of DATABASE=external", id="oracle"),
         pytest.param("sqlite:////srv/a", "set DATABASE=sqlite", id="sqlite"),
-        pytest.param(f"{WORD}://h/d", "does not begin with postgresql://", id="secret-scheme"),
+        pytest.param(f"{WORD}://h/d", "does not begin with postgresql:// or mysql://", id="secret-scheme"),
         pytest.param(WORD, "does not begin with postgresql://", id="no-url"),
         pytest.param("", "does not begin with postgresql://", id="empty"),
         pytest.param(f"postgresql://u:{WORD}@{'h' * 3000}/d", "more than 2000", id="long"),
