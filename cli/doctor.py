@@ -16,6 +16,8 @@ from control.plane import Control, in_containers, port
 from deployments.environment import Environment, runs_images
 from deployments.journal.journal import Journal
 from deployments.router.router import envoy_binary
+from deployments.runtimes import Database
+from deployments.runtimes.app_redis import AppRedis
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
 from host.errors import ConfigError, JournalError, SlipwayError
@@ -88,20 +90,25 @@ def channel_rows(home: Home) -> list[Finding]:
 
 
 def database_rows() -> list[Finding]:
-    """Return a row for each environment whose database is a server of others, asked as a release asks it."""
+    """Return a row for each environment whose database or Redis is a server of others, asked as a release asks it."""
     try:
         app = read_pipeline().app.name
     except ConfigError:
         return []  # the row of the app's Python says it
     rows = []
     for target in targets():
-        if read_settings(target).database is not DatabaseKind.EXTERNAL:
-            continue
-        database = Environment.open(target, app).runtime.database
-        problems, what = database.problems(), f"database of {target.value}"
-        said = "; ".join(problems or database.notes())
-        rows.append(Finding(what, said, not problems, "docs/databases.md" if problems else ""))
+        settings = read_settings(target)
+        if settings.database is DatabaseKind.EXTERNAL:
+            rows.append(_asked(f"database of {target.value}", Environment.open(target, app).runtime.database))
+        if settings.redis_url:
+            rows.append(_asked(f"Redis of {target.value}", AppRedis(Environment.open(target, app))))
     return rows
+
+
+def _asked(what: str, server: Database | AppRedis) -> Finding:
+    problems = server.problems()
+    said = "; ".join(problems or server.notes())
+    return Finding(what, said, not problems, "docs/databases.md" if problems else "")
 
 
 def journal_rows(home: Home) -> list[Finding]:

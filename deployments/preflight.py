@@ -13,6 +13,7 @@ from deployments.candidate import Candidate, new_migrations, read_candidate, rel
 from deployments.environment import Environment
 from deployments.journal.ledger import Ledger
 from deployments.outgoing import Outgoing, going_out, where_it_stands
+from deployments.runtimes.app_redis import AppRedis
 from evidence.audit import bad_records
 from evidence.bundle import find_digest, read_bundle
 from evidence.commits import Repository
@@ -133,6 +134,7 @@ def preflight(
     judged = judge_checks(place.settings.gates, candidate.evidence.checks)
     problems = [
         *place.runtime.database.problems(candidate),
+        *AppRedis(place).problems(),
         *_evidence_problems(place, candidate, judged),
         *_promotion_problems(place, digest),
         *branch_problems,
@@ -283,6 +285,7 @@ def _warnings(place: Environment, ledger: Ledger, candidate: Candidate, migratio
     notes = _migration_notes(candidate, migrations)
     notes += place.runtime.notes(candidate)
     notes += place.runtime.database.notes(candidate)
+    notes += AppRedis(place).notes()
     notes += place.front.notes()
     notes += [f"{one}." for one in place.journal.losses()]
     idle = ledger.slots.get(ledger.idle_slot)

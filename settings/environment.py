@@ -22,7 +22,8 @@ from host.sandbox.run import Isolation
 from settings import targets
 from settings.database import DatabaseSettings
 from settings.env_files import read_env_file
-from settings.secret_references import DATABASE_URL, check_plain, check_templates, checked_reference
+from settings.redis import RedisSettings
+from settings.secret_references import URLS, check_plain, check_templates, checked_reference
 from settings.targets import Target
 from settings.tls import Tls
 
@@ -51,7 +52,7 @@ class Strategy(StrEnum):
     BLUE_GREEN = "blue-green"
 
 
-class Settings(Tls, DatabaseSettings):
+class Settings(Tls, DatabaseSettings, RedisSettings):
     """One environment's settings. Seconds are floats >= 0, rates are fractions in [0, 1]."""
 
     short: Annotated[str, Field(pattern="^(|[a-z][a-z0-9-]{0,29})$")] = ""
@@ -224,12 +225,14 @@ class Settings(Tls, DatabaseSettings):
         backup = self.backup_before_migration
         if problem := self.database_problem(runtime=self.runtime, blue_green=blue_green, backup=backup):
             raise ValueError(problem)
+        if problem := self.redis_problem(runtime=self.runtime, app=self.app, secrets=self.secrets):
+            raise ValueError(problem)
         return self
 
     @property
     def references(self) -> tuple[str, ...]:
         """Return all references to secrets."""
-        return (*self.secrets.values(), *([self.database_url] if self.database_url else ()))
+        return (*self.secrets.values(), *filter(None, (self.database_url, self.redis_url)))
 
     @property
     def gates(self) -> tuple[str, ...]:
@@ -287,7 +290,7 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
             app[match[1]] = value
         elif match := SECRET_KEY.fullmatch(key):
             secrets[match[1]] = checked_reference(sources[key], key, value)
-        elif key == DATABASE_URL and value:
+        elif key in URLS and value:
             values[key] = checked_reference(sources[key], key, value)
         elif key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -295,7 +298,7 @@ def _build(file: Path, raw: Mapping[str, str], sources: Mapping[str, str]) -> Se
             raise ConfigError(f"{sources[key]}: {key}: unknown key{hint}")
         else:
             values[key] = value
-    check_templates(sources, {key: raw[key] for key in raw if SECRET_KEY.fullmatch(key) or key == DATABASE_URL})
+    check_templates(sources, {key: raw[key] for key in raw if SECRET_KEY.fullmatch(key) or key in URLS})
     try:
         return Settings.model_validate({**values, "APP": app, "SECRETS": secrets})
     except ValidationError as error:

@@ -9,8 +9,8 @@ from host.errors import ConfigError
 REFERENCE = re.compile(r"generated|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|template:.+")
 TEMPLATE_NAME = re.compile(r"\{([A-Z][A-Z0-9_]*)\}")
 ANY_NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-# A key of its own, which is no SECRET_ setting.
-DATABASE_URL = "DATABASE_URL"
+# Keys of their own, which are no SECRET_ settings: nobody but the server's administrator makes what they name.
+URLS = ("DATABASE_URL", "REDIS_URL")
 CURE = (
     "make the password a secret of its own, SECRET_DATABASE_PASSWORD=file:PATH, and name that in its place: "
     "{key}=template:TEXT with {{DATABASE_PASSWORD}} in the text"
@@ -20,7 +20,7 @@ SHOWN = "(not shown)"
 
 def checked_reference(source: str, key: str, value: str) -> str:
     """Return a value that is a reference. Raises ConfigError, which never repeats the value: it may be the secret."""
-    made = "" if key == DATABASE_URL else "generated, "
+    made = "" if key in URLS else "generated, "
     if holds_password(value.removeprefix("template:")):
         raise ConfigError(f"{source}: {key}: got an address with a password in it {SHOWN}; {CURE.format(key=key)}")
     if not REFERENCE.fullmatch(value) or value == "generated" and not made:

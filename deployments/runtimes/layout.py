@@ -13,6 +13,7 @@ from pathlib import Path
 from deployments.candidate import Artifact
 from deployments.journal.lease import Lease
 from deployments.place import Place
+from deployments.runtimes.app_redis import AppRedis
 from evidence.bundle import Bundle, copy_blobs, verify_blobs
 from host.errors import ArtifactError, SourceError, ToolError
 from host.masking import masked
@@ -68,9 +69,9 @@ class Installed(Artifact):
 
 
 def app_environment(place: Place, database: Mapping[str, str]) -> dict[str, str]:
-    """Return what the app is told: its settings (APP_), its secrets (SECRET_) and its database."""
+    """Return what the app is told: its settings (APP_), its secrets (SECRET_), its database and its Redis."""
     secrets = {name: place.app_secret(name, reference) for name, reference in place.settings.secrets.items()}
-    return {**place.settings.app, **secrets, **database}
+    return {**place.settings.app, **secrets, **AppRedis(place).variables(), **database}
 
 
 def app_secrets(place: Place, database: Iterable[str]) -> list[str]:
@@ -78,7 +79,7 @@ def app_secrets(place: Place, database: Iterable[str]) -> list[str]:
     database.
     """
     values = [place.app_secret(name, reference) for name, reference in place.settings.secrets.items()]
-    return [value for value in (*values, *database, place.preview_secret()) if value]
+    return [value for value in (*values, *database, *AppRedis(place).secrets(), place.preview_secret()) if value]
 
 
 class Layout:

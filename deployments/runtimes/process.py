@@ -18,6 +18,7 @@ from deployments.journal.lease import Lease
 from deployments.journal.ledger import Ledger
 from deployments.place import Place
 from deployments.runtimes import Orchestrator, beside, one_off
+from deployments.runtimes.app_redis import AppRedis
 from deployments.runtimes.databases import ProcessDatabase, database_of
 from deployments.runtimes.layout import Installed, Layout, app_environment, app_secrets
 from deployments.runtimes.programs import (
@@ -74,10 +75,11 @@ class ProcessRuntime:
         return self._layout.installed(artifact)
 
     def sandbox(self, installed: Installed) -> sandbox.Sandbox:
-        """Return what the app may see: its bundle and its database's socket, both read-only; and a file that is its
-        database.
+        """Return what the app may see: its bundle and the sockets of its database and its Redis, all read-only; and a
+        file that is its database.
         """
         bound = (installed.directory, installed.environment(), *self.database.read_only)
+        bound += AppRedis(self.place).read_only
         uid = environment_uid(self.place.home, self.place.name)
         return sandbox.Sandbox(sandbox.available(), read_only=bound, writable=self.database.writable, uid=uid)
 

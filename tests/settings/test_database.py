@@ -17,6 +17,7 @@ PIPELINE = {
     "locks": {"runtime": "a", "ci": "b"},
     "run": {"command": ["python"]},
 }
+REDIS = "REDIS_URL=file:/etc/shop/redis"
 URL = "DATABASE_URL=file:/etc/shop/url"
 PLAIN = "DATABASE_URL=postgresql://u:" + "hunter2" + "@h/d"
 SECRET_Q = "SECRET_Q=generated"
@@ -91,11 +92,18 @@ def test_run_does_not_say_it() -> None:
         ),
         pytest.param(("DATABASE=sqlite",), "sqlite", id="sqlite"),
         pytest.param(("DATABASE=none",), "none", id="none"),
+        pytest.param(("DATABASE=external", "DATABASE_URL=template:mysql://a:{P}@h/d"), "external", id="mysql"),
         pytest.param(("RUNTIME=compose",), "embedded", id="compose"),
     ],
 )
 def test_an_environment_names_its_database(tmp_path: Path, lines: tuple[str, ...], kind: str) -> None:
     assert read(tmp_path, *lines).database is DatabaseKind(kind)
+
+
+def test_an_environment_names_its_redis_by_reference(tmp_path: Path) -> None:
+    settings = read(tmp_path, REDIS, "DATABASE=external", URL)
+    assert settings.redis_url == "file:/etc/shop/redis"
+    assert {"file:/etc/shop/redis", "file:/etc/shop/url"} <= {*settings.references}
 
 
 def test_blue_green_on_one_file_is_for_who_says_so(tmp_path: Path) -> None:
@@ -115,6 +123,13 @@ def test_blue_green_on_one_file_is_for_who_says_so(tmp_path: Path) -> None:
         pytest.param((URL,), "must both be set", id="no-kind"),
         pytest.param(("DATABASE=mysql",), "'embedded', 'external', 'sqlite' or 'none'", id="mysql"),
         pytest.param(("RUNTIME=compose", "DATABASE=none"), "for RUNTIME=process", id="compose"),
+        pytest.param(
+            ("RUNTIME=compose", REDIS), "for RUNTIME=process; with compose give it as SECRET_REDIS_URL", id="redis"
+        ),
+        pytest.param((REDIS, "SECRET_REDIS_URL=env:R"), "SECRET_REDIS_URL both say", id="redis-secret"),
+        pytest.param((REDIS, "APP_REDIS_URL=redis://h"), "APP_REDIS_URL both say", id="redis-app"),
+        pytest.param(("REDIS_URL=generated",), "expected file:PATH", id="redis-generated"),
+        pytest.param(("REDIS_URL=redis://:hunter2@h/0",), "(not shown)", id="redis-secret-itself"),
         pytest.param(("SQLITE_SHARED=true",), "is for DATABASE=sqlite", id="shared-what"),
         pytest.param(("DATABASE=none", "BACKUP_BEFORE_MIGRATION=true"), "nothing that could be dumped", id="no-dump"),
         pytest.param(("DATABASE=external", "DATABASE_URL=generated"), "expected file:PATH", id="generated"),
