@@ -8,7 +8,10 @@ from deployments.place import Place
 from gates.databases.redis_url import RedisServer, read_redis, redis_notes, redis_problems
 from host.databases import external_redis
 from host.errors import ConfigError, SlipwayError
+from host.sandbox.places import is_for_all, withheld
 from settings.redis import VARIABLE
+
+WAY_OUT = "reach the server by TCP instead of a socket there, and keep certificates below /etc/ssl or /usr/local/share"
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class AppRedis:
             return ()
         authority = dict(server.options).get("ssl_ca_certs")
         seen = [Path(server.host).parent] if server.socket else []
-        return (*seen, *([Path(authority)] if authority else []))
+        return (*seen, *([Path(authority)] if authority and not is_for_all(Path(authority)) else []))
 
     def variables(self) -> Mapping[str, str]:
         """Return what the app is told of it, by variable. Secret."""
@@ -52,6 +55,8 @@ class AppRedis:
         try:
             if not (server := self.server):
                 return []
+            if hidden := withheld(self.read_only):
+                return [f"Redis: {hidden}; {WAY_OUT}"]
             return [
                 f"the external Redis at {server.shown}: {one}" for one in redis_problems(external_redis.look(server))
             ]

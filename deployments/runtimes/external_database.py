@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from deployments.candidate import Artifact
 from deployments.place import Place
+from deployments.runtimes.app_redis import WAY_OUT
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Run
 from gates.databases.address import Address, Family, Server
@@ -18,6 +19,7 @@ from host.databases.external import External
 from host.databases.mysql import ExternalMysql
 from host.databases.postgres import program_file
 from host.errors import ConfigError, SlipwayError
+from host.sandbox.places import is_for_all, withheld
 
 
 def told(run: Run, address: Address) -> dict[str, str]:
@@ -133,7 +135,7 @@ class ExternalDatabase:
     @property
     def read_only(self) -> tuple[Path, ...]:
         seen = (self.server.socket_directory, self.server.authority)
-        return tuple(Path(one) for one in seen if one)
+        return tuple(Path(one) for one in seen if one and not is_for_all(Path(one)))
 
     def prepare(self) -> None:
         """Leave it alone."""
@@ -157,6 +159,8 @@ class ExternalDatabase:
             server = self.server
             if run and (problem := run.database.problem(server)):
                 return [f"database: {problem}"]
+            if hidden := withheld(self.read_only):
+                return [f"database: {hidden}; {WAY_OUT}"]
             found = self._asked.problems(run, self._is_dumped(run))
         except SlipwayError as error:
             return [str(error)]

@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gates.adopt.draft import Draft
+from gates.adopt.draft import ALL, Draft, Setting
 from gates.adopt.needs import Need
 from gates.adopt.packages import Packages
 from gates.adopt.python_source import Framework, Source
 from gates.adopt.tree import ASIDE
 from gates.adopt.web import Served
 
-EMBEDDED, SQLITE, NONE = "embedded", "sqlite", "none"
+EMBEDDED, EXTERNAL, SQLITE, NONE = "embedded", "external", "sqlite", "none"
 OURS = "postgresql+psycopg"  # what DATABASE_URL begins with when nothing else is said
 # In this order: an app that has two drivers of one database serves with the asynchronous one.
 DRIVERS = {
@@ -22,13 +22,17 @@ DRIVERS = {
     "psycopg2": ("postgresql+psycopg2", EMBEDDED),
     "psycopg2-binary": ("postgresql+psycopg2", EMBEDDED),
     "pg8000": ("postgresql+pg8000", EMBEDDED),
+    "asyncmy": ("mysql+asyncmy", EXTERNAL),
+    "aiomysql": ("mysql+aiomysql", EXTERNAL),
+    "mysqlclient": ("mysql+mysqldb", EXTERNAL),
+    "pymysql": ("mysql+pymysql", EXTERNAL),
+    "mysql-connector-python": ("mysql+mysqlconnector", EXTERNAL),
     "aiosqlite": ("sqlite+aiosqlite", SQLITE),
 }
 ORMS = ("sqlalchemy", "flask-sqlalchemy", "sqlmodel", "advanced-alchemy")
 STORES = ("django", *ORMS, "tortoise-orm", "peewee", "piccolo", "databases", "gino", "pony")
-MYSQL = ("aiomysql", "asyncmy", "pymysql", "mysqlclient", "mysql-connector-python")
 OTHER_STORES = {
-    **dict.fromkeys(MYSQL, "MySQL"),
+    "mariadb": "MariaDB by its own connector",
     **dict.fromkeys(("motor", "pymongo", "beanie", "mongoengine"), "MongoDB"),
     "cassandra-driver": "Cassandra",
     "neo4j": "Neo4j",
@@ -58,8 +62,8 @@ class Database:
 
     @property
     def is_given(self) -> bool:
-        """Return whether Slipway makes the database."""
-        return self.kind == EMBEDDED
+        """Return whether Slipway makes the database of a suite."""
+        return self.kind in (EMBEDDED, EXTERNAL)
 
 
 def propose_database(
@@ -77,23 +81,44 @@ def propose_database(
         return Database(kind, scheme, because)
     if scheme != OURS:
         draft.put("database", "scheme", scheme, because)
-    names = _variables(served, sources, needs) if kind == EMBEDDED else {}
+    names = _variables(served, sources, needs) if kind in (EMBEDDED, EXTERNAL) else {}
     if names:
         places = sorted({needs[name].because for name in names if name in needs})
         draft.put("database", "variables", names, ", ".join(places[:3]) or "the names of the settings")
     return Database(kind, scheme, because, frozenset({"DATABASE_URL", *names}))
 
 
+def propose_servers(database: Database, needs: Mapping[str, Need], draft: Draft) -> None:
+    """Propose what an environment says of its database and Redis. With compose the compose file has them."""
+    if database.kind != EMBEDDED:
+        draft.settings.append(Setting("DATABASE", database.kind, database.because))
+    if database.kind == EXTERNAL:
+        _name_server(database.because, draft)
+    if "REDIS_URL" in needs:
+        draft.settings.append(Setting("REDIS_URL", "file:/etc/slipway/redis_url", needs["REDIS_URL"].because, off=True))
+
+
+def _name_server(because: str, draft: Draft) -> None:
+    """Say that the app's MySQL or MariaDB must exist, and where its address stands: another one in each environment."""
+    for environment in ALL:
+        file = f"file:/etc/slipway/{environment}/database_url"
+        draft.settings.append(Setting("DATABASE_URL", file, because, (environment,)))
+    draft.block(
+        "the app needs a MySQL or MariaDB server, which Slipway has not",
+        "write mysql://USER:PASSWORD@HOST/DATABASE to the file that DATABASE_URL of each environment names; its suites "
+        "need mariadbd on this host (Debian: mariadb-server)",
+        because,
+    )
+
+
 def _driver(served: Served, packages: Packages) -> tuple[str, str, str]:
     found = [(*DRIVERS[name], packages.where(name)) for name in DRIVERS if packages.where(name)]
-    for wanted in (EMBEDDED, SQLITE):
+    for wanted in (EMBEDDED, EXTERNAL, SQLITE):
         for scheme, kind, where in found:
             if kind == wanted:
                 plain = not any(map(packages.where, ORMS))
                 return kind, scheme.partition("+")[0] if plain else scheme, where
     store = next((name for name in STORES if packages.where(name)), "")
-    if other := next((name for name in MYSQL if packages.where(name)), ""):
-        return NONE, "", f"{packages.where(other)}: MySQL, which Slipway does not make"
     if served.app.framework is Framework.DJANGO or store:
         return SQLITE, "sqlite", f"{packages.where(store) or served.app.because}: no driver of a server is locked"
     return NONE, "", "no driver of a database is among the packages"

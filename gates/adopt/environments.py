@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from gates.adopt.containers import DEFAULT_RUNTIME
-from gates.adopt.database import EMBEDDED, SQLITE, Database
+from gates.adopt.database import SQLITE, Database
 from gates.adopt.draft import ALL, Draft, Setting
 from gates.adopt.needs import GIVEN
 from gates.adopt.needs import NAME as VARIABLE
@@ -96,8 +96,6 @@ def propose_environments(
         draft.settings.append(Setting("REQUIRED_GATES", ",".join(dict.fromkeys(required)), why, here))
     if runtime != DEFAULT_RUNTIME:
         draft.settings.append(Setting("RUNTIME", runtime, because))
-    elif database.kind != EMBEDDED:
-        draft.settings.append(Setting("DATABASE", database.kind, database.because))
 
 
 def propose_needs(

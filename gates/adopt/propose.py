@@ -7,7 +7,7 @@ from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, told
 from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
-from gates.adopt.database import Database, propose_database
+from gates.adopt.database import Database, propose_database, propose_servers
 from gates.adopt.draft import Draft
 from gates.adopt.environments import propose_environments, propose_needs
 from gates.adopt.frontend import propose_frontends
@@ -95,6 +95,8 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     _queue(packages, runtime, draft)
     draft.tell("runtime", runtime, because)
     propose_environments(runtime, because, automatic, suites, tools, database, draft)
+    if runtime == DEFAULT_RUNTIME:
+        propose_servers(database, needs, draft)
     propose_needs(needs, examples_of(tree, served.folder), other, database.taken, draft)
     for line in told(ran):
         draft.note(line)

@@ -129,7 +129,9 @@ def _migrations(tree: Tree, pipeline: Mapping[str, Any]) -> Row:
         return Row("migrations", Outcome.OK, "none")
     if not migrate:
         return Row("migrations", Outcome.BLOCKS, f"{tool.kind} ({tool.config}) is there, and [run] migrate is not set")
-    return Row("migrations", Outcome.OK, f"{tool.kind} ({tool.config}); its SQL is judged by ci")
+    scheme = str(subtable(pipeline, "database").get("scheme") or "postgresql")
+    judged = "its SQL is judged by ci" if scheme.startswith("postgres") else "nobody judges SQL but PostgreSQL's"
+    return Row("migrations", Outcome.OK, f"{tool.kind} ({tool.config}); {judged}")
 
 
 def _needs(proposal: Proposal, settings: Mapping[str, Mapping[str, str]]) -> list[Row]:

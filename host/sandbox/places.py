@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from host.errors import ConfigError, ToolError
+from host.errors import ConfigError, SlipwayError, ToolError
 from host.files import write_atomically
 from host.home import CHECKOUT, Home
-from host.sandbox.launcher import CLOSED, SYSTEM_DIRECTORIES
+from host.sandbox.launcher import CLOSED, ETC_DIRECTORIES, SYSTEM_DIRECTORIES
 
 # What of the state directory; `*` is any one name.
 STATE = (
@@ -162,6 +162,23 @@ def _named() -> Iterator[Path]:
             yield Path(os.path.realpath(path)).parent
         elif name.startswith("SLIPWAY_") and path.is_file() and os.access(path, os.X_OK):
             yield path.parent.parent if (path.parent.parent / "pyvenv.cfg").is_file() else path
+
+
+def is_for_all(path: Path) -> bool:
+    """Return whether every sandbox sees a path: of the host's programs, libraries and certificates."""
+    shown = [Path("/", name) for name in SYSTEM_DIRECTORIES] + [Path("/etc", name) for name in ETC_DIRECTORIES]
+    return all(any(one.is_relative_to(root) for root in shown) for one in (path, Path(os.path.realpath(path))))
+
+
+def withheld(paths: Iterable[Path]) -> str:
+    """Return why no sandbox is given one of these paths; "" when all can be given."""
+    places = Places()
+    for path in paths:
+        try:
+            places.source(path)
+        except SlipwayError as error:
+            return str(error)
+    return ""
 
 
 # ---- the interpreters of environments

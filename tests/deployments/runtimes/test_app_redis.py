@@ -69,8 +69,12 @@ def test_a_url_that_cannot_be_is_named_with_its_key_and_not_repeated(tmp_path: P
 def test_the_app_sees_the_socket_and_the_certificates_and_nothing_without_a_redis(tmp_path: Path) -> None:
     place = shop(tmp_path, "unix://app:p@/run/shop/redis.sock?db=1").place()
     assert AppRedis(place).read_only == (Path("/run/shop"),)
+    (problem,) = AppRedis(place).problems()
+    assert problem.startswith("Redis: /run/shop is given to no sandbox") and "by TCP instead" in problem
     (tmp_path / "url").write_text("rediss://:p@h/0?ssl_ca_certs=/etc/ca.pem")
     assert AppRedis(place).read_only == (Path("/etc/ca.pem"),)
+    (tmp_path / "url").write_text("rediss://:p@h/0?ssl_ca_certs=/etc/ssl/certs/ca.pem")
+    assert AppRedis(place).read_only == ()
     (tmp_path / "none").mkdir()
     none = AppRedis(Shop(tmp_path / "none", "process", Engine()).place())
     assert (none.read_only, none.variables(), none.secrets(), none.problems(), none.notes()) == ((), {}, [], [], [])

@@ -47,6 +47,19 @@ def test_an_app_is_told_in_its_drivers_words_and_the_secret_is_masked(others: Ma
 
 
 @pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        pytest.param("mysql://u:p@/d?unix_socket=/run/mysqld/s", "/run/mysqld is given to no sandbox", id="socket"),
+        pytest.param("mysql://u:p@h/d?ssl_ca=/srv/ca.pem", "/srv/ca.pem is given to no sandbox", id="certificates"),
+        pytest.param("postgresql://u:p@/d?host=/run/postgresql", "/run/postgresql is given to no", id="postgresql"),
+    ],
+)
+def test_what_the_apps_sandbox_is_not_given_is_named_before_a_release(tmp_path: Path, url: str, why: str) -> None:
+    (problem,) = environment(tmp_path, url).place().runtime.database.problems()
+    assert why in problem and "by TCP instead of a socket there" in problem
+
+
+@pytest.mark.parametrize(
     ("form", "why"),
     [
         pytest.param(DatabaseForm(), "psycopg, and the environment's database is MySQL", id="another-family"),

@@ -255,6 +255,27 @@ SHAPES = {
         },
         ("the app needs MAIL_TOKEN",),
     ),
+    "flask on mysql": Shape(
+        {
+            "app.py": FLASK,
+            "config.py": "import os\nurl = os.environ['REDIS_URL']\nhost = os.environ['MYSQL_DB_HOST']\n"
+            "name = os.environ['MYSQL_DB_NAME']\n",
+            "requirements.txt": lock("flask", "gunicorn", "sqlalchemy", "pymysql", "pytest"),
+            "tests/test_a.py": "",
+        },
+        {
+            "database.scheme": "mysql+pymysql",
+            "database.variables": {"MYSQL_DB_HOST": "{host}", "MYSQL_DB_NAME": "{name}"},
+            "suites.tests.database": True,
+        },
+        {"DATABASE": "external", "DATABASE_URL": "file:/etc/slipway/development/database_url"},
+        ("the app needs a MySQL or MariaDB server, which Slipway has not",),
+    ),
+    "django on mariadb": Shape(
+        {**DJANGO, "requirements.txt": lock("django", "gunicorn", "mysqlclient")},
+        {"database.scheme": "mysql", "run.migrate": ["python", "manage.py", "migrate", "--noinput"]},
+        {"DATABASE": "external"},
+    ),
     "everything that one file can say": Shape(
         {
             "requirements.lock": lock("fastapi", "uvicorn", "psycopg", "sqlalchemy", "alembic"),
