@@ -83,7 +83,6 @@ class _Mysql:
         facts = self._look()
         wants = MysqlWants(
             tables=bool(run and run.migrate),
-            extensions=run.database.extensions if run else (),
             encrypted=dict(self.server.options).get("ssl_mode") in ("REQUIRED", *CHECKED),
             product="MariaDB" if run and run.database.scheme.startswith("mariadb") else "",
             no_dump=asked.no_dump() if backup else "",

@@ -66,6 +66,12 @@ class DatabaseForm(BaseModel):
     """
 
     @model_validator(mode="after")
+    def _extensions_are_of_postgresql(self) -> Self:
+        if self.extensions and self.family is Family.MYSQL:
+            raise ValueError(f"extensions: scheme is {self.scheme}, and MySQL and MariaDB have none")
+        return self
+
+    @model_validator(mode="after")
     def _variables_can_be_filled(self) -> Self:
         for name, text in self.variables.items():
             if name in TAKEN:

@@ -1,7 +1,6 @@
 """Whether an external MySQL or MariaDB will do for a release, by what it was asked."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 OLDEST = {"MySQL": (8, 0), "MariaDB": (10, 5)}
@@ -40,12 +39,11 @@ class MysqlFacts:
 
 @dataclass(frozen=True)
 class MysqlWants:
-    """What a release needs: tables (a migration), extensions, TLS, the product that SQLAlchemy's dialect insists on
+    """What a release needs: tables (a migration), TLS, the product that SQLAlchemy's dialect insists on
     ("": either). `no_dump` is why the server cannot be dumped, "" when it can or no dump is wanted.
     """
 
     tables: bool
-    extensions: Sequence[str] = ()
     encrypted: bool = False
     product: str = ""
     no_dump: str = ""
@@ -68,8 +66,6 @@ def mysql_problems(facts: MysqlFacts, wants: MysqlWants) -> list[str]:
             "the role may not create tables, which the migration needs; as its administrator: GRANT ALL PRIVILEGES ON "
             "the database.* TO the role"
         )
-    if wants.extensions:
-        problems.append(f"{facts.product} has no extension {wants.extensions[0]}, which [database] extensions names")
     if wants.encrypted and not facts.encrypted:
         problems.append("it speaks no TLS, which ssl_mode in DATABASE_URL asks for")
     if wants.no_dump:

@@ -1,4 +1,4 @@
-"""An empty database for a check, dropped afterwards: of the suites' PostgreSQL server, or a file of SQLite."""
+"""An empty database for a check, gone afterwards: in the suites' PostgreSQL, a MariaDB of its own, or a file of SQLite."""
 
 import uuid
 from collections.abc import Iterator
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from control.plane import SUITE_DATABASE, Control, suite_database
-from gates.databases.address import Address, File
+from gates.databases.address import Address, Family, File
 from gates.databases.form import DatabaseForm
+from host.databases.mariadb import fresh_mariadb
 from host.databases.postgres import Postgres
 from host.errors import ConfigError
 from host.home import Home
@@ -41,8 +42,8 @@ def fresh_database(
     name: str, workspace: Workspace, kind: DatabaseKind = DatabaseKind.EMBEDDED
 ) -> Iterator[FreshDatabase]:
     """Give a check its database while the block runs, with the extensions that the commit needs: a file of SQLite where
-    the commit or the environment (`kind`) has such ones, and none where the environment has none. What stands in for an
-    external server is the suites' own.
+    the commit or the environment (`kind`) has such ones, a MariaDB of the check's own where the commit's scheme is one
+    of MySQL, and none where the environment has none. What stands in for an external PostgreSQL is the suites' own.
     """
     form = workspace.database
     if kind is DatabaseKind.NONE:
@@ -55,6 +56,10 @@ def fresh_database(
         finally:
             for end in BESIDE:
                 file.with_name(file.name + end).unlink(missing_ok=True)
+        return
+    if form.family is Family.MYSQL:
+        with fresh_mariadb(workspace.root / name / f"mariadb-{uuid.uuid4().hex[:8]}") as address:
+            yield FreshDatabase(address, (Path(address.socket_directory),))
         return
     server: Postgres = suite_database()
     database = f"suite_{name.replace('-', '_')}_{uuid.uuid4().hex[:12]}"

@@ -127,6 +127,7 @@ def test_variables_are_filled_as_they_are_beside_the_url() -> None:
         ({"variables": {"A=B": "x"}}, "String should match pattern"),
         ({"extensions": ["Bad; drop"]}, "String should match pattern"),
         ({"driver": "x"}, "Extra inputs"),
+        ({"scheme": "mysql", "extensions": ["pg_trgm"]}, "scheme is mysql, and MySQL and MariaDB have none"),
     ],
 )
 def test_a_form_that_cannot_be_is_refused(given: dict[str, object], why: str) -> None:

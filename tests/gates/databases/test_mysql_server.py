@@ -43,7 +43,6 @@ def test_a_server_that_has_what_is_wanted_will_do(facts: MysqlFacts, wants: Mysq
         pytest.param(MYSQL, ALL, "takes MariaDB only; set [database] scheme to mysql+...", id="dialect"),
         pytest.param(replace(GOOD, may_create=False), ALL, "may not create tables", id="no-tables"),
         pytest.param(replace(GOOD, encrypted=False), ALL, "it speaks no TLS", id="no-tls"),
-        pytest.param(GOOD, replace(ALL, extensions=("pg_trgm",)), "MariaDB has no extension pg_trgm", id="extension"),
         pytest.param(
             GOOD, replace(ALL, no_dump="no view"), "cannot be dumped: no view; grant what is missing", id="dump"
         ),
