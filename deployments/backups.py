@@ -52,10 +52,12 @@ class Backups:
             raise ToolError(f"the backup before the migration failed, and nothing was changed: {error}") from error
 
     def _migrates(self, artifact: Artifact, migrations: Sequence[Step]) -> bool:
-        """Say whether a migration may be pending: what nobody judged, or the first release here, may have any."""
+        """Say whether a migration may be pending: what nobody judged or names none, and the first release here, may
+        have any.
+        """
         if artifact.bundle.run.migrate is None:
             return False
-        return artifact.bundle.migrations is None or self.place.ledger().live is None or bool(migrations)
+        return not artifact.bundle.migrations or self.place.ledger().live is None or bool(migrations)
 
     def _make(self, installed: Installed, lease: Lease) -> str:
         began = time.monotonic()

@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "mariadb", "mariadb-dump")
 # What breaks a file of options, a URL or a shell that takes it as it is.
-PASSWORD = "p\"w\\d#;'é 1%" + "hunter2hunter2"
+PASSWORD = "p\"w\\d#;' 1%" + "hunter2hunter2"
 SHOP = "shop"
 
 

@@ -38,7 +38,7 @@ class _Asked(Protocol):
     def problems(self, run: Run | None, backup: bool) -> list[str]:
         """Return what keeps a release from it. `backup`: it must be possible to dump it."""
 
-    def notes(self, backup: bool) -> list[str]:
+    def notes(self, run: Run | None, backup: bool) -> list[str]:
         """Return what a person who approves should know of it."""
 
     def size_bytes(self) -> int:
@@ -61,7 +61,7 @@ class _Postgres:
     def _look(self) -> Facts:
         return External(self.server).look()
 
-    def notes(self, backup: bool) -> list[str]:
+    def notes(self, run: Run | None, backup: bool) -> list[str]:
         facts = self._look()
         plain = "" if facts.encrypted or self.server.near else ", WITHOUT TLS (sslmode in DATABASE_URL)"
         return [f"The database is an external PostgreSQL {facts.shown} at {self.server.shown}{plain}."]
@@ -92,8 +92,9 @@ class _Mysql:
     def _look(self) -> MysqlFacts:
         return ExternalMysql(self.server).look()
 
-    def notes(self, backup: bool) -> list[str]:
-        return mysql_notes(self._look(), near=self.server.near, shown=self.server.shown, backup=backup)
+    def notes(self, run: Run | None, backup: bool) -> list[str]:
+        migrates, server = bool(run and run.migrate), self.server
+        return mysql_notes(self._look(), near=server.near, shown=server.shown, migrates=migrates, backup=backup)
 
     def size_bytes(self) -> int:
         return ExternalMysql(self.server).size_bytes()
@@ -170,7 +171,8 @@ class ExternalDatabase:
 
     def notes(self, artifact: Artifact | None = None) -> list[str]:
         try:
-            return self._asked.notes(self._is_dumped(artifact.bundle.run if artifact else None))
+            run = artifact.bundle.run if artifact else None
+            return self._asked.notes(run, self._is_dumped(run))
         except SlipwayError:
             return []  # a problem, and told as one
 

@@ -43,10 +43,17 @@ TLS: Mapping[str, Words] = {
     },
 }
 OF_ASYNC = ("aiomysql", "asyncmy")
+# They encode a password as Latin 1, and mysqlclient takes localhost for a socket of its own choice.
+LATIN_1 = ("pymysql", *OF_ASYNC)
+OF_C = ("", "mysqldb")
 
 
 def mysql_problem(driver: str, address: Server) -> str:
     """Return what a driver cannot be told in a URL; "" when it can be told all."""
+    if driver in LATIN_1 and not f"{address.user}{address.password}".isascii():
+        return f"the driver {driver} takes no password with other signs than ASCII's; give the role another one"
+    if driver in OF_C and address.host == "localhost":
+        return "mysqlclient takes localhost for a unix socket; write 127.0.0.1, or unix_socket=/FILE"
     mode = dict(address.options).get("ssl_mode", "")
     if not mode or mode in TLS[driver]:
         return ""

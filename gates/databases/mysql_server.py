@@ -76,13 +76,16 @@ def mysql_problems(facts: MysqlFacts, wants: MysqlWants) -> list[str]:
     return problems
 
 
-def mysql_notes(facts: MysqlFacts, *, near: bool, shown: str, backup: bool) -> list[str]:
-    """Return what a person who approves should know. `near`: no network lies between; `shown`: where the server is."""
+def mysql_notes(facts: MysqlFacts, *, near: bool, shown: str, migrates: bool, backup: bool) -> list[str]:
+    """Return what a person who approves should know. `near`: no network lies between; `shown`: where the server is;
+    `migrates`: the version may change the schema; `backup`: it is dumped before.
+    """
     plain = "" if facts.encrypted or near else ", WITHOUT TLS (ssl_mode in DATABASE_URL)"
-    notes = [
-        f"The database is an external {facts.shown} at {shown}{plain}. A migration that fails is not undone: its DDL "
-        "has no transactions."
-    ]
+    notes = [f"The database is an external {facts.shown} at {shown}{plain}."]
+    if migrates:
+        notes.append(
+            "Nobody judges migrations of MySQL and MariaDB. One that fails is not undone: DDL has no transactions there."
+        )
     if facts.single and backup:
         more = len(facts.single) - SHOWN_TABLES
         names = ", ".join(facts.single[:SHOWN_TABLES]) + (f" and {more} more" if more > 0 else "")

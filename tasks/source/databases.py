@@ -1,4 +1,4 @@
-"""An empty database for a check, gone afterwards: in the suites' PostgreSQL, a MariaDB of its own, or a file of SQLite."""
+"""An empty database for a check, gone afterwards: in the suites' PostgreSQL, in a MariaDB of its own, or a file."""
 
 import uuid
 from collections.abc import Iterator

@@ -42,8 +42,9 @@ def test_an_app_is_told_in_its_drivers_words_and_the_secret_is_masked(others: Ma
     said = migrate(place, artifact)
     assert said == f"told mariadb+pymysql://***@/shop?unix_socket={others.socket}&charset=utf8mb4 shop shop 3306"
     assert place.runtime.database.problems(artifact) == []
-    (note,) = place.runtime.database.notes(artifact)
+    note, ddl = place.runtime.database.notes(artifact)
     assert note.startswith("The database is an external MariaDB 1") and "TLS" not in note
+    assert ddl.startswith("Nobody judges migrations of MySQL") and len(place.runtime.database.notes()) == 1
 
 
 @pytest.mark.parametrize(

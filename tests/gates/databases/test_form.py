@@ -100,6 +100,13 @@ def test_a_url_is_in_the_drivers_form(scheme: str, address: Server | File, expec
         ("mysql+pymysql", SOCKET, r"scheme is mysql\+pymysql, and the environment's database is PostgreSQL"),
         ("postgresql+asyncpg", MYSQL, r"scheme is postgresql\+asyncpg, and the environment's database is MySQL"),
         ("mysql+aiomysql", with_tls("REQUIRED"), "aiomysql takes no ssl_mode=REQUIRED .* use DISABLED, or another"),
+        (
+            "mysql+pymysql",
+            replace(MYSQL, password="p\u00e9"),
+            "pymysql takes no password with other signs than ASCII's",
+        ),
+        ("mysql+mysqldb", replace(MYSQL, host="localhost"), "write 127.0.0.1, or unix_socket"),
+        ("mysql", replace(MYSQL, host="localhost"), "write 127.0.0.1, or unix_socket"),
         ("mysql+mysqlconnector", with_tls("REQUIRED"), "mysqlconnector takes no ssl_mode=REQUIRED"),
     ],
 )

@@ -55,11 +55,10 @@ def test_what_is_missing_is_named_with_the_way_out(facts: MysqlFacts, wants: Mys
 
 def test_who_approves_hears_of_missing_tls_of_ddl_and_of_tables_that_a_dump_has_not_as_of_one_moment() -> None:
     plain = replace(GOOD, encrypted=False, single=("a", "b", "c", "d"))
-    first, second = mysql_notes(plain, near=False, shown="h:3306", backup=True)
-    assert first.startswith(
-        "The database is an external MariaDB 10.11.6 at h:3306, WITHOUT TLS (ssl_mode in DATABASE_URL)."
-    )
-    assert "A migration that fails is not undone" in first and "a, b, c and 1 more not as of one moment" in second
-    (near,) = mysql_notes(replace(plain, single=()), near=True, shown="/run/s", backup=True)
+    where, ddl, dump = mysql_notes(plain, near=False, shown="h:3306", migrates=True, backup=True)
+    assert where == "The database is an external MariaDB 10.11.6 at h:3306, WITHOUT TLS (ssl_mode in DATABASE_URL)."
+    assert "Nobody judges migrations" in ddl and "is not undone" in ddl
+    assert "a, b, c and 1 more not as of one moment" in dump
+    (near,) = mysql_notes(replace(plain, single=()), near=True, shown="/run/s", migrates=False, backup=True)
     assert "TLS" not in near
-    assert len(mysql_notes(plain, near=True, shown="/run/s", backup=False)) == 1
+    assert len(mysql_notes(plain, near=True, shown="/run/s", migrates=False, backup=False)) == 1
