@@ -84,7 +84,7 @@ def mysql_notes(facts: MysqlFacts, *, near: bool, shown: str, migrates: bool, ba
     notes = [f"The database is an external {facts.shown} at {shown}{plain}."]
     if migrates:
         notes.append(
-            "Nobody judges migrations of MySQL and MariaDB. One that fails is not undone: DDL has no transactions there."
+            "Nobody judges migrations of MySQL and MariaDB. One that fails is not undone: DDL has no transactions."
         )
     if facts.single and backup:
         more = len(facts.single) - SHOWN_TABLES

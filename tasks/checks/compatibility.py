@@ -4,7 +4,9 @@ Between migration and switch the old code serves on the new schema, and after a 
 """
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -20,6 +22,7 @@ from gates.checks.summary import in_a_line
 from gates.databases.form import DatabaseForm
 from gates.migrations.steps import Step, pending
 from gates.release.compatibility import NAME, Tried, judge_compatibility, nothing_to_try
+from host.databases.redis import fresh_redis
 from host.errors import SlipwayError, ToolError
 from host.masking import masked, secret_values
 from host.ports import LOCAL, free_port
@@ -36,6 +39,7 @@ from tasks.checks.syntax import code_digest
 from tasks.load.processes import entrance, running
 from tasks.retries import once
 from tasks.source.databases import FreshDatabase, fresh_database
+from tasks.source.suite_services import SPARE_S, find_redis
 from tasks.source.workspace import Looked, Workspace, tool_path
 
 MIGRATION_S = 300
@@ -64,6 +68,7 @@ def compatibility_key(pipeline: Pipeline, workspace: Workspace, live: LiveVersio
         *told,
         *given,
         *([] if kind is DatabaseKind.EMBEDDED else [kind]),
+        *(["redis"] if live.place.settings.redis_url else []),
     )
 
 
@@ -108,12 +113,24 @@ def look_at_compatibility(
         return Check(name=NAME, outcome=Outcome.NOT_APPLICABLE, reason=nothing)
     installed = Layout(live.place, runs_here=True).install(artifact)
     kind = live.place.settings.database
-    with fresh_database(NAME, workspace, kind) as database, shared_loopback() as network:
-        trial = _Trial(pipeline, workspace, live, installed, database, network)
+    with ExitStack() as stack:
+        database = stack.enter_context(fresh_database(NAME, workspace, kind))
+        network = stack.enter_context(shared_loopback())
+        redis = stack.enter_context(_redis(workspace, network)) if live.place.settings.redis_url else {}
+        trial = _Trial(pipeline, workspace, live, installed, database, network, redis)
         smoke, trouble = trial.run()
     revisions = tuple(step.revision for step in pending(steps or (), known or ()))
     version = f"{installed.bundle.version} ({live.digest[:12]})"
     return judge_compatibility(Tried(version, live.place.name, revisions, trouble, smoke))
+
+
+@contextmanager
+def _redis(workspace: Workspace, network: AnyNetwork) -> Iterator[dict[str, str]]:
+    """Give the variable that names an empty Redis in the trial's network, while the block runs."""
+    directory = workspace.root / NAME / f"redis-{uuid.uuid4().hex[:8]}"
+    lifetime_s = 2 * MIGRATION_S + START_S + 2 * SMOKE_S + SPARE_S
+    with fresh_redis(find_redis(), directory, lifetime_s, network) as url:
+        yield {"REDIS_URL": url}
 
 
 class _Bad(SlipwayError):
@@ -128,6 +145,7 @@ class _Trial:
     installed: Installed
     database: FreshDatabase
     network: AnyNetwork
+    redis: Mapping[str, str]
 
     def run(self) -> tuple[str, str]:
         """Return what the smoke tests said, and what went wrong ("" when nothing did)."""
@@ -143,7 +161,7 @@ class _Trial:
         """Return what a version is told: its environment's settings, secrets of this trial's own, and the database."""
         settings, load = self.live.place.settings, self.pipeline.performance
         made = {name: secrets.token_urlsafe(24) for name in settings.secrets}
-        own = {**self.database.told(form), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {**self.redis, **self.database.told(form), "PYTHONDONTWRITEBYTECODE": "1"}
         return {**settings.app, **made, **(load.environment if load else {}), **own}
 
     def _migrate_as_before(self, environment: Mapping[str, str]) -> None:

@@ -122,7 +122,9 @@ def test_none_is_made_where_none_is_wanted(made: Shop) -> None:
     made.place().journal.write("routed", {"routing": routing, "live": {**version, "slot": "blue"}}, 99)
     same = made.artifact("good next", image=NO_IMAGE, migrations=[FIRST])
     assert back_up(made, same) == "no backup: no migration is pending"
-    assert back_up(made, made.artifact("good unnamed", image=NO_IMAGE, migrations=[])).startswith("backup ")  # kind = none
+    assert back_up(made, made.artifact("good unnamed", image=NO_IMAGE, migrations=[])).startswith(
+        "backup "
+    )  # kind = none
     more = Step(revision="2", kind=Kind.EXPAND, reason="CREATE TABLE b")
     assert back_up(made, made.artifact("good", image=NO_IMAGE, migrations=[FIRST, more])).startswith("backup ")
     assert back_up(made, made.artifact("good", image=NO_IMAGE)).startswith("backup ")  # nobody judged them

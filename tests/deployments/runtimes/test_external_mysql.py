@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from deployments.backups import Backups
+from deployments.journal.entries import EventKind
 from deployments.preflight import preflight
+from deployments.rollout import Rollout
 from gates.databases.form import DatabaseForm
 from gates.migrations.statements import Kind
 from gates.migrations.steps import Step
@@ -99,6 +101,10 @@ def test_a_failed_migration_is_not_believed_to_be_undone(others: MariaDb, tmp_pa
     made = environment(tmp_path, others.url())
     artifact = made.artifact("bad-migration", image=NO_IMAGE, database=FORM, migrations=[GONE])
     place = made.place()
-    with pytest.raises(MigrationError, match="no transactions: what ran of it STAYS"):
-        migrate(place, made.read(artifact))
-    assert not place.runtime.database.undoes_failures
+    with place.lease("test") as lease:
+        rollout = Rollout.begin(place, lease, made.read(artifact), "release")
+        rollout.install()
+        with pytest.raises(MigrationError, match="no transactions: what ran of it STAYS"):
+            rollout.migrate()
+    kinds = [entry.kind for entry in place.journal.entries()]
+    assert EventKind.MIGRATING in kinds and EventKind.MIGRATION_FAILED not in kinds

@@ -12,6 +12,7 @@ from settings.database import DatabaseKind
 from tasks.source.databases import FreshDatabase, fresh_database
 from tasks.source.git import Source
 from tasks.source.workspace import Workspace
+from tests.mariadb_server import PROGRAMS, need
 
 
 def workspace(tmp_path: Path, form: DatabaseForm) -> Workspace:
@@ -34,6 +35,16 @@ def test_a_file_is_where_the_check_may_write_and_gone_afterwards(
         sqlite3.connect(file).execute("PRAGMA journal_mode=WAL")
         assert file.exists()
     assert list(file.parent.iterdir()) == []
+
+
+def test_an_app_of_mysql_gets_a_mariadb_of_the_checks_own(tmp_path: Path) -> None:
+    need(*PROGRAMS, package="mariadb-server")
+    form = DatabaseForm(scheme="mariadb+pymysql", variables={"SOCKET": "{host}"})
+    with fresh_database("unit", workspace(tmp_path, form), DatabaseKind.EXTERNAL) as database:
+        told = database.told(form)
+        assert told["DATABASE_URL"].endswith(f"@/suite?unix_socket={told['SOCKET']}")
+        assert database.read_only == (Path(told["SOCKET"]).parent,) and Path(told["SOCKET"]).is_socket()
+    assert not Path(told["SOCKET"]).exists()
 
 
 def test_an_app_without_a_database_is_told_none(tmp_path: Path) -> None:
