@@ -17,7 +17,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 LONGEST = 2000
 # A socket's directory is bound into the app's sandbox: not one that belongs to everybody.
-COMMON = ("/", "/dev", "/etc", "/home", "/run", "/root", "/srv", "/tmp", "/var", "/var/lib", "/var/run", "/var/tmp")
+COMMON = tuple(f"/{name}" for name in "dev etc home run root srv tmp var var/lib var/run var/tmp".split())
 
 
 @dataclass(frozen=True)
