@@ -2,7 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor import _shares, app_python_row, channel_rows, cores_row, engine_rows, journal_rows, python_row
+from cli.doctor import (
+    _shares,
+    app_python_row,
+    channel_rows,
+    cores_row,
+    database_rows,
+    engine_rows,
+    journal_rows,
+    python_row,
+)
 from deployments.journal.journal import Journal
 from deployments.runtimes.compose.preconditions import live_restore_problems
 from host.docker.engine import Engine
@@ -129,3 +138,19 @@ def test_each_channel_is_checked_and_what_is_wrong_is_told_without_its_secret(
     file.write_text('[slack]\ntoken = "xoxb-the-secret-itself"')
     (row,) = channel_rows(Home(tmp_path))
     assert row.good is False and "slack.token" in row.found and "itself" not in row.found
+
+
+def test_a_database_and_a_redis_of_others_are_asked_without_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key, value in {
+        "SLIPWAY_STAGING_DATABASE": "external",
+        "SLIPWAY_STAGING_DATABASE_URL": "env:THE_DATABASE",
+        "SLIPWAY_STAGING_REDIS_URL": "env:THE_REDIS",
+        "THE_DATABASE": "mysql://shop:hunter2hunter2@127.0.0.1:1/shop",
+        "THE_REDIS": "redis://:hunter2hunter2@127.0.0.1:1/0",
+    }.items():
+        monkeypatch.setenv(key, value)
+    database, redis = database_rows()
+    assert (database.what, redis.what) == ("database of staging", "Redis of staging")
+    assert redis.good is False and "the external Redis at 127.0.0.1:1 does not answer" in redis.found
+    assert database.good is False and ("the external MySQL at" in database.found or "no mariadb" in database.found)
+    assert "hunter2" not in database.found + redis.found

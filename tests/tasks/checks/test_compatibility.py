@@ -17,6 +17,7 @@ from evidence.scopes import OURS
 from evidence.store import Store
 from gates.check import Outcome
 from gates.migrations.steps import Kind, Step
+from host.databases.redis import fresh_redis
 from host.home import CHECKOUT, Home
 from settings.pipeline import Pipeline
 from settings.targets import Target
@@ -26,7 +27,8 @@ from tasks.source.dependencies import download_wheels
 from tests.tasks.small_app import App
 
 SERVER = """\
-import http.server, os, sys
+import http.server, os, socket, sys
+from urllib.parse import urlsplit
 import psycopg
 def connect():
     return psycopg.connect(os.environ["DATABASE_URL"].replace("postgresql+psycopg", "postgresql", 1), autocommit=True)
@@ -39,6 +41,13 @@ if sys.argv[1] == "migrate":
                 connection.execute(line)
                 connection.execute("INSERT INTO done VALUES (%s)", [line])
     sys.exit()
+def asked():
+    parts = urlsplit(os.environ["REDIS_URL"])
+    with socket.create_connection((parts.hostname, parts.port), 60) as connection:
+        connection.sendall(f"AUTH {parts.password}\\r\\nPING\\r\\nQUIT\\r\\n".encode())
+        return b"".join(iter(lambda: connection.recv(100), b""))
+if "REDIS_URL" in os.environ and b"PONG" not in asked():
+    sys.exit("no Redis")
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         try:
@@ -122,7 +131,9 @@ def commit(app: App, sql: str) -> None:
     app.commit({"server.py": SERVER, "schema.sql": FIRST + sql})
 
 
-def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: Environment, tmp_path: Path) -> None:
+def test_the_live_version_is_tried_on_the_schema_of_the_commit(
+    app: App, place: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     commit(app, "")
     nothing = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE,))
     assert (nothing.outcome, nothing.reason) == (Outcome.NOT_APPLICABLE, "nothing is live yet")
@@ -138,6 +149,15 @@ def test_the_live_version_is_tried_on_the_schema_of_the_commit(app: App, place: 
     assert good.outcome is Outcome.PASSED, good.reason
     where = f"v1 ({digest[:12]}), live in production, on the schema after migration 2: "
     assert good.reason == where + "its smoke tests: 1 passed"
+
+    given: list[Path] = []
+    monkeypatch.setattr(
+        "tasks.checks.compatibility.fresh_redis", lambda *words: given.append(words[1]) or fresh_redis(*words)
+    )
+    monkeypatch.setenv("SLIPWAY_PRODUCTION_REDIS_URL", "env:NOT_ASKED")
+    with_redis = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO))
+    assert with_redis.outcome is Outcome.PASSED and len(given) == 1, with_redis.reason
+    monkeypatch.delenv("SLIPWAY_PRODUCTION_REDIS_URL")
 
     commit(app, "ALTER TABLE people RENAME COLUMN name TO title\n")
     bad = look_at_compatibility(PIPELINE, app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO))
