@@ -12,11 +12,13 @@ import pytest
 from control.plane import Control, suite_database
 from gates.check import Outcome
 from gates.databases.form import DatabaseForm
+from host.databases import mariadb
 from host.home import Home
 from settings.pipeline import Suite
 from tasks.checks.suites import look_at_suite
 from tasks.source import suite_services as services
 from tasks.source.suite_services import find_redis
+from tests.mariadb_server import PROGRAMS, need
 from tests.tasks.small_app import FEWER_PLUGINS, PYTEST, App
 
 DATABASE = """
@@ -31,6 +33,16 @@ def test_it_is_empty_and_ours():
         time.sleep(0.5)
     if os.environ.get("FAIL"):
         raise OSError(os.environ["DATABASE_URL"])
+"""
+
+GREETING = """
+import os, socket
+
+def test_it_greets():
+    assert os.environ["DATABASE_URL"].startswith("mysql://suite:")
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.environ["SOCKET"])
+        assert b"MariaDB" in connection.recv(200)
 """
 
 
@@ -69,6 +81,20 @@ def test_suites_side_by_side_have_databases_of_their_own_and_leave_none(app: App
     assert "suite_bad_" in found[2].reason and ":***@" in found[2].reason
     assert left("database") == left("role") == []
     assert list((suite_database().directory / "roles").iterdir()) == []
+
+
+def test_a_suite_of_mysql_reaches_a_mariadb_of_its_own_and_without_its_programs_has_no_verdict(
+    app: App, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    need(*PROGRAMS, package="mariadb-server")
+    app.commit({"tests/test_a.py": GREETING})
+    workspace = replace(app.workspace(), database=DatabaseForm(scheme="mysql", variables={"SOCKET": "{host}"}))
+    suite = Suite(command=PYTEST, database=True, timeout_seconds=600, environment=FEWER_PLUGINS)
+    check = look_at_suite("one", suite, workspace).check
+    assert check.outcome is Outcome.PASSED, check.reason
+    monkeypatch.setattr(mariadb, "PATH", str(tmp_path))
+    check = look_at_suite("two", suite, workspace).check
+    assert check.outcome is Outcome.NO_VERDICT and "this host has no mariadbd" in check.reason
 
 
 def test_without_a_database_server_the_suite_has_no_verdict(app: App) -> None:
