@@ -4,6 +4,7 @@ import logging
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from control.plane import Control
 from evidence.scopes import OURS
+from gates.databases.form import DatabaseForm
 from gates.migrations.steps import Kind, judge_migration
 from gates.scans.outcome import ReportError
 from host.errors import ToolError
@@ -152,6 +154,27 @@ def test_the_configuration_that_the_command_names_is_read(tmp_path: Path) -> Non
     migrate = ["alembic", "-c", "db/prod.ini", "-n", "other", "-x", "tenant=a", "upgrade", "head"]
     found = read(tmp_path, both, run={"command": ["python"], "health": ["/health"], "migrate": migrate})
     assert [one.text for one in found[1:]] == ["ALTER TABLE a DROP COLUMN b;\n"]
+
+
+@pytest.mark.parametrize("scheme", ["mysql+pymysql", "mariadb+asyncmy", "mysql", "sqlite"])
+@pytest.mark.parametrize(
+    ("files", "section"),
+    [
+        pytest.param(migrations(CREATE), {}, id="alembic"),
+        pytest.param(
+            {"db/1_a.sql": "CREATE TABLE a (i int) ENGINE=InnoDB;"}, {"kind": "sql", "config": "db"}, id="sql"
+        ),
+    ],
+)
+def test_sql_of_another_database_is_judged_by_nobody_and_that_is_said(
+    tmp_path: Path, scheme: str, files: Files, section: Mapping[str, Any]
+) -> None:
+    commit(tmp_path / "app", {**BASE, **files})
+    subject = subject_of(tmp_path / "app", tmp_path / "work", environment=Path(sys.prefix), migrations=section)
+    form = DatabaseForm.model_validate({"scheme": scheme})
+    with pytest.raises(ReportError, match="only migrations of PostgreSQL are judged: a person decides"):
+        read_revisions(subject.pipeline, replace(subject.workspace, database=form), "policy")
+    assert read(tmp_path / "none", files, migrations={"kind": "none"}) == []
 
 
 def test_a_declared_none_is_none(tmp_path: Path) -> None:
