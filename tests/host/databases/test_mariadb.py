@@ -15,6 +15,7 @@ from host.databases import mariadb
 from host.databases.mariadb import fresh_mariadb
 from host.databases.mysql import ExternalMysql
 from host.errors import ToolError
+from host.files import remove_tree
 from tests.mariadb_server import PROGRAMS, need
 from tests.tasks.small_app import processes_with
 from tests.waiting import wait_for
@@ -95,3 +96,4 @@ def test_it_ends_with_who_started_it(tmp_path: Path) -> None:
         assert directory and processes_with(directory)
         os.kill(process.pid, signal.SIGKILL)
     wait_for(lambda: not processes_with(directory), "the server ends with who started it")
+    remove_tree(Path(directory))
