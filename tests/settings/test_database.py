@@ -92,7 +92,11 @@ def test_run_does_not_say_it() -> None:
         ),
         pytest.param(("DATABASE=sqlite",), "sqlite", id="sqlite"),
         pytest.param(("DATABASE=none",), "none", id="none"),
-        pytest.param(("DATABASE=external", "DATABASE_URL=template:mysql://a:{P}@h/d"), "external", id="mysql"),
+        pytest.param(
+            ("DATABASE=external", "DATABASE_URL=template:mysql://a:{P}@h/d", "SECRET_P=generated"),
+            "external",
+            id="mysql",
+        ),
         pytest.param(("RUNTIME=compose",), "embedded", id="compose"),
     ],
 )
