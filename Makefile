@@ -139,9 +139,10 @@ mutants: .venv/.dev ## find small changes that the tests do not notice; SAMPLE=2
 	@$(BIN)/python -m benchmarks.mutants $(if $(SAMPLE),--sample "$(SAMPLE)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only $(ONLY))
 
 lock: .venv/bin/uv ## compile requirements/*.in into hash-locked *.lock
-	@for set in base dev bootstrap scanners quality load services acme server docs; do \
+	@for set in base dev bootstrap scanners quality load services acme server docs build; do \
 	  inputs="requirements/$$set.in"; [ $$set = dev ] && inputs="requirements/base.in requirements/dev.in"; \
 	  case $$set in dev|bootstrap|server) constraint="-c requirements/base.lock";; *) constraint="";; esac; \
-	  $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	  case $$set in build) python=3.10;; *) python=3.11;; esac; \
+	  $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --universal --python-version $$python \
 	    --custom-compile-command "make lock" $$constraint $$inputs -o requirements/$$set.lock || exit 1; \
 	done

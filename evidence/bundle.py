@@ -192,11 +192,35 @@ class LockOrigin(BaseModel):
     selection: str = ""
 
 
+class SourceBuild(BaseModel):
+    """How a wheel of the artifact was built of a source distribution. `backend` is the build backend's name, `tools`
+    are the packages that it was given ("setuptools 80.10.2"), of the lock with the SHA-256 `tools_lock`; `unlike` those
+    that the sources wanted at another version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[str, Field(min_length=1, max_length=250)]
+    source_sha256: Hex
+    backend: str
+    tools: tuple[str, ...]
+    unlike: tuple[str, ...] = ()
+    tools_lock: Hex
+    isolation: str
+
+    def __str__(self) -> str:
+        unlike = f"; it wanted {', '.join(self.unlike)}" if self.unlike else ""
+        made = (
+            f"of {self.source} (SHA-256 {self.source_sha256}) by {self.backend}, with {', '.join(self.tools)}{unlike}"
+        )
+        return f"{made}; isolation {self.isolation}"
+
+
 class Bundle(BaseModel):
     """A bundle's manifest. Blobs are named by hex SHA-256; `wheels` and `smoke_wheels` map file names to blobs.
 
     `migrations` are the app's, oldest first, as `ci` judged them; None when nobody could. `made_of` tells of the locks
-    that the commit has in another tool's form.
+    that the commit has in another tool's form, `built` of the wheels that were made of sources, by blob.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -219,6 +243,13 @@ class Bundle(BaseModel):
     made_of: dict[Literal["runtime", "smoke"], LockOrigin] = Field(
         default_factory=dict, exclude_if=lambda locks: not locks
     )
+    built: dict[Hex, SourceBuild] = Field(default_factory=dict, exclude_if=lambda wheels: not wheels)
+
+    @model_validator(mode="after")
+    def _has_what_was_built(self) -> Self:
+        if unknown := set(self.built) - {*self.wheels.values(), *self.smoke_wheels.values()}:
+            raise ValueError(f"{min(unknown)[:12]} was built, and is no wheel of it")
+        return self
 
 
 def put_bundle(store: Store, bundle: Bundle) -> str:

@@ -75,17 +75,23 @@ def make_provenance(
         build_definition=BuildDefinition(
             build_type=BUILD_TYPE,
             external_parameters={"repository": address, "commit": bundle.commit},
-            internal_parameters={"pipeline": pipeline, "python": bundle.python, **_selections(bundle)},
+            internal_parameters={
+                "pipeline": pipeline,
+                "python": bundle.python,
+                **_selections(bundle),
+                **_builds(bundle),
+            },
             resolved_dependencies=(
                 Resource(uri=f"git+{address}@{bundle.commit}", digest={"gitCommit": bundle.commit}),
                 *_locks(bundle),
                 *_origins(bundle),
+                *_sources(bundle),
             ),
         ),
         run_details=RunDetails(
             builder=Builder(id=f"{BUILDER}@{host}"),
             metadata=Metadata(invocation_id=run, started_on=began, finished_on=ended),
-            byproducts=_images(bundle),
+            byproducts=(*_images(bundle), *_built_wheels(bundle)),
         ),
     )
 
@@ -111,6 +117,31 @@ def _origins(bundle: Bundle) -> tuple[Resource, ...]:
         Resource(uri=f"urn:slipway:lock:{name}:made-of:{quote(origin.file)}", digest={"sha256": origin.sha256})
         for name, origin in bundle.made_of.items()
     )
+
+
+def _sources(bundle: Bundle) -> tuple[Resource, ...]:
+    """Return the source distributions that wheels were built of, and the locks of what built them."""
+    sources = {one.source_sha256: f"urn:slipway:sdist:{quote(one.source)}" for one in bundle.built.values()}
+    locks = {one.tools_lock: "urn:slipway:lock:build" for one in bundle.built.values()}
+    return tuple(Resource(uri=uri, digest={"sha256": digest}) for digest, uri in {**sources, **locks}.items())
+
+
+def _built_wheels(bundle: Bundle) -> tuple[Resource, ...]:
+    """Return the wheels that were built of sources."""
+    return tuple(
+        Resource(uri=f"urn:slipway:wheel:{quote(name)}", digest={"sha256": digest})
+        for name, digest in _shipped(bundle)
+        if digest in bundle.built
+    )
+
+
+def _shipped(bundle: Bundle) -> list[tuple[str, str]]:
+    return sorted({*bundle.wheels.items(), *bundle.smoke_wheels.items()})
+
+
+def _builds(bundle: Bundle) -> dict[str, str]:
+    """Return how each wheel was built that was made of sources."""
+    return {f"built {name}": str(bundle.built[one]) for name, one in _shipped(bundle) if one in bundle.built}
 
 
 def _selections(bundle: Bundle) -> dict[str, str]:
@@ -165,7 +196,7 @@ def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> 
     built = {
         (kind, value) for one in provenance.build_definition.resolved_dependencies for kind, value in one.digest.items()
     }
-    named = (*_locks(bundle), *_origins(bundle))
+    named = (*_locks(bundle), *_origins(bundle), *_sources(bundle), *_built_wheels(bundle))
     wanted = {("gitCommit", bundle.commit), *(("sha256", one.digest["sha256"]) for one in named)}
     metadata = provenance.run_details.metadata
     images = _stated_images(bundle)
@@ -178,7 +209,9 @@ def _provenance_check(store: Store, keys: Keys, digest: str, bundle: Bundle) -> 
         name="provenance",
         outcome=Outcome.PASSED,
         reason=f"built by {provenance.run_details.builder.id} in run {metadata.invocation_id}",
-        examined=f"commit {bundle.commit[:12]}, {len(_locks(bundle))} locks" + f", {len(images)} images" * bool(images),
+        examined=f"commit {bundle.commit[:12]}, {len(_locks(bundle))} locks"
+        + f", {len(images)} images" * bool(images)
+        + f", {len(bundle.built)} wheels built from source" * bool(bundle.built),
         tool=f"key {key}",
         seconds=max(0.0, (metadata.finished_on - metadata.started_on).total_seconds()),
     )

@@ -7,7 +7,6 @@ Wheels are read themselves; npm packages come from the package-lock.json files o
 import base64
 import binascii
 import posixpath
-import re
 import tarfile
 import uuid
 import zipfile
@@ -15,7 +14,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from evidence.bundle import Bundle
-from evidence.python_metadata import read_metadata
+from evidence.python_metadata import read_wheel
 from evidence.store import Store
 from gates.locks import LARGEST_LOCK_BYTES
 from gates.other_locks import NPM_LOCK, unread_node_lock
@@ -24,8 +23,6 @@ from gates.scans.npm_lock import locked_packages, read_npm_lock
 from gates.scans.outcome import ReportError
 from host.errors import ArtifactError, EvidenceError
 
-LARGEST_METADATA_BYTES = 5_000_000
-METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 # By Subresource Integrity's name: CycloneDX's, and the bytes of a digest.
 ALGORITHMS = {"sha1": ("SHA-1", 20), "sha256": ("SHA-256", 32), "sha384": ("SHA-384", 48), "sha512": ("SHA-512", 64)}
 NAMESPACE = uuid.UUID("6f6c1b0e-6a4e-4d0e-9c5e-0a6f7e2b9d11")
@@ -158,12 +155,9 @@ def _hashes(integrity: str) -> list[dict[str, str]]:
 def _package(store: Store, name: str, blob: str) -> Package:
     """Return the package that a wheel's METADATA describes."""
     try:
-        with store.open_blob(blob) as content, zipfile.ZipFile(content) as wheel:
-            inside = next(file for file in wheel.infolist() if METADATA.fullmatch(file.filename))
-            if inside.file_size > LARGEST_METADATA_BYTES:
-                raise ArtifactError(f"{name}: its METADATA has {inside.file_size} bytes")
-            return read_metadata(wheel.read(inside), shipped=True)
-    except (zipfile.BadZipFile, StopIteration, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+        with store.open_blob(blob) as content:
+            return read_wheel(content, shipped=True)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, ValueError) as error:
         raise ArtifactError(f"{name}: its METADATA cannot be read ({type(error).__name__})") from error
 
 

@@ -38,7 +38,7 @@ from tasks.scans import Subject
 from tasks.scans.all import judge, remember_findings
 from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.source.app_locks import AppLocks
-from tasks.source.dependencies import download_wheels, make_environment
+from tasks.source.dependencies import build_sources, download_wheels, make_environment
 from tasks.source.folders import check_folders
 from tasks.source.git import Source, fetch_source
 from tasks.source.locked_environments import check_locks
@@ -111,11 +111,13 @@ def ci(
             tree = source.lay_out(root / "tree", os.geteuid())
             locks = AppLocks.of(pipeline, tree)
             check_locks(locks)
+            build_sources(locks, source.scope)
             wheels = [
-                download_wheels.submit(locks.file(lock), pipeline.app.python, source.scope)
+                download_wheels.submit(locks.file(lock), pipeline.app.python, source.scope, locks.wheels(lock))
                 for lock in pipeline.locks.shipped
             ]
-            environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
+            ci, python = pipeline.locks.ci, pipeline.app.python
+            environment = make_environment(locks.file(ci), python, source.scope, locks.wheels(ci))
             for future in wheels:  # before anything runs: without them nothing that follows can come to anything
                 future.result()
             database = pipeline.run.database

@@ -31,7 +31,7 @@ from tasks.scans.jobs import oldest_look, scan_jobs
 from tasks.scans.packages.outdated import list_outdated, outdated_page
 from tasks.scans.scan_targets import ScanTarget, nightly_targets
 from tasks.source.app_locks import AppLocks
-from tasks.source.dependencies import make_environment
+from tasks.source.dependencies import build_sources, make_environment
 from tasks.source.git import Source, fetch_source
 from tasks.source.locked_environments import check_locks
 from tasks.source.working_tree import read_working_tree
@@ -169,7 +169,9 @@ def _subject(pipeline: Pipeline, source: Source, root: Path) -> Subject:
     try:
         locks = AppLocks.of(pipeline, tree)
         check_locks(locks)
-        environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
+        build_sources(locks, source.scope)
+        ci, python = pipeline.locks.ci, pipeline.app.python
+        environment = make_environment(locks.file(ci), python, source.scope, locks.wheels(ci))
     except SlipwayError as error:
         lacks = str(error)
         get_run_logger().warning("the app's environment cannot be made: %s", lacks)

@@ -20,7 +20,7 @@ from tasks.checks.past_runs import past_coverage, past_tests
 from tasks.checks.suites import run_suite
 from tasks.checks.suites_page import suites_page
 from tasks.source.app_locks import AppLocks
-from tasks.source.dependencies import make_environment
+from tasks.source.dependencies import build_sources, make_environment
 from tasks.source.folders import check_folders
 from tasks.source.git import fetch_source
 from tasks.source.locked_environments import check_locks
@@ -58,7 +58,9 @@ def test(suite: Choice = "all", commit: str | None = None) -> State[str]:
             tree = source.lay_out(root / "locks", os.geteuid())
             locks = AppLocks.of(pipeline, tree)
             check_locks(locks, only=("ci",))
-            environment = make_environment(locks.file(pipeline.locks.ci), pipeline.app.python, source.scope)
+            build_sources(locks, source.scope, only=("ci",))
+            ci, python = pipeline.locks.ci, pipeline.app.python
+            environment = make_environment(locks.file(ci), python, source.scope, locks.wheels(ci))
             database = pipeline.run.database
             workspace = Workspace(root, source, environment, shares=pipeline.app.shares, database=database)
             check_folders(source, pipeline)

@@ -9,6 +9,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from gates.locks import LARGEST_LOCK_BYTES, Lock, read_lock
 from gates.other_locks import is_other_lock, lock_command
+from gates.source_builds import build_cure
 from host.errors import SourceError, ToolError
 from host.files import sha256_file
 
@@ -51,10 +52,10 @@ def wheel_cure(trouble: str) -> str:
     named = sorted({found[1] or found[2] for found in NO_WHEEL.finditer(trouble)})
     if not named:
         return ""
+    names = list(dict.fromkeys(one.partition("==")[0] for one in named))
     return (
         f"; only wheels are installed, and this host's index has none of {', '.join(named[:SHOWN])} for this Python:"
-        f" build it once where that may run (pip wheel --no-deps {named[0]}), put the wheel on an index of yours"
-        " (PIP_INDEX_URL, UV_DEFAULT_INDEX) and compile the lock anew; or pin a version that has one"
+        f" {build_cure(names)}"
     )
 
 

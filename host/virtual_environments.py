@@ -85,13 +85,14 @@ def make_venv(
     wheels: Path | None,
     cache: Path,
     shares: Shares | None = None,
+    built: Path | None = None,
 ) -> None:
     """Make a virtual environment that holds exactly what `lock` says, checked by hash.
 
     uv works in the sandbox, on a lock of our own writing; nothing of the original's text reaches it. With `wheels`
-    nothing is fetched: everything comes from copies of the files in that folder. With `shares` it yields to what
-    serves. Raises SourceError if the lock is not accepted, and ToolError if the environment cannot be made; safe to
-    repeat.
+    nothing is fetched: everything comes from copies of the files in that folder. Those of `built` are taken beside what
+    is fetched: no index has them. With `shares` it yields to what serves. Raises SourceError if the lock is not
+    accepted, and ToolError if the environment cannot be made; safe to repeat.
     """
     locked_packages = read_lock_file(lock)
     prefix = base_prefix(python)
@@ -104,6 +105,10 @@ def make_venv(
         if wheels:
             copies = _copies(wheels, Path(scratch) / "wheels")
             sync += ["--offline", "--no-index", "--find-links", str(copies)]
+            reads.append(copies)
+        elif built:
+            copies = _copies(built, Path(scratch) / "built")
+            sync += [word for place in (*_links(), str(copies)) for word in ("--find-links", place)]
             reads.append(copies)
 
         def run(words: list[str], reads: list[Path], cache: Path | None, network: bool) -> None:
@@ -129,6 +134,11 @@ def make_venv(
     record_interpreter(directory, prefix)
     compile_bytecode(python, directory / "lib", shares)
     share_read_only(directory)
+
+
+def _links() -> list[str]:
+    """Return the folders and pages of wheels that this host names for uv: a word of ours would hide them."""
+    return [place for place in uv_environment().get("UV_FIND_LINKS", "").split(",") if place]
 
 
 def _copies(wheels: Path, folder: Path) -> Path:

@@ -79,6 +79,20 @@ class Locks(BaseModel):
     """Requirements of its smoke tests."""
     others: tuple[LockChoice, ...] = ()
     """Further locks, of tools and documentation. They are audited and never installed."""
+    # Not dumped when empty, so the digest of the rules is that of a file which lacks it.
+    build_from_source: tuple[Part, ...] = Field((), exclude_if=lambda names: not names)
+    """Packages of these locks that have no wheel, by name: `["langdetect"]`. The source distribution whose hash the
+    lock has is built once, in the sandbox without network, keys and the app's files; its wheel goes into the artifact.
+    Only wheels of every other package are installed.
+    """
+
+    @field_validator("build_from_source")
+    @classmethod
+    def _named_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        found = [str(canonicalize_name(name)) for name in names]
+        if twice := sorted({name for name in found if found.count(name) > 1}):
+            raise ValueError(f"named twice: {', '.join(twice)}")
+        return tuple(found)
 
     @property
     def shipped(self) -> tuple[LockChoice, ...]:

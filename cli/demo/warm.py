@@ -23,19 +23,21 @@ Making = tuple[str, Callable[[], Path]]
 
 def needed(tree: Path, pipeline: Pipeline) -> list[Making]:
     """Return what a ci of the app in `tree` will ask for, what it asks for first at the beginning, each with a name."""
-    python, locks = pipeline.app.python, pipeline.locks
+    locks = pipeline.locks
     files = AppLocks.of(pipeline, tree)
-    made: list[Making] = [
-        (f"environment of {locks.ci}", lambda: locked_environment(files.file(locks.ci), python, OURS))
-    ]
+    made: list[Making] = [(f"environment of {locks.ci}", lambda: _environment(files, locks.ci))]
     made += [(f"wheels of {lock}", partial(_wheels, files, lock)) for lock in locks.shipped]
     made += [(f"our tools: {group}", partial(own_tools, group)) for group in ("quality", "scanners")]
     made += [(f"our tools: {group}", partial(own_tools, group)) for group in get_args(Tools)]
     return list(dict(made).items())
 
 
+def _environment(locks: AppLocks, lock: LockChoice) -> Path:
+    return locked_environment(locks.file(lock), locks.python, OURS, built=locks.wheels(lock))
+
+
 def _wheels(locks: AppLocks, lock: LockChoice) -> Path:
-    return fetch_wheels(locks.file(lock), locks.python, OURS)
+    return fetch_wheels(locks.file(lock), locks.python, OURS, built=locks.wheels(lock))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from host.home import Home
 from host.sandbox.run import Completed, Isolation, Network, available, check_owner
 from host.trees import UnsafeTree, copy_tree, entries_below, refuse_unsafe
 from host.virtual_environments import COMPLETE
+from settings.locks import LockChoice
 from settings.pipeline import INSTALL, BuildStep, Pipeline
 from tasks.checks.cores import once_on_a_core
 from tasks.checks.memory import matching
@@ -27,6 +28,7 @@ from tasks.source.dependencies import download_wheels
 from tasks.source.git import Source, give_once
 from tasks.source.kept import kept, own, tidy
 from tasks.source.node_packages import copy_command, node_packages, node_tools, npm
+from tasks.source.source_builds import build_sources, built_of
 from tasks.source.workspace import Workspace, node_directory, tool_path
 
 OFFLINE = "only-if-cached"  # what npm says when it would have to fetch
@@ -228,8 +230,9 @@ def make_bundle(
     remove_tree(workspace.root / "bundle")  # of an attempt before this one
     tree = source.lay_out(workspace.root / "bundle" / "source", 0)
     locks = AppLocks.of(pipeline, tree)
+    build_sources(locks, source.scope, once_on_a_core)  # before this, in the same run: here only laid beside this tree
     lock = locks.file(pipeline.locks.runtime)
-    wheels = _wheels(store, lock, pipeline, source)
+    wheels = _wheels(store, locks, pipeline.locks.runtime, source)
     smoke = locks.file(pipeline.locks.smoke) if pipeline.locks.smoke else None
     digest = put_bundle(
         store,
@@ -244,12 +247,13 @@ def make_bundle(
             lock=store.put_file(lock),
             wheels=wheels,
             smoke_lock=store.put_file(smoke) if smoke else None,
-            smoke_wheels=_wheels(store, smoke, pipeline, source) if smoke else {},
+            smoke_wheels=_wheels(store, locks, pipeline.locks.smoke, source) if pipeline.locks.smoke else {},
             run=pipeline.run,
             image=built.image if built else None,
             migrations=migrations,
             metrics=_metrics(pipeline),
             made_of=made_of(locks),
+            built=built_of(locks, pipeline.locks.shipped, source.scope),
         ),
     )
     log.info("bundle %s: %d wheels, source and build outputs", digest[:12], len(wheels))
@@ -262,8 +266,8 @@ def _metrics(pipeline: Pipeline) -> Metrics | None:
     return Metrics(path=load.metrics_path, query=load.query_metric) if load and load.query_metric else None
 
 
-def _wheels(store: Store, lock: Path, pipeline: Pipeline, source: Source) -> dict[str, str]:
-    folder = download_wheels(lock, pipeline.app.python, source.scope)
+def _wheels(store: Store, locks: AppLocks, lock: LockChoice, source: Source) -> dict[str, str]:
+    folder = download_wheels(locks.file(lock), locks.python, source.scope, locks.wheels(lock))
     return {wheel.name: store.put_file(wheel) for wheel in sorted(folder.glob("*.whl"))}
 
 

@@ -10,6 +10,7 @@ from prefect.logging import get_run_logger
 from deployments.environment import images_run
 from deployments.runtimes.compose.builds import WHEELS
 from evidence.bundle import Build, Image, OtherImage
+from evidence.scopes import Scope
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError, was_not_answered
 from host.files import remove_tree
@@ -18,10 +19,11 @@ from settings.pipeline import ImageBuild, Pipeline
 from tasks.build.bundle import ImageBuilt, lay_over
 from tasks.build.compose_builds import RELEASE, checkout_file, plan_builds, take_along, taken
 from tasks.build.docker_blocks import engine_address, registry_login
-from tasks.checks.cores import core
+from tasks.checks.cores import core, once_on_a_core
 from tasks.retries import repeatable
 from tasks.source.app_locks import AppLocks, is_converted
 from tasks.source.dependencies import download_wheels
+from tasks.source.source_builds import build_sources
 from tasks.source.workspace import Workspace
 
 PUSH_TIMEOUT_S = 600
@@ -43,7 +45,7 @@ def build_image(pipeline: Pipeline, workspace: Workspace, outputs: list[Path]) -
     remove_tree(top)  # of an attempt before this one
     context = workspace.source.lay_out(top / "context", os.geteuid())
     lay_over(context, outputs)
-    _rewrite_locks(pipeline, context)
+    _rewrite_locks(pipeline, context, workspace.source.scope)
     _readable(context)
     _check_files(wanted, context)
     plan = plan_builds(engine, wanted, context, top / "read", get_run_logger().warning)
@@ -104,8 +106,8 @@ def image_wanted(pipeline: Pipeline) -> bool:
 def _build_words(pipeline: Pipeline, workspace: Workspace, order: Order) -> list[str]:
     """Return a build's command, without the image's name and the context."""
     source, build, top = workspace.source, order.build, order.top
-    lock = AppLocks.of(pipeline, top).file(pipeline.locks.runtime)
-    wheels = download_wheels.fn(lock, pipeline.app.python, source.scope)
+    locks, runtime = AppLocks.of(pipeline, top), pipeline.locks.runtime
+    wheels = download_wheels.fn(locks.file(runtime), pipeline.app.python, source.scope, locks.wheels(runtime))
     labels = {
         "org.opencontainers.image.title": pipeline.app.name,
         "org.opencontainers.image.version": source.version,
@@ -129,13 +131,15 @@ def _build_words(pipeline: Pipeline, workspace: Workspace, order: Order) -> list
     ]
 
 
-def _rewrite_locks(pipeline: Pipeline, context: Path) -> None:
-    """Put locks of our own writing in place of the commit's: a Dockerfile hands them to pip. Another tool's lock stays:
-    only that tool reads it. Raises SourceError.
+def _rewrite_locks(pipeline: Pipeline, context: Path, scope: Scope) -> None:
+    """Put locks of our own writing in place of the commit's: a Dockerfile hands them to pip. They have the hashes of
+    the wheels that were built from source. Another tool's lock stays: only that tool reads it. Raises SourceError.
     """
+    locks = AppLocks.of(pipeline, context)
+    build_sources(locks, scope, once_on_a_core)
     for choice in pipeline.locks.shipped:
         if not is_converted(choice):
-            lock = read_lock_file(context / choice.file)
+            lock = read_lock_file(locks.file(choice))
             (context / choice.file).unlink()
             write_lock_file(lock, context / choice.file)
 

@@ -13,9 +13,11 @@ from host.errors import SlipwayError
 from host.files import remove_tree
 from settings.pipeline import App, Pipeline
 from settings.targets import Target
+from tasks.checks.cores import once_on_a_core
 from tasks.source.app_locks import AppLocks
 from tasks.source.dependencies import locked_environment
 from tasks.source.git import Source
+from tasks.source.source_builds import build_sources
 from tasks.source.workspace import Workspace
 
 
@@ -69,8 +71,9 @@ class Base:
             archive = self.place.store.copy_blob(bundle.source, root / "source.tar")
             source = Source(bundle.commit, bundle.version, "", (), archive, signable=False)
             tree = source.lay_out(root / "tree", os.geteuid())
-            lock = AppLocks(tree, pipeline.locks, bundle.python).file(pipeline.locks.ci)
-            environment = locked_environment(lock, bundle.python, source.scope)
+            ci, locks = pipeline.locks.ci, AppLocks(tree, pipeline.locks, bundle.python)
+            build_sources(locks, source.scope, once_on_a_core, only=("ci",))
+            environment = locked_environment(locks.file(ci), bundle.python, source.scope, locks.wheels(ci))
             return replace(beside, root=root, source=source, environment=environment, database=bundle.run.database)
         except (SlipwayError, OSError) as error:
             what = "the base: its environment for checks cannot be made any more"

@@ -302,7 +302,7 @@ def _text(subject: Subject, lock: LockChoice) -> str:
 
 def _converted(subject: Subject, lock: LockChoice) -> str:
     try:
-        return subject.locks.file(lock).read_text(encoding="utf-8")
+        return subject.locks.listed(lock).read_text(encoding="utf-8")
     except (ConfigError, SourceError) as error:
         raise ToolError(str(error).removeprefix(f"{lock}: ")) from error
 

@@ -44,7 +44,7 @@ def _lock_content(subject: Subject, lock: LockChoice) -> str:
     if not is_converted(lock):
         return content(named_path(subject, lock.file))
     try:
-        return content(subject.locks.file(lock))
+        return content(subject.locks.listed(lock))
     except SlipwayError as error:
         return f"unread: {error}"
 

@@ -45,7 +45,8 @@ def _python(subject: Subject, rules: Licences) -> ScanOutcome:
     missing: list[str] = []
     for lock in pipeline.locks.shipped:
         scope, file = subject.workspace.source.scope, subject.locks.file(lock)
-        packages = installed(locked_environment(file, pipeline.app.python, scope), shipped=True)
+        environment = locked_environment(file, pipeline.app.python, scope, subject.locks.wheels(lock))
+        packages = installed(environment, shipped=True)
         missing += [f"{lock}: {package}" for package in sorted(pinned(file) - set(packages))]
         shipped |= packages
     if subject.workspace.lacks:

@@ -25,9 +25,10 @@ from gates.lock_formats.poetry import read_poetry
 from gates.lock_formats.pylock import read_pylock
 from gates.lock_formats.selection import LockError, Target, shown
 from gates.lock_formats.uv import own_packages
-from gates.locks import Lock
+from gates.locks import Lock, Locked
 from gates.other_locks import is_read_lock
-from host.errors import ConfigError, SourceError
+from gates.source_builds import build_cure, to_build
+from host.errors import ConfigError, SourceError, ToolError
 from host.files import sha256_file, write_atomically
 from host.locks import read_lock_file, read_lock_text
 from host.uv_export import export_uv_lock
@@ -35,6 +36,7 @@ from settings.locks import LockChoice, Locks
 from settings.pipeline import Pipeline
 
 PROJECT = "pyproject.toml"
+BUILT = "built"  # the folder of wheels that were built for a lock, and of the list that has their hashes
 SHOWN = 5
 MOST_MEMBERS = 500
 LONGEST_NAME = 120
@@ -54,7 +56,36 @@ class AppLocks:
         return AppLocks(tree, pipeline.locks, pipeline.app.python)
 
     def file(self, choice: LockChoice) -> Path:
-        """Return the file that is installed from: the commit's, or the one that is made of it once a tree.
+        """Return the file that is installed from: the list of `listed`, or the one that has the hashes of the wheels
+        that were built, where [locks] has packages of it built from source.
+
+        Raises like `listed`, and ToolError if they were not built yet (tasks/source/source_builds.py).
+        """
+        if not self.from_source(choice):
+            return self.listed(choice)
+        if not (made := self.built_file(choice)).is_file():
+            raise ToolError(f"{choice}: its packages that are built from source were not built")
+        return made
+
+    def wheels(self, choice: LockChoice) -> Path | None:
+        """Return the folder with the wheels that were built for a lock, None when it needs none."""
+        return self.built_file(choice).parent if self.from_source(choice) else None
+
+    def from_source(self, choice: LockChoice) -> tuple[Locked, ...]:
+        """Return the packages of a lock that are built from source: none of a lock that is only audited. Raises like
+        `listed`.
+        """
+        names = self.locks.build_from_source
+        if not names or choice not in self.locks.installed.values():
+            return ()
+        return to_build(self.read(choice), names, self.python)
+
+    def built_file(self, choice: LockChoice) -> Path:
+        """Return where the list lies that has the hashes of built wheels, with copies of these beside it."""
+        return self._made(choice, BUILT)
+
+    def listed(self, choice: LockChoice) -> Path:
+        """Return the strict list that a lock is: the commit's file, or the one that is made of it once a tree.
 
         Raises ConfigError if the commit has no such file, and SourceError if it cannot be used, with the way out.
         """
@@ -70,27 +101,27 @@ class AppLocks:
         return made
 
     def read(self, choice: LockChoice) -> Lock:
-        """Return what is installed. Raises ConfigError and SourceError like `file`."""
-        return read_lock_file(self.file(choice), str(choice) if is_converted(choice) else choice.file)
+        """Return what a lock names. Raises ConfigError and SourceError like `listed`."""
+        return read_lock_file(self.listed(choice), str(choice) if is_converted(choice) else choice.file)
 
     def refuse_unbuilt(self, choice: LockChoice) -> None:
         """Raise SourceError for the packages of which another tool's lock names no wheel for this Python. Of a list of
         requirements only the index knows.
         """
-        unbuilt = self.convert(choice).unbuilt if is_converted(choice) else ()
+        named = self.convert(choice).unbuilt if is_converted(choice) else ()
+        unbuilt = [name for name in named if name not in self.locks.build_from_source]
         if unbuilt:
             names = ", ".join(unbuilt[:SHOWN]) + f" and {len(unbuilt) - SHOWN} more" * (len(unbuilt) > SHOWN)
             raise SourceError(
                 f"{choice}: it names no wheel of {names} for CPython {self.python} on this kind of machine, and only"
-                " wheels are installed: build it once where that may run (pip wheel --no-deps), put the wheel on an"
-                " index of yours and lock it from there; or pin a version that has one"
+                f" wheels are installed: {build_cure(unbuilt)}"
             )
 
-    def _made(self, choice: LockChoice) -> Path:
+    def _made(self, choice: LockChoice, folder: str = "") -> Path:
         """Return where the lock is made: in a folder of its own, under a name that tells people what it is."""
         digest = hashlib.sha256(f"{choice!r} {self.python}".encode()).hexdigest()[:12]
         name = re.sub(r"[^A-Za-z0-9._(),; -]", "-", str(choice))[:LONGEST_NAME]
-        return self.tree.parent / f"{self.tree.name}.locks" / digest / f"{name}.txt"
+        return self.tree.parent / f"{self.tree.name}.locks" / digest / folder / f"{name}.txt"
 
     def convert(self, choice: LockChoice) -> Converted:
         """Read another tool's lock. Raises SourceError, which names the packages that cannot be installed."""

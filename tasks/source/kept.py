@@ -8,13 +8,14 @@ from evidence.scopes import Scope
 from host.home import Home
 from host.keeping import bound, first_complete, hold, kept_below
 
-Kind = Literal["environments", "wheels", "builds", "downloads", "tools"]
+Kind = Literal["environments", "wheels", "built", "builds", "downloads", "tools"]
 Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
 progress = logging.getLogger("slipway.progress")
 # Of each kind, on this host. What was not used for longest goes first; what a run uses stays until it ends.
 LARGEST_BYTES: dict[Kind, int] = {
     "environments": 10_000_000_000,  # node_modules too
     "wheels": 5_000_000_000,
+    "built": 1_000_000_000,  # wheels of packages that have none
     "builds": 2_000_000_000,
     "downloads": 5_000_000_000,
     "tools": 2_000_000_000,

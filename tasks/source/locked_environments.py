@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from packaging.utils import parse_wheel_filename
+
 from evidence.scopes import OURS, Scope
+from gates.locks import Lock
 from gates.other_locks import lock_command
 from host.errors import ArtifactError, ConfigError, SourceError, ToolError, was_not_answered
 from host.home import CHECKOUT, Home
@@ -50,6 +54,18 @@ def check_locks(locks: AppLocks, only: Collection[str] = ()) -> None:
             refusals.append(f"config/pipeline.toml: locks.{key}: {error}")
     if refusals:
         raise SourceError("; ".join(refusals))
+    if not only:
+        _refuse_unnamed(locks)
+
+
+def _refuse_unnamed(locks: AppLocks) -> None:
+    """Raise ConfigError if a package is to be built from source that no lock installs."""
+    named = {one.name for choice in locks.locks.installed.values() for one in locks.read(choice).packages}
+    if unknown := [name for name in locks.locks.build_from_source if name not in named]:
+        raise ConfigError(
+            f"config/pipeline.toml: locks.build_from_source: no lock that is installed names {', '.join(unknown)}:"
+            " take it out"
+        )
 
 
 def lock_digest(lock: Path, python: str) -> str:
@@ -81,16 +97,18 @@ def at_once(_what: str, directory: Path, make: Callable[[], None]) -> None:
     once(directory, make)
 
 
-def locked_environment(lock: Path, python: str, scope: Scope, make_once: Once = at_once) -> Path:
+def locked_environment(
+    lock: Path, python: str, scope: Scope, make_once: Once = at_once, built: Path | None = None
+) -> Path:
     """Return a virtual environment with exactly what the lock says, checked by hash: one that `scope` may recall.
 
-    Raises ToolError.
+    `built` is a folder with wheels that were built for it, which no index has. Raises ToolError.
     """
     directory = kept("environments", scope, lock_digest(lock, python))
     make_once(
         f"environment {lock.name}",
         directory,
-        lambda: make_venv(directory, interpreter(python), lock, None, uv_cache(), Shares()),
+        lambda: make_venv(directory, interpreter(python), lock, None, uv_cache(), Shares(), built),
     )
     keep_interpreter(directory, python)
     return directory
@@ -105,23 +123,32 @@ def own_tools(group: Tools, make_once: Once = at_once) -> Path:
     return locked_environment(CHECKOUT / "requirements" / f"{group}.lock", python, OURS, make_once)
 
 
-def fetch_wheels(lock: Path, python: str, scope: Scope, make_once: Once = at_once) -> Path:
+def fetch_wheels(lock: Path, python: str, scope: Scope, make_once: Once = at_once, built: Path | None = None) -> Path:
     """Return a folder with the wheels that the lock names, for this platform, checked by hash. Fetched once a lock.
 
-    Only wheels: a source distribution would run its own code at build time. Raises ToolError, which says which one is
-    missing.
+    Only wheels: a source distribution would run its own code at build time. Those of `built` were made of one, and are
+    copied. Raises ToolError, which says which one is missing.
     """
     directory = kept("wheels", scope, lock_digest(lock, python))
-    make_once(f"wheels {lock.name}", directory, partial(_download, lock, python, directory))
+    make_once(f"wheels {lock.name}", directory, partial(_download, lock, python, directory, built))
     return directory
 
 
-def _download(lock: Path, python: str, directory: Path) -> None:
+def _download(lock: Path, python: str, directory: Path, built: Path | None) -> None:
     packages = read_lock_file(lock)
     refuse_conflicts(packages, python, lock.name)
     directory.mkdir()
-    if not packages.packages:
-        return
+    made = sorted(built.glob("*.whl")) if built else []
+    ours = {parse_wheel_filename(wheel.name)[0] for wheel in made}
+    fetched = Lock(tuple(package for package in packages.packages if package.name not in ours))
+    if fetched.packages:
+        _fetch(lock.name, fetched, python, directory)
+    for wheel in made:
+        shutil.copyfile(wheel, directory / wheel.name)
+    check_wheels(directory, packages)
+
+
+def _fetch(name: str, packages: Lock, python: str, directory: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         ours = write_lock_file(packages, Path(scratch) / "packages.lock")
         argv = [*pip(), "download", "-q", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
@@ -137,10 +164,9 @@ def _download(lock: Path, python: str, directory: Path) -> None:
             shares=Shares(),
         )
     if done.timed_out:
-        raise ToolError(f"the wheels of {lock.name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True)
+        raise ToolError(f"the wheels of {name} were not fetched within {DOWNLOAD_TIMEOUT_S} s", transient=True)
     if done.failed:
         trouble = done.output.strip()[-1500:] or done.how
         transient = was_not_answered(trouble)
         cure = "" if transient else wheel_cure(trouble)
-        raise ToolError(f"{lock.name}: the wheels cannot be fetched: {trouble}{cure}", transient=transient)
-    check_wheels(directory, packages)
+        raise ToolError(f"{name}: the wheels cannot be fetched: {trouble}{cure}", transient=transient)

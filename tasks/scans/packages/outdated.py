@@ -142,6 +142,6 @@ def _environment() -> dict[str, str]:
 
 def _text(locks: AppLocks, lock: LockChoice) -> str:
     try:
-        return locks.file(lock).read_text(encoding="utf-8")
+        return locks.listed(lock).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, SlipwayError):
         return ""
