@@ -19,6 +19,7 @@ from gates.adopt.pythons import propose_python
 from gates.adopt.routes import Route, Routes
 from gates.adopt.schema import propose_migrations
 from gates.adopt.server import propose_server
+from gates.adopt.sources import propose_source_builds
 from gates.adopt.started import started
 from gates.adopt.suites import propose_suites
 from gates.adopt.tree import Tree
@@ -70,6 +71,7 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     if packages.runtime:
         draft.put("locks", "runtime", packages.runtime, packages.because)
         draft.put("locks", "ci", packages.ci or packages.runtime, packages.because)
+        propose_source_builds(tree, packages, draft)
     propose_server(served, packages, draft)
     needs = with_images(needs_of(sources, served.folder), tree)
     database = propose_database(served, sources, packages, needs, draft)

@@ -24,7 +24,7 @@ from gates.lock_formats.pipfile import read_pipfile
 from gates.lock_formats.poetry import read_poetry
 from gates.lock_formats.pylock import read_pylock
 from gates.lock_formats.selection import LockError, Target, shown
-from gates.lock_formats.uv import own_packages
+from gates.lock_formats.uv import own_packages, package_names
 from gates.locks import Lock, Locked
 from gates.other_locks import is_read_lock
 from gates.source_builds import build_cure, to_build
@@ -103,6 +103,16 @@ class AppLocks:
     def read(self, choice: LockChoice) -> Lock:
         """Return what a lock names. Raises ConfigError and SourceError like `listed`."""
         return read_lock_file(self.listed(choice), str(choice) if is_converted(choice) else choice.file)
+
+    def names(self, choice: LockChoice) -> set[str]:
+        """Return the packages that a lock's file names, those of other groups and systems too. Raises like `listed`."""
+        if not is_converted(choice):
+            return {package.name for package in self.read(choice).packages}
+        converted = self.convert(choice)
+        named = {*converted.left_out, *(package.name for package in converted.lock.packages)}
+        if PurePosixPath(choice.file).name == "uv.lock":  # what uv exports is only the wanted part
+            named |= package_names(read_lock_text(self.tree / choice.file, choice.file))
+        return named
 
     def refuse_unbuilt(self, choice: LockChoice) -> None:
         """Raise SourceError for the packages of which another tool's lock names no wheel for this Python. Of a list of

@@ -59,12 +59,12 @@ def check_locks(locks: AppLocks, only: Collection[str] = ()) -> None:
 
 
 def _refuse_unnamed(locks: AppLocks) -> None:
-    """Raise ConfigError if a package is to be built from source that no lock installs."""
-    named = {one.name for choice in locks.locks.installed.values() for one in locks.read(choice).packages}
-    if unknown := [name for name in locks.locks.build_from_source if name not in named]:
+    """Raise ConfigError if a package is to be built from source that stands in no lock from which one installs."""
+    names = locks.locks.build_from_source
+    named = set().union(*map(locks.names, locks.locks.installed.values())) if names else set()
+    if unknown := [name for name in names if name not in named]:
         raise ConfigError(
-            f"config/pipeline.toml: locks.build_from_source: no lock that is installed names {', '.join(unknown)}:"
-            " take it out"
+            f"config/pipeline.toml: locks.build_from_source: no lock has {', '.join(unknown)}: take it out"
         )
 
 
