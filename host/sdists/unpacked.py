@@ -19,8 +19,6 @@ from host.trees import Entry, Kind, UnsafeTree, refuse_unsafe, shown, unpack
 LARGEST_BYTES = 1_000_000_000
 MOST_ENTRIES = 50_000
 CHUNK_BYTES = 1_000_000
-TOO_LARGE = f"unpacked it is larger than {LARGEST_BYTES // 1_000_000} MB"
-TOO_MANY = f"it holds more than {MOST_ENTRIES} files"
 Opens = Callable[[Path], BufferedIOBase]
 COMPRESSED: dict[str, Opens] = {
     ".tar.gz": gzip.GzipFile,
@@ -74,15 +72,15 @@ def _copy_bounded(source: BufferedIOBase, sink: IO[bytes]) -> None:
     while chunk := source.read(CHUNK_BYTES):
         left -= len(chunk)
         if left < 0:
-            raise UnsafeTree(TOO_LARGE)
+            raise UnsafeTree(f"unpacked it is larger than {LARGEST_BYTES // 1_000_000} MB")
         sink.write(chunk)
 
 
 def _refuse_more(size: int, number: int) -> None:
     if size > LARGEST_BYTES:
-        raise UnsafeTree(TOO_LARGE)
+        raise UnsafeTree(f"unpacked it is larger than {LARGEST_BYTES // 1_000_000} MB")
     if number >= MOST_ENTRIES:
-        raise UnsafeTree(TOO_MANY)
+        raise UnsafeTree(f"it holds more than {MOST_ENTRIES} files")
 
 
 def _unpack_zip(archive: Path, directory: Path) -> None:

@@ -67,8 +67,8 @@ class BuiltWheel:
                 return made
         made.unlink(missing_ok=True)
         raise ToolError(
-            f"{self.file.parent}: the wheel of {self.package.name} {self.package.version} that is kept there is no"
-            f" longer what was built (SHA-256 {self.record.sha256[:12]}...): find out why, remove that folder, run again"
+            f"{self.file.parent}: the wheel of {self.package.name} {self.package.version} kept there is no"
+            f" longer what was built (SHA-256 {self.record.sha256[:12]}...): find out why, remove that folder, try again"
         )
 
 

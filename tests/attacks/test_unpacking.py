@@ -308,7 +308,7 @@ def evil_tar(files: Mapping[str, bytes]) -> bytes:
 def test_a_blob_that_changes_after_it_was_hashed_is_not_used(
     user: str, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python, scope: tmp_path)
+    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda *asked: tmp_path)
     store = Store(Home.find().store)
     digest, bundle = artifact(store, files={"requirements-dev.lock": b""})
     place = Environment.open(Target("production"), "assistant")

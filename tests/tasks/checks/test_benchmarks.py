@@ -61,7 +61,7 @@ def speed(**steps: float) -> str:
 @pytest.fixture
 def of_commit(app: App, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Base]:
     """Make an artifact of the newest commit, with the example's environment for checks."""
-    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda lock, python, scope: app.environment)
+    monkeypatch.setattr("tasks.checks.base_version.locked_environment", lambda *asked: app.environment)
     Home.find().create()
     place = Environment.open(Target("production"), "shop")
 
