@@ -46,6 +46,7 @@ RULES = (
     "host/trees.py",
     "host/yaml_size.py",
     "host/sandbox/*.py",
+    "host/sdists/*.py",
     "config/kingfisher/**/*",
     "config/semgrep/**/*",
     "config/*.toml",

@@ -68,7 +68,7 @@ class BuiltWheel:
         made.unlink(missing_ok=True)
         raise ToolError(
             f"{self.file.parent}: the wheel of {self.package.name} {self.package.version} kept there is no"
-            f" longer what was built (SHA-256 {self.record.sha256[:12]}...): find out why, remove that folder, try again"
+            f" longer what was built ({self.record.sha256[:12]}...): find out why, remove that folder and run again"
         )
 
 

@@ -12,7 +12,7 @@ from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
-from evidence.bundle import Build, Bundle, Image, LockOrigin, OtherImage, put_bundle
+from evidence.bundle import Build, Bundle, Image, LockOrigin, OtherImage, SourceBuild, put_bundle, read_bundle
 from evidence.provenance import (
     Provenance,
     make_provenance,
@@ -134,6 +134,50 @@ def test_the_file_that_a_lock_was_made_of_is_stated(store: Store, keys: Keys) ->
 def test_an_artifact_whose_locks_are_our_own_keeps_its_digest(store: Store) -> None:
     digest, bundle = artifact(store)
     assert b"made_of" not in store.manifest(digest) and put_bundle(store, bundle) == digest
+    assert b"built" not in store.manifest(digest)
+
+
+def built_from_source(bundle: Bundle) -> tuple[str, str, Bundle]:
+    """Return a wheel of a bundle with its digest, and that bundle where it was built of sources."""
+    name, digest = next(iter(bundle.wheels.items()))
+    build = SourceBuild(
+        source="said-1.0.tar.gz",
+        source_sha256="a" * 64,
+        backend="flit_core.buildapi",
+        tools=("flit-core 4.2.0",),
+        unlike=("flit-core<4 (given 4.2.0)",),
+        tools_lock="b" * 64,
+        isolation="namespaces",
+    )
+    return name, digest, Bundle.model_validate(bundle.model_dump() | {"built": {digest: build}})
+
+
+def test_what_a_wheel_was_built_of_is_stated(store: Store, keys: Keys) -> None:
+    _, bundle = artifact(store)
+    name, wheel, made = built_from_source(bundle)
+    digest = put_bundle(store, made)
+    assert read_bundle(store, digest) == made
+    stated = provenance(made)
+    assert stated.build_definition.internal_parameters[f"built {name}"] == (
+        f"of said-1.0.tar.gz (SHA-256 {'a' * 64}) by flit_core.buildapi, with flit-core 4.2.0;"
+        " it wanted flit-core<4 (given 4.2.0); isolation namespaces"
+    )
+    went_in = [(one.uri, one.digest["sha256"]) for one in stated.build_definition.resolved_dependencies[1:]]
+    assert ("urn:slipway:sdist:said-1.0.tar.gz", "a" * 64) in went_in
+    assert ("urn:slipway:lock:build", "b" * 64) in went_in
+    assert [one.digest["sha256"] for one in stated.run_details.byproducts] == [wheel]
+    state(store, keys, digest, "assistant", Kind.PROVENANCE, stated)
+    check, _ = origin_checks(store, keys, digest, made)
+    assert check.outcome is Outcome.PASSED and "1 wheels built from source" in check.examined
+    state(store, keys, digest, "assistant", Kind.PROVENANCE, provenance(bundle))
+    assert origin_checks(store, keys, digest, made)[0].outcome is Outcome.FAILED
+
+
+def test_only_a_wheel_of_the_bundle_was_built(store: Store) -> None:
+    _, bundle = artifact(store)
+    _, wheel, made = built_from_source(bundle)
+    with pytest.raises(ValueError, match="was built, and is no wheel of it"):
+        Bundle.model_validate(bundle.model_dump() | {"built": {"0" * 64: made.built[wheel]}})
 
 
 @pytest.mark.parametrize("change", [{"lock": "0" * 64}, {"commit": "d" * 40}, {"smoke_lock": "0" * 64}])

@@ -51,3 +51,26 @@ def test_what_is_no_lock_is_refused_with_its_key(runtime: Any, words: str) -> No
 
 def test_a_path_is_enough() -> None:
     assert LockChoice(file="a.lock").selection == Selection()
+
+
+def test_packages_built_from_source_are_named_once_and_are_another_rule() -> None:
+    locks = Locks.model_validate({"runtime": "a.lock", "ci": "b.lock", "build_from_source": ["Flask_Mail", "six"]})
+    assert locks.build_from_source == ("flask-mail", "six")
+    assert '"build_from_source":["flask-mail","six"]' in locks.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["six", "flask-mail", "Flask.Mail"], "build_from_source: named twice: flask-mail"),
+        (["a b"], "build_from_source.0: "),
+        (["--no-binary"], "build_from_source.0: "),
+        ([":all:"], "build_from_source.0: "),
+        ("six", "build_from_source: "),
+    ],
+    ids=["twice", "space", "option", "everything", "no list"],
+)
+def test_what_is_no_list_of_packages_is_refused(names: Any, words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        checked(Locks, {"runtime": "a.lock", "ci": "a.lock", "build_from_source": names}, Path("pipeline.toml"))
+    assert words in str(refused.value)
