@@ -62,7 +62,7 @@ def test_packages_built_from_source_are_named_once_and_are_another_rule() -> Non
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["six", "flask-mail", "Flask.Mail"], "build_from_source: named twice: flask-mail"),
+        (["six", "flask-mail", "Flask.Mail"], "named twice: flask-mail"),
         (["a b"], "build_from_source.0: "),
         (["--no-binary"], "build_from_source.0: "),
         ([":all:"], "build_from_source.0: "),
