@@ -19,6 +19,7 @@ from host.sdists import built as building
 from host.sdists.built import only_wheel
 from tasks.source.built_wheels import BACKENDS, BuiltWheel, built_wheel
 from tests.host.sdists.archives import FLIT, HATCH, make_archive, make_sdist, with_project, with_setup
+from tests.tasks.small_app import processes_with
 
 PYTHON = "3.11"
 CREDENTIAL = "slipway:the-canary-of-the-api-credential"
@@ -285,13 +286,7 @@ def test_nothing_of_a_build_lives_on(index: Path) -> None:
         f"    os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(3600)', {mark!r}])\n"
     )
     build(index, with_setup(setup))
-    alive = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            alive += [file] if mark.encode() in file.read_bytes() else []
-        except OSError:
-            continue  # it has just ended
-    assert alive == []
+    assert processes_with(mark) == []
 
 
 def test_a_fork_bomb_ends_the_build(index: Path) -> None:
