@@ -13,7 +13,7 @@ from gates.adopt.packages import Packages
 from gates.adopt.tree import Table, Tree, subtable
 from gates.locks import NAME
 
-SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
+SOURCES = (".tar.gz", ".zip", ".tar.bz2", ".tgz")
 SHOWN = 5
 
 

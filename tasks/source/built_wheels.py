@@ -1,6 +1,7 @@
 """Wheels of packages that have none, each built once of its source distribution and kept by what it was made of."""
 
 import hashlib
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from tasks.source.locked_environments import Once, at_once, lock_digest, locked_
 BACKENDS = CHECKOUT / "requirements" / "build.lock"
 RECORD, WHEEL = "built.json", "wheel"
 SHOWN_CHARACTERS = 1500
+FILE_NAME = re.compile(r"[A-Za-z0-9._+!-]{1,200}")
 LARGEST_PROJECT_BYTES = 1_000_000
 
 
@@ -152,6 +154,8 @@ def _refuse_other(wheel: Path, package: Locked, python: str) -> None:
     """Raise SourceError unless a wheel is that of a package, by its file's name and by its METADATA, and for that
     Python.
     """
+    if not FILE_NAME.fullmatch(wheel.name):
+        raise SourceError(f"the name of its wheel is not taken: {shown(wheel.name)}")
     wanted = (package.name, package.version)
     try:
         name, version, _, _ = parse_wheel_filename(wheel.name)

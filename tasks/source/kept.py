@@ -15,7 +15,7 @@ progress = logging.getLogger("slipway.progress")
 LARGEST_BYTES: dict[Kind, int] = {
     "environments": 10_000_000_000,  # node_modules too
     "wheels": 5_000_000_000,
-    "built": 1_000_000_000,  # wheels of packages that have none
+    "built": 2_000_000_000,  # wheels of packages that have none
     "builds": 2_000_000_000,
     "downloads": 5_000_000_000,
     "tools": 2_000_000_000,

@@ -41,6 +41,20 @@ def test_it_writes_what_our_own_readers_take_and_replaces_nothing_unasked(tmp_pa
     assert "PORT=8001" in (output / "staging.env").read_text()
 
 
+def test_what_a_lock_has_only_as_sources_is_proposed_by_name(tmp_path: Path) -> None:
+    sources = 'sdist = { url = "https://files.example/langdetect-1.0.9.tar.gz", hash = "sha256:0" }'
+    files = {
+        "app.py": UNKNOWN["app.py"],
+        "pyproject.toml": '[project]\nname = "shop"\nversion = "1"\ndependencies = ["flask", "langdetect"]\n',
+        "uv.lock": f'version = 1\n\n[[package]]\nname = "langdetect"\nversion = "1.0.9"\n{sources}\n',
+    }
+    shop, output = lay(tmp_path / "shop", files), tmp_path / "config"
+    adopt(str(shop), "--yes", "--output", str(output))
+    assert read_pipeline(output / "pipeline.toml").locks.build_from_source == ("langdetect",)
+    line = 'build_from_source = ["langdetect"]  # no wheel of it at uv.lock:4\n'
+    assert line in (output / "pipeline.toml").read_text()
+
+
 def test_a_link_in_the_place_of_a_file_is_not_written_through(tmp_path: Path) -> None:
     shop, output = lay(tmp_path / "shop", WHOLE), tmp_path / "config"
     output.mkdir()

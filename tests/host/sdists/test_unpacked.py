@@ -62,7 +62,7 @@ def test_an_archive_that_is_not_laid_out(tmp_path: Path, entries: list[tarfile.T
         ("said-1.0.tar.gz", gzip.compress(b"no tar at all" * 100), "cannot be unpacked"),
         ("said-1.0.tar.gz", gzip.compress(b"x" * 5000)[:-20], "cannot be unpacked"),
         ("said-1.0.tar.bz2", b"no archive", "cannot be unpacked"),
-        ("said-1.0.tar.xz", b"no archive", "cannot be unpacked"),
+        ("said-1.0.tar.xz", b"no archive", "neither .tar.gz"),
         ("said-1.0.zip", b"no archive", "cannot be unpacked"),
         ("said-1.0.rar", b"no archive", "neither .tar.gz"),
     ],
@@ -114,6 +114,14 @@ def test_a_zip_is_laid_out_as_plain_files(tmp_path: Path) -> None:
         archive.writestr("said-1.0/deep/x.py", "1")
     folder = unpack_sdist(tmp_path / "said-1.0.zip", tmp_path / "out")
     assert (folder / "deep" / "x.py").read_text() == "1"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2], ids=["lzma", "bzip2"])
+def test_a_zip_that_is_packed_in_an_unusual_way_is_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "said-1.0.zip", "w", method) as archive:
+        archive.writestr("said-1.0/x.py", "1")
+    with pytest.raises(UnsafeTree, match="packed in a way that is not taken"):
+        unpack_sdist(tmp_path / "said-1.0.zip", tmp_path / "out")
 
 
 @pytest.mark.parametrize(
