@@ -48,7 +48,7 @@ INDEX = (
 FOLDER = "take it out: wheels come from the index that this host's PIP_INDEX_URL and UV_DEFAULT_INDEX name"
 INCLUDED = "a lock stands alone: compile the other file into this one"
 EDITABLE = "take it out: the app's own source is there anyway (uv export --no-emit-project leaves it out)"
-BINARY = "take it out: only wheels are installed, and nothing is built"
+BINARY = "take it out: only wheels are installed; what has none is built by name ([locks] build_from_source)"
 TAKE_OUT = "take it out: no text of the app configures an installer"
 OPTION_CURES = {
     **dict.fromkeys(("-i", "--index-url", "--extra-index-url", "--pypi-url", "--no-index", "--trusted-host"), INDEX),
