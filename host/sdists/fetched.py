@@ -11,6 +11,8 @@ from host.package_tools import pip, pip_environment, run_package_tool
 from host.resources.shares import Shares
 
 SCRIPT = Path(__file__).with_name("pip_finder.py")
+# Last in line: nothing beside pip stands in for a part of the library.
+START = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_path(sys.argv.pop(1), run_name='__main__')"
 ANSWERS = (10, 11, 12)  # its codes for what the index has or has not
 FETCH_TIMEOUT_S = 1800
 LARGEST_SDIST_BYTES = 300_000_000
@@ -26,7 +28,8 @@ def fetch_sdist(name: str, version: str, hashes: Collection[str], out: Path) -> 
     script = Path(shutil.copyfile(SCRIPT, out.with_name(SCRIPT.name)))  # no sandbox sees our own files
     script.chmod(0o444)
     *python, package = pip()
-    argv = [*python, str(script), str(Path(package).parent), str(out), str(LARGEST_SDIST_BYTES), name, version]
+    argv = [*python, "-c", START, str(Path(package).parent), str(script)]
+    argv += [str(out), str(LARGEST_SDIST_BYTES), name, version]
     done = run_package_tool(
         [*argv, *sorted(hashes)],
         pip_environment(),

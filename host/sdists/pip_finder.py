@@ -1,7 +1,7 @@
 """Fetch one source distribution with pip's own finder, which heeds what this host says of indexes, and run nothing of
-it: `pip download` would build it to read its metadata. Started by its path, in the sandbox:
+it: `pip download` would build it to read its metadata. Started in the sandbox by host/sdists/fetched.py, with
 
-    python -I -S pip_finder.py FOLDER-WITH-PIP OUT LARGEST-BYTES NAME VERSION SHA256...
+    OUT LARGEST-BYTES NAME VERSION SHA256...
 
 It leaves one file in OUT, which is of one of the hashes, or ends with one of the codes below and says why.
 """
@@ -12,18 +12,15 @@ import re
 import sys
 from optparse import Values
 
+from pip._internal.commands.download import DownloadCommand
+from pip._internal.models.link import Link
+from pip._internal.network.session import PipSession
+from pip._internal.network.utils import HEADERS, raise_for_status, response_chunks
+from pip._vendor.packaging.version import Version
+
 NONE, OTHERS, TOO_LARGE = 10, 11, 12  # how it ends when there is no such file
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,199}")
 CHUNK_BYTES = 1_000_000
-
-if __name__ == "__main__":
-    sys.path.append(sys.argv[1])  # last in line: nothing there stands in for a part of the library
-
-from pip._internal.commands.download import DownloadCommand  # noqa: E402
-from pip._internal.models.link import Link  # noqa: E402
-from pip._internal.network.session import PipSession  # noqa: E402
-from pip._internal.network.utils import HEADERS, raise_for_status, response_chunks  # noqa: E402
-from pip._vendor.packaging.version import Version  # noqa: E402
 
 
 class Fetch(DownloadCommand):
@@ -71,4 +68,4 @@ def _fetch(session: PipSession, link: Link, file: str, largest: int, hashes: lis
 
 if __name__ == "__main__":
     command = Fetch("download", "")
-    sys.exit(command.main(["--no-binary", sys.argv[4], "--no-cache-dir", "-q", "--", *sys.argv[2:]]))
+    sys.exit(command.main(["--no-binary", sys.argv[3], "--no-cache-dir", "-q", "--", *sys.argv[1:]]))

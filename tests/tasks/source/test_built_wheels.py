@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from evidence.scopes import OURS, Scope
 from gates.locks import Locked
@@ -218,8 +219,8 @@ def test_a_link_in_the_place_of_the_project_is_not_followed(index: Path) -> None
 
 
 @alone
-def test_a_build_has_no_network(index: Path, httpserver: object) -> None:
-    port = httpserver.port  # type: ignore[attr-defined]
+def test_a_build_has_no_network(index: Path, httpserver: HTTPServer) -> None:
+    port = httpserver.port
     setup = (
         "import socket\n"
         "try:\n"
@@ -230,7 +231,7 @@ def test_a_build_has_no_network(index: Path, httpserver: object) -> None:
         "    raise SystemExit('reached it')\n"
     )
     assert build(index, with_setup(setup)).record.name == "said-1.0-py3-none-any.whl"
-    assert httpserver.log == []  # type: ignore[attr-defined]
+    assert httpserver.log == []
 
 
 @alone
