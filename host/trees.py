@@ -96,7 +96,7 @@ def _name_problem(path: str) -> str:
     words = path.split("/")
     if any(word in ("", ".", "..") for word in words):
         return "no path inside of the tree"
-    if any(word.casefold() == ".git" for word in words):
+    if of_repository(path):
         return "git would read it as a repository of its own"
     lengths = [len(os.fsencode(word)) + 1 for word in words]
     if sum(lengths) > LONGEST_PATH_BYTES or max(lengths) > LONGEST_NAME_BYTES + 1 or len(words) > DEEPEST:
@@ -147,20 +147,27 @@ def _link_problem(link: Entry, folders: set[str]) -> str:
     return ""
 
 
-def unpack(archive: Path | BinaryIO, directory: Path, only: Collection[str] = ()) -> None:
+def unpack(archive: Path | BinaryIO, directory: Path, only: Collection[str] = (), repositories: bool = True) -> None:
     """Unpack a tar into a directory of its own; `only` the files that lie at or below these paths, if any are named.
+
+    Without `repositories` what is called .git, and what lies below, is left out; else it is refused.
 
     Raises UnsafeTree before anything is written if the archive holds what may not be laid out, and if it is no tar.
     """
     try:
         with tarfile.open(archive) if isinstance(archive, Path) else tarfile.open(fileobj=archive) as tar:
-            members = [one for one in tar if one.name != "."]
+            members = [one for one in tar if one.name != "." and (repositories or not of_repository(one.name))]
             refuse_unsafe(map(_entry, members))
             tops = frozenset(only)
             chosen = [one for one in members if not only or _is_below(_entry(one).path, tops)]
             tar.extractall(directory, members=chosen, filter="data")
     except tarfile.TarError as error:
         raise UnsafeTree(str(error)) from error
+
+
+def of_repository(path: str) -> bool:
+    """Return whether git would take a path for a part of a repository's own files."""
+    return any(word.casefold() == ".git" for word in path.split("/"))
 
 
 def _entry(member: tarfile.TarInfo) -> Entry:

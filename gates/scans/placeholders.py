@@ -10,23 +10,24 @@ value, so none may fit that. None says how random a value is.
 _WORDS = """
     a access account ad add admin administrator alg algorithm an and any anything api app application are as auth
     authentication authorization backend bar basic baz be bearer before big bit bits build but by bytes can cert
-    certificate change changed changeit changeme char chars ci client code company complex config confirm connection
-    cookie credential credentials csrf current custom data database db debug default demo dev develop developer
-    development disabled django do docker dont dummy empty enabled encryption enter env environ environment error
-    example expired fake fastapi fernet field file fixed fixme flask foo for forgot form from frontend generate
-    generated get github gitlab given go goes google grant guest hash hashed header hello help here hex hidden hmac
-    host http https i id in incorrect input insecure insert instead invalid ipsum is it itsdangerous json jwks jwt
-    kept key keys label later length letmein like load local localhost login long lorem main make manager master me
-    message min minimum minio minioadmin missing mock mongo mongodb must my mysecret mysql name never new no none
-    not nothing null number oauth of ok old on one only openai openssl option or org organization origin our own
-    owner param parameter pass passphrase passw passwd password passwordhash passwords path personal pg placeholder
-    please post postgres postgresql private prod production project provider public put pwd python rabbitmq rand
-    random read real realistic redacted redis refresh remove repeat replace replaced required reset root salt same
-    sample sandbox secret secrets secure security see server service session sessionid set setting settings shared
-    shhh should sign signing simple some something stage staging store string stripe strong super supersecret sure
-    temp template temporary test tester testing tests text than that the this time title to todo token tokens top
-    totally try two type unsafe unset unused update uri url use used user username users value values var variable
-    vault very want web webhook whatever will with word world write wrong xyz you your yours yourself zzz
+    certificate change changed changeit changeme char chars ci client code company complex config confirm
+    connection cookie credential credentials csrf current custom data database db debug default demo dev develop
+    developer development disabled django do docker dont dummy empty enabled encryption enter env environ
+    environment error example expired fake fastapi fernet field file fixed fixme flask foo for forgot form from
+    frontend generate generated generating get github gitlab given go goes google grant guest hash hashed header
+    hello help here hex hidden hmac host http https i id in incorrect input insecure insert instead invalid ipsum
+    is it itsdangerous json jwks jwt just kept key keys label later length letmein like load local localhost login
+    long lorem main make manager master me message min minimum minio minioadmin missing mock mongo mongodb must my
+    mysecret mysql name never new no none not nothing null number oauth of ok old on one only openai openssl
+    option or org organization origin our own owner param parameter pass passphrase passw passwd password
+    passwordhash passwords path personal pg placeholder please post postgres postgresql private prod production
+    project provider public put pwd python rabbitmq rand random read real realistic redacted redis refresh remove
+    repeat replace replaced required reset root salt same sample sandbox secret secrets secure security see server
+    service session sessionid set setting settings shared shhh should sign signing simple some something stage
+    staging store string stripe strong super supersecret sure temp template temporary test tester testing tests
+    text than that the this time title to todo token tokens top totally try two type unsafe unset unused update
+    uri url use used user username users value values var variable vault very want web webhook whatever will with
+    word world write wrong xyz you your yours yourself zzz
 """
 WORDS = tuple(sorted(set(_WORDS.split()), key=lambda word: (-len(word), word)))
 _SPELLED = r"p[a@4][s$5]{2}w[o0]rd"

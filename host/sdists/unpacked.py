@@ -13,7 +13,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import IO
 
-from host.trees import Entry, Kind, UnsafeTree, refuse_unsafe, shown, unpack
+from host.trees import Entry, Kind, UnsafeTree, of_repository, refuse_unsafe, shown, unpack
 
 LARGEST_BYTES = 1_000_000_000
 MOST_ENTRIES = 50_000
@@ -29,6 +29,7 @@ COMPRESSED: dict[str, Opens] = {
 def unpack_sdist(archive: Path, directory: Path) -> Path:
     """Unpack a source distribution into a new directory and return the one folder that it holds.
 
+    Left out: what is called .git. Some were made of a checkout with submodules, and no build of a release needs it.
     Raises UnsafeTree, before anything is written there, if it holds what may not be laid out or more than it may, and
     if it is no such archive.
     """
@@ -62,7 +63,7 @@ def _unpack_tar(archive: Path, opens: Opens, directory: Path) -> None:
                 _refuse_more(size, number)
         plain.seek(0)
         directory.mkdir()
-        unpack(plain, directory)
+        unpack(plain, directory, repositories=False)
 
 
 def _copy_bounded(source: BufferedIOBase, sink: IO[bytes]) -> None:
@@ -85,6 +86,7 @@ def _unpack_zip(archive: Path, directory: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         members = packed.infolist()
         _refuse_more(sum(one.file_size for one in members), len(members) - 1)
+        members = [one for one in members if not of_repository(one.filename)]
         refuse_unsafe(map(_entry, members))
         directory.mkdir()
         for one in members:

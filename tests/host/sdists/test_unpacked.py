@@ -27,6 +27,17 @@ def test_the_one_folder_of_an_archive_is_returned(tmp_path: Path) -> None:
     assert (folder / "said.py").read_text() == "WORD = 'built'\n"
 
 
+def test_what_was_made_of_a_checkout_with_submodules_loses_their_git_files(tmp_path: Path) -> None:
+    made = [entry("said-1.0/themes/.git"), entry("said-1.0/.git/config"), entry("said-1.0/setup.py")]
+    make_archive(tmp_path / "said-1.0.tar.gz", made, [b""] * 3)
+    with zipfile.ZipFile(tmp_path / "said-1.0.zip", "w") as packed:
+        for one in made:
+            packed.writestr(one.name, b"")
+    for name in ("said-1.0.tar.gz", "said-1.0.zip"):
+        folder = unpack_sdist(tmp_path / name, tmp_path / f"of-{name}")
+        assert [one.name for one in folder.rglob("*") if one.is_file()] == ["setup.py"]
+
+
 @pytest.mark.parametrize(
     ("entries", "words"),
     [
