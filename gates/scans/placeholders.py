@@ -14,7 +14,7 @@ _WORDS = """
     connection cookie credential credentials csrf current custom data database db debug default demo dev develop
     developer development disabled django do docker dont dummy empty enabled encryption enter env environ
     environment error example expired fake fastapi fernet field file fixed fixme flask foo for forgot form from
-    frontend generate generated generating get github gitlab given go goes google grant guest hash hashed header
+    frontend generate generated generating get github gitlab given go goes google grant guess guest hash hashed header
     hello help here hex hidden hmac host http https i id in incorrect input insecure insert instead invalid ipsum
     is it itsdangerous json jwks jwt just kept key keys label later length letmein like load local localhost login
     long lorem main make manager master me message min minimum minio minioadmin missing mock mongo mongodb must my
