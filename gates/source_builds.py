@@ -126,8 +126,8 @@ def build_cure(names: Sequence[str]) -> str:
     """Return the way out for packages of which there is no wheel."""
     listed = ", ".join(f'"{name}"' for name in names[:MOST_NAMED]) + ", ..." * (len(names) > MOST_NAMED)
     return (
-        "to have their sources built once, in the sandbox without network, say so by name under [locks] of"
-        f" config/pipeline.toml: build_from_source = [{listed}]; or pin a version that has a wheel"
+        "to have their sources built once, in the sandbox without network, say so by name in config/pipeline.toml:"
+        f" locks.build_from_source = [{listed}]; or pin a version that has a wheel"
     )
 
 

@@ -64,7 +64,7 @@ def _read(source: Source) -> Iterator[Need]:
         and isinstance(node.value, ast.Call)
         and STRICT.search(source.qualified(node.value.func))
     }
-    perhaps = _perhaps(source)
+    perhaps, schemed = _perhaps(source), _schemed(source)
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and source.qualified(node.value) == "os.environ":
             if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
@@ -72,7 +72,8 @@ def _read(source: Source) -> Iterator[Need]:
                 yield Need(name, f"{source.file}:{node.lineno}", id(node) not in perhaps)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             for need in _called(source, node, str(node.args[0].value), readers):
-                yield replace(need, required=need.required and id(node) not in perhaps)
+                required = need.required and id(node) not in perhaps and need.name not in schemed
+                yield replace(need, required=required)
 
 
 def _perhaps(source: Source) -> set[int]:
@@ -82,6 +83,17 @@ def _perhaps(source: Source) -> set[int]:
         if isinstance(node, ast.If | ast.IfExp | ast.Try) and id(node) not in found:
             found |= {id(one) for one in ast.walk(node)}
     return found
+
+
+def _schemed(source: Source) -> set[str]:
+    """Return the variables that django-environ's scheme gives a default: `Env(DEBUG=(bool, False))`."""
+    return {
+        str(one.arg)
+        for call, name in source.calls
+        if name == "environ.Env"
+        for one in call.keywords
+        if isinstance(one.value, ast.Tuple) and len(one.value.elts) == 2
+    }
 
 
 def _called(source: Source, call: ast.Call, name: str, readers: set[str]) -> Iterator[Need]:

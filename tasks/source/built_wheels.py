@@ -34,6 +34,7 @@ from tasks.source.kept import kept
 from tasks.source.locked_environments import Once, at_once, lock_digest, locked_environment
 
 BACKENDS = CHECKOUT / "requirements" / "build.lock"
+OLDEST_PYTHON = (3, 10)  # for which build.lock is made
 RECORD, WHEEL = "built.json", "wheel"
 SHOWN_CHARACTERS = 1500
 FILE_NAME = re.compile(r"[A-Za-z0-9._+!-]{1,200}")
@@ -81,8 +82,14 @@ def built_wheel(package: Locked, python: str, scope: Scope, make_once: Once = at
     Raises SourceError if the sources cannot be had, are not laid out or do not make the wheel of that package, with the
     way out, and ToolError if nobody could find out.
     """
-    directory = kept("built", scope, _key(package, python))
     what = f"wheel of {package.name} {package.version}"
+    if tuple(map(int, python.split("."))) < OLDEST_PYTHON:
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        raise SourceError(
+            f"{package.name} {package.version} is not built from source for Python {python}: Slipway's build backends"
+            f" need {oldest} or newer; raise app.python, pin a version that has a wheel, or {ELSEWHERE}"
+        )
+    directory = kept("built", scope, _key(package, python))
     if not (directory / COMPLETE).exists():
         # Before the core is taken: what makes an environment takes one itself.
         environment = locked_environment(BACKENDS, python, OURS, make_once)

@@ -18,12 +18,15 @@ def other_lock(*names: str) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """A repository and the values that must stand in its pipeline.toml, by dotted key; "" in `blocks` is none."""
+    """A repository and the values that must stand in its pipeline.toml, by dotted key; "" in `blocks` is none, and no
+    block begins with one of `unblocked`.
+    """
 
     files: dict[str, str]
     expected: dict[str, Any]
     settings: dict[str, str] = field(default_factory=dict)
     blocks: tuple[str, ...] = ()
+    unblocked: tuple[str, ...] = ()
 
 
 FLASK = "from flask import Flask\n\ndef create_app():\n    app = Flask(__name__)\n    return app\n"
@@ -337,5 +340,19 @@ SHAPES = {
             "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
         },
         {"run.migrate": [*MODULE, "alembic", "-c", "db/alembic.ini", "upgrade", "head"]},
+    ),
+    "django-environ with a scheme": Shape(
+        {
+            "requirements.lock": lock("django", "django-environ", "gunicorn", "pytest"),
+            "manage.py": "",
+            "shop/__init__.py": "",
+            "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+            "application = get_wsgi_application()\n",
+            "shop/settings.py": "import environ\nenv = environ.Env(DEBUG=(bool, False), PERIOD=(int, 5))\n"
+            "DEBUG = env('DEBUG')\nPERIOD = env('PERIOD')\nSITE_NAME = env('SITE_NAME')\n",
+        },
+        {"run.migrate": ["python", "manage.py", "migrate", "--noinput"]},
+        blocks=("the app needs SITE_NAME",),
+        unblocked=("the app needs DEBUG", "the app needs PERIOD"),
     ),
 }

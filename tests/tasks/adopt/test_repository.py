@@ -55,6 +55,7 @@ def test_each_shape_gets_its_own_pipeline(shape: Shape, tmp_path: Path, monkeypa
     blocks = [one.what for one in proposal.draft.blocks if "no git repository" not in one.what]
     for expected in shape.blocks:
         assert any(block.startswith(expected) for block in blocks), blocks
+    assert not [block for block in blocks if block.startswith(shape.unblocked)]
     assert read_pipeline(config / "pipeline.toml").run.command[0] == "python"
     monkeypatch.setattr(targets, "CONFIG", config)
     for name in targets.names():

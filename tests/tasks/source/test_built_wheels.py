@@ -131,6 +131,11 @@ def test_a_kept_record_that_cannot_be_read_is_refused(index: Path) -> None:
     shutil.rmtree(made.file.parent)
 
 
+def test_a_python_older_than_our_build_backends_is_refused_with_the_way_out(index: Path) -> None:
+    with pytest.raises(SourceError, match="is not built from source for Python 3.9: .* raise app.python"):
+        built_wheel(package(make_sdist(index, with_setup())), "3.9", OURS)
+
+
 def test_sources_with_another_hash_are_not_taken(index: Path) -> None:
     make_sdist(index, with_setup())
     with pytest.raises(SourceError, match="none of the hashes in the lock"):
