@@ -48,6 +48,7 @@ PARTS = {
     **dict.fromkeys(("PASSWORD", "PASS"), "{password}"),
     **dict.fromkeys(("NAME", "DB", "DATABASE", "DBNAME"), "{name}"),
 }
+CHECKED = re.compile(r"(Postgres|Cockroach)Dsn|MultiHostUrl")
 URLS = re.compile(r"(?:[A-Z0-9]+_)*(?:DATABASE|DB|POSTGRES|PG|SQLALCHEMY|ASYNC)[A-Z_]*(?:URL|URI|DSN)")
 
 
@@ -81,6 +82,8 @@ def propose_database(
         return Database(kind, scheme, because)
     if scheme != OURS:
         draft.put("database", "scheme", scheme, because)
+    if kind == EMBEDDED:
+        _say_socket(sources, draft)
     names = _variables(served, sources, needs) if kind in (EMBEDDED, EXTERNAL) else {}
     if names:
         places = sorted({needs[name].because for name in names if name in needs})
@@ -109,6 +112,21 @@ def _name_server(because: str, draft: Draft) -> None:
         "need mariadbd on this host (Debian: mariadb-server)",
         because,
     )
+
+
+def _say_socket(sources: Sequence[Source], draft: Draft) -> None:
+    """Say when the app checks its database's address in a way that a unix socket's does not pass."""
+    for source in sources:
+        for node in source.nodes:
+            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+            if CHECKED.fullmatch(name) and not ASIDE.search(source.file):
+                draft.block(
+                    f"pydantic's {name} takes no address of a unix socket, and Slipway's own PostgreSQL has no other",
+                    "DATABASE=external with a server that has a host's name; or let the app hand DATABASE_URL to its "
+                    "driver as it is",
+                    f"{source.file}:{node.lineno}",
+                )
+                return
 
 
 def _driver(served: Served, packages: Packages) -> tuple[str, str, str]:

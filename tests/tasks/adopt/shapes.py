@@ -355,4 +355,14 @@ SHAPES = {
         blocks=("the app needs SITE_NAME",),
         unblocked=("the app needs DEBUG", "the app needs PERIOD"),
     ),
+    "an address that pydantic checks": Shape(
+        {
+            "requirements.lock": lock("fastapi", "uvicorn", "asyncpg", "sqlalchemy", "pydantic-settings", "pytest"),
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "settings.py": "from pydantic import PostgresDsn\nfrom pydantic_settings import BaseSettings\n"
+            "class Settings(BaseSettings):\n    database_url: PostgresDsn\n",
+        },
+        {"database.scheme": "postgresql+asyncpg"},
+        blocks=("pydantic's PostgresDsn takes no address of a unix socket",),
+    ),
 }
