@@ -118,8 +118,10 @@ def _say_socket(sources: Sequence[Source], draft: Draft) -> None:
     """Say when the app checks its database's address in a way that a unix socket's does not pass."""
     for source in sources:
         for node in source.nodes:
-            name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-            if CHECKED.fullmatch(name) and not ASIDE.search(source.file):
+            if not isinstance(node, ast.Name | ast.Attribute) or ASIDE.search(source.file):
+                continue
+            name = node.id if isinstance(node, ast.Name) else node.attr
+            if CHECKED.fullmatch(name):
                 draft.block(
                     f"pydantic's {name} takes no address of a unix socket, and Slipway's own PostgreSQL has no other",
                     "DATABASE=external with a server that has a host's name; or let the app hand DATABASE_URL to its "
