@@ -72,7 +72,8 @@ def _read(source: Source) -> Iterator[Need]:
                 yield Need(name, f"{source.file}:{node.lineno}", id(node) not in perhaps)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
             for need in _called(source, node, str(node.args[0].value), readers):
-                required = need.required and id(node) not in perhaps and need.name not in schemed
+                sure = id(node) not in perhaps or need.name == "SECRET_KEY"  # one that is set harms no branch
+                required = need.required and sure and need.name not in schemed
                 yield replace(need, required=required)
 
 

@@ -349,9 +349,11 @@ SHAPES = {
             "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
             "application = get_wsgi_application()\n",
             "shop/settings.py": "import environ\nenv = environ.Env(DEBUG=(bool, False), PERIOD=(int, 5))\n"
-            "DEBUG = env('DEBUG')\nPERIOD = env('PERIOD')\nSITE_NAME = env('SITE_NAME')\n",
+            "DEBUG = env('DEBUG')\nPERIOD = env('PERIOD')\nSITE_NAME = env('SITE_NAME')\n"
+            "if DEBUG:\n    SECRET_KEY = 'x'\nelse:\n    SECRET_KEY = env('SECRET_KEY')\n",
         },
         {"run.migrate": ["python", "manage.py", "migrate", "--noinput"]},
+        {"SECRET_SECRET_KEY": "generated"},
         blocks=("the app needs SITE_NAME",),
         unblocked=("the app needs DEBUG", "the app needs PERIOD"),
     ),
