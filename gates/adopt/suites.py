@@ -176,5 +176,5 @@ def _of_django(tree: Tree, served: Served) -> dict[str, Value]:
 def settings_module(tree: Tree, folder: str) -> str:
     """Return the settings module that a manage.py names, "" without one."""
     text = tree.texts.get(joined(folder, "manage.py"), "")
-    found = re.search(r"DJANGO_SETTINGS_MODULE[\"'],\s*[\"']([\w.]+)", text)
+    found = re.search(r"DJANGO_SETTINGS_MODULE[\"'][,:]\s*[\"']([\w.]+)", text)
     return found[1] if found else ""

@@ -344,7 +344,8 @@ SHAPES = {
     "django-environ with a scheme": Shape(
         {
             "requirements.lock": lock("django", "django-environ", "gunicorn", "pytest"),
-            "manage.py": "",
+            "manage.py": "DEFAULTS = {'DJANGO_SETTINGS_MODULE': 'shop.settings'}\n",
+            "tests/test_shop.py": "",
             "shop/__init__.py": "",
             "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
             "application = get_wsgi_application()\n",
@@ -352,7 +353,10 @@ SHAPES = {
             "DEBUG = env('DEBUG')\nPERIOD = env('PERIOD')\nSITE_NAME = env('SITE_NAME')\n"
             "if DEBUG:\n    SECRET_KEY = 'x'\nelse:\n    SECRET_KEY = env('SECRET_KEY')\n",
         },
-        {"run.migrate": ["python", "manage.py", "migrate", "--noinput"]},
+        {
+            "run.migrate": ["python", "manage.py", "migrate", "--noinput"],
+            "suites.tests.environment.DJANGO_SETTINGS_MODULE": "shop.settings",
+        },
         {"SECRET_SECRET_KEY": "generated"},
         blocks=("the app needs SITE_NAME",),
         unblocked=("the app needs DEBUG", "the app needs PERIOD"),
