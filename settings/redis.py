@@ -4,6 +4,8 @@ from collections.abc import Container
 
 from pydantic import BaseModel, ConfigDict
 
+from settings.database import GIVES_A_DATABASE
+
 # The app's variable that the key gives, too.
 VARIABLE = "REDIS_URL"
 
@@ -26,7 +28,7 @@ class RedisSettings(BaseModel):
         """
         if not self.redis_url:
             return ""
-        if runtime != "process":
+        if runtime not in GIVES_A_DATABASE:
             return f"{VARIABLE} is for RUNTIME=process; with {runtime} give it as SECRET_{VARIABLE}"
         for prefix, names in (("APP", app), ("SECRET", secrets)):
             if VARIABLE in names:
