@@ -53,16 +53,22 @@ def propose_suites(
             suites[0].because,
         )
     given = {**_environment(needs), **_of_django(tree, served)}
+    django = bool(packages.where("pytest-django"))
     names: list[str] = []
     for suite in suites:
         name = suite.name if suite.name not in (*names, *TAKEN) else f"{suite.name}-{len(names) + 1}"
         table = f"suites.{name}"
         paths = tuple(path for path in suite.paths if path != ".")
-        draft.put(table, "command", ("python", "-m", "pytest", "-q", *suite.options, *paths), suite.because)
+        wants = database and "unit" not in name
+        reuse = ("--reuse-db",) if wants and django else ()
+        draft.put(table, "command", ("python", "-m", "pytest", "-q", *reuse, *suite.options, *paths), suite.because)
         if suite.folder != served.folder:
             draft.put(table, "directory", suite.folder, f"{suite.because}: it runs there")
-        if database and "unit" not in name:
+        if wants:
             draft.put(table, "database", True, "the app has a database; without it the suite is quicker")
+        if reuse:
+            why = f"{packages.where('pytest-django')}: it migrates a database of its own, which --reuse-db has it find"
+            draft.put(table, "prepare", (), why)
         if given:
             draft.put(table, "environment", given, "what the app does not start without")
         draft.tell("suite", f"{name}: pytest {' '.join(paths)}".strip(), suite.because)

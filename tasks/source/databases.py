@@ -39,11 +39,13 @@ class FreshDatabase:
 
 @contextmanager
 def fresh_database(
-    name: str, workspace: Workspace, kind: DatabaseKind = DatabaseKind.EMBEDDED
+    name: str, workspace: Workspace, kind: DatabaseKind = DatabaseKind.EMBEDDED, reused: bool = False
 ) -> Iterator[FreshDatabase]:
     """Give a check its database while the block runs, with the extensions that the commit needs: a file of SQLite where
     the commit or the environment (`kind`) has such ones, a MariaDB of the check's own where the commit's scheme is one
     of MySQL, and none where the environment has none. What stands in for an external PostgreSQL is the suites' own.
+    `reused`: in PostgreSQL there is a second one, with `test_` before its name, for pytest-django's --reuse-db: the
+    role may make none itself.
     """
     form = workspace.database
     if kind is DatabaseKind.NONE:
@@ -63,12 +65,14 @@ def fresh_database(
         return
     server: Postgres = suite_database()
     database = f"suite_{name.replace('-', '_')}_{uuid.uuid4().hex[:12]}"
-    server.create_database(database, database)
+    made = [database, *([f"test_{database}"] if reused else [])]
     try:
-        server.create_extensions(database, form.extensions)
+        for one in made:
+            server.create_database(one, database, form.extensions)
         yield FreshDatabase(server.address(database, database), (server.socket_directory,))
     finally:
-        server.drop_database(database)
+        for one in made:
+            server.drop_database(one)
         server.drop_role(database)
 
 

@@ -19,6 +19,7 @@ from tasks.source.workspace import Workspace, tool_path
 
 # What the wheel's server may take beyond the time of the suite and of what prepares it.
 SPARE_S = 60.0
+REUSED = "--reuse-db"  # pytest-django's option
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool =
         environment: dict[str, str] = {}
         read_only: tuple[Path, ...] = ()
         if suite.database:
-            database = stack.enter_context(fresh_database(name, workspace))
+            database = stack.enter_context(fresh_database(name, workspace, reused=REUSED in suite.command))
             environment, read_only = database.told(workspace.database), database.read_only
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"

@@ -371,4 +371,19 @@ SHAPES = {
         {"database.scheme": "postgresql+asyncpg"},
         blocks=("pydantic's PostgresDsn takes no address of a unix socket",),
     ),
+    "django whose tests make a database": Shape(
+        {
+            "requirements.lock": lock("django", "psycopg", "gunicorn", "pytest", "pytest-django"),
+            "manage.py": "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n",
+            "shop/__init__.py": "",
+            "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+            "application = get_wsgi_application()\n",
+            "tests/test_shop.py": "",
+        },
+        {
+            "suites.tests.command": [*MODULE, "pytest", "-q", "--reuse-db", "tests"],
+            "suites.tests.prepare": [],
+            "suites.tests.database": True,
+        },
+    ),
 }

@@ -35,6 +35,22 @@ def test_it_is_empty_and_ours():
         raise OSError(os.environ["DATABASE_URL"])
 """
 
+OPTION = "def pytest_addoption(parser):\n    parser.addoption('--reuse-db', action='store_true')\n"
+
+REUSED = """
+import os
+import psycopg
+
+def test_the_second_one_is_there_and_ours_alone():
+    url = os.environ["DATABASE_URL"]
+    place, _, query = url.partition("?")
+    before, _, name = place.rpartition("/")
+    with psycopg.connect(f"{before}/test_{name}?{query}", autocommit=True) as connection:
+        connection.execute("CREATE TABLE only_one (a int)")
+        asked = "SELECT has_database_privilege('public', current_database(), 'CONNECT')"
+        assert connection.execute(asked).fetchone() == (False,)
+"""
+
 GREETING = """
 import os, socket
 
@@ -62,9 +78,19 @@ def left(kind: str) -> list[str]:
         host=str(server.socket_directory), user="postgres", password=password, dbname="postgres"
     ) as connection:
         column, table = {"role": ("rolname", "pg_roles"), "database": ("datname", "pg_database")}[kind]
-        query = f"SELECT {column} FROM {table} WHERE {column} LIKE 'suite%'"
+        query = f"SELECT {column} FROM {table} WHERE {column} LIKE '%suite%'"
         rows = connection.execute(query.encode())
         return [str(row[0]) for row in rows]
+
+
+@pytest.mark.usefixtures("control")
+def test_with_reuse_db_there_is_the_database_that_pytest_django_looks_for(app: App) -> None:
+    app.commit({"tests/test_a.py": REUSED, "conftest.py": OPTION})
+    workspace = replace(app.workspace(), database=DatabaseForm(scheme="postgresql"))
+    suite = Suite(command=(*PYTEST, "--reuse-db"), database=True, timeout_seconds=60, environment=FEWER_PLUGINS)
+    found = look_at_suite("one", suite, workspace).check
+    assert found.outcome is Outcome.PASSED, found.reason
+    assert left("database") == [] and left("role") == []
 
 
 @pytest.mark.usefixtures("control")
