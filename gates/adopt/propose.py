@@ -7,9 +7,10 @@ from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, told
 from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
-from gates.adopt.database import Database, propose_database, propose_servers
+from gates.adopt.database import EMBEDDED, Database, propose_database, propose_servers
 from gates.adopt.draft import Draft
 from gates.adopt.environments import propose_environments, propose_needs
+from gates.adopt.extensions import created_extensions
 from gates.adopt.frontend import propose_frontends
 from gates.adopt.needs import examples_of, needs_of, with_images
 from gates.adopt.packages import Packages, read_packages
@@ -75,6 +76,8 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     propose_server(served, packages, draft)
     needs = with_images(needs_of(sources, served.folder), tree)
     database = propose_database(served, sources, packages, needs, draft)
+    if database.kind == EMBEDDED and (extensions := created_extensions(tree.migrations)):
+        draft.put("database", "extensions", tuple(extensions), ", ".join(list(extensions.values())[:MOST_PATHS]))
     tool = propose_migrations(tree, served, packages, draft)
     stack, other = read_stack(tree, draft), kamal(tree)
     propose_processes([*procfile(tree, served.folder), *other.processes], draft)

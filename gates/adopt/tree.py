@@ -40,13 +40,15 @@ class Yaml:
 @dataclass(frozen=True)
 class Tree:
     """What was read. `names` are the regular files, paths from the top; `texts` and `yamls` what stands in some of
-    them; `left_out` is what nobody looked at, each with why.
+    them; `left_out` is what nobody looked at, each with why; `migrations` are those that speak of
+    extensions.
     """
 
     names: tuple[str, ...]
     texts: Mapping[str, str]
     yamls: Mapping[str, Yaml] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    migrations: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _parsed(self) -> dict[str, tuple[Table, str]]:

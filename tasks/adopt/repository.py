@@ -37,6 +37,9 @@ WORDS = re.compile(
     rb"|[Ll]ogin|permission_classes"
     rb"|[\"'/^]_*(?:health|ping|up|status|ready|live|alive|heartbeat)[a-z_-]*/?[\"'$]"
 )
+MIGRATIONS = re.compile(r"(?:^|/)(?:migrations?|alembic|versions)/(?:[^/]+/)*[^/]+\.(?:py|sql)$")
+MOST_MIGRATIONS = 5_000
+EXTENDS = re.compile(rb"(?i:create\s+extension)|Extension\(")
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,10 @@ def read_tree(files: Files) -> Tree:
         python = python[:MOST_PYTHON_FILES]
     texts = files.texts(telling, lambda *_: True)
     texts |= _within(files, files.texts(python, lambda _, content: bool(WORDS.search(content))))
+    migrations = [name for name in names if MIGRATIONS.search(name) and files.sizes[name] <= LARGEST_PYTHON]
+    if (more := len(migrations) - MOST_MIGRATIONS) > 0:
+        files.left_out.append(f"{more} migrations: at most {MOST_MIGRATIONS} are read")
+    extending = files.texts(migrations[:MOST_MIGRATIONS], lambda _, content: bool(EXTENDS.search(content)))
     yamls = {}
     for name in [name for name in telling if name.endswith((".yml", ".yaml")) and name in texts]:
         try:
@@ -139,7 +146,7 @@ def read_tree(files: Files) -> Tree:
             yamls[name] = Yaml(document.value, document.lines)
         except ConfigError as error:
             files.left_out.append(str(error))
-    return Tree(tuple(names), texts, yamls, tuple(files.left_out))
+    return Tree(tuple(names), texts, yamls, tuple(files.left_out), extending)
 
 
 def _within(files: Files, python: dict[str, str]) -> dict[str, str]:

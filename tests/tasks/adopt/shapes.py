@@ -379,10 +379,14 @@ SHAPES = {
             "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
             "application = get_wsgi_application()\n",
             "tests/test_shop.py": "",
+            "shop/migrations/0001_a.py": "operations = [TrigramExtension(), CreateExtension('postgis')]\n",
+            "shop/migrations/0002_b.sql": 'CREATE  EXTENSION IF NOT EXISTS "uuid-ossp";\ncreate extension plpgsql;\n',
+            "shop/migrations/0003_c.py": "class Extension: pass\n",
         },
         {
             "suites.tests.command": [*MODULE, "pytest", "-q", "--reuse-db", "tests"],
             "suites.tests.prepare": [],
+            "database.extensions": ["pg_trgm", "postgis", "uuid-ossp"],
             "suites.tests.database": True,
         },
     ),
