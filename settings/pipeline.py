@@ -205,7 +205,9 @@ class Suite(_Section):
     timeout_seconds: float = Field(600, gt=0)
     """How long the suite may take."""
     environment: dict[str, str] = Field(default_factory=dict)
-    """Variables that the suite gets."""
+    """Variables that the suite gets. `{REDIS_URL}` and `{DATABASE_URL}` in a value stand for what those variables hold,
+    for an app with names of its own: `CELERY_BROKER_URL = "{REDIS_URL}"`.
+    """
     known_flaky: tuple[str, ...] = ()
     """Test ids (`tests/test_a.py::test_b`, all its parameters included) that may be repeated. A test that then passes
     is reported as flaky.
@@ -218,6 +220,14 @@ class Suite(_Section):
     """
     min_coverage: float | None = Field(None, ge=0, lt=100)
     """Percent of these files' lines that must be exceeded."""
+
+    @model_validator(mode="after")
+    def _has_what_it_names(self) -> Self:
+        for key, there in (("redis", self.redis), ("database", self.database)):
+            named = f"{{{key.upper()}_URL}}"
+            if not there and (names := [name for name, value in self.environment.items() if named in value]):
+                raise ValueError(f"environment: {names[0]} has {named}, which only {key} = true gives")
+        return self
 
 
 class Coverage(_Section):

@@ -18,6 +18,8 @@ BY_ITSELF = ("unit", "integration", "functional", "api", "regression", "smoke")
 BROWSER = ("playwright", "pytest-playwright", "selenium", "splinter")
 TAKEN = frozenset({"coverage", "load", "compatibility", "benchmarks"})
 ONLY = "only-for-the-tests"
+# What holds the address of a Redis, where the app has the package for it.
+REDIS = re.compile(r"(?:[A-Z]+_)*(?:CELERY_BROKER_URL|CELERY_RESULT_BACKEND|REDIS_UR[IL]|REDIS_DSN|RQ_REDIS_URL)")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def propose_suites(
             "add pytest to those of the checks: it runs unittest's tests too",
             suites[0].because,
         )
-    given = {**_environment(needs), **_of_django(tree, served)}
+    queues = _queues(packages, needs)
+    given = {**_environment(needs), **_of_django(tree, served), **queues}
     django = bool(packages.where("pytest-django"))
     names: list[str] = []
     for suite in suites:
@@ -69,8 +72,11 @@ def propose_suites(
         if reuse:
             why = f"{packages.where('pytest-django')}: it migrates a database of its own, which --reuse-db has it find"
             draft.put(table, "prepare", (), why)
-        if given:
-            draft.put(table, "environment", given, "what the app does not start without")
+        if queues and "unit" not in name:
+            draft.put(table, "redis", True, f"{packages.where('redis')}: the app reads {', '.join(queues)}")
+        own = given if "unit" not in name else {key: value for key, value in given.items() if key not in queues}
+        if own:
+            draft.put(table, "environment", own, "what the app does not start without")
         draft.tell("suite", f"{name}: pytest {' '.join(paths)}".strip(), suite.because)
         names.append(name)
     return names
@@ -159,6 +165,12 @@ def _is_for_a_browser(suite: _Suite, packages: Packages, draft: Draft) -> bool:
         return False
     draft.note(f"{suite.because} drives a browser, which a check has not: it is no suite here")
     return True
+
+
+def _queues(packages: Packages, needs: Mapping[str, Need]) -> dict[str, Value]:
+    """Return the app's own names for the address of its Redis, each with that of the suite's."""
+    names = [name for name in needs if REDIS.fullmatch(name)] if packages.where("redis") else []
+    return dict.fromkeys(names, "{REDIS_URL}")
 
 
 def _environment(needs: Mapping[str, Need]) -> dict[str, Value]:

@@ -236,7 +236,8 @@ def suite_environment(
     measuring: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the variables that a suite is run with; `chosen` comes from `choose_tests`, `measuring` from coverage."""
-    environment = {**suite.environment, **services.environment, **measuring}
+    own = {name: _filled(value, services.environment) for name, value in suite.environment.items()}
+    environment = {**own, **services.environment, **measuring}
     paths = [measuring.get("PYTHONPATH"), suite.environment.get("PYTHONPATH")]
     if chosen:
         environment["SLIPWAY_ONLY"] = str(chosen[1])
@@ -244,6 +245,12 @@ def suite_environment(
     if any(paths):
         environment["PYTHONPATH"] = ":".join(filter(None, paths))
     return environment | {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _filled(value: str, given: Mapping[str, str]) -> str:
+    for name in ("REDIS_URL", "DATABASE_URL"):
+        value = value.replace(f"{{{name}}}", given.get(name, ""))
+    return value
 
 
 def _as_told(name: str, directory: str) -> str:

@@ -201,6 +201,11 @@ def test_the_smoke_lock_is_shipped(tmp_path: Path) -> None:
         ("[run]", BUILD.format('["npm", "ci", "--omit=dev"]') + "[run]", "npm ci: got --omit=dev, expected none but"),
         (
             "[run]",
+            '[suites.unit]\ncommand = ["p"]\nenvironment = { BROKER = "{REDIS_URL}" }\n[run]',
+            "suites.unit: environment: BROKER has {REDIS_URL}, which only redis = true gives",
+        ),
+        (
+            "[run]",
             '[quality.unit]\ncommand = ["p"]\n[suites.unit]\ncommand = ["p"]\n[run]',
             "quality.unit and suites.unit: a check's name is unique",
         ),

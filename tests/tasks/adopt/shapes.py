@@ -130,7 +130,9 @@ SHAPES = {
     "compose with celery": Shape(
         {
             "web/main.py": 'from fastapi import FastAPI\napp = FastAPI()\n@app.get("/health")\ndef h(): ...\n',
-            "web/requirements.txt": lock("fastapi", "uvicorn", "celery", "pytest"),
+            "web/requirements.txt": lock("fastapi", "uvicorn", "celery", "pytest", "redis"),
+            "web/worker.py": "import os\nBROKER = os.environ.get('CELERY_BROKER_URL', 'redis://localhost')\n",
+            "web/tests/test_a.py": "",
             "web/Dockerfile": "FROM python:3.12-slim AS base\nFROM base AS production\n",
             "docker-compose.yml": "services:\n"
             "  web: {build: {context: web, target: production}, ports: ['8000:8000'], depends_on: {init: "
@@ -144,6 +146,8 @@ SHAPES = {
             "app.python": "3.12",
             "run.command": [*MODULE, "uvicorn", "main:app", *PORT],
             "image.compose.production": "docker-compose.yml",
+            "suites.tests.redis": True,
+            "suites.tests.environment": {"CELERY_BROKER_URL": "{REDIS_URL}"},
         },
         {"RUNTIME": "compose"},
     ),

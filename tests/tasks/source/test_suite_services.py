@@ -130,6 +130,24 @@ def test_without_a_database_server_the_suite_has_no_verdict(app: App) -> None:
     assert "supervisord does not answer" in check.reason
 
 
+NAMED = """
+import os
+
+def test_its_own_names_say_the_same():
+    assert os.environ["DSN"] == os.environ["DATABASE_URL"] + "#x" and "{" not in os.environ["DSN"]
+"""
+
+
+@pytest.mark.usefixtures("control")
+def test_a_value_of_the_suites_own_may_name_the_database(app: App) -> None:
+    app.commit({"tests/test_a.py": NAMED})
+    workspace = replace(app.workspace(), database=DatabaseForm(scheme="postgresql"))
+    own = {**FEWER_PLUGINS, "DSN": "{DATABASE_URL}#x"}
+    suite = Suite(command=PYTEST, database=True, timeout_seconds=60, environment=own)
+    found = look_at_suite("one", suite, workspace).check
+    assert found.outcome is Outcome.PASSED, found.reason
+
+
 def test_the_named_redis_comes_first_and_must_be_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_SERVER_PATH", "/bin/true")
     assert find_redis() == Path("/bin/true")
