@@ -2,6 +2,7 @@
 
 import ast
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ from gates.adopt.started import Started
 from gates.adopt.tree import ASIDE, Tree, joined
 
 MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "__init__", "api", "factory")
+WORKER = re.compile(r"celery|worker|tasks?$|beat")  # makes an app for what it does in the background
 NAMES = ("app", "application", "asgi_app", "wsgi_app", "create_app", "api")
 ASGI = frozenset({Framework.FASTAPI, Framework.STARLETTE, Framework.LITESTAR})
 LISTS = ("requirements.txt", "requirements.lock", "alembic.ini", "manage.py")
@@ -34,7 +36,8 @@ class Served:
 def find_apps(sources: Sequence[Source]) -> list[AppObject]:
     """Return every app that the repository makes, the likeliest first."""
     # An app that a tool of migrations makes for itself is none that is served.
-    sources = [source for source in sources if "alembic" not in source.imports and not ASIDE.search(source.file)]
+    of_alembic = re.compile(r"alembic(\.|$)").match
+    sources = [one for one in sources if not ASIDE.search(one.file) and not any(map(of_alembic, one.imports.values()))]
     found = [app for source in sources for app in apps_of(source)]
     factories = {app.name: app for app in found if app.factory}
     known = {(app.file, app.name) for app in found}
@@ -49,6 +52,7 @@ def _rank(app: AppObject) -> tuple[object, ...]:
     asgi_of_django = app.framework is Framework.DJANGO and bool(app.asgi)
     return (
         app.framework is Framework.OTHER,
+        bool(WORKER.search(module)),
         not_of_django,
         asgi_of_django,
         app.given,

@@ -394,4 +394,15 @@ SHAPES = {
             "suites.tests.database": True,
         },
     ),
+    "an app beside its worker's": Shape(
+        {
+            "requirements.lock": lock("flask", "gunicorn", "alembic", "pytest"),
+            "shop/__init__.py": "",
+            "shop/app.py": "from flask import Flask\nfrom shop.extensions import alembic\n"
+            "def create_app(config=None):\n    return Flask(__name__)\n",
+            "celery_worker.py": "from shop.app import create_app\napp = create_app()\n",
+            "wsgi.py": "from shop.app import create_app\nshop = create_app()\n",
+        },
+        {"run.command": [*MODULE, "gunicorn", "wsgi:shop", "--bind", "127.0.0.1:{port}", "--keep-alive", "5"]},
+    ),
 }
