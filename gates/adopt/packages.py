@@ -1,13 +1,13 @@
 """How the app's packages are managed: which file locks them, what is in it, and what [locks] would say."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
 from gates.adopt.draft import Draft, Value
-from gates.adopt.tree import Table, Tree, joined, subtable, words
+from gates.adopt.tree import Table, Tree, joined, relative, subtable, words
 from gates.locks import read_lock
 
 # What a lock of checks has, whatever its group is called.
@@ -24,6 +24,10 @@ RUNTIME = (
 DEVELOPMENT = re.compile(
     r"(?:^|[/_.-])(?:dev|develop|development|test|tests|testing|ci|local|lint|check|checks|qa)(?:[/_.-]|$)"
 )
+FRAMEWORKS = frozenset("fastapi flask django starlette litestar aiohttp".split())
+INCLUDES_ALONE = re.compile(r"\s*(?:-r|--requirement)[ =]?\s*(\S+)")
+INCLUDES = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)")
+MOST_NAMED = 3
 REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 LOCKED = re.compile(r'^\[\[packages?\]\]\s*\nname = "([^"]+)"(?:\nversion = "([^"]+)")?', re.MULTILINE)
 
@@ -198,10 +202,25 @@ def _requirements(tree: Tree, place: str, draft: Draft) -> Packages | None:
     for file in aside:
         named = {**_listed(tree, file), **named}
     tool = "pip-tools" if tree.has(re.sub(r"\.(?:txt|lock)$", ".in", runtime)) else "pip"
-    locks = [_as_lock(tree, file, draft) for file in (runtime, checks)]
-    return Packages(
-        tool, runtime, locks[0], locks[1], named, frozenset(served), tuple(dict.fromkeys((runtime, checks)))
-    )
+    lock = _as_lock(tree, runtime, draft)
+    missing = sorted(set(served) - set(_listed(tree, checks, constraints=False)))
+    alone = bool(FRAMEWORKS & set(missing))  # only the server, or a driver, may well be left out of the checks
+    ci = _both(tree, place, (runtime, checks), missing, draft) if alone else _as_lock(tree, checks, draft)
+    return Packages(tool, runtime, lock, ci, named, frozenset(served), tuple(dict.fromkeys((runtime, checks))))
+
+
+def _both(tree: Tree, place: str, lists: tuple[str, str], missing: Sequence[str], draft: Draft) -> str:
+    """Return the lock of a list that has the app's packages and those of its checks, where the latter has not both."""
+    made = joined(place, "requirements-checks")
+    if not tree.has(f"{made}.lock"):
+        lines = " and ".join(f"`-r {relative(place, one)}`" for one in lists)
+        more = ", ..." if len(missing) > MOST_NAMED else ""
+        draft.block(
+            f"{lists[1]} has not the app's own packages: {', '.join(missing[:MOST_NAMED])}{more}",
+            f"write {made}.in with the lines {lines}; slipway lock {made}.in, then commit {made}.lock",
+            lists[1],
+        )
+    return f"{made}.lock"
 
 
 def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
@@ -222,14 +241,15 @@ def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
     return made
 
 
-def _listed(tree: Tree, file: str, depth: int = 0) -> dict[str, str]:
-    """Return the packages of a list, and of those that it includes, each with its line."""
+def _listed(tree: Tree, file: str, depth: int = 0, constraints: bool = True) -> dict[str, str]:
+    """Return the packages of a list, and of those that it includes, each with its line. Constraints install nothing."""
+    includes = INCLUDES if constraints else INCLUDES_ALONE
     found: dict[str, str] = {}
     for number, line in enumerate(tree.texts.get(file, "").split("\n"), 1):
-        if match := re.match(r"\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)", line):
+        if match := includes.match(line):
             other = joined(file.rpartition("/")[0], match[1])
             if depth < 5 and other != file:
-                found = {**_listed(tree, other, depth + 1), **found}
+                found = {**_listed(tree, other, depth + 1, constraints), **found}
         elif match := REQUIREMENT.match(line):
             found.setdefault(str(canonicalize_name(match[1])), f"{file}:{number}")
     return found

@@ -405,4 +405,13 @@ SHAPES = {
         },
         {"run.command": [*MODULE, "gunicorn", "wsgi:shop", "--bind", "127.0.0.1:{port}", "--keep-alive", "5"]},
     ),
+    "a list of checks without the app's own": Shape(
+        {
+            "requirements.txt": lock("flask", "gunicorn"),
+            "requirements-dev.txt": "-c requirements.txt\n" + lock("pytest", "mypy"),
+            "app.py": "from flask import Flask\napp = Flask(__name__)\n",
+        },
+        {"locks": {"runtime": "requirements.txt", "ci": "requirements-checks.lock"}},
+        blocks=("requirements-dev.txt has not the app's own packages: flask, gunicorn",),
+    ),
 }
