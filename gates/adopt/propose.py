@@ -12,7 +12,7 @@ from gates.adopt.draft import Draft
 from gates.adopt.environments import propose_environments, propose_needs
 from gates.adopt.extensions import created_extensions
 from gates.adopt.frontend import propose_frontends
-from gates.adopt.needs import examples_of, needs_of, with_images
+from gates.adopt.needs import Need, examples_of, needs_of, with_images
 from gates.adopt.packages import Packages, read_packages
 from gates.adopt.processes import Kamal, kamal, procfile, propose_processes
 from gates.adopt.python_source import Framework, Source, read_sources
@@ -22,8 +22,8 @@ from gates.adopt.schema import propose_migrations
 from gates.adopt.server import propose_server
 from gates.adopt.sources import propose_source_builds
 from gates.adopt.started import started
-from gates.adopt.suites import propose_suites
-from gates.adopt.tree import Tree
+from gates.adopt.suites import SETTINGS, propose_suites, settings_module
+from gates.adopt.tree import Tree, joined
 from gates.adopt.web import Served, choose_app
 from gates.migrations.tools import MigrationTool
 
@@ -75,6 +75,9 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
         propose_source_builds(tree, packages, draft)
     propose_server(served, packages, draft)
     needs = with_images(needs_of(sources, served.folder), tree)
+    manage = joined(served.folder, "manage.py")
+    if served.app.framework is Framework.DJANGO and tree.has(manage) and not settings_module(tree, served.folder):
+        needs[SETTINGS] = Need(SETTINGS, f"{manage} names no settings", True)
     database = propose_database(served, sources, packages, needs, draft)
     if database.kind == EMBEDDED and (extensions := created_extensions(tree.migrations)):
         draft.put("database", "extensions", tuple(extensions), ", ".join(list(extensions.values())[:MOST_PATHS]))

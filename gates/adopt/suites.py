@@ -18,6 +18,7 @@ BY_ITSELF = ("unit", "integration", "functional", "api", "regression", "smoke")
 BROWSER = ("playwright", "pytest-playwright", "selenium", "splinter")
 TAKEN = frozenset({"coverage", "load", "compatibility", "benchmarks"})
 ONLY = "only-for-the-tests"
+SETTINGS = "DJANGO_SETTINGS_MODULE"
 # What holds the address of a Redis, where the app has the package for it.
 REDIS = re.compile(r"(?:[A-Z]+_)*(?:CELERY_BROKER_URL|CELERY_RESULT_BACKEND|REDIS_UR[IL]|REDIS_DSN|RQ_REDIS_URL)")
 
@@ -175,7 +176,7 @@ def _queues(packages: Packages, needs: Mapping[str, Need]) -> dict[str, Value]:
 
 def _environment(needs: Mapping[str, Need]) -> dict[str, Value]:
     """Return a value for each variable without which the app does not start."""
-    required = [need for need in needs.values() if need.required]
+    required = [need for need in needs.values() if need.required and need.name != SETTINGS]
     return {need.name: need.default or ONLY for need in required[:30]}
 
 
@@ -185,10 +186,10 @@ def _of_django(tree: Tree, served: Served) -> dict[str, Value]:
         return {}
     for folder in dict.fromkeys((served.folder, ".")):
         for file in ("pyproject.toml", "pytest.ini", "setup.cfg", "tox.ini"):
-            if "DJANGO_SETTINGS_MODULE" in tree.texts.get(joined(folder, file), ""):
+            if SETTINGS in tree.texts.get(joined(folder, file), ""):
                 return {}
     module = settings_module(tree, served.folder)
-    return {"DJANGO_SETTINGS_MODULE": module} if module else {}
+    return {SETTINGS: module} if module else {}
 
 
 def settings_module(tree: Tree, folder: str) -> str:

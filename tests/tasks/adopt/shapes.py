@@ -414,4 +414,17 @@ SHAPES = {
         {"locks": {"runtime": "requirements.txt", "ci": "requirements-checks.lock"}},
         blocks=("requirements-dev.txt has not the app's own packages: flask, gunicorn",),
     ),
+    "django without a settings module": Shape(
+        {
+            "requirements.lock": lock("django", "gunicorn", "pytest", "pytest-django"),
+            "manage.py": "from django.core.management import execute_from_command_line\n",
+            "shop/__init__.py": "",
+            "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\n"
+            "application = get_wsgi_application()\n",
+            "shop/settings/base.py": "",
+            "tests/test_shop.py": "",
+        },
+        {"suites.tests.environment": None},
+        blocks=("the app needs DJANGO_SETTINGS_MODULE",),
+    ),
 }
