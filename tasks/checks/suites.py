@@ -4,7 +4,7 @@ import json
 import posixpath
 import shutil
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -27,11 +27,15 @@ from tasks.checks.junit import read_report
 from tasks.checks.syntax import lines_of, write_lines
 from tasks.retries import once
 from tasks.source.log_blocks import CONTROL
-from tasks.source.suite_services import Services, suite_services
+from tasks.source.suite_services import REUSED, Services, suite_services
 from tasks.source.workspace import Looked, Workspace
 
 # Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
 REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
+ENDED_BY_DJANGO = 'failed on setup with "SystemExit: 2"'
+NO_TEST_DATABASE = (
+    "pytest-django could not make its database, as a suite's role may not: add --reuse-db to the suite's command"
+)
 LAST_LINES = 4  # of what a failed preparation printed
 
 
@@ -89,13 +93,23 @@ class _Looking:
 
     def look(self, before: frozenset[str] | None) -> Looked:
         self.source = self.workspace.check_directory(self.name)
-        run = self._attempt("junit.xml")
+        run = self._explained(self._attempt("junit.xml"))
         flaky = self._repeat(run)
         names = sorted(by_name(run.cases or ()))
         if run.cases is not None:
             self.notes += missing_note(before, names)
         files = self._files(run, names)
         return Looked(judge_suite(run, flaky, self.notes), files)
+
+    def _explained(self, run: SuiteRun) -> SuiteRun:
+        """Say what it means when pytest-django ends each test with nothing but the number 2."""
+        if not self.suite.database or REUSED in self.suite.command or not run.cases:
+            return run
+        cases = (
+            replace(case, message=f"{case.message}: {NO_TEST_DATABASE}") if case.message == ENDED_BY_DJANGO else case
+            for case in run.cases
+        )
+        return replace(run, cases=tuple(cases))
 
     def _attempt(self, report_name: str, only: tuple[Path, Path] | None = None) -> SuiteRun:
         """Run the suite once, all of it or the tests that a file names, with services of this attempt's own."""

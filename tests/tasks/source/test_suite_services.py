@@ -84,6 +84,15 @@ def left(kind: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("control")
+def test_a_database_that_pytest_django_could_not_make_is_named_with_the_option_that_helps(app: App) -> None:
+    ends = "import pytest\n\n@pytest.fixture(autouse=True)\ndef db():\n    raise SystemExit(2)\n"
+    app.commit({"tests/test_a.py": "def test_a(): ...\n", "conftest.py": ends})
+    suite = Suite(command=PYTEST, database=True, timeout_seconds=60, environment=FEWER_PLUGINS)
+    found = look_at_suite("one", suite, replace(app.workspace(), database=DatabaseForm(scheme="postgresql"))).check
+    assert found.outcome is Outcome.FAILED and "add --reuse-db to the suite's command" in found.reason, found.reason
+
+
+@pytest.mark.usefixtures("control")
 def test_with_reuse_db_there_is_the_database_that_pytest_django_looks_for(app: App) -> None:
     app.commit({"tests/test_a.py": REUSED, "conftest.py": OPTION})
     workspace = replace(app.workspace(), database=DatabaseForm(scheme="postgresql"))
