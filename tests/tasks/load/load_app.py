@@ -78,5 +78,11 @@ if __name__ == "__main__":
         url = os.environ["DATABASE_URL"].replace("postgresql+psycopg://", "postgresql://")
         assert psycopg.connect(url).execute("SELECT count(*) FROM made_by_migration").fetchone() == (0,)
     uvicorn.run(
-        app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", lifespan="off", timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=int(sys.argv[1]),
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=600,  # a host that stands still for seconds does not look like an app that hangs up
     )
