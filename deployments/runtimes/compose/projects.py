@@ -36,7 +36,8 @@ def stop_containers(directory: Path, labels: Mapping[str, str]) -> None:
     `directory` is where its files lie; without one it has no containers.
     """
     if engine := _engine_of(directory):
-        engine.stop([one for one in engine.containers(labels) if one.state == "running"], UP_TIMEOUT_S)
+        # One that the engine is about to start again is no running one, and would be back.
+        engine.stop([one for one in engine.containers(labels) if one.state != "exited"], UP_TIMEOUT_S)
 
 
 def remove_everything(directory: Path, labels: Mapping[str, str]) -> None:

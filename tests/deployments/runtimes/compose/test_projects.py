@@ -1,5 +1,6 @@
 """Whose a volume or network is, as its labels on a real engine tell: the name alone does not."""
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Any
 import pytest
 
 from deployments.runtimes.compose.files import Names
-from deployments.runtimes.compose.projects import Projects
+from deployments.runtimes.compose.projects import ENGINE_FILE, Projects, stop_containers
 from host.docker.engine import Engine
 from host.docker.labels import PROJECT
 from host.errors import ConfigError
+from host.wait import wait_for
 
 pytestmark = pytest.mark.docker
+IMAGE = "python:3.11-slim"
 KINDS = ("volume", "network")
 
 
@@ -73,3 +76,17 @@ def test_a_volume_of_a_directory_is_made_as_the_file_says(ours: Projects, tmp_pa
     ours._ensure({"volumes": {"x": {"name": name, "external": True}}, "x-volume-options": options})
     code, said, _ = ours.engine.run(["volume", "inspect", name, "--format", "{{.Options.device}}"], {}, 30)
     assert (code, said.strip()) == (0, str(tmp_path))
+
+
+def test_a_container_that_the_engine_is_about_to_start_again_is_stopped_too(ours: Projects, tmp_path: Path) -> None:
+    labels = {"slipway.home": ours.names.project}
+    given = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    words = ["run", "--detach", "--restart", "always", *given, IMAGE, "python", "-c", "raise SystemExit(1)"]
+    (tmp_path / ENGINE_FILE).write_text(ours.engine.host, encoding="utf-8")
+    try:
+        subprocess.run(["docker", "--host", ours.engine.name, *words], check=True, capture_output=True, timeout=300)
+        assert wait_for(lambda: [one.state for one in ours.engine.containers(labels)] == ["restarting"], 300, 0.05)
+        stop_containers(tmp_path, labels)
+        assert [one.state for one in ours.engine.containers(labels)] == ["exited"]
+    finally:
+        ours.engine.remove(ours.engine.containers(labels))
