@@ -123,9 +123,10 @@ def _say_socket(sources: Sequence[Source], draft: Draft) -> None:
             name = node.id if isinstance(node, ast.Name) else node.attr
             if CHECKED.fullmatch(name):
                 draft.block(
-                    f"pydantic's {name} takes no address of a unix socket, and Slipway's own PostgreSQL has no other",
-                    "DATABASE=external with a server that has a host's name; or let the app hand DATABASE_URL to its "
-                    "driver as it is",
+                    f"pydantic's {name} takes no address of a unix socket, and the PostgreSQL that Slipway gives "
+                    "to suites and to DATABASE=embedded has no other",
+                    "let the app hand DATABASE_URL to its driver as it is; else DATABASE=external (or compose) for "
+                    "what serves, and only suites without a database",
                     f"{source.file}:{node.lineno}",
                 )
                 return

@@ -141,7 +141,9 @@ class _Server:
             os.chown(path, self._box.owner(), self._box.owner())
 
     def _write_first_statements(self) -> None:
-        """Its superuser is nobody's, and the check's role may not leave its database."""
+        """Its superuser is nobody's. The check's role may not leave its database, but for those whose names begin with
+        test_, which Django's tests make: the server is the check's alone.
+        """
         who = f"'{NAME}'@'localhost'"
         file = self.directory / "first.sql"
         statements = (
@@ -149,6 +151,7 @@ class _Server:
             f"CREATE DATABASE {NAME};",
             f"CREATE USER {who} IDENTIFIED BY '{self.password}';",
             f"GRANT ALL ON {NAME}.* TO {who};",
+            f"GRANT ALL ON `test\\_%`.* TO {who};",
         )
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as written:
             written.write("\n".join([*statements, ""]))

@@ -53,12 +53,18 @@ def test_it_has_one_empty_database_for_its_role_alone_and_is_gone_with_the_block
         pytest.param("SELECT * FROM mysql.global_priv", "denied", id="others-passwords"),
         pytest.param("SELECT 1 INTO OUTFILE '/tmp/written'", "denied", id="files"),
         pytest.param("CREATE DATABASE other", "denied", id="another-database"),
+        pytest.param("CREATE DATABASE testing", "denied", id="another-that-begins-like-a-tests"),
         pytest.param("SET GLOBAL general_log = 1", "denied", id="settings"),
     ],
 )
 def test_its_role_may_not_leave_its_database(server: Server, statement: str, why: str) -> None:
     with pytest.raises(ToolError, match=why):
         run(server, statement)
+
+
+def test_its_role_may_make_the_databases_of_djangos_tests(server: Server) -> None:
+    run(server, f"CREATE DATABASE test_{server.name}_gw0")
+    run(replace(server, name=f"test_{server.name}_gw0"), "CREATE TABLE t (a INT)")
 
 
 def test_its_superuser_is_nobodys(server: Server) -> None:
