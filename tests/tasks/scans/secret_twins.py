@@ -45,6 +45,8 @@ CLEAN: Mapping[str, list[tuple[str, str]]] = {
         ("c3.ipynb", '{"source": ["API_KEY = os.environ[\\"API_KEY\\"]\\n"]}'),
         ("c4.py", 'SECRET_KEY = "test-secret-key-1234"'),
         ("c4b.py", 'SECRET_KEY = "shopdb-secret-key"'),
+        ("c4c.py", 'SECRET_KEY = os.environ.get("SECRET_KEY") or "you-will-never-guess"'),
+        ("c4d.yml", "SECRET_KEY: just-for-generating-client"),
         ("c5.py", 'ssm_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-db-a1b2c3"'),
         ("c6.po", 'msgid "password = \\"abc12345xyz\\""'),
         ("c7.py", 'private_key = "/etc/shop/key-2.pem"'),
