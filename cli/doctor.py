@@ -240,6 +240,9 @@ def _ports(home: Home) -> list[Finding]:
     for what, (name, settings) in wanted.items():
         ours = (home.place(name) / "supervisor").exists() and not is_free(settings.port)
         rows.append(_port(what, settings.port, ours, f"SLIPWAY_{name.upper()}_PORT", loopback_twin(settings.host)))
+        if at := settings.database_port:
+            ours = (home.place(name) / "supervisor").exists() and not is_free(at)
+            rows.append(_port(f"port of {name}'s database", at, ours, f"SLIPWAY_{name.upper()}_DATABASE_PORT"))
     return rows
 
 

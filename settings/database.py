@@ -6,7 +6,7 @@ An artifact has the section as part of how it runs (evidence/bundle.py).
 from enum import StrEnum
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gates.code_variables import decides_code
 from gates.databases.form import DatabaseForm
@@ -31,6 +31,8 @@ class Database(DatabaseForm):
                 f"extensions: scheme = {self.scheme} is a file, and extensions are PostgreSQL's: leave them out, or "
                 "name a scheme of PostgreSQL"
             )
+        if self.sqlite and self.connection == "tcp":
+            raise ValueError(f"connection: scheme = {self.scheme} is a file, which has no port: leave it out")
         return self
 
 
@@ -71,6 +73,12 @@ class DatabaseSettings(BaseModel):
     instead of the host; of MySQL and MariaDB `ssl_mode`, `ssl_ca`, `charset`, `connect_timeout`, and
     `unix_socket=/FILE`.
     """
+    database_port: int = Field(0, ge=0, le=32767)
+    """With `DATABASE=embedded`: the TCP port of 127.0.0.1 at which the environment's PostgreSQL listens beside its unix
+    socket, for an app with `connection = "tcp"` in `[database]`; 0 for none. At most 32767: from 32768 on Linux gives
+    ports to outgoing connections. `make up` applies a
+    change: it restarts the server.
+    """
     sqlite_shared: bool = False
     """Accept that with `DATABASE=sqlite` and `STRATEGY=blue-green` both versions write one file at the same time."""
 
@@ -79,6 +87,8 @@ class DatabaseSettings(BaseModel):
         external, sqlite = self.database is DatabaseKind.EXTERNAL, self.database is DatabaseKind.SQLITE
         if runtime not in GIVES_A_DATABASE and (self.database is not DatabaseKind.EMBEDDED or self.database_url):
             return f"DATABASE and DATABASE_URL are for RUNTIME=process; with {runtime} the compose file says it"
+        if self.database_port and (runtime not in GIVES_A_DATABASE or self.database is not DatabaseKind.EMBEDDED):
+            return "DATABASE_PORT is for RUNTIME=process with DATABASE=embedded, whose server is Slipway's"
         if external != bool(self.database_url):
             return "DATABASE=external and DATABASE_URL must both be set, or neither"
         if sqlite and blue_green and not self.sqlite_shared:

@@ -225,6 +225,8 @@ class Settings(Tls, DatabaseSettings, RedisSettings):
         backup = self.backup_before_migration
         if problem := self.database_problem(runtime=self.runtime, blue_green=blue_green, backup=backup):
             raise ValueError(problem)
+        if self.database_port == self.port:
+            raise ValueError(f"DATABASE_PORT and PORT are both {self.port}, expected two ports")
         if problem := self.redis_problem(runtime=self.runtime, app=self.app, secrets=self.secrets):
             raise ValueError(problem)
         return self

@@ -15,6 +15,7 @@ from deployments.runtimes.external_database import ExternalDatabase, told
 from deployments.runtimes.layout import Installed
 from evidence.bundle import Run
 from gates.databases.address import File, Server
+from gates.databases.form import PLAIN_FORM, DatabaseForm
 from host.databases import sqlite
 from host.databases.dumps import MAGIC
 from host.databases.postgres import Postgres
@@ -24,6 +25,7 @@ from host.sandbox.uids import environment_uid
 from settings.database import DatabaseKind
 
 SERVER = "postgres"
+WANTS_A_PORT = '[database] of the artifact has connection = "tcp": name a free port, such as DATABASE_PORT=15432'
 
 
 class ProcessDatabase(Database, Protocol):
@@ -56,7 +58,8 @@ def database_of(place: Place) -> ProcessDatabase:
         return SqliteDatabase(place)
     if kind is DatabaseKind.NONE:
         return NoDatabase()
-    return OwnDatabase(Postgres(place.directory / "postgres", place.sockets), place)
+    postgres = Postgres(place.directory / "postgres", place.sockets, place.settings.database_port)
+    return OwnDatabase(postgres, place)
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,21 @@ class OwnDatabase:
     def read_only(self) -> tuple[Path, ...]:
         return (self.postgres.socket_directory,)
 
-    @property
-    def _address(self) -> Server:
-        return self.postgres.address(self.place.app, self.place.app)
+    def _address(self, form: DatabaseForm) -> Server:
+        return self.postgres.address(self.place.app, self.place.app, tcp=form.connection == "tcp")
 
     def prepare(self) -> None:
+        if problem := self._port_problem():
+            raise ConfigError(problem)
         self.postgres.initialise()
+
+    def _port_problem(self) -> str:
+        problem = self.postgres.port_problem()
+        return f"{self._key}: {problem}; stop it, or name another port" if problem else ""
+
+    @property
+    def _key(self) -> str:
+        return f"config/{self.place.name}.env: DATABASE_PORT"
 
     def up(self) -> None:
         supervisor = self.place.supervisor
@@ -90,17 +102,21 @@ class OwnDatabase:
         self.postgres.create_extensions(self.place.app, run.database.extensions)
 
     def variables(self, run: Run) -> Mapping[str, str]:
-        return told(run, self._address)
+        return told(run, self._address(run.database))
 
     def secrets(self) -> Sequence[str]:
-        return (self._address.password,)
+        return (self._address(PLAIN_FORM).password,)
 
     def problems(self, artifact: Artifact | None = None) -> list[str]:
         form = artifact.bundle.run.database if artifact else None
         if form is None:
-            return []
+            return [one for one in [self._port_problem()] if one]
         if form.sqlite:
             return [form.problem(Server("", "", ""))]
+        if form.connection == "tcp" and not self.postgres.port:
+            return [f"{self._key} is absent, and {WANTS_A_PORT}"]
+        if form.connection == "tcp" and not self.postgres.listens():
+            return [f"{self._key}={self.postgres.port}: the PostgreSQL here does not listen there yet; run: make up"]
         try:
             missing = self.postgres.missing_extensions(form.extensions) if form.extensions else ""
         except SlipwayError as error:

@@ -41,6 +41,13 @@ class Server:
         return posixpath.dirname(self.host) if self.family is Family.MYSQL else self.host
 
     @property
+    def socket_file(self) -> str:
+        """Return its unix socket, "" when it has none."""
+        if not self.socket:
+            return ""
+        return self.host if self.family is Family.MYSQL else f"{self.host}/.s.PGSQL.{self.port}"
+
+    @property
     def authority(self) -> str:
         """Return the file with the certificates of authorities that the server is checked by; "" when none is named."""
         options = dict(self.options)

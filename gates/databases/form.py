@@ -60,6 +60,11 @@ class DatabaseForm(BaseModel):
     `{name}` are filled in, as they are and not percent-encoded. Of SQLite `{name}` is the file, and the others but
     `{url}` are empty.
     """
+    connection: Literal["socket", "tcp"] = "socket"
+    """How the app reaches a server of Slipway's own. With `tcp` it is told a port of 127.0.0.1, for an app that makes
+    its address of parts, or checks it as pydantic's `PostgresDsn` does: these take no unix socket. The environment's
+    file names the port: `DATABASE_PORT`.
+    """
     extensions: tuple[Extension, ...] = ()
     """Extensions that the app's database needs, such as `pg_trgm`. Slipway makes them in the databases of its own
     server, as their superuser, and a release asks an external server for them beforehand.
@@ -108,6 +113,8 @@ class DatabaseForm(BaseModel):
             return "" if plain else f"{address.path}: a URL can name only a path of letters, digits and _ . @ + / -"
         if self.family is not address.family:
             return f"[database] scheme is {self.scheme}, and the environment's database is {address.family}"
+        if address.socket and self.connection == "tcp":
+            return f"[database] connection is tcp, and the environment's database is at the unix socket {address.host}"
         driver = self.driver
         if address.family is Family.MYSQL:
             return mysql_problem(driver, address)
@@ -140,7 +147,7 @@ class DatabaseForm(BaseModel):
         if address.socket and address.port != PORT:
             where["port"] = str(address.port)
         if driver == "pg8000":
-            return {"unix_sock": f"{address.host}/.s.PGSQL.{address.port}"} if address.socket else {}
+            return {"unix_sock": address.socket_file} if address.socket else {}
         if driver == "asyncpg":
             return {**where, **({"ssl": options["sslmode"]} if "sslmode" in options else {})}
         return {**where, **options}

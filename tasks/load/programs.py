@@ -16,7 +16,8 @@ from host.sandbox import run as sandbox
 from host.sandbox.run import Completed
 from settings.pipeline import Performance, Suite
 from tasks.load.figures import run_time_s
-from tasks.load.processes import Background, entrance, running
+from tasks.source.background import Background, running
+from tasks.source.relays import entrance
 from tasks.source.suite_services import Services, suite_services
 from tasks.source.workspace import Workspace, tool_path
 

@@ -32,10 +32,11 @@ from tasks.load.contention import Contention, await_quiet
 from tasks.load.figures import Measured, as_json, figures, limits_of, notes_on, read_trends, trend_of
 from tasks.load.page import draw_load, load_page
 from tasks.load.pairs import OldVersion, compare_with_base
-from tasks.load.processes import Background, Sampler
+from tasks.load.processes import Sampler
 from tasks.load.programs import AppEnded, LoadTest, prepared
 from tasks.load.records import read_requests
 from tasks.retries import once
+from tasks.source.background import Background
 from tasks.source.databases import database_process
 from tasks.source.dependencies import own_tools
 from tasks.source.workspace import Looked, Workspace

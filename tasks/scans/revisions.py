@@ -6,7 +6,7 @@ and is written down there; so does Django.
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from gates.migrations.tools import MigrationTool, choose_tool, telling
 from gates.scans.outcome import ReportError
 from host.errors import SlipwayError, ToolError
 from host.files import remove_tree
-from settings.pipeline import Pipeline
+from settings.pipeline import Pipeline, Suite
 from tasks.checks import inside
 from tasks.scans.files import LARGEST_TEXT_BYTES
 from tasks.scans.tools import as_report, parse_json, read_output
-from tasks.source.databases import fresh_database
+from tasks.source.suite_services import Services, suite_services
 from tasks.source.workspace import Workspace
 
 TOLD_TIMEOUT_S = 60
@@ -160,7 +160,7 @@ class _Reader:
         if self.tool.by_the_app:
             self._command("offline")
         try:
-            told = self._alembic("offline", self.form.told(NO_DATABASE), TOLD_TIMEOUT_S)
+            told = self._alembic("offline", Services(self.form.told(NO_DATABASE)), TOLD_TIMEOUT_S)
         except ToolError as error:
             told = _nothing(error)
         trouble = told.ended or next((f"{one.name}: {one.trouble}" for one in told.revisions if one.trouble), "")
@@ -194,34 +194,33 @@ class _Reader:
 
     def _replayed(self) -> _Told:
         """Run all migrations on an empty database. Raises ToolError if that does not come to its end."""
-        with fresh_database(f"{self.name}-migrations", self.workspace) as database:
-            env, visible = database.told(self.form), database.read_only
+        needs = Suite(command=("migrate",), database=True)
+        with suite_services(f"{self.name}-migrations", needs, self.workspace) as services:
             if self.tool.kind is ToolKind.DJANGO:
                 words = (self.tool.file, *self.tool.arguments)
-                told = self._run("slipway_django.py", words, env, REPLAY_TIMEOUT_S, self.tool.folder, visible)
+                told = self._run("slipway_django.py", words, services, REPLAY_TIMEOUT_S, self.tool.folder)
             else:
-                told = self._alembic("online", env, REPLAY_TIMEOUT_S, visible)
+                told = self._alembic("online", services, REPLAY_TIMEOUT_S)
         if told.ended:
             last = told.revisions[-1].name if told.revisions else "the first"
             raise ToolError(f"the migrations do not run on an empty database (at {last}): {told.ended}")
         return told
 
-    def _alembic(self, mode: str, env: Mapping[str, str], timeout_s: float, visible: tuple[Path, ...] = ()) -> _Told:
+    def _alembic(self, mode: str, services: Services, timeout_s: float) -> _Told:
         script = "slipway_alembic.py"
         if self.tool.by_the_app:
             folder = self.tool.folder if self.tool.named else self.pipeline.run.directory
-            return self._run(script, ("program", *self._command(mode)), env, timeout_s, folder, visible)
+            return self._run(script, ("program", *self._command(mode)), services, timeout_s, folder)
         given = (*self._configuration(), self.tool.section, *self.tool.arguments)
-        return self._run(script, (mode, *given), env, timeout_s, self.tool.folder, visible)
+        return self._run(script, (mode, *given), services, timeout_s, self.tool.folder)
 
     def _run(
         self,
         script: str,
         words: Sequence[str],
-        env: Mapping[str, str],
+        services: Services,
         timeout_s: float,
         directory: str,
-        visible: tuple[Path, ...],
     ) -> _Told:
         """Run one of our scripts with the app's Python. The settings of a load test are there: it may not start
         without.
@@ -234,9 +233,10 @@ class _Reader:
         done = self.workspace.run(
             self.name,
             self.workspace.argv(("python", "-u", "-c", text, str(out), *words)),
-            {**(load.environment if load else {}), **env, "PYTHONDONTWRITEBYTECODE": "1"},
+            {**(load.environment if load else {}), **services.environment, "PYTHONDONTWRITEBYTECODE": "1"},
             timeout_s,
-            read_only=visible,
+            read_only=services.read_only,
+            network=services.network,
             directory=directory,
         )
         tool = str(self.tool.kind)

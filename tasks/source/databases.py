@@ -2,18 +2,21 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from control.plane import SUITE_DATABASE, Control, suite_database
-from gates.databases.address import Address, Family, File
+from gates.databases.address import Address, Family, File, Server
 from gates.databases.form import DatabaseForm
 from host.databases.mariadb import fresh_mariadb
 from host.databases.postgres import Postgres
 from host.errors import ConfigError
 from host.home import Home
+from host.ports import Endpoint
+from host.sandbox.run import AnyNetwork
 from settings.database import DatabaseKind
+from tasks.source.relays import outlet
 from tasks.source.workspace import Workspace
 
 # What SQLite leaves beside its file.
@@ -22,31 +25,51 @@ BESIDE = ("", "-wal", "-shm", "-journal")
 
 @dataclass(frozen=True)
 class FreshDatabase:
-    """Where it is, and what of the host the check's sandbox must see of it; a file lies in what the check may write."""
+    """Where it is, and what of the host the check's sandbox must see of it; a file lies in what the check may write.
+    `port`: where a server is reached in the check's network.
+    """
 
     address: Address | None
     read_only: tuple[Path, ...] = ()
+    port: Endpoint | None = None
 
     def told(self, form: DatabaseForm) -> dict[str, str]:
         """Return what an app is told of it. Raises ConfigError if it cannot be told in this form."""
-        if self.address is None:
+        address = self.address
+        if address is None:
             return {}
+        if form.connection == "tcp" and self.port and isinstance(address, Server):
+            address = replace(address, host=self.port.host, port=self.port.port)
         try:
-            return form.told(self.address)
+            return form.told(address)
         except ValueError as error:
             raise ConfigError(f"config/pipeline.toml: database: {error}") from error
 
 
 @contextmanager
 def fresh_database(
-    name: str, workspace: Workspace, kind: DatabaseKind = DatabaseKind.EMBEDDED, reused: bool = False
+    name: str,
+    workspace: Workspace,
+    kind: DatabaseKind = DatabaseKind.EMBEDDED,
+    *,
+    reused: bool = False,
+    network: AnyNetwork | None = None,
 ) -> Iterator[FreshDatabase]:
     """Give a check its database while the block runs, with the extensions that the commit needs: a file of SQLite where
     the commit or the environment (`kind`) has such ones, a MariaDB of the check's own where the commit's scheme is one
     of MySQL, and none where the environment has none. What stands in for an external PostgreSQL is the suites' own.
     `reused`: in PostgreSQL there is a second one, with `test_` before its name, for pytest-django's --reuse-db: the
-    role may make none itself.
+    role may make none itself. In a `network` a server is reached at a port as well.
     """
+    with _made(name, workspace, kind, reused) as database, ExitStack() as stack:
+        if network is not None and isinstance(database.address, Server):
+            socket = Path(database.address.socket_file)
+            database = replace(database, port=stack.enter_context(outlet(workspace, name, network, socket)))
+        yield database
+
+
+@contextmanager
+def _made(name: str, workspace: Workspace, kind: DatabaseKind, reused: bool) -> Iterator[FreshDatabase]:
     form = workspace.database
     if kind is DatabaseKind.NONE:
         yield FreshDatabase(None)

@@ -27,21 +27,24 @@ class Services:
     """How the suite reaches its services: environment variables, directories to bind, and the network."""
 
     environment: dict[str, str]
-    read_only: tuple[Path, ...]
+    read_only: tuple[Path, ...] = ()
     network: AnyNetwork = Network.LOOPBACK
 
 
 @contextmanager
 def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool = False) -> Iterator[Services]:
     """Give the suite fresh services, as far as it wants any. Its network is one that it can be joined in when `shared`
-    or when it wants Redis, which is in there. Raises ToolError or ConfigError when one cannot be had.
+    or when it wants Redis or a database's port, which are in there. Raises ToolError or ConfigError when one cannot be
+    had.
     """
+    port = suite.database and workspace.database.connection == "tcp"
     with ExitStack() as stack:
-        network = stack.enter_context(shared_loopback()) if shared or suite.redis else Network.LOOPBACK
+        network = stack.enter_context(shared_loopback()) if shared or suite.redis or port else Network.LOOPBACK
         environment: dict[str, str] = {}
         read_only: tuple[Path, ...] = ()
         if suite.database:
-            database = stack.enter_context(fresh_database(name, workspace, reused=REUSED in suite.command))
+            reused, joined = REUSED in suite.command, network if port else None
+            database = stack.enter_context(fresh_database(name, workspace, reused=reused, network=joined))
             environment, read_only = database.told(workspace.database), database.read_only
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"

@@ -2,7 +2,9 @@
 external one.
 """
 
+import os
 import re
+import socket
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ from host.databases.postgres import Postgres
 from host.docker.engine import Engine
 from host.errors import ConfigError, ToolError
 from host.home import Home
+from host.ports import is_free
 from host.supervisor.supervisor import Supervisor
 from tests.deployments.shop import APP, Shop, shop
 
@@ -83,6 +86,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(made, home.root)
     finally:
         supervisor.down()
+
+
+def low_port() -> int:
+    """A free port among those that are not given to outgoing connections."""
+    return next(port for port in range(20000 + os.getpid() % 10000, 32768) if is_free(port))
 
 
 def migrate(place: Environment, artifact: Artifact) -> str:
@@ -211,6 +219,34 @@ def test_a_file_of_sqlite_is_kept_over_releases_and_dumped(tmp_path: Path) -> No
         file.symlink_to("/etc/shadow")
         with pytest.raises(ToolError, match="(?s)the copy of .*unable to open"):
             place.runtime.database.dump(place.runtime.installed(made.read(second)), tmp_path / "bad", 60)
+
+
+def test_an_app_that_wants_a_port_gets_the_environments_own_and_is_refused_without(tmp_path: Path) -> None:
+    form = DatabaseForm(scheme="postgresql", connection="tcp", variables={"PARTS": "{host} {port} {name}"})
+    with shop(tmp_path, "process", Engine()) as made:
+        digest = made.artifact("good", image=NO_IMAGE, app=TELLS + APP, database=form)
+        database = made.place().runtime.database
+        (problem,) = database.problems(made.read(digest))
+        assert "production.env: DATABASE_PORT is absent" in problem and "DATABASE_PORT=15432" in problem
+        made.settings.write_text(made.settings.read_text() + f"DATABASE_PORT={low_port()}\n")
+        place = made.place()
+        port = place.settings.database_port
+        (problem,) = place.runtime.database.problems(made.read(digest))
+        assert problem.endswith(f"DATABASE_PORT={port}: the PostgreSQL here does not listen there yet; run: make up")
+        place.up()
+        assert place.runtime.database.problems(made.read(digest)) == []
+        assert migrate(place, made.read(digest)) == f"told postgresql://***@127.0.0.1:{port}/shop 127.0.0.1 {port} shop"
+        assert made.release(digest) == ""
+
+
+def test_a_port_of_the_database_that_somebody_has_stops_make_up_before_anything_runs(tmp_path: Path) -> None:
+    port = low_port()
+    made = Shop(tmp_path, "process", Engine(), f"DATABASE_PORT={port}\n")
+    with socket.create_server(("127.0.0.1", port)):
+        why = f"DATABASE_PORT: port {port} of 127.0.0.1 is taken by pid {os.getpid()} .*; stop it, or name another port"
+        with pytest.raises(ConfigError, match=why):
+            made.place().up()
+    assert not made.place().supervisor.answers()
 
 
 def test_a_form_that_does_not_fit_the_database_is_refused(tmp_path: Path) -> None:

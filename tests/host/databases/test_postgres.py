@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,9 +15,11 @@ import psutil
 import psycopg
 import pytest
 
+from gates.databases.form import DatabaseForm
 from host.databases.postgres import Postgres
 from host.errors import ConfigError, HealthError, ToolError
 from host.home import Home
+from host.ports import free_port
 from host.sandbox import run as sandbox
 from host.sandbox.run import Isolation, Sandbox
 from host.supervisor.supervisor import Program, Supervisor
@@ -140,6 +143,54 @@ def test_it_listens_on_a_private_socket_only(site: Site) -> None:
     if os.geteuid() == 0:
         assert server.uids().real not in (0, sandbox.APP_UID)
         assert not os.path.exists(f"/proc/{server.pid}/root{Path(__file__)}")
+
+
+def test_with_a_port_roles_come_by_both_ways_and_the_superuser_by_its_socket_alone(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    sockets = home.sockets("control")
+    supervisor = Supervisor(home.control, sockets)
+    without = Site(Postgres(home.control / "postgres", sockets), supervisor)
+    port = free_port()
+    made = Site(Postgres(home.control / "postgres", sockets, port), supervisor)
+    try:
+        without.postgres.initialise()
+        without.up()
+        without.postgres.create_database("shop", "shop")
+        assert made.postgres.port_problem() == "" and not made.postgres.listens()
+        with pytest.raises(ConfigError, match="listens on no port"):
+            without.postgres.address("shop", "shop", tcp=True)
+        for site in (made, without, made):  # there and back again
+            site.postgres.initialise()
+            site.up()
+            with connect(without, "shop", "shop") as connection:
+                assert connection.execute("SHOW port").fetchone() == (str(port if site is made else 5432),)
+        assert made.postgres.listens() and made.postgres.port_problem() == ""
+        address = made.postgres.address("shop", "shop", tcp=True)
+        url = DatabaseForm(scheme="postgresql", connection="tcp").url(address)
+        assert url == f"postgresql://shop:{address.password}@127.0.0.1:{port}/shop"
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == ("shop",)
+        (server,) = postmasters(made.postgres)
+        listens = [c.laddr for c in server.net_connections("inet") if c.status == psutil.CONN_LISTEN]
+        assert listens == [("127.0.0.1", port)]
+        superuser = (made.postgres.directory / "superuser").read_text()
+        with pytest.raises(psycopg.OperationalError, match="rejects connection"):
+            psycopg.connect(host="127.0.0.1", port=port, user="postgres", password=superuser, dbname="postgres")
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            psycopg.connect(url.replace(address.password, "guess"))
+        made.postgres.dump("shop", tmp_path / "dump", 600)
+        assert (tmp_path / "dump").read_bytes().startswith(b"PGDMP")
+    finally:
+        supervisor.down()
+        shutil.rmtree(sockets.parent, ignore_errors=True)
+
+
+def test_a_port_that_somebody_has_is_named_with_who(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        problem = Postgres(tmp_path / "postgres", tmp_path / "sockets", port).port_problem()
+    assert problem.startswith(f"port {port} of 127.0.0.1 is taken by pid {os.getpid()} (")
 
 
 @pytest.mark.skipif(sandbox._probe() is not Isolation.NAMESPACES, reason="this host permits no namespaces")

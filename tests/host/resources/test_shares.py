@@ -19,7 +19,7 @@ from host.resources.shares import Hold, Shares, held
 from host.sandbox import launcher as sandbox_init
 from host.sandbox import run as sandbox
 from host.sandbox.run import Completed, Sandbox
-from tasks.load.processes import running
+from tasks.source.background import running
 from tests.host.sandbox.test_run import python
 from tests.waiting import wait_for
 

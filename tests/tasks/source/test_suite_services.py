@@ -1,8 +1,10 @@
 """Suites side by side, each with an empty database of its own in a real PostgreSQL; nothing of it stays."""
 
 import os
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from gates.check import Outcome
 from gates.databases.form import DatabaseForm
 from host.databases import mariadb
 from host.home import Home
+from host.sandbox.run import Isolation, Network, available
 from settings.pipeline import Suite
 from tasks.checks.suites import look_at_suite
 from tasks.source import suite_services as services
@@ -58,6 +61,31 @@ def test_it_greets():
     assert os.environ["DATABASE_URL"].startswith("mysql://suite:")
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(os.environ["SOCKET"])
+        assert b"MariaDB" in connection.recv(200)
+"""
+
+
+TCP = """
+import os, socket
+import psycopg
+
+def test_it_is_reached_at_a_port_and_nothing_of_the_host_is():
+    url, port = os.environ["DATABASE_URL"], os.environ["DB_PORT"]
+    assert f"@127.0.0.1:{port}/suite_one_" in url and "?" not in url
+    with psycopg.connect(url) as connection, psycopg.connect(url) as second:
+        sent = "x" * 3_000_000
+        assert connection.execute("SELECT %s", [sent]).fetchone() == (sent,)
+        assert second.execute("SELECT 1").fetchone() == (1,)
+    if os.environ["ALONE"]:
+        with socket.socket() as other:
+            assert other.connect_ex(("127.0.0.1", int(os.environ["OUTSIDE"])))
+"""
+
+MYSQL_AT_A_PORT = """
+import os, socket
+
+def test_it_greets():
+    with socket.create_connection(("127.0.0.1", int(os.environ["DB_PORT"]))) as connection:
         assert b"MariaDB" in connection.recv(200)
 """
 
@@ -116,6 +144,33 @@ def test_suites_side_by_side_have_databases_of_their_own_and_leave_none(app: App
     assert "suite_bad_" in found[2].reason and ":***@" in found[2].reason
     assert left("database") == left("role") == []
     assert list((suite_database().directory / "roles").iterdir()) == []
+
+
+@pytest.mark.usefixtures("control")
+@pytest.mark.parametrize("network", [pytest.param("", id="own-network"), pytest.param("host", id="the-hosts-network")])
+def test_a_suite_that_wants_a_port_has_one_and_its_own_network_where_that_can_be(
+    app: App, network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if network:  # as below the level `namespaces`
+        monkeypatch.setattr(services, "shared_loopback", lambda: nullcontext(Network.HOST))
+    alone = not network and available() is Isolation.NAMESPACES
+    app.commit({"tests/test_a.py": TCP})
+    form = DatabaseForm(scheme="postgresql", connection="tcp", variables={"DB_PORT": "{port}"})
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        own = {**FEWER_PLUGINS, "OUTSIDE": str(outside.getsockname()[1]), "ALONE": "yes" if alone else ""}
+        suite = Suite(command=PYTEST, database=True, timeout_seconds=600, environment=own)
+        found = look_at_suite("one", suite, replace(app.workspace(), database=form)).check
+    assert found.outcome is Outcome.PASSED, found.reason
+    assert left("database") == left("role") == []
+
+
+def test_a_suite_of_mysql_that_wants_a_port_has_one(app: App) -> None:
+    need(*PROGRAMS, package="mariadb-server")
+    app.commit({"tests/test_a.py": MYSQL_AT_A_PORT})
+    form = DatabaseForm(scheme="mysql", connection="tcp", variables={"DB_PORT": "{port}"})
+    suite = Suite(command=PYTEST, database=True, timeout_seconds=600, environment=FEWER_PLUGINS)
+    check = look_at_suite("one", suite, replace(app.workspace(), database=form)).check
+    assert check.outcome is Outcome.PASSED, check.reason
 
 
 def test_a_suite_of_mysql_reaches_a_mariadb_of_its_own_and_without_its_programs_has_no_verdict(
