@@ -48,18 +48,22 @@ PARTS = {
     **dict.fromkeys(("PASSWORD", "PASS"), "{password}"),
     **dict.fromkeys(("NAME", "DB", "DATABASE", "DBNAME"), "{name}"),
 }
+PORTS = {"development": 15432, "staging": 15433, "production": 15434}
 CHECKED = re.compile(r"(Postgres|Cockroach)Dsn|MultiHostUrl")
 URLS = re.compile(r"(?:[A-Z0-9]+_)*(?:DATABASE|DB|POSTGRES|PG|SQLALCHEMY|ASYNC)[A-Z_]*(?:URL|URI|DSN)")
 
 
 @dataclass(frozen=True)
 class Database:
-    """`kind` is what DATABASE says; `taken` are the variables that Slipway sets by itself."""
+    """`kind` is what DATABASE says; `taken` are the variables that Slipway sets by itself; `port` is why the app wants
+    a port of Slipway's own server, "" if it takes its socket.
+    """
 
     kind: str
     scheme: str
     because: str
     taken: frozenset[str] = frozenset()
+    port: str = ""
 
     @property
     def is_given(self) -> bool:
@@ -82,19 +86,23 @@ def propose_database(
         return Database(kind, scheme, because)
     if scheme != OURS:
         draft.put("database", "scheme", scheme, because)
-    if kind == EMBEDDED:
-        _say_socket(sources, draft)
     names = _variables(served, sources, needs) if kind in (EMBEDDED, EXTERNAL) else {}
     if names:
         places = sorted({needs[name].because for name in names if name in needs})
         draft.put("database", "variables", names, ", ".join(places[:3]) or "the names of the settings")
-    return Database(kind, scheme, because, frozenset({"DATABASE_URL", *names}))
+    port = _why_port(served, sources, names) if kind in (EMBEDDED, EXTERNAL) else ""
+    if port:
+        draft.put("database", "connection", "tcp", port)
+    return Database(kind, scheme, because, frozenset({"DATABASE_URL", *names}), port)
 
 
 def propose_servers(database: Database, needs: Mapping[str, Need], draft: Draft) -> None:
     """Propose what an environment says of its database and Redis. With compose the compose file has them."""
     if database.kind != EMBEDDED:
         draft.settings.append(Setting("DATABASE", database.kind, database.because))
+    elif database.port:
+        for environment, number in PORTS.items():
+            draft.settings.append(Setting("DATABASE_PORT", str(number), database.port, (environment,)))
     if database.kind == EXTERNAL:
         _name_server(database.because, draft)
     if "REDIS_URL" in needs:
@@ -114,22 +122,19 @@ def _name_server(because: str, draft: Draft) -> None:
     )
 
 
-def _say_socket(sources: Sequence[Source], draft: Draft) -> None:
-    """Say when the app checks its database's address in a way that a unix socket's does not pass."""
+def _why_port(served: Served, sources: Sequence[Source], names: Mapping[str, str]) -> str:
+    """Return why the app cannot be told of a unix socket; "" when it can, or nothing is known of it."""
     for source in sources:
         for node in source.nodes:
             if not isinstance(node, ast.Name | ast.Attribute) or ASIDE.search(source.file):
                 continue
             name = node.id if isinstance(node, ast.Name) else node.attr
             if CHECKED.fullmatch(name):
-                draft.block(
-                    f"pydantic's {name} takes no address of a unix socket, and the PostgreSQL that Slipway gives "
-                    "to suites and to DATABASE=embedded has no other",
-                    "let the app hand DATABASE_URL to its driver as it is; else DATABASE=external (or compose) for "
-                    "what serves, and only suites without a database",
-                    f"{source.file}:{node.lineno}",
-                )
-                return
+                return f"pydantic's {name} takes no unix socket ({source.file}:{node.lineno})"
+    hosts = [name for name, value in names.items() if value == "{host}"]
+    if hosts and served.app.framework is not Framework.DJANGO:
+        return f"the app makes its address of parts ({hosts[0]})"
+    return ""
 
 
 def _driver(served: Served, packages: Packages) -> tuple[str, str, str]:

@@ -26,8 +26,9 @@ from tasks.checks.coverage_config import INSIDE, Measuring, collect, measure, me
 from tasks.checks.junit import read_report
 from tasks.checks.syntax import lines_of, write_lines
 from tasks.retries import once
+from tasks.source.django_databases import REUSED
 from tasks.source.log_blocks import CONTROL
-from tasks.source.suite_services import REUSED, Services, suite_services
+from tasks.source.suite_services import Services, suite_services
 from tasks.source.workspace import Looked, Workspace
 
 # Places of failures are needed, and what tests print belongs into the log and not a second time into the report.
@@ -35,6 +36,10 @@ REPORT_OPTIONS = ("-o", "junit_family=xunit1", "-o", "junit_logging=no")
 ENDED_BY_DJANGO = 'failed on setup with "SystemExit: 2"'
 NO_TEST_DATABASE = (
     "pytest-django could not make its database, as a suite's role may not: add --reuse-db to the suite's command"
+)
+NO_DATABASE_OF_WORKERS = (
+    "pytest-django could not make the database of a worker, as a suite's role may not: Slipway makes them when the "
+    "suite's command says how many there are, as in -n 4"
 )
 LAST_LINES = 4  # of what a failed preparation printed
 
@@ -103,10 +108,11 @@ class _Looking:
 
     def _explained(self, run: SuiteRun) -> SuiteRun:
         """Say what it means when pytest-django ends each test with nothing but the number 2."""
-        if not self.suite.database or REUSED in self.suite.command or not run.cases:
+        if not self.suite.database or not run.cases:
             return run
+        why = NO_DATABASE_OF_WORKERS if REUSED in self.suite.command else NO_TEST_DATABASE
         cases = (
-            replace(case, message=f"{case.message}: {NO_TEST_DATABASE}") if case.message == ENDED_BY_DJANGO else case
+            replace(case, message=f"{case.message}: {why}") if case.message == ENDED_BY_DJANGO else case
             for case in run.cases
         )
         return replace(run, cases=tuple(cases))

@@ -1,7 +1,7 @@
 """An empty database for a check, gone afterwards: in the suites' PostgreSQL, in a MariaDB of its own, or a file."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,16 +52,16 @@ def fresh_database(
     workspace: Workspace,
     kind: DatabaseKind = DatabaseKind.EMBEDDED,
     *,
-    reused: bool = False,
+    copies: Sequence[str] = (),
     network: AnyNetwork | None = None,
 ) -> Iterator[FreshDatabase]:
     """Give a check its database while the block runs, with the extensions that the commit needs: a file of SQLite where
     the commit or the environment (`kind`) has such ones, a MariaDB of the check's own where the commit's scheme is one
     of MySQL, and none where the environment has none. What stands in for an external PostgreSQL is the suites' own.
-    `reused`: in PostgreSQL there is a second one, with `test_` before its name, for pytest-django's --reuse-db: the
-    role may make none itself. In a `network` a server is reached at a port as well.
+    `copies` (tasks/source/django_databases.py): in PostgreSQL there are further ones, with `test_` before its name and
+    these after it: the role may make none itself. In a `network` a server is reached at a port as well.
     """
-    with _made(name, workspace, kind, reused) as database, ExitStack() as stack:
+    with _made(name, workspace, kind, copies) as database, ExitStack() as stack:
         if network is not None and isinstance(database.address, Server):
             socket = Path(database.address.socket_file)
             database = replace(database, port=stack.enter_context(outlet(workspace, name, network, socket)))
@@ -69,7 +69,7 @@ def fresh_database(
 
 
 @contextmanager
-def _made(name: str, workspace: Workspace, kind: DatabaseKind, reused: bool) -> Iterator[FreshDatabase]:
+def _made(name: str, workspace: Workspace, kind: DatabaseKind, copies: Sequence[str]) -> Iterator[FreshDatabase]:
     form = workspace.database
     if kind is DatabaseKind.NONE:
         yield FreshDatabase(None)
@@ -88,7 +88,7 @@ def _made(name: str, workspace: Workspace, kind: DatabaseKind, reused: bool) -> 
         return
     server: Postgres = suite_database()
     database = f"suite_{name.replace('-', '_')}_{uuid.uuid4().hex[:12]}"
-    made = [database, *([f"test_{database}"] if reused else [])]
+    made = [database, *(f"test_{database}{end}" for end in copies)]
     try:
         for one in made:
             server.create_database(one, database, form.extensions)

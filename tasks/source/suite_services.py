@@ -15,11 +15,11 @@ from host.sandbox.run import AnyNetwork, Network
 from settings.pipeline import Suite
 from tasks.source.databases import fresh_database
 from tasks.source.dependencies import own_tools
+from tasks.source.django_databases import copies
 from tasks.source.workspace import Workspace, tool_path
 
 # What the wheel's server may take beyond the time of the suite and of what prepares it.
 SPARE_S = 60.0
-REUSED = "--reuse-db"  # pytest-django's option
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def suite_services(name: str, suite: Suite, workspace: Workspace, shared: bool =
         environment: dict[str, str] = {}
         read_only: tuple[Path, ...] = ()
         if suite.database:
-            reused, joined = REUSED in suite.command, network if port else None
-            database = stack.enter_context(fresh_database(name, workspace, reused=reused, network=joined))
+            more, joined = copies(suite.command, suite.environment), network if port else None
+            database = stack.enter_context(fresh_database(name, workspace, copies=more, network=joined))
             environment, read_only = database.told(workspace.database), database.read_only
         if suite.redis:
             directory = workspace.root / name / f"redis-{uuid.uuid4().hex[:8]}"

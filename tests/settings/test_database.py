@@ -60,9 +60,10 @@ def test_an_address_without_a_password_is_taken(tmp_path: Path, line: str) -> No
         ({"variables": {"PYTHONPATH": "{host}"}}, "variables.PYTHONPATH: it decides which code runs"),
         ({"variables": {"DB": "{host}", "BASH_ENV": "x"}}, "variables.BASH_ENV: it decides which code runs"),
         ({"scheme": "sqlite", "extensions": ["pg_trgm"]}, "extensions: scheme = sqlite is a file, and extensions are"),
+        ({"scheme": "sqlite", "connection": "tcp"}, "connection: scheme = sqlite is a file, which has no port"),
         ({"scheme": "sqlite+aiosqlite", "extensions": ["x"]}, "extensions: scheme = sqlite+aiosqlite is a file"),
     ],
-    ids=["loader", "python", "shell", "sqlite", "aiosqlite"],
+    ids=["loader", "python", "shell", "sqlite", "port-of-a-file", "aiosqlite"],
 )
 def test_a_section_that_cannot_be_meant_is_refused(section: dict[str, object], why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
@@ -135,6 +136,10 @@ def test_blue_green_on_one_file_is_for_who_says_so(tmp_path: Path) -> None:
         pytest.param(("REDIS_URL=generated",), "expected file:PATH", id="redis-generated"),
         pytest.param(("REDIS_URL=redis://:hunter2@h/0",), "(not shown)", id="redis-secret-itself"),
         pytest.param(("SQLITE_SHARED=true",), "is for DATABASE=sqlite", id="shared-what"),
+        pytest.param(("DATABASE_PORT=40000",), "less than or equal to 32767", id="port-of-outgoing"),
+        pytest.param(("DATABASE_PORT=8080",), "DATABASE_PORT and PORT are both 8080", id="port-twice"),
+        pytest.param(("DATABASE_PORT=15432", "DATABASE=none"), "whose server is Slipway's", id="port-of-none"),
+        pytest.param(("DATABASE_PORT=15432", "RUNTIME=compose"), "whose server is Slipway's", id="port-of-compose"),
         pytest.param(("DATABASE=none", "BACKUP_BEFORE_MIGRATION=true"), "nothing that could be dumped", id="no-dump"),
         pytest.param(("DATABASE=external", "DATABASE_URL=generated"), "expected file:PATH", id="generated"),
         pytest.param(("DATABASE=external", "DATABASE_URL=postgresql://u:hunter2@h/d"), "(not shown)", id="the-secret"),

@@ -117,6 +117,7 @@ SHAPES = {
             "locks.ci": {"file": "uv.lock", "package": "api", "groups": ["dev"]},
             "database.scheme": "postgresql+asyncpg",
             "database.variables.POSTGRES_SERVER": "{host}",
+            "database.connection": "tcp",
             "database.variables.POSTGRES_DB": "{name}",
             "health.paths": ["/api/v1/utils/health-check/"],
             "suites.unit.command": [*MODULE, "pytest", "-q", "tests/unit"],
@@ -372,8 +373,8 @@ SHAPES = {
             "settings.py": "from pydantic import PostgresDsn\nfrom pydantic_settings import BaseSettings\n"
             "class Settings(BaseSettings):\n    database_url: PostgresDsn\n",
         },
-        {"database.scheme": "postgresql+asyncpg"},
-        blocks=("pydantic's PostgresDsn takes no address of a unix socket",),
+        {"database.scheme": "postgresql+asyncpg", "database.connection": "tcp"},
+        {"DATABASE_PORT": "15432"},
     ),
     "django whose tests make a database": Shape(
         {

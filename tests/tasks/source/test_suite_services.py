@@ -20,6 +20,7 @@ from host.sandbox.run import Isolation, Network, available
 from settings.pipeline import Suite
 from tasks.checks.suites import look_at_suite
 from tasks.source import suite_services as services
+from tasks.source.django_databases import copies
 from tasks.source.suite_services import find_redis
 from tests.mariadb_server import PROGRAMS, need
 from tests.tasks.small_app import FEWER_PLUGINS, PYTEST, App
@@ -38,6 +39,8 @@ def test_it_is_empty_and_ours():
         raise OSError(os.environ["DATABASE_URL"])
 """
 
+# Of pytest-xdist, which is not in the small app's environment.
+WORKERS = "    parser.addoption('--numprocesses')\n"
 OPTION = "def pytest_addoption(parser):\n    parser.addoption('--reuse-db', action='store_true')\n"
 
 REUSED = """
@@ -128,6 +131,40 @@ def test_with_reuse_db_there_is_the_database_that_pytest_django_looks_for(app: A
     found = look_at_suite("one", suite, workspace).check
     assert found.outcome is Outcome.PASSED, found.reason
     assert left("database") == [] and left("role") == []
+
+
+@pytest.mark.usefixtures("control")
+def test_each_worker_has_the_database_that_pytest_django_looks_for(app: App) -> None:
+    app.commit({"tests/test_a.py": REUSED.replace("test_{name}?", "test_{name}_gw1?"), "conftest.py": OPTION + WORKERS})
+    workspace = replace(app.workspace(), database=DatabaseForm(scheme="postgresql"))
+    command = (*PYTEST, "--reuse-db", "--numprocesses", "2")
+    suite = Suite(command=command, database=True, timeout_seconds=600, environment=FEWER_PLUGINS)
+    found = look_at_suite("one", suite, workspace).check
+    assert found.outcome is Outcome.PASSED, found.reason
+    assert left("database") == [] and left("role") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "ends"),
+    [
+        pytest.param("pytest -n 2", {}, (), id="not-reused"),
+        pytest.param("pytest --reuse-db", {}, ("",), id="one-process"),
+        pytest.param("pytest --reuse-db -n 2 -q", {}, ("", "_gw0", "_gw1"), id="two-words"),
+        pytest.param("pytest -n1 --reuse-db", {}, ("", "_gw0"), id="one-word"),
+        pytest.param("pytest --numprocesses=1 --reuse-db", {}, ("", "_gw0"), id="long"),
+        pytest.param("pytest --reuse-db -n auto", {"PYTEST_XDIST_AUTO_NUM_WORKERS": "1"}, ("", "_gw0"), id="variable"),
+        pytest.param("pytest --reuse-db --nomigrations -n", {}, ("",), id="no-number"),
+    ],
+)
+def test_the_databases_of_workers_are_counted_from_the_command(
+    words: str, variables: dict[str, str], ends: tuple[str, ...]
+) -> None:
+    assert copies(words.split(), variables) == ends
+
+
+def test_of_automatic_workers_there_are_as_many_as_cores_but_not_without_end() -> None:
+    assert len(copies(["pytest", "--reuse-db", "-n", "auto"], {})) == (os.cpu_count() or 1) + 1
+    assert len(copies(["pytest", "--reuse-db", "-n", "100000"], {})) == 65
 
 
 @pytest.mark.usefixtures("control")
