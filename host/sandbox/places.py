@@ -28,6 +28,7 @@ STATE = (
     "cache/uv",
     "environments/*/postgres/data",
     "environments/*/postgres/initdb-*",
+    "environments/*/postgres/pg_hba.conf",
     "environments/*/run/pg",
     "environments/*/router",
     "environments/*/run/router",

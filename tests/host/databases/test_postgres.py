@@ -145,14 +145,17 @@ def test_it_listens_on_a_private_socket_only(site: Site) -> None:
         assert not os.path.exists(f"/proc/{server.pid}/root{Path(__file__)}")
 
 
-def test_with_a_port_roles_come_by_both_ways_and_the_superuser_by_its_socket_alone(tmp_path: Path) -> None:
-    home = Home(tmp_path / "home")
+def test_with_a_port_roles_come_by_both_ways_and_the_superuser_by_its_socket_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))  # a sandbox is given no more of it than of a real one
+    home = Home.find()
     home.create()
-    sockets = home.sockets("control")
-    supervisor = Supervisor(home.control, sockets)
-    without = Site(Postgres(home.control / "postgres", sockets), supervisor)
+    directory, sockets = home.place("production") / "postgres", home.sockets("production")
+    supervisor = Supervisor(home.place("production"), sockets)
+    without = Site(Postgres(directory, sockets), supervisor)
     port = free_port()
-    made = Site(Postgres(home.control / "postgres", sockets, port), supervisor)
+    made = Site(Postgres(directory, sockets, port), supervisor)
     try:
         without.postgres.initialise()
         without.up()
