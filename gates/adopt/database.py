@@ -30,6 +30,8 @@ DRIVERS = {
     "aiosqlite": ("sqlite+aiosqlite", SQLITE),
 }
 ORMS = ("sqlalchemy", "flask-sqlalchemy", "sqlmodel", "advanced-alchemy")
+OF_ASYNC = ("asyncpg", "asyncmy", "aiomysql")
+ASYNC_ENGINE = re.compile(r"(sqlalchemy\.ext\.asyncio|sqlmodel\.ext\.asyncio|advanced_alchemy|databases|fastapi_async)")
 STORES = ("django", *ORMS, "tortoise-orm", "peewee", "piccolo", "databases", "gino", "pony")
 OTHER_STORES = {
     "mariadb": "MariaDB by its own connector",
@@ -75,7 +77,7 @@ def propose_database(
     served: Served, sources: Sequence[Source], packages: Packages, needs: Mapping[str, Need], draft: Draft
 ) -> Database:
     """Propose [database] from the driver in the lock and the variables that the code reads."""
-    kind, scheme, because = _driver(served, packages)
+    kind, scheme, because = _driver(served, sources, packages)
     for package, store in OTHER_STORES.items():
         if where := packages.where(package):
             draft.note(
@@ -137,17 +139,30 @@ def _why_port(served: Served, sources: Sequence[Source], names: Mapping[str, str
     return ""
 
 
-def _driver(served: Served, packages: Packages) -> tuple[str, str, str]:
+def _driver(served: Served, sources: Sequence[Source], packages: Packages) -> tuple[str, str, str]:
     found = [(*DRIVERS[name], packages.where(name)) for name in DRIVERS if packages.where(name)]
     for wanted in (EMBEDDED, EXTERNAL, SQLITE):
         for scheme, kind, where in found:
             if kind == wanted:
-                plain = not any(map(packages.where, ORMS))
-                return kind, scheme.partition("+")[0] if plain else scheme, where
+                name, _, driver = scheme.partition("+")
+                plain = not any(map(packages.where, ORMS)) or driver in OF_ASYNC and not _has_async_engine(sources)
+                return kind, name if plain else scheme, where
     store = next((name for name in STORES if packages.where(name)), "")
     if served.app.framework is Framework.DJANGO or store:
         return SQLITE, "sqlite", f"{packages.where(store) or served.app.because}: no driver of a server is locked"
     return NONE, "", "no driver of a database is among the packages"
+
+
+def _has_async_engine(sources: Sequence[Source]) -> bool:
+    """Return whether the app uses an asynchronous driver through SQLAlchemy: with another lock it may be there for
+    Alembic alone.
+    """
+    return any(
+        ASYNC_ENGINE.match(name)
+        for source in sources
+        if not ASIDE.search(source.file)
+        for name in source.imports.values()
+    )
 
 
 def _variables(served: Served, sources: Sequence[Source], needs: Mapping[str, Need]) -> dict[str, str]:

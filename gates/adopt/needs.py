@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gates.adopt.python_source import Source
@@ -41,10 +41,12 @@ class Need:
 def needs_of(sources: Sequence[Source], folder: str) -> dict[str, Need]:
     """Return what the code of an app reads of its environment, by name; the strictest place of each counts."""
     found: dict[str, Need] = {}
-    for source in sources:
-        if ASIDE.search(source.file) or not below(folder, source.file) or _is_of_development(source.file):
+    own = [one for one in sources if not ASIDE.search(one.file) and below(folder, one.file)]
+    settings = _settings_classes(own)
+    for source in own:
+        if _is_of_development(source.file):
             continue
-        for need in (*_read(source), *_classes(source)):
+        for need in (*_read(source), *_classes(source, settings)):
             known = found.get(need.name)
             if NAME.fullmatch(need.name) and (known is None or need.required and not known.required):
                 found[need.name] = need
@@ -108,23 +110,29 @@ def _called(source: Source, call: ast.Call, name: str, readers: set[str]) -> Ite
         )
 
 
-def _classes(source: Source) -> Iterator[Need]:
+def _settings_classes(sources: Sequence[Source]) -> set[str]:
+    """Return the names of the classes that derive from pydantic's settings, through one another, in whatever file."""
+    bases: dict[str, set[str]] = {}
+    for source in sources:
+        for node in source.nodes:
+            if isinstance(node, ast.ClassDef):
+                bases.setdefault(node.name, set()).update(source.qualified(base) for base in node.bases)
+    found = {name for name, of in bases.items() if any(base in SETTINGS or "BaseSettings" in base for base in of)}
+    while more := {
+        name for name, of in bases.items() if name not in found and any(base.split(".")[-1] in found for base in of)
+    }:
+        found |= more
+    return found
+
+
+def _classes(source: Source, settings: Collection[str]) -> Iterator[Need]:
     """Yield the fields of pydantic's settings classes."""
-    classes = {node.name: node for node in source.nodes if isinstance(node, ast.ClassDef)}
-    for node in classes.values():
-        bases = [source.qualified(base) for base in node.bases]
-        inherits = any(base in SETTINGS or "BaseSettings" in base for base in bases)
-        inherits = inherits or any(_derives(source, classes, base) for base in bases)
-        if inherits:
+    for node in source.nodes:
+        if isinstance(node, ast.ClassDef) and node.name in settings:
             prefix = _prefix(node)
             for one in node.body:
                 if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
                     yield from _field(source, one, one.target.id, prefix)
-
-
-def _derives(source: Source, classes: dict[str, ast.ClassDef], base: str) -> bool:
-    own = classes.get(base)
-    return own is not None and any(source.qualified(one) in SETTINGS for one in own.bases)
 
 
 def _prefix(node: ast.ClassDef) -> str:

@@ -98,7 +98,8 @@ SHAPES = {
             "    API_V1_STR: str = '/api/v1'\n    POSTGRES_SERVER: str\n    POSTGRES_DB: str = ''\n"
             "    POSTGRES_USER: str\n"
             "    POSTGRES_PASSWORD: str = ''\n    SECRET_KEY: str\n    MAIL_FROM: str\nsettings = Settings()\n",
-            "backend/app/main.py": "from fastapi import FastAPI\nfrom app.api import router\n"
+            "backend/app/main.py": "from fastapi import FastAPI\nfrom sqlalchemy.ext.asyncio import AsyncSession\n"
+            "from app.api import router\n"
             "from app.config import settings\n"
             "app = FastAPI()\napp.include_router(router, prefix=settings.API_V1_STR)\n",
             "backend/app/api.py": 'from fastapi import APIRouter\nrouter = APIRouter(prefix="/utils")\n'
@@ -370,11 +371,28 @@ SHAPES = {
         {
             "requirements.lock": lock("fastapi", "uvicorn", "asyncpg", "sqlalchemy", "pydantic-settings", "pytest"),
             "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "engine.py": "from sqlalchemy.ext.asyncio import create_async_engine\n",
             "settings.py": "from pydantic import PostgresDsn\nfrom pydantic_settings import BaseSettings\n"
             "class Settings(BaseSettings):\n    database_url: PostgresDsn\n",
         },
         {"database.scheme": "postgresql+asyncpg", "database.connection": "tcp"},
         {"DATABASE_PORT": "15432"},
+    ),
+    "asyncpg by itself, beside alembic, and settings over three files": Shape(
+        {
+            "requirements.lock": lock("fastapi", "uvicorn", "asyncpg", "sqlalchemy", "alembic", "pydantic", "pytest"),
+            "alembic.ini": "[alembic]\nscript_location = migrations\n",
+            "migrations/env.py": "from sqlalchemy import engine_from_config\n",
+            "app/main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "app/settings/base.py": "from pydantic import BaseSettings\n"
+            "class Base(BaseSettings):\n    debug: bool = False\n",
+            "app/settings/app.py": "from pydantic import SecretStr\nfrom app.settings.base import Base\n"
+            "class Settings(Base):\n    secret_key: SecretStr\n",
+            "app/settings/production.py": "from app.settings.app import Settings\n"
+            "class Production(Settings):\n    token_secret: str\n",
+        },
+        {"database.scheme": "postgresql", "database.connection": None},
+        {"SECRET_SECRET_KEY": "generated", "SECRET_TOKEN_SECRET": "generated"},
     ),
     "django whose tests make a database": Shape(
         {
