@@ -33,6 +33,8 @@ import psycopg
 def connect():
     return psycopg.connect(os.environ["DATABASE_URL"].replace("postgresql+psycopg", "postgresql", 1), autocommit=True)
 if sys.argv[1] == "migrate":
+    if port := os.environ.get("DB_PORT"):
+        assert f"@127.0.0.1:{port}/" in os.environ["DATABASE_URL"]
     with connect() as connection:
         for line in open("schema.sql"):
             if not connection.execute("SELECT to_regclass('done')").fetchone()[0]:
@@ -179,6 +181,12 @@ def test_the_live_version_is_tried_on_the_schema_of_the_commit(
         Pipeline.model_validate(told), app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO)
     )
     assert moved.outcome is Outcome.PASSED, moved.reason  # the live version starts where it did
+
+    told["database"] = {"connection": "tcp", "variables": {"DB_PORT": "{port}"}}
+    at_a_port = look_at_compatibility(
+        Pipeline.model_validate(told), app.workspace(), live_version(PIPELINE.app.name), (ONE, TWO)
+    )
+    assert at_a_port.outcome is Outcome.PASSED, at_a_port.reason  # the live version comes by the socket
 
 
 def test_a_trial_is_recalled_for_the_same_live_version_and_what_means_the_same(app: App, place: Environment) -> None:

@@ -190,14 +190,18 @@ def database(home: Path) -> Iterator[None]:
     control.supervisor.down()
 
 
-def test_a_history_that_needs_a_database_gets_one(tmp_path: Path, database: None) -> None:
+@pytest.mark.parametrize("connection", ["socket", "tcp"])
+def test_a_history_that_needs_a_database_gets_one(tmp_path: Path, database: None, connection: str) -> None:
     files = migrations(
         CREATE,
         "for row in op.get_bind().execute(sa.text('SELECT id FROM a')).fetchall(): pass",
         "op.get_bind().execute(sa.text('UPDATE a SET b = :b'), {'b': None})",
         "op.get_bind().connection.cursor().execute('DROP TABLE a')",
     )
-    found = read(tmp_path, {**files, "migrations/env.py": ONLINE})
+    commit(tmp_path / "app", {**BASE, **files, "migrations/env.py": ONLINE})
+    subject = subject_of(tmp_path / "app", tmp_path / "work", environment=Path(sys.prefix))
+    form = DatabaseForm.model_validate({"connection": connection})
+    found = read_revisions(subject.pipeline, replace(subject.workspace, database=form), "policy")
     assert [one.trouble[:13] for one in found] == ["", "it reads rows", "", ""]
     assert [one.text for one in found[1:3]] == ["SELECT id FROM a;\n", "UPDATE a SET b = NULL;\n"]
     assert "CALL slipway_driver_without_sqlalchemy();" in found[3].text
