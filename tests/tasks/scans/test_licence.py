@@ -292,8 +292,9 @@ def test_a_package_that_says_nothing_is_known_by_its_only_licence_file(tmp_path:
 
 
 # What the 500 most downloaded packages of April 2026 (hugovk's list of them) say of themselves, in their newest wheel
-# of 1 December 2026: License-Expression, License up to 2,000 characters, and the classifiers of licences. Of one
-# (pyspark) there is no wheel. `means`: what they are resolved to; what free texts mean was read through.
+# of 1 December 2026: License-Expression, License up to 2,000 characters, and the classifiers of licences; of pkginfo,
+# which has none of them, its licence file. Of one (pyspark) there is no wheel. `means`: what they are resolved to; what
+# free texts mean was read through.
 MOST_INSTALLED = json.loads(Path(__file__).with_name("most_installed.json").read_text(encoding="utf-8"))
 NOT_TO_BE_SHIPPED = {
     "nvidia-nccl-cu12": "LicenseRef-NVIDIA-Proprietary is not allowed",
