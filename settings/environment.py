@@ -208,11 +208,14 @@ class Settings(Tls, DatabaseSettings, RedisSettings):
     release that turns bad within `ROLLBACK_WINDOW_SECONDS`.
     """
     app: dict[str, str] = Field(default_factory=dict)
-    """Given to the app as `<NAME>`. Any text; one with a blank and `#` between quotes, else a comment begins there."""
+    """Given to the app as `<NAME>`, with `compose` to every container of slots, singletons and tasks. Any text; one
+    with a blank and `#` between quotes, else a comment begins there.
+    """
     secrets: dict[str, str] = Field(default_factory=dict)
-    """Given to the app as `<NAME>`. The value is a reference, never the secret: `generated` (made
-    once, kept in the state directory), `file:PATH`, `env:VARIABLE`, or `template:TEXT` in which `{NAME}` is another
-    secret. `make up` hands the variable to the workers.
+    """Given to the app as `<NAME>`, with `compose` only to the services whose file names it; preflight says which none
+    names. The value is a reference, never the secret: `generated` (made once, kept in the state directory),
+    `file:PATH`, `env:VARIABLE`, or `template:TEXT` in which `{NAME}` is another secret. `make up` hands the variable to
+    the workers.
     """
 
     @model_validator(mode="after")

@@ -47,11 +47,11 @@ def adopt(
         proposal = propose(tree, found.about, ask_each(proposal.draft.questions))
     texts = files(proposal.draft, found.about.author, found.about.email) if proposal.served else {}
     if machine:
-        rows = rows_of(tree, proposal, texts, output)
+        rows = rows_of(tree, proposal, texts, output, repository)
         typer.echo(json.dumps(as_json(tree, proposal, texts, rows, seconds), indent=1, ensure_ascii=False))
         raise typer.Exit(1 if proposal.draft.blocks else 0)
     if check:
-        rows = rows_of(tree, proposal, texts, output)
+        rows = rows_of(tree, proposal, texts, output, repository)
         print_rows(rows)
         raise typer.Exit(1 if any(row.outcome == "blocks" for row in rows) else 0)
     print_proposal(tree, proposal, seconds)

@@ -1,6 +1,7 @@
 """`slipway adopt --check`: what would happen to a first release, by the files and this host, without running ci."""
 
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 from dotenv import dotenv_values
 from rich.table import Table
 
+from cli.adopt.compose_rows import compose_rows
 from cli.screen import console, escape
 from gates.adopt.draft import ALL
 from gates.adopt.propose import Proposal
-from gates.adopt.readiness import Host, Outcome, Row, first_release
+from gates.adopt.readiness import Host, Outcome, Row, first_release, has_compose_file, in_containers
 from gates.adopt.tree import Tree, part
 from gates.strict_toml import parse
 from host.docker.engine import Engine
@@ -19,16 +21,24 @@ from host.errors import ConfigError, SlipwayError
 from host.virtual_environments import interpreter
 from settings.env_files import read_env_file
 from settings.toml_files import read_toml
+from tasks.adopt.written import write
 
 COLOURS = {Outcome.OK: "green", Outcome.BLOCKS: "red", Outcome.UNKNOWN: "yellow"}
 
 
-def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path) -> list[Row]:
+def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path, repository: str) -> list[Row]:
     """Return the rows for what is in `folder` if that is this app's, else for what would be written there."""
     pipeline: Mapping[str, Any] = parse(files["pipeline.toml"]) if files else {}
     proposed = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
-    pipeline, settings = _written(folder, pipeline) or (pipeline, proposed)
-    return first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+    written = _written(folder, pipeline)
+    pipeline, settings = written or (pipeline, proposed)
+    rows = first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+    asked = [name for name in in_containers(settings) if has_compose_file(tree, pipeline, name)]
+    if not asked:
+        return rows
+    with tempfile.TemporaryDirectory(prefix="adopt-") as scratch:
+        write(Path(scratch), {} if written else files)
+        return rows + compose_rows(folder if written else Path(scratch), Path(repository).expanduser(), asked)
 
 
 def _keys(text: str) -> dict[str, str]:
@@ -55,10 +65,10 @@ def _host(pipeline: Mapping[str, Any], settings: Mapping[str, Mapping[str, str]]
         has_python, python = True, interpreter(wanted)
     except SlipwayError as error:
         has_python, python = False, str(error)
-    used = [keys for keys in settings.values() if keys.get("RUNTIME") == "compose"]
+    used = in_containers(settings)
     if not used:
         return Host(has_python, python)
-    engine = Engine(used[0].get("DOCKER_HOST", ""))
+    engine = Engine(settings[used[0]].get("DOCKER_HOST", ""))
     try:
         return Host(has_python, python, True, f"{engine.name}: Docker {engine.info().get('ServerVersion')}")
     except SlipwayError as error:

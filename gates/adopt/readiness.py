@@ -34,7 +34,7 @@ class Row:
 @dataclass(frozen=True)
 class Host:
     """What this host has. `python` is where the wanted one is, or why there is none; `engine` likewise, "" if no
-    environment runs containers. `compose`: what compose says of the file, None when nobody asked.
+    environment runs containers.
     """
 
     has_python: bool
@@ -161,18 +161,31 @@ def _image(
     tree: Tree, proposal: Proposal, pipeline: Mapping[str, Any], settings: Mapping[str, Mapping[str, str]], host: Host
 ) -> list[Row]:
     """Return the rows of containers; one that says that there are none where no environment runs any."""
-    users = [name for name, keys in settings.items() if keys.get("RUNTIME") == "compose"]
+    users = in_containers(settings)
     if not users:
         return [Row("image", Outcome.OK, "none is needed: RUNTIME=process")]
     rows = [Row("engine", Outcome.OK if host.has_engine else Outcome.BLOCKS, host.engine)]
     for name in users:
-        file = str(subtable(pipeline, "image", "compose").get(name) or "")
-        if not tree.has(file) and not file.startswith("{release}"):
-            rows.append(
-                Row("compose", Outcome.BLOCKS, f"{name}: [image.compose] names {file or 'no file'}, which is not there")
-            )
+        if not has_compose_file(tree, pipeline, name):
+            file = _compose_file(pipeline, name) or "no file"
+            rows.append(Row("compose", Outcome.BLOCKS, f"{name}: [image.compose] names {file}, which is not there"))
     rows += _roles(tree, proposal)
     return rows
+
+
+def in_containers(settings: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Return the environments that run containers."""
+    return [name for name, keys in settings.items() if keys.get("RUNTIME") == "compose"]
+
+
+def has_compose_file(tree: Tree, pipeline: Mapping[str, Any], environment: str) -> bool:
+    """Say whether the compose file that [image.compose] names for an environment is there."""
+    file = _compose_file(pipeline, environment)
+    return tree.has(file) or file.startswith("{release}")
+
+
+def _compose_file(pipeline: Mapping[str, Any], environment: str) -> str:
+    return str(subtable(pipeline, "image", "compose").get(environment) or "")
 
 
 def _roles(tree: Tree, proposal: Proposal) -> list[Row]:

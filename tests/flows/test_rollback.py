@@ -85,6 +85,17 @@ def test_it_waits_for_a_release_in_progress_and_then_looks_again(world: Watched)
     assert done.is_set() and state.name == "NothingToDo" and "is not live" in str(state.message)
 
 
+def test_the_last_line_of_a_runs_log_is_its_end_and_the_reason(
+    world: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What `prefect deployment run rollback/prod --watch` shows beside its own "Failed"."""
+    world.release()
+    state = rollback(Target("production"), return_state=True)
+    assert state.name == "Blocked" and state.message
+    last = [one.getMessage() for one in caplog.records if one.name.startswith("prefect.flow_runs")][-1]
+    assert "Blocked(" in last and state.message in last
+
+
 def test_a_persons_rollback_does_not_wait_and_calls_nobody(world: Watched) -> None:
     bad = world.release()
     with world.place().lease("release v2"):

@@ -1,6 +1,9 @@
 """The command: what it writes, what it refuses to replace, what it asks, and what it says of a first release."""
 
 import json
+import shutil
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,10 +11,12 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from gates.strict_toml import parse
+from host.docker.engine import Engine
 from settings.pipeline import read_pipeline
 from tests.tasks.adopt.shapes import SHAPES, lock
 from tests.tasks.adopt.test_repository import lay
 
+needs_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
 WHOLE = SHAPES["everything that one file can say"].files
 UNKNOWN = {
     "app.py": "import os\nfrom flask import Flask\napp = Flask('x')\nbase = os.environ['API_BASE']\n",
@@ -136,6 +141,51 @@ def test_check_tells_of_roles_and_targets_of_compose(tmp_path: Path) -> None:
     )
     assert any(what == "compose roles" and "take out or label proxy" in why for what, _, why in told)
     assert any(what == "image target" and "web builds production" in why for what, _, why in told)
+
+
+def composed(top: Path, db: str = "", web: str = "") -> Path:
+    """Lay a git working tree whose compose file has every role, with more keys for two of its services."""
+    text = f"""\
+services:
+  web: {{build: ., ports: ['8000:8000'], labels: {{slipway.role: slot}}{web}}}
+  beat: {{build: ., command: celery -A app beat, labels: {{slipway.role: singleton}}}}
+  db: {{image: 'postgres:16', labels: {{slipway.role: shared}}{db}}}
+  redis: {{image: 'redis:7', labels: {{slipway.role: shared}}}}
+"""
+    shop = lay(top, {**UNKNOWN, "Dockerfile": "FROM python:3.11-slim\n", "docker-compose.yml": text})
+    subprocess.run(["git", "init", "-q", "-b", "main", str(shop)], check=True)
+    return shop
+
+
+def said_of_compose(shop: Path) -> list[tuple[str, str]]:
+    done = json.loads(adopt(str(shop), "--json", "--output", str(shop.parent / "config")).output)
+    return [(one["outcome"], one["why"]) for one in done["first_release"] if one["what"] == "compose"]
+
+
+@needs_docker
+def test_check_has_compose_read_the_file_of_the_working_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    said = said_of_compose(composed(tmp_path / "shop", ", networks: [nowhere]", ", privileged: true"))
+    for words in ("service web: privileged: ", "undefined network"):
+        (why,) = [why for outcome, why in said if outcome == "blocks" and words in why]
+        assert why.startswith("development, staging, production: ")
+    good = said_of_compose(composed(tmp_path / "good"))
+    assert [outcome for outcome, _ in good] == ["could not tell"] and "nobody could look whether ports" in good[0][1]
+    assert not (tmp_path / "home").exists()
+
+
+@needs_docker
+@pytest.mark.docker
+def test_check_looks_at_the_engines_ports(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", engine.name)
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    assert [outcome for outcome, _ in said_of_compose(composed(tmp_path / "free"))] == ["ok"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        said = said_of_compose(composed(tmp_path / "taken", f", ports: ['127.0.0.1:{port}:5432']"))
+    ((outcome, why),) = said
+    assert outcome == "blocks" and f"service db: port 127.0.0.1:{port} is taken by " in why
 
 
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:

@@ -176,6 +176,18 @@ def test_a_role_without_rights_and_an_extension_that_is_away_are_named(site: Sit
         site.superuser("ALTER DATABASE shop OWNER TO shop")
 
 
+def test_an_extension_that_the_embedded_server_lacks_is_named_before_the_release(tmp_path: Path) -> None:
+    with shop(tmp_path, "process", Engine()) as made:
+        wants = DatabaseForm(extensions=("pg_trgm", "postgis"))
+        artifact = made.read(made.artifact("good", image=NO_IMAGE, database=wants))
+        (missing,) = made.place().runtime.database.problems(artifact)
+        assert "lacks the extension postgis (it has " in missing and "pg_trgm" in missing.partition("(it has")[2]
+        for way_out in ("SLIPWAY_POSTGRES_BIN", "DATABASE=external", "RUNTIME=compose"):
+            assert way_out in missing
+        there = made.read(made.artifact("good", image=NO_IMAGE, database=DatabaseForm(extensions=("pg_trgm",))))
+        assert made.place().runtime.database.problems(there) == []
+
+
 def test_an_external_database_is_dumped_unless_pg_dump_is_older(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

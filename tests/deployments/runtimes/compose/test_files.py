@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from deployments.runtimes.compose.files import Names, Settled, shared_file, singleton_file, slot_file, task_file, veil
+from deployments.runtimes.compose.files import (
+    Names,
+    Settled,
+    one_shot_file,
+    shared_file,
+    singleton_file,
+    slot_file,
+    task_file,
+    veil,
+)
 from deployments.runtimes.compose.judge import SHARED_CAPABILITIES, Reach
 from deployments.runtimes.compose.model import read_stack
 from gates.compose_roles import Role
@@ -131,6 +140,17 @@ def test_secrets_stay_references_and_settings_come_from_outside() -> None:
     said = file["services"]["web-blue"]["environment"]
     assert said == {"TOKEN": "${TOKEN}", "DSN": "db://${TOKEN}@db", "PRICE": "a$$b", "COLOR": "blue $$1"}
     assert file["secrets"] == {"token": {"file": "/place/secrets/token"}}
+
+
+def test_a_setting_reaches_every_container_of_the_app_and_a_secret_those_that_name_it() -> None:
+    names_none = {"image": "x", "labels": {"slipway.role": "slot"}}
+    made = stack(helper=names_none, clock={**names_none, "labels": {"slipway.role": "singleton"}})
+    slot = slot_file(made, settled(), "blue", 1, 30)["services"]
+    clock = singleton_file(made, settled(), 30)["services"]["clock"]
+    once = one_shot_file(made, settled(), "clock", 30)["services"]["clock"]
+    assert slot["helper-blue"]["environment"] == clock["environment"] == once["environment"] == {"COLOR": "blue $$1"}
+    assert slot["web-blue"]["environment"]["TOKEN"] == "${TOKEN}" and "secrets" not in slot["helper-blue"]
+    assert "environment" not in shared_file(made, settled())["services"]["db"]
 
 
 def test_services_of_a_slot_keep_their_names_among_themselves() -> None:
