@@ -2,60 +2,36 @@
 
 import os
 import sys
+import tomllib
+from typing import Annotated
 
 import typer
 from dotenv import dotenv_values
 
-from cli.adopt.baseline import baseline
-from cli.adopt.command import adopt
-from cli.ci import ci
-from cli.compose import compose
-from cli.demo.main import demo
-from cli.deployments import deployments
-from cli.doctor import doctor
-from cli.down import down
-from cli.lock.main import lock
-from cli.osv import osv
-from cli.prune import prune
-from cli.releases.release import release
-from cli.releases.restored import restored
-from cli.releases.rollback import rollback
-from cli.report import report
-from cli.scan import scan
+from cli.commands import Commands
 from cli.screen import fail
-from cli.setup import env_file, setup
-from cli.status import status
-from cli.up import up
-from cli.upgrade import upgrade
-from cli.verify import verify
 from host.errors import SlipwayError
 from host.home import CHECKOUT, Home
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for command in (
-    setup,
-    doctor,
-    adopt,
-    demo,
-    ci,
-    scan,
-    baseline,
-    verify,
-    up,
-    status,
-    release,
-    rollback,
-    restored,
-    upgrade,
-    down,
-    osv,
-    compose,
-    lock,
-    deployments,
-    prune,
-    report,
-):
-    app.command()(command)
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        typer.echo(f"slipway {project['version']}")
+        raise typer.Exit
+
+
+@app.callback()
+def slipway(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and end")
+    ] = False,
+) -> None:
+    """Take the options that belong to no command."""
 
 
 def load_overrides() -> None:
@@ -63,7 +39,7 @@ def load_overrides() -> None:
     ours = dotenv_values(CHECKOUT / ".env")
     if not os.environ.get("SLIPWAY_HOME") and ours.get("SLIPWAY_HOME"):
         os.environ["SLIPWAY_HOME"] = str(ours["SLIPWAY_HOME"])
-    for name, value in {**ours, **dotenv_values(env_file(Home.find()))}.items():
+    for name, value in {**ours, **dotenv_values(Home.find().env_file)}.items():
         if name.startswith("SLIPWAY_") and value is not None:
             os.environ.setdefault(name, value)
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 
 from cli.busy import refuse_when_busy
-from cli.setup import env_file, write_env
+from cli.setup import write_env
 from control.plane import PREFECT_RUNTIME
 from deployments.environment import RUNTIMES
 from host.errors import ConfigError
@@ -36,5 +36,5 @@ def _choose(home: Home, runtime: str, what: str, known: Iterable[str], names: Se
         raise ConfigError(f'{what}: got "{runtime}", expected one of: {", ".join(known)}')
     chosen = dict.fromkeys(names, runtime)
     home.create()
-    write_env(env_file(home), chosen)
+    write_env(home.env_file, chosen)
     os.environ.update(chosen)

@@ -8,7 +8,7 @@ from control.secret_references import create_webhook_secrets
 from evidence.signing import Keys
 from host.errors import ConfigError
 from host.files import write_atomically
-from host.home import CHECKOUT, Home
+from host.home import Home
 
 OURS = ("PREFECT_API_URL", "PREFECT_API_AUTH_STRING")
 
@@ -17,7 +17,7 @@ def setup() -> None:
     """Make the state directory, the signing key, and the credential for `prefect` commands in this folder."""
     home = Home.find()
     prepare(home)
-    say(f"state in {home.root}; signing key and API credential are there; {env_file(home)} lets `prefect` work here")
+    say(f"state in {home.root}; signing key and API credential are there; {home.env_file} lets `prefect` work here")
 
 
 def prepare(home: Home) -> None:
@@ -27,12 +27,7 @@ def prepare(home: Home) -> None:
     control = Control(home)
     control.create_auth()
     create_webhook_secrets(home)
-    write_env(env_file(home), {name: control.client_environment()[name] for name in OURS})
-
-
-def env_file(home: Home) -> Path:
-    """Return the .env of a home: the checkout's for the default home, else a file inside the home."""
-    return CHECKOUT / ".env" if home.root == CHECKOUT / ".slipway" else home.root / ".env"
+    write_env(home.env_file, {name: control.client_environment()[name] for name in OURS})
 
 
 def write_env(file: Path, values: dict[str, str]) -> None:

@@ -2,8 +2,6 @@
 
 import os
 
-from control.prefect_api import PrefectApi
-from control.secret_references import from_block
 from evidence.signing import Keys
 from host.errors import EvidenceError, SlipwayError
 from host.home import Home
@@ -19,6 +17,9 @@ def signing_keys(home: Home) -> Keys:
     name = os.environ.get(BLOCK)
     if not name:
         return Keys(home.keys)
+    from control.prefect_api import PrefectApi  # the whole control plane comes with them
+    from control.secret_references import from_block
+
     try:
         value = from_block(f"secret/{name}", PrefectApi.of_run(home), BLOCK)
     except SlipwayError as error:

@@ -1,27 +1,43 @@
 """One environment on this host, whole: its place, its router's front and what runs its slots."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from deployments.front import Front
 from deployments.place import Place
 from deployments.runtimes import Runtime
-from deployments.runtimes.compose.runtime import ComposeRuntime
-from deployments.runtimes.process import ProcessRuntime
 from host.errors import ConfigError
 from settings.environment import Settings, read_settings
 from settings.targets import Target
 
-# By the value of RUNTIME.
-RUNTIMES: Mapping[str, type[ProcessRuntime] | type[ComposeRuntime]] = {
-    "process": ProcessRuntime,
-    "compose": ComposeRuntime,
+if TYPE_CHECKING:
+    from deployments.runtimes.compose.runtime import ComposeRuntime
+    from deployments.runtimes.process import ProcessRuntime
+
+
+def _process() -> "type[ProcessRuntime]":
+    from deployments.runtimes.process import ProcessRuntime
+
+    return ProcessRuntime
+
+
+def _compose() -> "type[ComposeRuntime]":
+    from deployments.runtimes.compose.runtime import ComposeRuntime
+
+    return ComposeRuntime
+
+
+# By the value of RUNTIME. Only the one that an environment has is imported: a rollback begins sooner.
+RUNTIMES: "Mapping[str, Callable[[], type[ProcessRuntime] | type[ComposeRuntime]]]" = {
+    "process": _process,
+    "compose": _compose,
 }
 
 
 def runs_images(settings: Settings) -> bool:
     """Say whether an environment that is set so runs the images of artifacts, on an engine."""
-    return RUNTIMES[settings.runtime].runs_images
+    return RUNTIMES[settings.runtime]().runs_images
 
 
 def images_run() -> bool:
@@ -38,7 +54,7 @@ class Environment(Place):
 
     @cached_property
     def runtime(self) -> Runtime:
-        return RUNTIMES[self.settings.runtime](self)
+        return RUNTIMES[self.settings.runtime]()(self)
 
     def up(self) -> None:
         """Start supervisor, database and router, and with them the slots that were running. Safe to repeat.

@@ -164,9 +164,12 @@ def _environment() -> str:
 
 
 def _commands() -> str:
-    """Return a section for each command: its arguments in the heading, its help, its options."""
+    """Return a section for what holds for all commands, and one for each: its arguments in the heading, its help, its
+    options.
+    """
     group: Any = typer.main.get_command(app)
-    return "\n".join(_command(name, command) for name, command in group.commands.items())
+    sections = [("COMMAND", group), *((name, command.load()) for name, command in group.commands.items())]
+    return "\n".join(_command(name, command) for name, command in sections)
 
 
 def _command(name: str, command: Any) -> str:

@@ -13,8 +13,7 @@ from evidence.sbom import components
 from evidence.signing import Keys
 from evidence.statements import Kind, parse, state, verified
 from evidence.store import Store
-from gates.check import Check, Outcome
-from gates.checks.quality import no_verdict
+from gates.check import Check, Outcome, no_verdict
 from gates.documents import Foreign
 from host.errors import EvidenceError
 

@@ -100,6 +100,11 @@ class Check(BaseModel):
     source_away: bool = Field(False, exclude=True)
 
 
+def no_verdict(name: str, reason: str) -> Check:
+    """Return the check of something that could not be run at all."""
+    return Check(name=name, outcome=Outcome.NO_VERDICT, reason=reason)
+
+
 # A required check that came to one of these does not block.
 GOOD = (Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.ACCEPTED_UNRUN)
 

@@ -27,6 +27,11 @@ class Home:
         return cls(Path(os.environ.get("SLIPWAY_HOME") or CHECKOUT / ".slipway").resolve())
 
     @property
+    def env_file(self) -> Path:
+        """Return the .env of a home: the checkout's for the default home, else a file inside the home."""
+        return CHECKOUT / ".env" if self.root == CHECKOUT / ".slipway" else self.root / ".env"
+
+    @property
     def keys(self) -> Path:
         return self.root / "keys"
 

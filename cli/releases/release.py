@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from cli.releases.typed import run_deployment
 from settings.targets import Target
 
 
@@ -20,5 +19,7 @@ def release(
     Exits 0 only when it is Promoted. Ctrl-C stops following, not the release. Where approval is required the page to
     answer on is printed.
     """
+    from cli.releases.typed import run_deployment  # the whole control plane comes with it
+
     parameters = {"version": version} if version else {}
     run_deployment("release", Target.parse(environment), wait=wait, **parameters)

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from cli.releases.ends import leave
-from cli.releases.typed import run_deployment
 from cli.screen import say
 from deployments.environment import Environment
 from deployments.rollback import end_of, roll_back
@@ -39,6 +38,8 @@ def rollback(
     target = Target.parse(environment)
     here = target in targets()
     if through_prefect if through_prefect is not None else not here:
+        from cli.releases.typed import run_deployment  # the whole control plane comes with it
+
         named = {name: value for name, value in (("condemn", condemn), ("to", to)) if value}
         run_deployment("rollback", target, wait=wait, **named, reason=reason)
         return

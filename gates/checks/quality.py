@@ -221,8 +221,3 @@ def _notes(reads: Reads, run: ToolRun, report: Report) -> list[str]:
         left_out = len(kind) - report.count
         notes.append(f"did not look at {left_out} of the {len(kind)} files that the commit tracks for it")
     return notes
-
-
-def no_verdict(name: str, reason: str) -> Check:
-    """Return the check of something that could not be run at all."""
-    return Check(name=name, outcome=Outcome.NO_VERDICT, reason=reason)

@@ -1,14 +1,13 @@
 """A Redis of others, asked as the app's user. Nothing here changes anything in it."""
 
-from typing import Any
-
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from typing import TYPE_CHECKING, Any
 
 from gates.databases.redis_url import RedisFacts, RedisServer
 from host.errors import ToolError
 from host.masking import masked
+
+if TYPE_CHECKING:
+    import redis
 
 ANSWER_S = 10
 
@@ -17,6 +16,8 @@ def look(server: RedisServer) -> RedisFacts:
     """Return what a server says that answers a PING of the app's user in the app's database. Raises ToolError, without
     the password, if it does not.
     """
+    import redis  # a tenth of a second, in environments with a Redis of others alone
+
     try:
         with _client(server) as client:
             client.ping()
@@ -30,7 +31,11 @@ def look(server: RedisServer) -> RedisFacts:
         raise ToolError(f"the external Redis at {server.shown} does not answer: {said}") from None
 
 
-def _client(server: RedisServer) -> redis.Redis:
+def _client(server: RedisServer) -> "redis.Redis":
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
     options = dict(server.options)
     how: dict[str, Any] = {"host": server.host, "port": server.port}
     if server.socket:

@@ -7,8 +7,9 @@ from prefect.logging import get_run_logger
 from pydantic import TypeAdapter, ValidationError
 
 from gates.findings import Finding
+from gates.migrations.revision import judge_migration
 from gates.migrations.statements import Kind
-from gates.migrations.steps import Step, judge_migration
+from gates.migrations.steps import Step
 from gates.scans.outcome import ReportError
 from host.errors import SlipwayError
 from host.files import write_atomically

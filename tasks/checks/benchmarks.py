@@ -8,9 +8,8 @@ from time import monotonic
 
 from prefect.logging import get_run_logger
 
-from gates.check import Outcome
+from gates.check import Outcome, no_verdict
 from gates.checks.benchmarks import NAME, Paired, judge_benchmarks, not_compared
-from gates.checks.quality import no_verdict
 from host.errors import ConfigError, SlipwayError
 from host.files import remove_tree
 from settings.pipeline import Pipeline, Suite

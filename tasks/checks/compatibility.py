@@ -15,8 +15,7 @@ from prefect.logging import get_run_logger
 
 from deployments.candidate import read_artifact
 from deployments.runtimes.layout import Installed, Layout
-from gates.check import Check, Outcome
-from gates.checks.quality import no_verdict
+from gates.check import Check, Outcome, no_verdict
 from gates.checks.reports import last_line
 from gates.checks.summary import in_a_line
 from gates.databases.form import DatabaseForm

@@ -14,8 +14,8 @@ from typing import Any
 from prefect.logging import get_run_logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gates.check import no_verdict
 from gates.checks.coverage import Changed, Covered, FileCoverage, Limits, Unmeasured, judge_coverage
-from gates.checks.quality import no_verdict
 from gates.documents import Foreign
 from gates.repository_paths import TOP
 from host.errors import SlipwayError, ToolError

@@ -11,8 +11,8 @@ from pathlib import Path
 from prefect.logging import get_run_logger
 
 from gates.baseline import NOTHING, Baseline, known_of, marks
-from gates.check import Check, Outcome
-from gates.checks.quality import Judged, held_back, judge_tool, no_verdict, with_findings
+from gates.check import Check, Outcome, no_verdict
+from gates.checks.quality import Judged, held_back, judge_tool, with_findings
 from gates.checks.reports import Reads, ToolRun
 from gates.checks.summary import in_a_line
 from gates.folded import fold

@@ -9,8 +9,7 @@ from types import MappingProxyType
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 
-from gates.check import GOOD, Check, Outcome
-from gates.checks.quality import no_verdict
+from gates.check import GOOD, Check, Outcome, no_verdict
 from gates.checks.summary import in_a_line
 from host.errors import ConfigError, SlipwayError
 from host.resources.cores import host_cores

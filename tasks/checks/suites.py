@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from prefect.logging import get_run_logger
 
-from gates.checks.quality import no_verdict
+from gates.check import no_verdict
 from gates.checks.suites import Case, Ending, SuiteRun, by_name, judge_suite, missing_note, slowest, to_repeat
 from gates.checks.summary import in_a_line
 from gates.repository_paths import is_top

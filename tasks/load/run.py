@@ -16,11 +16,10 @@ import psutil
 
 from evidence.bundle import Run
 from evidence.history import Record
-from gates.check import Check, Outcome
+from gates.check import Check, Outcome, no_verdict
 from gates.checks.histograms import Estimate, increase, quantile
 from gates.checks.load_pairs import Versus
 from gates.checks.performance import NAME, judge_load, look_again
-from gates.checks.quality import no_verdict
 from gates.databases.address import Family
 from host.app_metrics import read_histogram
 from host.errors import SlipwayError, ToolError

@@ -11,8 +11,7 @@ from evidence.history import Record
 from evidence.signing import Keys
 from evidence.statements import Scanned
 from evidence.store import Store
-from gates.check import Check
-from gates.checks.quality import no_verdict
+from gates.check import Check, no_verdict
 from gates.checks.summary import in_a_line, saw_in_a_line
 from gates.scans.security import Context, covered, judge_scan, waivable
 from gates.scans.security_score import score_check, security_score

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gates.findings import Finding
-from gates.migrations.steps import without_own
+from gates.migrations.revision import without_own
 from gates.scans.linters import SQUAWK_IGNORED, read_squawk
 from gates.scans.outcome import ReportError, ScanOutcome
 from gates.scans.policy import Migrations

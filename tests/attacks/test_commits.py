@@ -13,8 +13,8 @@ from deployments.runtimes.compose.env_files import BARE
 from deployments.runtimes.compose.parse import parse
 from evidence.commits import co_authors
 from evidence.scopes import Scope
+from gates.migrations.revision import judge_migration
 from gates.migrations.rows import reads_rows
-from gates.migrations.steps import judge_migration
 from gates.scans.dockerfiles.judge import ImageRules, judge_dockerfile
 from gates.scans.entrypoints import migration_in, scripts_in
 from gates.scans.secret_names import looks_secret

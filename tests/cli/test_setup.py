@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.setup import env_file, prepare, write_env
+from cli.setup import prepare, write_env
 from evidence.signing import Keys
 from host.errors import ConfigError
 from host.home import CHECKOUT, Home
@@ -68,8 +68,8 @@ def test_a_file_that_cannot_be_read_is_not_lost(file: Path) -> None:
 
 
 def test_the_file_belongs_to_the_home(tmp_path: Path) -> None:
-    assert env_file(Home(CHECKOUT / ".slipway")) == CHECKOUT / ".env"
-    assert env_file(Home(tmp_path)) == tmp_path / ".env"
+    assert Home(CHECKOUT / ".slipway").env_file == CHECKOUT / ".env"
+    assert Home(tmp_path).env_file == tmp_path / ".env"
 
 
 def test_preparing_again_keeps_keys_and_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

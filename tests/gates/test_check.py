@@ -1,11 +1,16 @@
 import pytest
 
-from gates.check import Bound, Check, Measure, Outcome, judge_checks
+from gates.check import Bound, Check, Measure, Outcome, judge_checks, no_verdict
 from gates.verdict import Action
 
 
 def check(name: str, outcome: Outcome = Outcome.PASSED) -> Check:
     return Check(name=name, outcome=outcome, reason=f"why {name}")
+
+
+def test_what_could_not_run_has_no_verdict() -> None:
+    check = no_verdict("mypy", "not in the lock")
+    assert (check.outcome, check.reason, check.name) == (Outcome.NO_VERDICT, "not in the lock", "mypy")
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.SKIPPED, Outcome.NO_VERDICT])

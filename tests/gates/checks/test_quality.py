@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from gates.baseline import Baseline, DueDays, Entry, spoken
-from gates.check import Check, Outcome
+from gates.check import Check, Outcome, no_verdict
 from gates.checks.quality import (
     LOOKED,
     MOST_FINDINGS,
@@ -13,7 +13,6 @@ from gates.checks.quality import (
     held_back,
     judge_tool,
     lines_examined,
-    no_verdict,
     with_findings,
 )
 from gates.checks.reports import KIND, Reads, ToolRun
@@ -214,11 +213,6 @@ def test_the_exit_codes_of_one_tool_are_not_those_of_another() -> None:
     run = ToolRun("tsc", 2, text, tracked={"a.ts": 1})
     assert judge_tool(Reads.TSC, run).check.outcome is FAILED
     assert judge_tool(Reads.TSC, replace(run, returncode=3)).check.outcome is BLIND
-
-
-def test_what_could_not_run_has_no_verdict() -> None:
-    check = no_verdict("mypy", "not in the lock")
-    assert (check.outcome, check.reason, check.name) == (BLIND, "not in the lock", "mypy")
 
 
 TODAY = date(2026, 3, 1)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gates.migrations.revision import judge_migration, without_own
 from gates.migrations.statements import Kind
-from gates.migrations.steps import judge_migration, without_own
 
 EXPAND, LOCKING, CONTRACT = Kind
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from gates.migrations.revision import judge_migration
 from gates.migrations.statements import Kind
-from gates.migrations.steps import judge_migration
 
 EXPAND, LOCKING, CONTRACT = Kind
 

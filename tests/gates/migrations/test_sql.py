@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gates.migrations import sql as reader
+from gates.migrations.revision import judge_migration, without_own
 from gates.migrations.sql import Statement, UnreadableSql, name_at, statements
 from gates.migrations.statements import Kind
-from gates.migrations.steps import judge_migration, without_own
 from tests.growth import assert_in_proportion
 
 CONTRACT = Kind.CONTRACT

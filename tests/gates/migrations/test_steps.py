@@ -3,7 +3,8 @@
 import pytest
 
 from gates.findings import Finding, Severity
-from gates.migrations.steps import Kind, Step, judge_migration, pending, unapproved, unsafe, without_own
+from gates.migrations.revision import judge_migration, without_own
+from gates.migrations.steps import Kind, Step, pending, unapproved, unsafe
 
 EXPAND, LOCKING, CONTRACT = Kind
 

@@ -7,8 +7,7 @@ import pytest
 
 from deployments.environment import Environment
 from evidence.bundle import Run
-from gates.check import Check, Outcome
-from gates.checks.quality import no_verdict
+from gates.check import Check, Outcome, no_verdict
 from host.git import git
 from host.home import Home
 from settings.pipeline import Pipeline

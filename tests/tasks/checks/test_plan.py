@@ -8,7 +8,7 @@ import pytest
 from prefect.logging import disable_run_logger
 
 from cli.demo.story import make_repository, read_story
-from gates.checks.quality import no_verdict
+from gates.check import no_verdict
 from host.git import git
 from host.home import CHECKOUT
 from settings.pipeline import Pipeline, read_pipeline

@@ -13,7 +13,8 @@ import pytest
 from control.plane import Control
 from evidence.scopes import OURS
 from gates.databases.form import DatabaseForm
-from gates.migrations.steps import Kind, judge_migration
+from gates.migrations.revision import judge_migration
+from gates.migrations.steps import Kind
 from gates.scans.outcome import ReportError
 from host.errors import ToolError
 from host.home import CHECKOUT, Home
