@@ -25,6 +25,7 @@ LARGEST_FILE = 10_000_000
 OLD_FILES = 3
 LARGEST_SECRET = 16_384
 PUBLIC = (".pub", ".toml", ".crt", ".lock")
+NAMES_A_BLOCK = ("SLIPWAY_SIGNING_KEY_SECRET",)  # the secret is in the Prefect block; who mends it must read its name
 # In an address, and in what a request carries.
 IN_ADDRESS = re.compile(
     r"(?<=://)[^/\s:@\"']*:[^/\s@\"']+(?=@)|(?<=http://)[^/\s:@\"']+(?=@)|(?<=https://)[^/\s:@\"']+(?=@)"
@@ -36,7 +37,7 @@ RUN_FIELDS = {"flow_run_id": "run", "flow_run_name": "run_name", "flow_name": "f
 
 def known_secrets(home: Home, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets of this process's environment and of this host's files, longest first."""
-    secrets = set(secret_values(environment))
+    secrets = set(secret_values({name: value for name, value in environment.items() if name not in NAMES_A_BLOCK}))
     # What of `keys` everybody may know has no secret in it.
     files = [
         *(file for file in _found(home.keys, "*") if file.suffix not in PUBLIC),

@@ -61,6 +61,12 @@ def test_secrets_are_masked(home: Home, text: str) -> None:
         assert SECRET not in shown and "***" in shown
 
 
+def test_the_name_of_the_block_that_holds_a_secret_is_none(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_SIGNING_KEY_SECRET", "signing-key")
+    monkeypatch.setenv("OTHER_SECRET", SECRET)
+    assert veiled(f"there is no block signing-key for {SECRET}") == "there is no block signing-key for ***"
+
+
 def test_a_secret_that_is_made_later_is_known_too(home: Home) -> None:
     assert SECRET in veiled(SECRET)
     (home.keys / "github-webhook").write_text(SECRET)
