@@ -28,8 +28,10 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def plan(top: Path, services: str | dict[str, str], **image: Any) -> Plan:
-    """Return what is built of a commit with these compose files, by environment; one text is production's."""
+def plan(top: Path, services: str | dict[str, str], told: list[str] | None = None, **image: Any) -> Plan:
+    """Return what is built of a commit with these compose files, by environment; one text is production's. What is left
+    out is `told`.
+    """
     files = {"production": services} if isinstance(services, str) else services
     for folder in (top / "context" / "edge", top / "context" / "docker"):
         folder.mkdir(parents=True, exist_ok=True)
@@ -38,7 +40,7 @@ def plan(top: Path, services: str | dict[str, str], **image: Any) -> Plan:
     for target, text in files.items():
         (top / "context" / f"{target}.yml").write_text(f"services:\n{text}")
     wanted = ImageBuild(**{"compose": {target: f"{target}.yml" for target in files}, **image})
-    return plan_builds(Engine(), wanted, top / "context", top / "read")
+    return plan_builds(Engine(), wanted, top / "context", top / "read", [].append if told is None else told.append)
 
 
 def test_each_distinct_build_is_an_image_and_equal_ones_are_one(tmp_path: Path) -> None:
@@ -187,5 +189,8 @@ def test_what_cannot_be_built_is_refused_before_anything_is(tmp_path: Path, case
 
 def test_a_file_for_who_runs_no_containers_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_PRODUCTION_RUNTIME", "process")
-    made = plan(tmp_path, {"staging": f"  web: {{build: ., {PUBLIC}}}\n", "production": "  [\n"})
+    told: list[str] = []
+    made = plan(tmp_path, {"staging": f"  web: {{build: ., {PUBLIC}}}\n", "production": "  [\n"}, told)
     assert made.services == {"staging": {"web": ""}}
+    (left_out,) = told
+    assert "production.yml: it is not YAML" in left_out
