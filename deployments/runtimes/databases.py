@@ -80,9 +80,21 @@ class OwnDatabase:
         return self.postgres.address(self.place.app, self.place.app, tcp=form.connection == "tcp")
 
     def prepare(self) -> None:
-        if problem := self._port_problem():
+        if problem := self._port_problem() or self._left_without_a_port():
             raise ConfigError(problem)
         self.postgres.initialise()
+
+    def _left_without_a_port(self) -> str:
+        """Return why the port must stay: a slot is told of it when it starts."""
+        former, live = self.postgres.former_port(), self.place.ledger().live
+        if former in (0, self.postgres.port) or live is None:
+            return ""
+        if read_artifact(self.place.store, live.version.digest).bundle.run.database.connection != "tcp":
+            return ""
+        return (
+            f"{self._key}: {live.version} is live and reaches its database at port {former}; put that back, or first "
+            'release a version whose [database] has connection = "socket"'
+        )
 
     def _port_problem(self) -> str:
         problem = self.postgres.port_problem()

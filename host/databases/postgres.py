@@ -283,6 +283,11 @@ class Postgres:
             usual.unlink(missing_ok=True)
             usual.symlink_to(self._socket.name)
 
+    def former_port(self) -> int:
+        """Return the port at which the server listened when it was last started, 0 for none."""
+        usual = self.socket_directory / f"{SOCKET}{PORT}"
+        return int(os.readlink(usual).removeprefix(SOCKET)) if usual.is_symlink() else 0
+
     def port_problem(self) -> str:
         """Return why the server cannot listen on its port; "" when it can, does, or has none."""
         if not self.port or is_free(self.port) or self.listens():
