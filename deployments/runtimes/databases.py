@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from deployments.candidate import Artifact
+from deployments.candidate import Artifact, read_artifact
 from deployments.place import Place
 from deployments.runtimes import Database
 from deployments.runtimes.external_database import ExternalDatabase, told

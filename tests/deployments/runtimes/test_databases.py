@@ -249,6 +249,17 @@ def test_an_app_that_wants_a_port_gets_the_environments_own_and_is_refused_witho
         assert place.runtime.database.problems(made.read(digest)) == []
         assert migrate(place, made.read(digest)) == f"told postgresql://***@127.0.0.1:{port}/shop 127.0.0.1 {port} shop"
         assert made.release(digest) == ""
+        made.settings.write_text(made.settings.read_text().replace(f"PORT={port}\n", f"PORT={port + 1}\n"))
+        with pytest.raises(ConfigError, match=f"is live and reaches its database at port {port}; put that back, or"):
+            made.place().up()
+        assert place.runtime.database.problems(made.read(digest)) == []  # nothing was restarted
+        made.settings.write_text(made.settings.read_text().replace(f"DATABASE_PORT={port + 1}\n", ""))
+        with pytest.raises(ConfigError, match="DATABASE_PORT: .* put that back, or first release a version whose"):
+            made.place().up()
+        plain = made.artifact("plain", image=NO_IMAGE, app=TELLS + APP, database=DatabaseForm(scheme="postgresql"))
+        assert made.release(plain) == ""
+        made.place().up()
+        assert made.place().runtime.database.problems(made.read(plain)) == [] and is_free(port)
 
 
 def test_a_port_of_the_database_that_somebody_has_stops_make_up_before_anything_runs(tmp_path: Path) -> None:
