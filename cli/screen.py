@@ -1,14 +1,18 @@
 """Output of commands for people: one line for each step, with its seconds."""
 
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich import markup
 from rich.console import Console
 
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+console = Console(highlight=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 150)
+# What a terminal would obey, and what no terminal can be sent; lines and tabs stay.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+errors = Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def fail(message: str) -> None:
@@ -22,8 +26,8 @@ def say(message: str) -> None:
 
 
 def escape(text: str) -> str:
-    """Return text that rich prints unchanged."""
-    return text.replace("[", r"\[")
+    """Return text that rich prints unchanged, whoever wrote it; what a terminal would obey is a `?`."""
+    return markup.escape(CONTROL.sub("?", text))
 
 
 @contextmanager

@@ -44,11 +44,11 @@ def adopt(
     proposal = propose(tree, found.about)
     seconds = time.monotonic() - started
     if not (yes or check or machine) and proposal.draft.questions:
-        proposal = propose(tree, found.about, ask_each(proposal.draft.questions))
+        proposal = ask_each(proposal, lambda answers: propose(tree, found.about, answers))
     texts = files(proposal.draft, found.about.author, found.about.email) if proposal.served else {}
     if machine:
         rows = rows_of(tree, proposal, texts, output, repository)
-        typer.echo(json.dumps(as_json(tree, proposal, texts, rows, seconds), indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(as_json(tree, proposal, texts, rows, seconds), indent=1))
         raise typer.Exit(1 if proposal.draft.blocks else 0)
     if check:
         rows = rows_of(tree, proposal, texts, output, repository)

@@ -22,6 +22,8 @@ def print_proposal(tree: Tree, proposal: Proposal, seconds: float) -> None:
     for row in draft.found[:MOST_ROWS]:
         table.add_row(*(escape(text) for text in (row.what, row.value, row.because)))
     console.print(table)
+    if (more := len(draft.found) - MOST_ROWS) > 0:
+        say(f"and {more} more rows: --json has all of them")
     for question in draft.questions:
         say(f"not known: {question.ask}: taken: {question.default or 'nothing'} ({question.why})")
     for note in draft.notes:

@@ -42,12 +42,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Question:
-    """What nobody could know from the files. `default` is what is taken without an answer."""
+    """What nobody could know from the files. `default` is what is taken without an answer; `form` is a regular
+    expression that an answer matches whole.
+    """
 
     key: str
     ask: str
     default: str
     why: str
+    form: str = ".*"
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,12 @@ class Draft:
         if (line := _line(text)) not in self.notes:
             self.notes.append(line)
 
-    def ask(self, key: str, ask: str, default: str, why: str) -> tuple[str, str]:
+    def ask(self, key: str, ask: str, default: str, why: str, form: str = ".*") -> tuple[str, str]:
         """Return the answer to a question, or its default, and a comment that says which."""
         if key in self.answers:
             return self.answers[key], ANSWERED
-        self.questions.append(Question(key, ask, default, why))
+        default = _line(default)
+        self.questions.append(Question(key, _line(ask), default, _line(why), form))
         return default, f"a guess: {why}"
 
     def value(self, table: str, key: str) -> Value | None:

@@ -23,12 +23,13 @@ from gates.adopt.server import propose_server
 from gates.adopt.sources import propose_source_builds
 from gates.adopt.started import started
 from gates.adopt.suites import SETTINGS, propose_suites, settings_module
-from gates.adopt.tree import Tree, joined
+from gates.adopt.tree import Tree, below, joined
 from gates.adopt.web import Served, choose_app
 from gates.migrations.tools import MigrationTool
 
 NO_APP = "no web app in Python was found: FastAPI, Flask, Django, Starlette, Litestar or aiohttp"
 MOST_PATHS = 2
+MOST_PROBLEMS = 5
 QUEUES = ("celery", "rq", "dramatiq", "arq", "huey", "taskiq", "procrastinate")
 
 
@@ -52,8 +53,10 @@ def propose(tree: Tree, about: About, answers: Mapping[str, str] | None = None) 
     draft = Draft(answers or {})
     texts = {name: text for name, text in tree.texts.items() if name.endswith(".py")}
     sources, problems = read_sources(texts)
-    for problem in problems[:5]:
+    for problem in problems[:MOST_PROBLEMS]:
         draft.note(f"not looked at: {problem}")
+    if (more := len(problems) - MOST_PROBLEMS) > 0:
+        draft.note(f"not looked at: {more} more files of Python, for the like of it")
     served = choose_app(tree, sources, started(tree), draft)
     if served is None:
         draft.block(
@@ -99,7 +102,7 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     runtime, because = runtime_because(stack)
     if stack and any(one.built for one in stack.services):
         ask = "how it runs: process, or compose (containers)"
-        runtime, because = draft.ask("runtime", ask, runtime, because)
+        runtime, because = draft.ask("runtime", ask, runtime, because, f"{DEFAULT_RUNTIME}|compose")
     _queue(packages, runtime, draft)
     draft.tell("runtime", runtime, because)
     propose_environments(runtime, because, automatic, suites, tools, database, draft)
@@ -119,7 +122,7 @@ def _app(tree: Tree, about: About, served: Served, draft: Draft) -> str:
     draft.put("app", "repository", about.place, "its origin" if "://" in about.place else "where it was looked at")
     branch, why = about.branch, "its branch"
     if not branch:
-        branch, why = draft.ask("app.branch", "the branch that is released", "main", "git does not say")
+        branch, why = draft.ask("app.branch", "the branch that is released", "main", "git does not say", r"[^\s-]\S*")
     draft.put("app", "branch", branch, why)
     if not about.is_git:
         draft.block(f"{about.place} is no git repository", "git init, and commit what is there")
@@ -140,8 +143,9 @@ def _queue(packages: Packages, runtime: str, draft: Draft) -> None:
 
 def _health(served: Served, sources: list[Source], other: Kamal, draft: Draft) -> list[Route]:
     """Propose [health] paths: the routes that are called so, else a question."""
-    routes = Routes(sources)
-    whole = [route for route in routes.health() if route.whole]
+    routes, own = Routes(sources), (served.app.file, served.app.name)
+    health = [route for route in routes.health() if below(served.folder, route.file)]
+    whole = sorted((route for route in health if route.whole), key=lambda route: route.root != own)
     found = [route for route in whole if route.file == whole[0].file][:MOST_PATHS]
     if found:
         draft.put("health", "paths", tuple(route.path for route in found), ", ".join(route.because for route in found))
@@ -152,16 +156,15 @@ def _health(served: Served, sources: list[Source], other: Kamal, draft: Draft) -
         draft.put("health", "paths", (other.health,), other.health_because)
         draft.tell("health", other.health, other.health_because)
         return [Route(other.health, other.file, 1)]
-    unsure = routes.health()
-    front = routes.front()
-    if unsure:
-        default, why = unsure[0].path, f"{unsure[0].because} has it under a prefix that nobody could read"
+    front = [route for route in routes.front() if below(served.folder, route.file)]
+    if health:
+        default, why = health[0].path, f"{health[0].because} has it under a prefix that nobody could read"
     elif served.app.framework is Framework.FASTAPI:
         default, why = "/openapi.json", "no route is called like one"
     elif front:
         default, why = front[0].path, f"no route is called like one; {front[0].because} seems to ask for no login"
     else:
         default, why = "/", "no route is called like one"
-    answer, because = draft.ask("health.paths", "a path that answers 2xx when the app is well", default, why)
+    answer, because = draft.ask("health.paths", "a path that answers 2xx when the app is well", default, why, r"/\S*")
     draft.put("health", "paths", (answer,), because)
     return []

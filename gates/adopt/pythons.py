@@ -24,7 +24,8 @@ def propose_python(tree: Tree, folder: str, draft: Draft) -> str:
         fitting = [one for one in PREFERRED if _fits(bounds, one)]
         if fitting:
             return _put(draft, fitting[0], f"{because}: {bounds} allows it, and nothing pins one")
-    version, why = draft.ask("app.python", "which Python runs the app (3.11, 3.12, ...)", "3.11", "no file says which")
+    ask = "which Python runs the app (3.11, 3.12, ...)"
+    version, why = draft.ask("app.python", ask, "3.11", "no file says which", MINOR.pattern)
     return _put(draft, version, why)
 
 

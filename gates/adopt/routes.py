@@ -30,13 +30,16 @@ UNKNOWN = "\0"  # a part of a path that nobody can read here
 
 @dataclass(frozen=True)
 class Route:
-    """A path that a GET reaches. `whole`: nothing of what stands before it is unknown. `closed`: it needs a login."""
+    """A path that a GET reaches. `whole`: nothing of what stands before it is unknown. `closed`: it needs a login.
+    `root`: the file and name of what it is added to in the end, an app as a rule.
+    """
 
     path: str
     file: str
     line: int
     whole: bool = True
     closed: bool = False
+    root: tuple[str, str] = ("", "")
 
     @property
     def because(self) -> str:
@@ -133,20 +136,20 @@ class Routes:
         if owner in source.imports:
             base, _, owner = source.imports[owner].rpartition(".")
             file = next((one.file for one in self.sources if _is_module(one.file, base)), file)
-        before, whole = self._before(file, owner, 0)
+        before, whole, root = self._before(file, owner, 0)
         path = re.sub("/+", "/", f"/{before}/{path}")
         whole = whole and UNKNOWN not in path
-        return Route(path.replace(UNKNOWN, "?"), source.file, call.lineno, whole, self.guards.closed(call))
+        return Route(path.replace(UNKNOWN, "?"), source.file, call.lineno, whole, self.guards.closed(call), root)
 
-    def _before(self, file: str, owner: str, depth: int) -> tuple[str, bool]:
-        """Return what stands before the routes of a router, and whether that is all of it."""
+    def _before(self, file: str, owner: str, depth: int) -> tuple[str, bool, tuple[str, str]]:
+        """Return what stands before the routes of a router, whether that is all of it, and what it is added to."""
         own = self.own.get((file, owner), "")
         mount = next((one for one in self.mounts if _means(one, file, owner)), None) if depth < DEEPEST else None
         if mount is None or (mount.file, mount.owner) == (file, owner):
-            return own or "", own is not None
-        before, whole = self._before(mount.file, mount.owner, depth + 1)
+            return own or "", own is not None, (file, owner)
+        before, whole, root = self._before(mount.file, mount.owner, depth + 1)
         parts = (before, mount.prefix, own)
-        return "/".join(one.strip("/") for one in parts if one), whole and None not in parts
+        return "/".join(one.strip("/") for one in parts if one), whole and None not in parts, root
 
     def _mounted(self, source: Source) -> None:
         for node in source.nodes:
@@ -253,5 +256,6 @@ def _last(path: str) -> str:
     return "" if VARIABLE.search(path) else path.rstrip("/").rpartition("/")[2].lower()
 
 
-def _rank(route: Route) -> tuple[bool, int, int, str]:
-    return not route.whole, LAST.index(_last(route.path)), route.path.count("/"), route.path
+def _rank(route: Route) -> tuple[bool, int, int, str, str, int]:
+    path = route.path
+    return not route.whole, LAST.index(_last(path)), path.count("/"), path, route.file, route.line

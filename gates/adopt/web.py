@@ -18,6 +18,7 @@ NAMES = ("app", "application", "asgi_app", "wsgi_app", "create_app", "api")
 ASGI = frozenset({Framework.FASTAPI, Framework.STARLETTE, Framework.LITESTAR})
 LISTS = ("requirements.txt", "requirements.lock", "alembic.ini", "manage.py")
 MOST_OFFERED = 8
+APP = "app"  # the question which app is served
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,11 @@ def choose_app(tree: Tree, sources: Sequence[Source], commands: Sequence[Started
         return _served(tree, by_file[apps[0].file], apps[0])
     offered = [f"{app.file}:{app.name}" for app in apps][:MOST_OFFERED]
     answer, _ = draft.ask(
-        "app",
+        APP,
         f"which of these is the app that is served: {', '.join(offered)}",
         offered[0],
         "several apps are made, and no Procfile, Dockerfile or script starts one of them",
+        "|".join(re.escape(f"{app.file}:{app.name}") for app in apps),
     )
     chosen = next((app for app in apps if f"{app.file}:{app.name}" == answer), apps[0])
     return _served(tree, by_file[chosen.file], chosen)
