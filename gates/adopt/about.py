@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class About:
-    """`place` is its address or path; `author` and `email` are those of the newest commit, "" when nobody knows."""
+    """`place` is its address or path; `author` and `email` are those of the newest commit, "" when nobody knows.
+    `head` is that commit, "" without one.
+    """
 
     name: str
     place: str
@@ -14,6 +16,7 @@ class About:
     author: str = ""
     email: str = ""
     is_git: bool = False
+    head: str = ""
 
 
 def app_name(name: str) -> str:

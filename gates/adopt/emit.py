@@ -10,6 +10,7 @@ WIDEST = 120
 PLAIN_KEY = re.compile("[A-Za-z0-9_-]+")
 KEY = re.compile("[A-Z][A-Z0-9_]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+SURROGATE = re.compile("[\ud800-\udfff]")  # no text of UTF-8 has one
 ORDER = (
     "app",
     "locks",
@@ -77,7 +78,7 @@ def toml_value(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return json.dumps(SURROGATE.sub("?", value), ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{_key(key)} = {toml_value(one)}" for key, one in value.items()) + " }"
     if isinstance(value, tuple):

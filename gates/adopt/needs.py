@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gates.adopt.python_source import Source
+from gates.adopt.python_source import Source, literal, says
 from gates.adopt.tree import ASIDE, Tree, below
 from gates.scans.dockerfiles.instructions import instructions
 from gates.scans.dockerfiles.stages import stages
@@ -69,11 +69,10 @@ def _read(source: Source) -> Iterator[Need]:
     perhaps, schemed = _perhaps(source), _schemed(source)
     for node in source.nodes:
         if isinstance(node, ast.Subscript) and source.qualified(node.value) == "os.environ":
-            if isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Constant):
-                name = str(node.slice.value)
+            if isinstance(node.ctx, ast.Load) and (name := literal(node.slice)):
                 yield Need(name, f"{source.file}:{node.lineno}", id(node) not in perhaps)
-        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            for need in _called(source, node, str(node.args[0].value), readers):
+        elif isinstance(node, ast.Call) and node.args and (name := literal(node.args[0])):
+            for need in _called(source, node, name, readers):
                 sure = id(node) not in perhaps or need.name == "SECRET_KEY"  # one that is set harms no branch
                 required = need.required and sure and need.name not in schemed
                 yield replace(need, required=required)
@@ -104,10 +103,7 @@ def _called(source: Source, call: ast.Call, name: str, readers: set[str]) -> Ite
     strict = called.partition(".")[0] in readers or bool(STRICT.search(called)) and "decouple" in called
     if called in READERS or strict:
         given = [*call.args[1:2], *(one.value for one in call.keywords if one.arg == "default")]
-        default = given[0].value if given and isinstance(given[0], ast.Constant) else None
-        yield Need(
-            name, f"{source.file}:{call.lineno}", strict and not given, None if default is None else str(default)
-        )
+        yield Need(name, f"{source.file}:{call.lineno}", strict and not given, literal(given[0]) if given else None)
 
 
 def _settings_classes(sources: Sequence[Source]) -> set[str]:
@@ -138,14 +134,14 @@ def _classes(source: Source, settings: Collection[str]) -> Iterator[Need]:
 def _prefix(node: ast.ClassDef) -> str:
     for one in ast.walk(node):
         if isinstance(one, ast.keyword) and one.arg == "env_prefix" and isinstance(one.value, ast.Constant):
-            return str(one.value.value)
+            return literal(one.value) or ""
         if isinstance(one, ast.Assign) and isinstance(one.targets[0], ast.Name) and one.targets[0].id == "env_prefix":
-            return str(one.value.value) if isinstance(one.value, ast.Constant) else ""
+            return literal(one.value) or ""
     return ""
 
 
 def _field(source: Source, node: ast.AnnAssign, name: str, prefix: str) -> Iterator[Need]:
-    if name.startswith("_") or name == "model_config" or "ClassVar" in ast.dump(node.annotation):
+    if name.startswith("_") or name == "model_config" or says(node.annotation, "ClassVar"):
         return
     value, alias = node.value, ""
     required = value is None
@@ -157,11 +153,9 @@ def _field(source: Source, node: ast.AnnAssign, name: str, prefix: str) -> Itera
         required = not defaults or isinstance(defaults[0], ast.Constant) and defaults[0].value is ...
         for one in value.keywords:
             if one.arg in ("alias", "validation_alias", "env") and isinstance(one.value, ast.Constant):
-                alias = str(one.value.value)
+                alias = literal(one.value) or ""
         value = defaults[0] if defaults else None
-    default = value.value if isinstance(value, ast.Constant) and value.value is not ... else None
-    shown = None if default is None else str(default)
-    yield Need((alias or prefix + name).upper(), f"{source.file}:{node.lineno}", required, shown)
+    yield Need((alias or prefix + name).upper(), f"{source.file}:{node.lineno}", required, literal(value))
 
 
 def with_images(needs: Mapping[str, Need], tree: Tree) -> dict[str, Need]:

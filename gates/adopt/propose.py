@@ -126,6 +126,8 @@ def _app(tree: Tree, about: About, served: Served, draft: Draft) -> str:
     draft.put("app", "branch", branch, why)
     if not about.is_git:
         draft.block(f"{about.place} is no git repository", "git init, and commit what is there")
+    elif not about.head:
+        draft.block(f"{about.place} has no commit", "commit what is there")
     if served.folder != ".":
         draft.put("app", "directory", served.folder, f"{served.app.because}: the app's commands run there")
     return propose_python(tree, served.folder, draft)

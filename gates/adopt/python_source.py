@@ -178,8 +178,28 @@ def _top(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try | ast.With):
-            is_main = isinstance(node, ast.If) and "__name__" in ast.dump(node.test)
+            is_main = isinstance(node, ast.If) and says(node.test, "__name__")
             yield from () if is_main else _top(node.body)
+
+
+def says(node: ast.expr, name: str) -> bool:
+    """Return whether an expression has a name, as a part of another one or within a text too."""
+    for one in ast.walk(node):
+        if isinstance(one, ast.Name) and one.id == name or isinstance(one, ast.Attribute) and one.attr == name:
+            return True
+        if isinstance(one, ast.Constant) and isinstance(one.value, str) and name in one.value:
+            return True
+    return False
+
+
+def literal(node: ast.expr | None) -> str | None:
+    """Return a literal as text, None of what is none and of `None`. A number may be too long to be written out."""
+    if not isinstance(node, ast.Constant) or node.value is None or node.value is ...:
+        return None
+    try:
+        return str(node.value)
+    except ValueError:
+        return None
 
 
 def _returns(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

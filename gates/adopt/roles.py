@@ -82,11 +82,11 @@ def _with_waits(services: Services) -> dict[str, Service]:
 
 def own_services(services: Services) -> set[str]:
     """Return the services that run what the repository builds."""
-    tags = {one["image"] for one in services.values() if one.get("build") is not None and one.get("image")}
+    tags = {str(one["image"]) for one in services.values() if one.get("build") is not None and one.get("image")}
     return {
         name
         for name, one in services.items()
-        if one.get("build") is not None or "SLIPWAY_IMAGE" in str(one.get("image")) or one.get("image") in tags
+        if one.get("build") is not None or "SLIPWAY_IMAGE" in str(one.get("image")) or str(one.get("image")) in tags
     }
 
 

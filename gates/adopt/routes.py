@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from gates.adopt.guards import Guards
-from gates.adopt.python_source import Source
+from gates.adopt.python_source import Source, literal
 from gates.adopt.tree import ASIDE
 
 LAST = (
@@ -249,7 +249,7 @@ def _answers_get(call: ast.Call) -> bool:
     methods = next((one.value for one in call.keywords if one.arg in ("methods", "http_method")), None)
     if not isinstance(methods, ast.List | ast.Tuple | ast.Set):
         return True
-    return any(isinstance(one, ast.Constant) and str(one.value).upper() in HTTP for one in methods.elts)
+    return any((literal(one) or "").upper() in HTTP for one in methods.elts)
 
 
 def _last(path: str) -> str:

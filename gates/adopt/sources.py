@@ -52,7 +52,10 @@ def _file_name(file: Any) -> str:
     if not isinstance(file, Mapping):
         return ""
     named = next((file[key] for key in ("name", "file", "url", "path") if isinstance(file.get(key), str)), "")
-    return posixpath.basename(unquote(urlsplit(named).path) if "://" in named else named)
+    try:
+        return posixpath.basename(unquote(urlsplit(named).path) if "://" in named else named)
+    except ValueError:
+        return ""
 
 
 def _only_sources(files: list[str]) -> bool:

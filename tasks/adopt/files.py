@@ -6,6 +6,7 @@ The files are a stranger's. No link is followed, git lays nothing out, and all o
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,10 +51,12 @@ class Files:
                 chosen.append(name)
                 total += self.sizes[name]
         found = {}
-        for name, content in self.read(chosen).items():
+        contents = self.read(chosen)
+        self.left_out += [f"{name}: cannot be read" for name in chosen if name not in contents]
+        for name, content in contents.items():
             if keep(name, content):
                 try:
-                    found[name] = content.decode("utf-8").replace("\r\n", "\n")
+                    found[name] = content.decode("utf-8-sig").replace("\r\n", "\n")
                 except UnicodeDecodeError:
                     self.left_out.append(f"{name}: not UTF-8")
         return found
@@ -87,10 +90,15 @@ def _walk(top: Path, left_out: list[str]) -> Iterator[tuple[str, int]]:
                     left_out.append(f"everything after the first {MOST_FILES} files")
                     return
                 count += 1
-                yield path, entry.stat(follow_symlinks=False).st_size
+                yield from _sized(path, entry)
             else:
                 skipped.append(path)
     _say_skipped(skipped, left_out)
+
+
+def _sized(path: str, entry: "os.DirEntry[str]") -> Iterator[tuple[str, int]]:
+    with suppress(OSError):  # it is gone by now
+        yield path, entry.stat(follow_symlinks=False).st_size
 
 
 def _say_skipped(skipped: Sequence[str], left_out: list[str]) -> None:

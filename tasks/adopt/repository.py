@@ -58,12 +58,19 @@ def open_repository(place: str, scratch: Path) -> Repository:
     """
     if "://" in place or SCP_LIKE.match(place) and not Path(place).exists():
         return _fetched(place, scratch)
-    path = Path(place).expanduser()
+    path = Path(place)
+    if place.startswith("~"):
+        path = Path(os.path.expanduser(place))  # as it is where there is no such user
     if not path.is_dir():
         raise SourceError(f"{place}: no such directory; name a checkout or the address of a git repository")
     path = path.resolve()
+    if not str(path).isprintable():
+        raise SourceError(f"{ascii(str(path))}: no config/ can name such a path; give the folder a plain name")
     if (path / "HEAD").is_file() and (path / "objects").is_dir() and not (path / ".git").exists():
-        return Repository(of_commit(path, "HEAD"), _about(path, str(path)))
+        about = _about(path, str(path))
+        if not about.head:
+            raise SourceError(f"{path}: it has no commit; push one, or name a checkout")
+        return Repository(of_commit(path, "HEAD"), about)
     return Repository(of_folder(path), _about(path, str(path)))
 
 
@@ -74,6 +81,8 @@ def _fetched(url: str, scratch: Path) -> Repository:
     git("init", "-q", "--bare", str(bare))
     try:
         heads = git("ls-remote", "--symref", "--", url, "HEAD")
+        if not heads:
+            raise SourceError(f"{url}: it has no commit; push one")
         git(
             "fetch",
             "-q",
@@ -91,7 +100,7 @@ def _fetched(url: str, scratch: Path) -> Repository:
     branch = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", heads, re.MULTILINE)
     about = _about(bare, url, "refs/heads/head")
     name = url.rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")
-    about = About(name, url, branch[1] if branch else "", about.author, about.email, is_git=True)
+    about = About(name, url, branch[1] if branch else "", about.author, about.email, True, about.head)
     return Repository(of_commit(bare, "refs/heads/head"), about)
 
 
@@ -117,6 +126,7 @@ def _about(path: Path, place: str, head: str = "HEAD") -> About:
         author,
         email,
         is_git=True,
+        head=asked("rev-parse", "--verify", "--quiet", f"{head}^{{commit}}"),
     )
 
 
