@@ -118,13 +118,19 @@ def propose_needs(
     secrets = {*kamal.secret}
     for need in wanted[:MOST]:
         if need.required or need.name in examples:
-            _propose(need, need.name in secrets or looks_secret(need.name, "x"), draft)
+            _propose(need, need.name in secrets or looks_secret(need.name, need.default or "x"), draft)
+    if beyond := [need.name for need in wanted[MOST:] if need.required]:
+        what = f"the app needs more than {MOST} variables; not listed: {_shown(beyond)}"
+        draft.block(what, "set them in each environment file", wanted[MOST].because)
     left_out = [
-        need.name for at, need in enumerate(wanted) if at >= MOST or not need.required and need.name not in examples
+        need.name for at, need in enumerate(wanted) if not need.required and (at >= MOST or need.name not in examples)
     ]
     if left_out:
-        more = f" and {len(left_out) - SHOWN} more" if len(left_out) > SHOWN else ""
-        draft.note(f"read with a default or under a condition, and not listed: {', '.join(left_out[:SHOWN])}{more}")
+        draft.note(f"read with a default or under a condition, and not listed: {_shown(left_out)}")
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
 def _propose(need: Need, secret: bool, draft: Draft) -> None:
@@ -137,16 +143,17 @@ def _propose(need: Need, secret: bool, draft: Draft) -> None:
     if secret and OWN_SECRET.search(need.name):
         draft.settings.append(Setting(f"SECRET_{need.name}", "generated", need.because, off=not need.required))
     elif secret:
-        value = f"file:/etc/slipway/{need.name.lower()}"
-        draft.settings.append(Setting(f"SECRET_{need.name}", value, need.because, off=not need.required))
-        if need.required:
-            draft.block(
-                f"the app needs {need.name}",
-                f"write it to the file that SECRET_{need.name} names, or change the line",
-                need.because,
-            )
+        _from_file(need, draft)
     else:
         _plain(need, draft)
+
+
+def _from_file(need: Need, draft: Draft) -> None:
+    value = f"file:/etc/slipway/{need.name.lower()}"
+    draft.settings.append(Setting(f"SECRET_{need.name}", value, need.because, off=not need.required))
+    if need.required:
+        cure = f"write it to the file that SECRET_{need.name} names, or change the line"
+        draft.block(f"the app needs {need.name}", cure, need.because)
 
 
 def _plain(need: Need, draft: Draft) -> None:
@@ -161,6 +168,9 @@ def _plain(need: Need, draft: Draft) -> None:
     answer, why = draft.ask(
         f"APP_{need.name}", f"the value of {need.name}", "", f"{need.because} reads it and has no default"
     )
+    if looks_secret(need.name, answer):  # an address with a password: everybody who reads the file would have it
+        _from_file(need, draft)
+        return
     draft.settings.append(Setting(f"APP_{need.name}", answer, f"{need.because}; {why}", off=not answer))
     if not answer:
         draft.block(f"the app needs {need.name}", f"set APP_{need.name} in each environment file", need.because)

@@ -11,6 +11,7 @@ from gates.adopt.packages import Packages
 from gates.adopt.python_source import Framework
 from gates.adopt.tree import Tree, below, joined, relative, subtable, words
 from gates.adopt.web import Served
+from gates.scans.secret_names import looks_secret
 
 TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests)\.py$")
 NOT_A_NAME = re.compile("[^a-z0-9_-]+")
@@ -177,7 +178,13 @@ def _queues(packages: Packages, needs: Mapping[str, Need]) -> dict[str, Value]:
 def _environment(needs: Mapping[str, Need]) -> dict[str, Value]:
     """Return a value for each variable without which the app does not start."""
     required = [need for need in needs.values() if need.required and need.name != SETTINGS]
-    return {need.name: need.default or ONLY for need in required[:30]}
+    return {need.name: _harmless(need) for need in required[:30]}
+
+
+def _harmless(need: Need) -> str:
+    """Return a value that a suite may be told: a secret's stays where it is."""
+    value = need.default or ""
+    return ONLY if not value or looks_secret(need.name, value) else value
 
 
 def _of_django(tree: Tree, served: Served) -> dict[str, Value]:

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from gates.adopt.emit import files
+from gates.adopt.propose import propose
+from tasks.adopt.repository import open_repository, read_tree
 from tests.tasks.adopt.shapes import lock
 from tests.tasks.adopt.test_repository import lay, proposed
 
@@ -29,3 +32,36 @@ def test_of_two_apps_beside_each_other_the_served_ones_health_path_is_taken(tmp_
     started = {"Procfile": "web: uvicorn other:app\n", "other.py": health.replace("/health", "/ping")}
     draft = proposed(lay(tmp_path / "shop", {"admin.py": health, **started, **LOCKED}), tmp_path)[0].draft
     assert draft.value("health", "paths") == ("/ping",)
+
+
+def test_no_value_of_a_secret_is_copied_into_config(tmp_path: Path) -> None:
+    reads = "import os\nx = os.environ['API_TOKEN'], os.environ['SMTP_DSN'], os.environ['LEVEL']\n"
+    contents = {
+        "main.py": reads + FASTAPI,
+        "Dockerfile": "FROM python:3.11\nENV API_TOKEN=in-the-image SMTP_DSN=smtp://me:in-the-image@mail/ LEVEL=info\n",
+        ".env.example": "MAIL_URI=smtp://me:in-the-example@mail/\n",
+        "config/deploy.yml": "service: x\nimage: y\nenv: {clear: {QUEUE: 'amqp://me:in-the-deploy@mq/'}}\n",
+        "tests/test_a.py": "",
+    }
+    top = lay(tmp_path / "shop", {**contents, "requirements.lock": lock("fastapi", "uvicorn", "pytest")})
+    _, texts = proposed(top, tmp_path)
+    whole = "".join(texts.values())
+    assert "in-the-" not in whole
+    assert 'LEVEL = "info"' in texts["pipeline.toml"] and "APP_LEVEL=info" in texts["production.env"]
+    for name in ("API_TOKEN", "SMTP_DSN", "MAIL_URI", "QUEUE"):
+        assert f"SECRET_{name}=file:" in texts["production.env"]
+
+
+def test_an_answer_with_a_password_is_not_written(tmp_path: Path) -> None:
+    top = lay(tmp_path / "shop", {"main.py": f"import os\nx = os.environ['QUEUE']\n{FASTAPI}", **LOCKED})
+    found = open_repository(str(top), tmp_path)
+    draft = propose(read_tree(found.files), found.about, {"APP_QUEUE": "amqp://me:typed@mq/"}).draft
+    assert "typed" not in str(files(draft, "", ""))
+    assert "the app needs QUEUE" in [one.what for one in draft.blocks]
+
+
+def test_what_the_app_needs_beyond_the_listed_is_told_as_such(tmp_path: Path) -> None:
+    reads = "".join(f"os.environ['VALUE_{at}']\n" for at in range(70))
+    draft = proposed(lay(tmp_path / "shop", {"main.py": f"import os\n{FASTAPI}{reads}", **LOCKED}), tmp_path)[0].draft
+    assert any(one.what.startswith("the app needs more than 60 variables") for one in draft.blocks)
+    assert not [note for note in draft.notes if "with a default" in note]
