@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gates.adopt.tree import Tree, Yaml, subtable, words
+from gates.adopt.tree import Tree, Yaml, joined, subtable, words
 
 RUNNERS = {"uv": "run", "poetry": "run", "pdm": "run", "pipenv": "run", "hatch": "run", "rye": "run"}
 PYTHON = re.compile(r"python3?(?:\.\d+)?")
@@ -60,7 +60,7 @@ def _github(file: str, yaml: Yaml) -> Iterator[Ran]:
         steps = subtable({"job": about}, "job").get("steps")
         for at, step in enumerate(steps if isinstance(steps, list) else []):
             told = subtable({"step": step}, "step")
-            folder = told.get("working-directory") or default or ""
+            folder = joined("", str(told.get("working-directory") or default or ""))
             line = yaml.line("jobs", job, "steps", at, "run")
             yield from commands(str(told.get("run") or ""), f"{file}:{line}", str(folder))
 
@@ -118,7 +118,7 @@ def commands(script: str, because: str, folder: str = "") -> Iterator[Ran]:
                 continue
             told = f"{where}:{at}" if start else because
             if given[:1] == ["cd"] and len(given) == 2:
-                folder = given[1]
+                folder = given[1] if "$" in given[1] else joined(folder, given[1])
                 continue
             yield from _one(given, told, folder)
 

@@ -1,7 +1,7 @@
 """Quality tools as the project configures, locks or runs them: [quality]."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from gates.adopt.automation import Ran
@@ -161,13 +161,26 @@ def _paths(tree: Tree, name: str, served: Served) -> tuple[str, ...]:
     return (".",)
 
 
-def told(ran: Sequence[Ran]) -> list[str]:
-    """Return what of the automation is neither a suite nor a tool here, for a person to judge."""
+def runs(command: Sequence[str], ran: Sequence[Ran]) -> bool:
+    """Return whether the automation runs a tool of Node by its name: `npx eslint .`."""
+    return any(_of_node(one) == command[0] for one in ran)
+
+
+def _of_node(one: Ran) -> str:
+    named = (word for word in one.arguments if word not in ("exec", "dlx", "x") and not word.startswith("-"))
+    return next(named, "") if NODE.fullmatch(one.program) else ""
+
+
+def told(ran: Sequence[Ran], tools: Collection[Sequence[str]]) -> list[str]:
+    """Return what of the automation is neither a suite nor one of the tools here, for a person to judge."""
+    known = {command[0] for command in tools}
     shown: dict[str, str] = {}
     frontend: dict[str, str] = {}
     for one in ran:
         command = " ".join((one.program, *one.arguments))[:80]
-        if NODE.fullmatch(one.program) and one.arguments[:1] not in (("install",), ("ci",)):
+        if NODE.fullmatch(one.program):
+            if _of_node(one) in known or one.arguments[:1] in (("install",), ("ci",)):
+                continue
             frontend.setdefault(command, one.because)
         elif OTHERS.fullmatch(one.program):
             shown.setdefault(command, one.because)
@@ -175,5 +188,6 @@ def told(ran: Sequence[Ran]) -> list[str]:
     more = len(rows) - MOST_TOLD
     if frontend:
         command, because = next(iter(frontend.items()))
-        rows.append(f"{because} runs `{command}` and {len(frontend) - 1} more of the frontend, which are no tools here")
+        others = f" and {len(frontend) - 1} more of the frontend" if len(frontend) > 1 else ""
+        rows.append(f"{because} runs `{command}`{others}, which is no tool here")
     return rows if more <= 0 else [*rows[:MOST_TOLD], f"and {more} more commands of the automation"]

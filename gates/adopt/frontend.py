@@ -1,6 +1,7 @@
 """Frontends: folders with a package.json, what builds them, and the tools that look at them."""
 
 import re
+from itertools import count, islice
 
 from gates.adopt.draft import Draft
 from gates.adopt.tree import Tree, below, joined, subtable
@@ -54,6 +55,7 @@ def _propose(tree: Tree, place: str, manifest: str, draft: Draft) -> None:
         else re.sub("[^a-z0-9]+", "-", place.lower()).strip("-")[-30:].strip("-") or "frontend"
     )
     output, because = _output(tree, place, wanted)
+    name = _free("build", name, draft)
     answer, why = draft.ask(
         f"build.{name}.outputs", f"which folder does `npm run build` in {place} make", output, because
     )
@@ -66,11 +68,19 @@ def _propose(tree: Tree, place: str, manifest: str, draft: Draft) -> None:
     draft.put(table, "outputs", (answer,), why)
     for package, command in TOOLS.items():
         if package in wanted:
-            tool = f"quality.{command[0]}" if place in (".", "frontend") else f"quality.{command[0]}-{name}"[:38]
+            tool = command[0] if place in (".", "frontend") else f"{command[0]}-{name}"[:28]
+            tool = f"quality.{_free('quality', tool, draft)}"
             draft.put(tool, "runtime", "node", tree.where(manifest, rf'"{package}"'))
             draft.put(tool, "directory", place, manifest)
             draft.put(tool, "command", command, tree.where(manifest, rf'"{package}"'))
             draft.put(tool, "inputs", ("**" if place == "." else f"/{place}",), manifest)
+
+
+def _free(table: str, name: str, draft: Draft) -> str:
+    """Return a name that no other table of its kind has yet."""
+    taken = {entry.table for entry in draft.entries}
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(one for one in (name, *islice(numbered, len(taken))) if f"{table}.{one}" not in taken)
 
 
 def _output(tree: Tree, place: str, wanted: dict[str, object]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
-from gates.adopt.checks import propose_quality, told
+from gates.adopt.checks import propose_quality, runs, told
 from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
 from gates.adopt.database import EMBEDDED, Database, propose_database, propose_servers
 from gates.adopt.draft import Draft
@@ -23,7 +23,7 @@ from gates.adopt.server import propose_server
 from gates.adopt.sources import propose_source_builds
 from gates.adopt.started import started
 from gates.adopt.suites import SETTINGS, propose_suites, settings_module
-from gates.adopt.tree import Tree, below, joined
+from gates.adopt.tree import Tree, below, joined, words
 from gates.adopt.web import Served, choose_app
 from gates.migrations.tools import MigrationTool
 
@@ -90,14 +90,15 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     health = _health(served, sources, other, draft)
     ran = automated(tree)
     automatic = propose_quality(tree, served, packages, ran, draft)
-    tools = [
-        entry.table.removeprefix("quality.")
-        for entry in draft.entries
-        if entry.table.startswith("quality.") and entry.key == "command"
-    ]
     wanted = {name: need for name, need in needs.items() if name not in database.taken}
     suites = propose_suites(tree, served, packages, ran, wanted, database.is_given, draft)
     propose_frontends(tree, served.folder, draft)
+    tools = {
+        entry.table.removeprefix("quality."): words(entry.value)
+        for entry in draft.entries
+        if entry.table.startswith("quality.") and entry.key == "command"
+    }
+    automatic += [name for name, command in tools.items() if name not in automatic and runs(command, ran)]
     propose_image(tree, stack, served.folder, draft)
     runtime, because = runtime_because(stack)
     if stack and any(one.built for one in stack.services):
@@ -105,11 +106,11 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
         runtime, because = draft.ask("runtime", ask, runtime, because, f"{DEFAULT_RUNTIME}|compose")
     _queue(packages, runtime, draft)
     draft.tell("runtime", runtime, because)
-    propose_environments(runtime, because, automatic, suites, tools, database, draft)
+    propose_environments(runtime, because, automatic, suites, list(tools), database, draft)
     if runtime == DEFAULT_RUNTIME:
         propose_servers(database, needs, draft)
     propose_needs(needs, examples_of(tree, served.folder), other, database.taken, draft)
-    for line in told(ran):
+    for line in told(ran, tools.values()):
         draft.note(line)
     for name, why in tree.broken():
         draft.block(f"{name} cannot be read: {why}", "mend it: what it says is left out of this proposal", name)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from gates.adopt.emit import files
 from gates.adopt.propose import propose
+from gates.strict_toml import parse
+from settings.pipeline import read_pipeline
 from tasks.adopt.repository import open_repository, read_tree
 from tests.tasks.adopt.shapes import lock
 from tests.tasks.adopt.test_repository import lay, proposed
@@ -65,3 +67,46 @@ def test_what_the_app_needs_beyond_the_listed_is_told_as_such(tmp_path: Path) ->
     draft = proposed(lay(tmp_path / "shop", {"main.py": f"import os\n{FASTAPI}{reads}", **LOCKED}), tmp_path)[0].draft
     assert any(one.what.startswith("the app needs more than 60 variables") for one in draft.blocks)
     assert not [note for note in draft.notes if "with a default" in note]
+
+
+PACKAGE = '{"scripts": {"build": "vite build"}, "devDependencies": {"vite": "1", "eslint": "1"}}'
+WORKFLOW = """\
+jobs:
+  checks:
+    defaults: {run: {working-directory: ./backend}}
+    steps:
+      - run: ruff check app
+      - run: |
+          cd ../frontend
+          npm ci
+          npx eslint .
+"""
+
+
+def frontends(*folders: str) -> dict[str, str]:
+    return {
+        f"{one}{name}": text
+        for one in folders
+        for name, text in (("package.json", PACKAGE), ("package-lock.json", "{}"))
+    }
+
+
+def test_frontends_whose_folders_are_alike_have_names_of_their_own(tmp_path: Path) -> None:
+    contents = {"main.py": FASTAPI, **LOCKED, **frontends("", "frontend/", "fro-ntend/")}
+    _, texts = proposed(lay(tmp_path / "shop", contents), tmp_path)
+    pipeline = parse(texts["pipeline.toml"])
+    assert [one["name"] for one in pipeline["build"]] == ["frontend", "fro-ntend", "frontend-2"]
+    assert {one["directory"] for one in pipeline["quality"].values()} == {".", "frontend", "fro-ntend"}
+    (tmp_path / "config").mkdir()
+    read_pipeline(lay(tmp_path / "config", texts) / "pipeline.toml")
+
+
+def test_the_frontends_tools_count_where_the_others_do(tmp_path: Path) -> None:
+    backend = {"backend/app/__init__.py": "", "backend/app/main.py": FASTAPI}
+    backend["backend/requirements.lock"] = lock("fastapi", "uvicorn", "ruff")
+    top = lay(tmp_path / "shop", {**backend, **frontends("frontend/"), ".github/workflows/ci.yml": WORKFLOW})
+    proposal, texts = proposed(top, tmp_path)
+    assert "REQUIRED_GATES=ruff,eslint,secrets" in texts["development.env"]
+    assert "REQUIRED_GATES=ruff,eslint,compat" in texts["production.env"]
+    assert not [note for note in proposal.draft.notes if "eslint" in note]
+    assert proposal.draft.value("quality.ruff", "command") == ("python", "-m", "ruff", "check", "app")
