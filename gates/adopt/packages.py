@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from packaging.utils import canonicalize_name
 
@@ -68,7 +68,9 @@ def read_packages(tree: Tree, folder: str, draft: Draft) -> Packages:
         if manifest := next((one for one in MANIFESTS if tree.has(joined(place, one))), ""):
             if found := _unlocked(tree, joined(place, manifest), draft):
                 return found
-    draft.block("no list of the app's packages was found", "write requirements.in, then: slipway lock requirements.in")
+    draft.block(
+        "no list of the app's packages was found", "write requirements.in, then: slipway lock requirements.in --write"
+    )
     return Packages("none", "no pyproject.toml, requirements*.txt or Pipfile")
 
 
@@ -217,7 +219,7 @@ def _both(tree: Tree, place: str, lists: tuple[str, str], missing: Sequence[str]
         more = ", ..." if len(missing) > MOST_NAMED else ""
         draft.block(
             f"{lists[1]} has not the app's own packages: {', '.join(missing[:MOST_NAMED])}{more}",
-            f"write {made}.in with the lines {lines}; slipway lock {made}.in, then commit {made}.lock",
+            f"write {made}.in with the lines {lines}; slipway lock {made}.in --write, then commit {made}.lock",
             lists[1],
         )
     return f"{made}.lock"
@@ -237,7 +239,7 @@ def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
     ):
         return made
     why = read.problems[0].partition("; ")[0] if read.problems else "it is empty"
-    draft.block(f"{file} is no lock: {why}", f"slipway lock {file}, then commit {made}", file)
+    draft.block(f"{file} is no lock: {why}", f"slipway lock {file} --write, then commit {made}", file)
     return made
 
 
@@ -257,22 +259,45 @@ def _listed(tree: Tree, file: str, depth: int = 0, constraints: bool = True) -> 
 
 def _unlocked(tree: Tree, manifest: str, draft: Draft) -> Packages | None:
     """Return what a manifest without a lock comes to: `slipway lock` makes one."""
-    table = tree.table(manifest) if manifest.endswith((".toml", "Pipfile")) else {}
-    pipfile = manifest.endswith("Pipfile")
-    direct = _keys(subtable(table, "packages")) if pipfile else _direct(table)
-    others = {**_groups(table, "Poetry"), **_groups(table, "PDM"), **_extras(table)}
-    if manifest.endswith(("setup.cfg", "setup.py")):
-        direct = _of_setup(tree.texts.get(manifest, ""))
+    folder = manifest.rpartition("/")[0]
+    what = f"{manifest} names packages and nothing locks them"
+    if tool := _own_tool(tree, manifest):
+        name, lock, command = tool
+        draft.block(what, f"{command}, then commit {joined(folder, lock)}", manifest)
+        if name == "Pipenv":
+            return _pipfile(tree, manifest)
+        return replace(_locked(tree, folder, joined(folder, lock), name), because=manifest)
+    table = tree.table(manifest) if manifest.endswith(".toml") else {}
+    direct = _direct(table) if manifest.endswith(".toml") else _of_setup(tree.texts.get(manifest, ""))
     if not direct:
         return None
-    made = joined(manifest.rpartition("/")[0], "requirements.lock")
-    draft.block(
-        f"{manifest} names packages and nothing locks them", f"slipway lock {manifest}, then commit {made}", manifest
-    )
-    every = {*direct, *(one for listed in others.values() for one in listed)}
-    named = {name: tree.where(manifest, re.escape(name)) for name in every}
-    ci = joined(manifest.rpartition("/")[0], "requirements-dev.lock") if CHECKERS & every else made
-    return Packages("pip", manifest, made, ci, named, frozenset(direct), (manifest,))
+    made = joined(folder, "requirements.lock")
+    draft.block(what, f"slipway lock {manifest} --write, then commit {made}", manifest)
+    named = {name: tree.where(manifest, re.escape(name)) for name in direct}
+    return Packages("pip", manifest, made, made, named, frozenset(direct), (manifest,))
+
+
+def _own_tool(tree: Tree, manifest: str) -> tuple[str, str, str] | None:
+    """Return the tool that locks a manifest without us, its lock and its command. Only such a lock has groups."""
+    table = tree.table(manifest) if manifest.endswith((".toml", "Pipfile")) else {}
+    if manifest.endswith("Pipfile"):
+        return ("Pipenv", "Pipfile.lock", "pipenv lock") if subtable(table, "packages") else None
+    tools, direct = subtable(table, "tool"), _direct(table)
+    if direct and "poetry" in tools and not subtable(table, "project").get("dependencies"):
+        return "Poetry", "poetry.lock", "poetry lock"
+    if direct and "pdm" in tools:
+        return "PDM", "pdm.lock", "pdm lock"
+    others = (*_groups(table, "uv").values(), *_extras(table).values())
+    checked = any(CHECKERS & set(listed) for listed in others)
+    return ("uv", "uv.lock", "uv lock") if direct and ("uv" in tools or checked) else None
+
+
+def _pipfile(tree: Tree, manifest: str) -> Packages:
+    lock, table = f"{manifest}.lock", tree.table(manifest)
+    direct, more = _keys(subtable(table, "packages")), _keys(subtable(table, "dev-packages"))
+    named = {name: tree.where(manifest, re.escape(name)) for name in (*more, *direct)}
+    checks: Value = {"file": lock, "groups": ("dev",)} if more else lock
+    return Packages("Pipenv", manifest, lock, checks, named, frozenset(direct), (lock, manifest))
 
 
 def _of_setup(text: str) -> list[str]:

@@ -1,11 +1,15 @@
 """Which Python runs the app."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from gates.adopt.draft import Draft
 from gates.adopt.tree import Tree, below, joined, subtable
+from gates.lock_formats.poetry_versions import allows
+from gates.lock_formats.selection import LockError
 
 PREFERRED = ("3.11", "3.12", "3.13", "3.14", "3.10", "3.9", "3.15")
 MINOR = re.compile(r"3\.(\d{1,2})")
@@ -20,8 +24,12 @@ def propose_python(tree: Tree, folder: str, draft: Draft) -> str:
             return _put(draft, version, because)
         draft.note(f"{file}: Python {version} is not what requires-python of the project allows; passed over")
     bounds, because = _bounds(tree, folder)
-    if bounds:
+    if bounds and _reader(bounds) is None:
+        draft.note(f"{because}: {bounds[:80]!r} cannot be read as bounds of Python's version")
+    elif bounds:
         fitting = [one for one in PREFERRED if _fits(bounds, one)]
+        if not fitting:
+            draft.note(f"{because}: {bounds[:80]} allows no Python that is known here")
         if fitting:
             return _put(draft, fitting[0], f"{because}: {bounds} allows it, and nothing pins one")
     ask = "which Python runs the app (3.11, 3.12, ...)"
@@ -72,17 +80,8 @@ def _bounds(tree: Tree, folder: str) -> tuple[str, str]:
         if isinstance(bounds := subtable(table, "project").get("requires-python"), str):
             return bounds, tree.where(name, "requires-python")
         if isinstance(poetry := subtable(table, "tool", "poetry", "dependencies").get("python"), str):
-            return _of_poetry(poetry), tree.where(name, r"^python\s*=")
+            return poetry, tree.where(name, r"^python\s*=")
     return "", ""
-
-
-def _of_poetry(text: str) -> str:
-    """Return Poetry's caret and tilde as others write them."""
-    if match := re.fullmatch(r"\^3\.(\d+)(?:\.\d+)?", text.strip()):
-        return f">=3.{match[1]},<4"
-    if match := re.fullmatch(r"~3\.(\d+)(?:\.\d+)?", text.strip()):
-        return f"==3.{match[1]}.*"
-    return text
 
 
 def allowed(tree: Tree, folder: str, version: str) -> bool:
@@ -92,8 +91,19 @@ def allowed(tree: Tree, folder: str, version: str) -> bool:
 
 
 def _fits(bounds: str, version: str) -> bool:
+    """Return whether bounds allow a minor version; those that nobody can read do."""
+    inside = _reader(bounds)
+    return inside is None or any(inside(f"{version}.{patch}") for patch in (*range(40), 99))
+
+
+def _reader(bounds: str) -> Callable[[str], bool] | None:
+    """Return what tells whether bounds allow a version: written as in PEP 440, or as Poetry does."""
     try:
-        specifiers = SpecifierSet(bounds)
+        return SpecifierSet(bounds).contains
     except InvalidSpecifier:
-        return True
-    return any(specifiers.contains(f"{version}.{patch}") for patch in (*range(40), 99))
+        pass
+    try:
+        allows(bounds, "3.0")
+    except LockError:
+        return None
+    return partial(allows, bounds)

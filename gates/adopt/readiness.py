@@ -85,7 +85,7 @@ def _lock(tree: Tree, key: str, given: Any) -> Row:
     if not file:
         return Row(what, Outcome.BLOCKS, "[locks] names none")
     if not tree.has(file):
-        return Row(what, Outcome.BLOCKS, f"{file} is not in the repository; make it: slipway lock")
+        return Row(what, Outcome.BLOCKS, f"{file} is not in the repository; make it: slipway lock --write")
     if is_other_lock(file):
         known = bool(tree.table(file)) if file in tree.texts else False
         return Row(what, Outcome.OK if known else Outcome.UNKNOWN, file if known else f"{file} could not be read")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from gates.adopt.emit import files
 from gates.adopt.propose import propose
 from gates.strict_toml import parse
@@ -110,3 +112,59 @@ def test_the_frontends_tools_count_where_the_others_do(tmp_path: Path) -> None:
     assert "REQUIRED_GATES=ruff,eslint,compat" in texts["production.env"]
     assert not [note for note in proposal.draft.notes if "eslint" in note]
     assert proposal.draft.value("quality.ruff", "command") == ("python", "-m", "ruff", "check", "app")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "python", "told"),
+    [
+        ("^3.12,<3.15", "3.12", "^3.12,<3.15 allows it"),
+        ("^3.13 || ^3.14", "3.13", "allows it"),
+        ("~3.12.1", "3.12", "allows it"),
+        (">=3.12 <4", "3.12", "allows it"),
+        ("3.13.*", "3.13", "allows it"),
+        ("*", "3.11", "* allows it"),
+        ("^2.7", "3.11", "a guess: no file says which"),
+        ("banana", "3.11", "a guess: no file says which"),
+    ],
+    ids="caret-and-less either tilde spaces star any python-2 unreadable".split(),
+)
+def test_the_bounds_of_poetry_are_read_as_poetry_reads_them(
+    bounds: str, python: str, told: str, tmp_path: Path
+) -> None:
+    manifest = f'[tool.poetry.dependencies]\npython = "{bounds}"\nfastapi = "*"\n'
+    top = lay(tmp_path / "shop", {"main.py": FASTAPI, **LOCKED, "pyproject.toml": manifest})
+    line = next(one for one in proposed(top, tmp_path)[1]["pipeline.toml"].splitlines() if one.startswith("python"))
+    assert line.startswith(f'python = "{python}"') and line.endswith(
+        told if told.startswith("a ") else f"{told}, and nothing pins one"
+    )
+
+
+POETRY = (
+    '[tool.poetry.dependencies]\nfastapi = "*"\nuvicorn = "*"\n[tool.poetry.group.dev.dependencies]\npytest = "*"\n'
+)
+PROJECT = '[project]\nname = "shop"\nversion = "1"\ndependencies = ["fastapi", "uvicorn"]\n'
+EXTRA = '[project.optional-dependencies]\ndev = ["pytest"]\n'
+PIPFILE = '[packages]\nfastapi = "*"\nuvicorn = "*"\n[dev-packages]\npytest = "*"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "cure", "runtime", "ci"),
+    [
+        ("pyproject.toml", POETRY, "poetry lock, then", "poetry.lock", {"file": "poetry.lock", "groups": ["dev"]}),
+        ("pyproject.toml", PROJECT, "slipway lock pyproject.toml --write", "requirements.lock", "requirements.lock"),
+        ("pyproject.toml", PROJECT + EXTRA, "uv lock, then", "uv.lock", {"file": "uv.lock", "extras": ["dev"]}),
+        ("pyproject.toml", f"{PROJECT}[tool.pdm]\n", "pdm lock, then", "pdm.lock", "pdm.lock"),
+        ("Pipfile", PIPFILE, "pipenv lock, then", "Pipfile.lock", {"file": "Pipfile.lock", "groups": ["dev"]}),
+    ],
+    ids="poetry project project-with-extra pdm pipenv".split(),
+)
+def test_what_nothing_locks_is_locked_by_its_own_tool(
+    name: str, text: str, cure: str, runtime: object, ci: object, tmp_path: Path
+) -> None:
+    top = lay(tmp_path / "shop", {"main.py": FASTAPI, "tests/test_a.py": "", name: text})
+    proposal, texts = proposed(top, tmp_path)
+    blocks = {one.what: one.cure for one in proposal.draft.blocks}
+    assert blocks[f"{name} names packages and nothing locks them"].startswith(cure)
+    assert parse(texts["pipeline.toml"])["locks"] == {"runtime": runtime, "ci": ci}
+    assert ("pytest is not among the packages that are locked" in blocks) == ("pytest" not in text)
+    assert "uvicorn" in texts["pipeline.toml"] and not [one for one in blocks if one.startswith("no server")]
