@@ -7,7 +7,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class About:
     """`place` is its address or path; `author` and `email` are those of the newest commit, "" when nobody knows.
-    `head` is that commit, "" without one.
+    `head` is that commit, "" without one. `is_origin`: the address is that of its origin.
     """
 
     name: str
@@ -17,6 +17,7 @@ class About:
     email: str = ""
     is_git: bool = False
     head: str = ""
+    is_origin: bool = False
 
 
 def app_name(name: str) -> str:

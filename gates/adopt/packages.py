@@ -35,7 +35,8 @@ LOCKED = re.compile(r'^\[\[packages?\]\]\s*\nname = "([^"]+)"(?:\nversion = "([^
 @dataclass(frozen=True)
 class Packages:
     """`runtime` and `ci` are the locks' files, "" for none, each with what of [locks] says it. `named` are the packages
-    of all locks with where each stands; `served` those of the runtime's alone.
+    of all locks with where each stands; `served` those of the runtime's alone. `unread`: a file of them is there and
+    could not be read.
     """
 
     tool: str
@@ -45,6 +46,7 @@ class Packages:
     named: Mapping[str, str] = field(default_factory=dict)
     served: frozenset[str] = frozenset()
     sources: tuple[str, ...] = ()
+    unread: bool = False
 
     def where(self, package: str) -> str:
         """Return where a package stands, "" if it does not. A plugin of pytest brings pytest."""
@@ -56,6 +58,18 @@ class Packages:
 def read_packages(tree: Tree, folder: str, draft: Draft) -> Packages:
     """Find the manager of packages whose files are nearest to the app, and propose [locks]."""
     places = list(dict.fromkeys(_upwards(folder)))
+    found = _nearest(tree, folder, places, draft)
+    named = (joined(place, name) for place in places for name in (*LOCKS, "requirements.lock", "requirements.txt"))
+    taken = [found.because, found.runtime, found.ci, *found.sources]
+    if others := [name for name in named if tree.has(name) and name not in taken]:
+        draft.note(f"of the lists of packages {found.because} is proposed; not looked at: {', '.join(others)}")
+    unread = [name for name in found.sources if tree.has(name) and name not in tree.texts]
+    if unread:
+        draft.note(f"{unread[0]} could not be read, so nobody knows here which packages it names")
+    return replace(found, unread=bool(unread))
+
+
+def _nearest(tree: Tree, folder: str, places: Sequence[str], draft: Draft) -> Packages:
     for place in places:
         for name, tool in LOCKS.items():
             if tree.has(lock := joined(place, name)):
@@ -239,6 +253,7 @@ def _as_lock(tree: Tree, file: str, draft: Draft) -> str:
     ):
         return made
     why = read.problems[0].partition("; ")[0] if read.problems else "it is empty"
+    why = why if file in tree.texts else "it could not be read as text"
     draft.block(f"{file} is no lock: {why}", f"slipway lock {file} --write, then commit {made}", file)
     return made
 

@@ -120,7 +120,7 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
 def _app(tree: Tree, about: About, served: Served, draft: Draft) -> str:
     """Propose [app]. Returns the version of Python."""
     draft.put("app", "name", app_name(about.name), "the repository is called so")
-    draft.put("app", "repository", about.place, "its origin" if "://" in about.place else "where it was looked at")
+    draft.put("app", "repository", about.place, "its origin" if about.is_origin else "where it was looked at")
     branch, why = about.branch, "its branch"
     if not branch:
         branch, why = draft.ask("app.branch", "the branch that is released", "main", "git does not say", r"[^\s-]\S*")

@@ -26,9 +26,9 @@ def propose_server(served: Served, packages: Packages, draft: Draft) -> None:
         return _aiohttp(served, draft)
     if not server:
         wanted = FOR_ASGI[0] if is_asgi(served, packages) else FOR_WSGI[0]
-        draft.block(
-            f"no server for {app.framework} is among the app's packages", f"add {wanted} to them", packages.because
-        )
+        if not packages.unread:
+            what = f"no server for {app.framework} is among the app's packages"
+            draft.block(what, f"add {wanted} to them", packages.because)
         server = wanted
     if app.given:
         draft.block(f"{target} must be given arguments, which no server has", "add a function without any", app.because)

@@ -50,7 +50,7 @@ def propose_suites(
             "no tests were found: no suite is proposed, and nothing but scans stands between a commit and its release"
         )
         return []
-    if not packages.where("pytest"):
+    if not packages.where("pytest") and not packages.unread:
         draft.block(
             "pytest is not among the packages that are locked",
             "add pytest to those of the checks: it runs unittest's tests too",

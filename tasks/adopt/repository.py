@@ -119,15 +119,22 @@ def _about(path: Path, place: str, head: str = "HEAD") -> About:
         return About(name, place)
     author, _, email = asked("log", "-1", "--format=%an%x00%ae", head, "--").partition("\0")
     origin = asked("remote", "get-url", "origin")
+    is_origin = _is_address(origin) and not holds_password(origin)
     return About(
         name.removesuffix(".git"),
-        origin if origin and not holds_password(origin) and not origin.startswith((os.sep, ".")) else place,
+        origin if is_origin else place,
         asked("symbolic-ref", "--short", "--quiet", "HEAD"),
         author,
         email,
         is_git=True,
         head=asked("rev-parse", "--verify", "--quiet", f"{head}^{{commit}}"),
+        is_origin=is_origin,
     )
+
+
+def _is_address(origin: str) -> bool:
+    """Return whether an origin means the same from everywhere: no path of this host's."""
+    return "://" in origin or bool(SCP_LIKE.match(origin))
 
 
 def read_tree(files: Files) -> Tree:

@@ -1,5 +1,6 @@
 """What a proposal says of a repository is true, also where two things in it look alike."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from gates.adopt.propose import propose
 from gates.strict_toml import parse
 from settings.pipeline import read_pipeline
 from tasks.adopt.repository import open_repository, read_tree
-from tests.tasks.adopt.shapes import lock
+from tests.tasks.adopt.shapes import lock, other_lock
 from tests.tasks.adopt.test_repository import lay, proposed
 
 FASTAPI = "from fastapi import FastAPI\napp = FastAPI()\n"
@@ -168,3 +169,42 @@ def test_what_nothing_locks_is_locked_by_its_own_tool(
     assert parse(texts["pipeline.toml"])["locks"] == {"runtime": runtime, "ci": ci}
     assert ("pytest is not among the packages that are locked" in blocks) == ("pytest" not in text)
     assert "uvicorn" in texts["pipeline.toml"] and not [one for one in blocks if one.startswith("no server")]
+
+
+def test_other_lists_of_packages_are_named(tmp_path: Path) -> None:
+    contents = {"main.py": FASTAPI, "uv.lock": other_lock("fastapi", "uvicorn"), "poetry.lock": "", **LOCKED}
+    draft = proposed(lay(tmp_path / "shop", contents), tmp_path)[0].draft
+    note = "of the lists of packages uv.lock is proposed; not looked at: poetry.lock, requirements.lock"
+    assert note in draft.notes
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("uv.lock", b"x" * 2_000_001), ("requirements.txt", "fastapi\nuvicorn\npytest\n".encode("utf-16"))],
+    ids=["large", "utf-16"],
+)
+def test_of_packages_that_could_not_be_read_nothing_is_claimed(name: str, content: bytes, tmp_path: Path) -> None:
+    top = lay(tmp_path / "shop", {"main.py": FASTAPI, "tests/test_a.py": ""})
+    (top / name).write_bytes(content)
+    draft = proposed(top, tmp_path)[0].draft
+    assert f"{name} could not be read, so nobody knows here which packages it names" in draft.notes
+    blocks = " ".join(one.what for one in draft.blocks)
+    assert "is among" not in blocks and "not among" not in blocks and "empty" not in blocks
+
+
+@pytest.mark.parametrize(
+    ("origin", "because"),
+    [
+        ("git@git.example.com:shop/shop.git", "its origin"),
+        ("https://git.example.com/shop.git", "its origin"),
+        ("backup/shop.git", "where it was looked at"),
+        ("https://me:a-password@git.example.com/shop.git", "where it was looked at"),
+    ],
+    ids="scp https path password".split(),
+)
+def test_where_the_repository_is_says_where_that_was_read(origin: str, because: str, tmp_path: Path) -> None:
+    top = lay(tmp_path / "shop", {"main.py": FASTAPI, **LOCKED})
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    subprocess.run(["git", "-C", str(top), "remote", "add", "origin", origin], check=True)
+    place = origin if because == "its origin" else str(top)
+    assert f'repository = "{place}"  # {because}\n' in proposed(top, tmp_path)[1]["pipeline.toml"]
