@@ -1,14 +1,14 @@
 """Questions in the terminal: what an answer must be, what it leads to, and how to get out."""
 
-import os
-import pty
+import io
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from cli.adopt import command
 from gates.strict_toml import parse
-from host.home import CHECKOUT
 from tests.cli.adopt.test_command import UNKNOWN, adopt
 from tests.tasks.adopt.shapes import lock
 from tests.tasks.adopt.test_repository import lay
@@ -41,17 +41,17 @@ def test_what_an_answer_leaves_open_is_asked_too(tmp_path: Path) -> None:
     assert "APP_B_BASE=https://b" in (output / "production.env").read_text()
 
 
-def test_ctrl_c_at_a_question_writes_nothing(tmp_path: Path) -> None:
+class CtrlC(io.StringIO):
+    """A terminal at which somebody presses Ctrl-C instead of typing."""
+
+    def readline(self, size: int = -1, /) -> str:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_at_a_question_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop, output = lay(tmp_path / "shop", UNKNOWN), tmp_path / "config"
-    pid, terminal = pty.fork()
-    if pid == 0:
-        words = [sys.executable, "-m", "cli.main", "adopt", str(shop), "--output", str(output)]
-        os.execve(sys.executable, words, {**os.environ, "PYTHONPATH": str(CHECKOUT)})
-    told = b""
-    while b"[main]" not in told:
-        told += os.read(terminal, 4096)
-    os.write(terminal, b"\x03")
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 130
+    monkeypatch.setattr(sys, "stdin", CtrlC())
+    with pytest.raises(typer.Exit) as ended:
+        command.adopt(str(shop), output)
+    assert ended.value.exit_code == 130
     assert not output.exists()
