@@ -1,6 +1,5 @@
 """Questions in the terminal: what an answer must be, what it leads to, and how to get out."""
 
-import io
 import sys
 from pathlib import Path
 
@@ -41,10 +40,10 @@ def test_what_an_answer_leaves_open_is_asked_too(tmp_path: Path) -> None:
     assert "APP_B_BASE=https://b" in (output / "production.env").read_text()
 
 
-class CtrlC(io.StringIO):
+class CtrlC:
     """A terminal at which somebody presses Ctrl-C instead of typing."""
 
-    def readline(self, size: int = -1, /) -> str:
+    def readline(self) -> str:
         raise KeyboardInterrupt
 
 
