@@ -1,6 +1,7 @@
 """`slipway adopt`: look at a repository, ask what cannot be known, and write a proposed config/."""
 
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -57,7 +58,7 @@ def adopt(
     print_proposal(tree, proposal, seconds)
     if not texts:
         raise ConfigError(proposal.draft.blocks[0].what)
-    if output.exists() and not output.is_dir():
+    if os.path.exists(output) and not output.is_dir():
         raise ConfigError(f"{output}: it is no folder; --output DIR names one")
     if (there := standing(output, texts)) and not force:
         typer.echo(differences(output, texts))

@@ -1,6 +1,7 @@
 """`slipway adopt --check`: what would happen to a first release, by the files and this host, without running ci."""
 
 import io
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,10 +30,17 @@ COLOURS = {Outcome.OK: "green", Outcome.BLOCKS: "red", Outcome.UNKNOWN: "yellow"
 def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path, repository: str) -> list[Row]:
     """Return the rows for what is in `folder` if that is this app's, else for what would be written there."""
     pipeline: Mapping[str, Any] = parse(files["pipeline.toml"]) if files else {}
-    proposed = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
-    written = _written(folder, pipeline)
-    pipeline, settings = written or (pipeline, proposed)
-    rows = first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+    settings: dict[str, Mapping[str, str]] = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
+    if not files:
+        return first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+    about, written = Row("config", Outcome.OK, f"as it would be proposed; nothing of this app is in {folder}"), False
+    try:
+        if found := _written(folder, pipeline):
+            (pipeline, settings), written = found, True
+            about = Row("config", Outcome.OK, f"as it stands in {folder}")
+    except ConfigError as error:
+        about = Row("config", Outcome.BLOCKS, f"{error}; what follows is of a new proposal")
+    rows = [about, *first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))]
     asked = [name for name in in_containers(settings) if has_compose_file(tree, pipeline, name)]
     if not asked:
         return rows
@@ -48,11 +56,12 @@ def _keys(text: str) -> dict[str, str]:
 def _written(
     folder: Path, proposed: Mapping[str, Any]
 ) -> tuple[Mapping[str, Any], dict[str, Mapping[str, str]]] | None:
-    """Return the config/ of a folder, None when it is of another app or not there."""
-    try:
-        pipeline = read_toml(folder / "pipeline.toml")
-    except ConfigError:
+    """Return the config/ of a folder, None when it is of another app or not there. Raises ConfigError if it cannot be
+    read.
+    """
+    if not os.path.exists(folder / "pipeline.toml"):
         return None
+    pipeline = read_toml(folder / "pipeline.toml")
     if part(pipeline, "app", "name") != part(proposed, "app", "name"):
         return None
     return pipeline, {file.stem: read_env_file(file) for file in sorted(folder.glob("*.env"))}

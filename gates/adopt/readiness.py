@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from gates.adopt.propose import Proposal
 from gates.adopt.tree import Tree, part, subtable, words
-from gates.adopt.web import Served
 from gates.locks import read_lock
 from gates.migrations.migrate_command import ToolKind
 from gates.migrations.tools import choose_tool, telling
@@ -56,7 +57,7 @@ def first_release(
     python = f"{part(pipeline, 'app', 'python') or '3.11'}: {host.python}"
     rows = [Row("Python", Outcome.OK if host.has_python else Outcome.BLOCKS, python)]
     rows += [_lock(tree, key, part(pipeline, "locks", key)) for key in ("runtime", "ci")]
-    rows += [_command(proposal, proposal.served), _health(proposal, pipeline), _migrations(tree, pipeline)]
+    rows += [_command(proposal, pipeline), _health(proposal, pipeline), _migrations(tree, pipeline)]
     rows += _needs(proposal, settings)
     rows += _image(tree, proposal, pipeline, settings, host)
     rows.append(Row("licences", Outcome.UNKNOWN, "a lock names no licences; ci reads them in the wheels"))
@@ -96,15 +97,18 @@ def _lock(tree: Tree, key: str, given: Any) -> Row:
     return Row(what, Outcome.OK, f"{file}: {len(lock.packages)} packages, all with hashes")
 
 
-def _command(proposal: Proposal, served: Served) -> Row:
-    command = words(proposal.draft.value("run", "command"))
+def _command(proposal: Proposal, pipeline: Mapping[str, Any]) -> Row:
+    command = words(subtable(pipeline, "run").get("command"))
     if not command:
-        return Row("server", Outcome.BLOCKS, "no [run] command could be proposed")
-    package = command[2].partition(".")[0] if command[1:2] == ["-m"] and len(command) > 2 else ""
-    known = proposal.packages.where(package) if proposal.packages else ""
+        return Row("server", Outcome.BLOCKS, "[run] names no command")
+    module = command[1:2] == ["-m"] and len(command) > 2
+    package = command[2].partition(".")[0] if module else command[0]
+    known = proposal.packages.where(str(canonicalize_name(package))) if proposal.packages else ""
     if known:
-        return Row("server", Outcome.OK, f"{' '.join(command[2:])} ({known})")
-    return Row("server", Outcome.BLOCKS, f"{package or command[0]} is not among the locked packages")
+        return Row("server", Outcome.OK, f"{' '.join(command[2 * module :])} ({known})")
+    if proposal.packages and proposal.packages.unread or not module and package == "python":
+        return Row("server", Outcome.UNKNOWN, f"{' '.join(command)[:200]}: which package has it is not known here")
+    return Row("server", Outcome.BLOCKS, f"{package} is not among the locked packages")
 
 
 def _health(proposal: Proposal, pipeline: Mapping[str, Any]) -> Row:

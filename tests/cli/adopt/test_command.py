@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from gates.strict_toml import parse
 from host.docker.engine import Engine
+from host.errors import ConfigError
 from settings.pipeline import read_pipeline
 from tests.tasks.adopt.shapes import SHAPES, lock
 from tests.tasks.adopt.test_repository import lay
@@ -194,3 +195,27 @@ def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     done = adopt(str(shop), "--yes", "--output", str(output))
     assert done.exit_code == 1 and "it is no folder" in str(done.exception)
     assert output.read_text() == "mine"
+
+
+def test_check_is_of_the_command_that_is_written(tmp_path: Path) -> None:
+    shop, output = lay(tmp_path / "shop", {**WHOLE, ".python-version": "3.11"}), tmp_path / "config"
+    assert rows(str(shop), "--output", str(output))["config"] == (
+        "ok",
+        f"as it would be proposed; nothing of this app is in {output}",
+    )
+    adopt(str(shop), "--yes", "--output", str(output))
+    file, text = output / "pipeline.toml", (output / "pipeline.toml").read_text()
+    file.write_text(text.replace('"-m", "uvicorn"', '"-m", "hypercorn"'))
+    found = rows(str(shop), "--output", str(output))
+    assert found["config"] == ("ok", f"as it stands in {output}")
+    assert found["server"] == ("blocks", "hypercorn is not among the locked packages")
+    file.write_text(f"{text}\n[half")
+    blocked = rows(str(shop), "--output", str(output))["config"]
+    assert blocked[0] == "blocks" and str(file) in blocked[1]
+
+
+@pytest.mark.parametrize("place", ["/proc/nothing/config", "/dev/null/config", "x" * 300], ids=["no", "file", "long"])
+def test_a_folder_that_cannot_be_written_is_told(place: str, tmp_path: Path) -> None:
+    done = adopt(str(lay(tmp_path / "shop", WHOLE)), "--yes", "--output", str(tmp_path / place))
+    assert done.exit_code == 1
+    assert isinstance(done.exception, ConfigError) and "--output DIR" in str(done.exception)
