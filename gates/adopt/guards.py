@@ -24,6 +24,7 @@ class Guards:
     def __init__(self, sources: Sequence[Source]) -> None:
         self.named: dict[str, list[Handler]] = {}
         self.decorated: dict[int, Handler] = {}
+        self.by_name: dict[str, bool] = {}
         for source in sources:
             for node in source.nodes:
                 if isinstance(node, Handler):
@@ -36,10 +37,15 @@ class Guards:
         names = {name for node in given for name in _names(node)}
         if any(name in NO_HTTP or LOGIN.search(name) for name in names | set(_names(call.func))):
             return True
-        handlers = [one for name in names for one in self.named.get(name, ())]
-        if id(call) in self.decorated:
-            handlers.append(self.decorated[id(call)])
-        return any(self._guarded(one) for one in handlers)
+        if id(call) in self.decorated and self._guarded(self.decorated[id(call)]):
+            return True
+        return any(map(self._is_guarded, names))
+
+    def _is_guarded(self, name: str) -> bool:
+        """Return whether one of the handlers of this name asks for a login."""
+        if name not in self.by_name:
+            self.by_name[name] = any(map(self._guarded, self.named.get(name, ())))
+        return self.by_name[name]
 
     def _guarded(self, handler: Handler) -> bool:
         return any(LOGIN.search(name) for node in _stated(handler) for name in _names(node))

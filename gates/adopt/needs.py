@@ -114,10 +114,15 @@ def _settings_classes(sources: Sequence[Source]) -> set[str]:
             if isinstance(node, ast.ClassDef):
                 bases.setdefault(node.name, set()).update(source.qualified(base) for base in node.bases)
     found = {name for name, of in bases.items() if any(base in SETTINGS or "BaseSettings" in base for base in of)}
-    while more := {
-        name for name, of in bases.items() if name not in found and any(base.split(".")[-1] in found for base in of)
-    }:
+    derived: dict[str, set[str]] = {}
+    for name, of in bases.items():
+        for base in of:
+            derived.setdefault(base.split(".")[-1], set()).add(name)
+    waiting = list(found)
+    while waiting:
+        more = derived.get(waiting.pop(), set()) - found
         found |= more
+        waiting += more
     return found
 
 
@@ -161,7 +166,8 @@ def _field(source: Source, node: ast.AnnAssign, name: str, prefix: str) -> Itera
 def with_images(needs: Mapping[str, Need], tree: Tree) -> dict[str, Need]:
     """Return the needs with the values that a Dockerfile's ENV gives to those without a default."""
     given: dict[str, tuple[str, str]] = {}
-    for file in tree.called(r"(?:[\w-]+\.)?Dockerfile[\w.-]*", "Containerfile"):
+    wanted = any(need.default is None for need in needs.values())
+    for file in tree.called(r"(?:[\w-]+\.)?Dockerfile[\w.-]*", "Containerfile") if wanted else ():
         try:
             found = stages(instructions(tree.texts.get(file, "")))
         except ReportError:

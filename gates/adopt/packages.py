@@ -1,7 +1,7 @@
 """How the app's packages are managed: which file locks them, what is in it, and what [locks] would say."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from packaging.utils import canonicalize_name
@@ -28,6 +28,7 @@ FRAMEWORKS = frozenset("fastapi flask django starlette litestar aiohttp".split()
 INCLUDES_ALONE = re.compile(r"\s*(?:-r|--requirement)[ =]?\s*(\S+)")
 INCLUDES = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[ =]?\s*(\S+)")
 MOST_NAMED = 3
+NAMED = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 LOCKED = re.compile(r'^\[\[packages?\]\]\s*\nname = "([^"]+)"(?:\nversion = "([^"]+)")?', re.MULTILINE)
 
@@ -105,9 +106,7 @@ def _locked(tree: Tree, folder: str, lock: str, tool: str) -> Packages:
     text = tree.texts.get(lock, "")
     if lock.endswith("Pipfile.lock"):
         return _pipenv(tree, lock)
-    named: dict[str, str] = {}
-    for match in LOCKED.finditer(text):
-        named.setdefault(canonicalize_name(match[1]), f"{lock}:{text.count(chr(10), 0, match.start(1)) + 1}")
+    named = _of_lock(lock, text)
     project = joined(folder, "pyproject.toml")
     manifest = project if tree.has(project) else joined(lock.rpartition("/")[0], "pyproject.toml")
     table = tree.table(manifest)
@@ -137,12 +136,29 @@ def _locked(tree: Tree, folder: str, lock: str, tool: str) -> Packages:
     if extras:
         checks["extras"] = (*servers, *extras)
     direct = frozenset(_direct(table)) or frozenset(named)
-    for name in {
-        *direct,
-        *(one for listed in (*_groups(table, tool).values(), *_extras(table).values()) for one in listed),
-    }:
-        named.setdefault(name, tree.where(manifest, re.escape(name)))
+    others = (one for listed in (*_groups(table, tool).values(), *_extras(table).values()) for one in listed)
+    named = {**_where(tree, manifest, {*direct, *others}), **named}
     return Packages(tool, lock, _shortest(runtime), _shortest(checks), named, direct, (lock, manifest))
+
+
+def _of_lock(lock: str, text: str) -> dict[str, str]:
+    """Return the packages of a lock, each with its line."""
+    named: dict[str, str] = {}
+    line = at = 0
+    for match in LOCKED.finditer(text):
+        line, at = line + text.count("\n", at, match.start(1)), match.start(1)
+        named.setdefault(str(canonicalize_name(match[1])), f"{lock}:{line + 1}")
+    return named
+
+
+def _where(tree: Tree, file: str, names: Collection[str]) -> dict[str, str]:
+    """Return where packages stand in a file that names them, the file alone for one that is written in another way."""
+    lines: dict[str, int] = {}
+    for number, line in enumerate(tree.texts.get(file, "").split("\n"), 1):
+        if not line.lstrip().startswith("#"):
+            for word in NAMED.findall(line):
+                lines.setdefault(str(canonicalize_name(word)), number)
+    return {name: f"{file}:{lines[name]}" if name in lines else file for name in names}
 
 
 def _shortest(lock: dict[str, Value]) -> Value:
@@ -152,7 +168,7 @@ def _shortest(lock: dict[str, Value]) -> Value:
 def _pipenv(tree: Tree, lock: str) -> Packages:
     table = tree.table(lock)
     runtime, checks = (sorted(map(canonicalize_name, subtable(table, key))) for key in ("default", "develop"))
-    named = {str(name): tree.where(lock, rf'^\s*"{re.escape(name)}"') for name in (*checks, *runtime)}
+    named = _where(tree, lock, {*map(str, checks), *map(str, runtime)})
     groups: Value = {"file": lock, "groups": ("dev",)} if checks else lock
     return Packages("Pipenv", lock, lock, groups, named, frozenset(runtime), (lock, lock.removesuffix(".lock")))
 
@@ -288,7 +304,7 @@ def _unlocked(tree: Tree, manifest: str, draft: Draft) -> Packages | None:
         return None
     made = joined(folder, "requirements.lock")
     draft.block(what, f"slipway lock {manifest} --write, then commit {made}", manifest)
-    named = {name: tree.where(manifest, re.escape(name)) for name in direct}
+    named = _where(tree, manifest, direct)
     return Packages("pip", manifest, made, made, named, frozenset(direct), (manifest,))
 
 
@@ -310,7 +326,7 @@ def _own_tool(tree: Tree, manifest: str) -> tuple[str, str, str] | None:
 def _pipfile(tree: Tree, manifest: str) -> Packages:
     lock, table = f"{manifest}.lock", tree.table(manifest)
     direct, more = _keys(subtable(table, "packages")), _keys(subtable(table, "dev-packages"))
-    named = {name: tree.where(manifest, re.escape(name)) for name in (*more, *direct)}
+    named = _where(tree, manifest, {*more, *direct})
     checks: Value = {"file": lock, "groups": ("dev",)} if more else lock
     return Packages("Pipenv", manifest, lock, checks, named, frozenset(direct), (lock, manifest))
 

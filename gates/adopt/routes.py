@@ -65,9 +65,13 @@ class Routes:
         self.guards = Guards(self.sources)
         self.constants = _constants(self.sources)
         self.own: dict[tuple[str, str], str | None] = {}
-        self.mounts: list[_Mount] = []
+        self.mounts: dict[str, list[_Mount]] = {}  # by the last part of the child's name
+        self.files: dict[str, list[str]] = {}  # by the last part of the module's
+        self.before: dict[tuple[str, str, int], tuple[str, bool, tuple[str, str]]] = {}
         for source in self.sources:
-            self._mounted(source)
+            self.files.setdefault(_module(source.file).rpartition(".")[2], []).append(source.file)
+            for mount in self._mounted(source):
+                self.mounts.setdefault(mount.child.rpartition(".")[2], []).append(mount)
 
     def health(self) -> list[Route]:
         """Return the health routes that ask for no login, the most telling first."""
@@ -135,23 +139,31 @@ class Routes:
         file = source.file
         if owner in source.imports:
             base, _, owner = source.imports[owner].rpartition(".")
-            file = next((one.file for one in self.sources if _is_module(one.file, base)), file)
-        before, whole, root = self._before(file, owner, 0)
+            near = self.files.get(base.rpartition(".")[2], ())
+            file = next((one for one in near if _is_module(one, base)), file)
+        before, whole, root = self._before(file, owner)
         path = re.sub("/+", "/", f"/{before}/{path}")
         whole = whole and UNKNOWN not in path
         return Route(path.replace(UNKNOWN, "?"), source.file, call.lineno, whole, self.guards.closed(call), root)
 
-    def _before(self, file: str, owner: str, depth: int) -> tuple[str, bool, tuple[str, str]]:
+    def _before(self, file: str, owner: str, depth: int = 0) -> tuple[str, bool, tuple[str, str]]:
         """Return what stands before the routes of a router, whether that is all of it, and what it is added to."""
+        if (file, owner, depth) not in self.before:
+            self.before[file, owner, depth] = self._above(file, owner, depth)
+        return self.before[file, owner, depth]
+
+    def _above(self, file: str, owner: str, depth: int) -> tuple[str, bool, tuple[str, str]]:
         own = self.own.get((file, owner), "")
-        mount = next((one for one in self.mounts if _means(one, file, owner)), None) if depth < DEEPEST else None
+        near = self.mounts.get(owner or _module(file).rpartition(".")[2], ()) if depth < DEEPEST else ()
+        mount = next((one for one in near if _means(one, file, owner)), None)
         if mount is None or (mount.file, mount.owner) == (file, owner):
             return own or "", own is not None, (file, owner)
         before, whole, root = self._before(mount.file, mount.owner, depth + 1)
         parts = (before, mount.prefix, own)
         return "/".join(one.strip("/") for one in parts if one), whole and None not in parts, root
 
-    def _mounted(self, source: Source) -> None:
+    def _mounted(self, source: Source) -> Iterator[_Mount]:
+        """Yield what a file includes, and note the prefixes of its own routers."""
         for node in source.nodes:
             if (
                 isinstance(node, ast.Assign)
@@ -166,15 +178,13 @@ class Routes:
             if method in ("include_router", "register_blueprint") and call.args:
                 child = source.qualified(call.args[0])
                 prefix = self._prefix(call, ("prefix", "url_prefix"))
-                self.mounts.append(_Mount(source.file, _local(call), child, prefix))
+                yield _Mount(source.file, _local(call), child, prefix)
             elif method in PATHS and len(call.args) > 1 and _is_included(call):
                 inner = call.args[1]
                 module = self._text(inner.args[0]) if isinstance(inner, ast.Call) and inner.args else None
                 if module:
                     prefix = self._text(call.args[0])
-                    self.mounts.append(
-                        _Mount(source.file, "", module, prefix.strip("^$") if prefix is not None else None)
-                    )
+                    yield _Mount(source.file, "", module, prefix.strip("^$") if prefix is not None else None)
 
     def _prefix(self, call: ast.Call, names: Sequence[str]) -> str | None:
         given = next((one.value for one in call.keywords if one.arg in names), None)
@@ -235,8 +245,12 @@ def _means(mount: _Mount, file: str, owner: str) -> bool:
 
 def _is_module(file: str, module: str) -> bool:
     """Return whether a file is a module, whichever folder imports begin in."""
-    own = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    own = _module(file)
     return own == module or own.endswith(f".{module}") or module.endswith(f".{own}")
+
+
+def _module(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _is_included(call: ast.Call) -> bool:

@@ -18,6 +18,7 @@ NAMES = ("app", "application", "asgi_app", "wsgi_app", "create_app", "api")
 ASGI = frozenset({Framework.FASTAPI, Framework.STARLETTE, Framework.LITESTAR})
 LISTS = ("requirements.txt", "requirements.lock", "alembic.ini", "manage.py")
 MOST_OFFERED = 8
+MOST_COMMANDS = 200
 APP = "app"  # the question which app is served
 
 
@@ -70,6 +71,13 @@ def choose_app(tree: Tree, sources: Sequence[Source], commands: Sequence[Started
     """Choose the app that is served: the one that the repository itself starts, else the likeliest, which is asked."""
     apps = find_apps(sources)
     by_file = {source.file: source for source in sources}
+    different: dict[tuple[str, str, bool], Started] = {}
+    for command in commands:
+        different.setdefault((command.module, command.name, command.factory), command)
+    commands = list(different.values())
+    if len(commands) > MOST_COMMANDS:
+        draft.note(f"{len(commands) - MOST_COMMANDS} of the commands that start a server are not looked at")
+        commands = commands[:MOST_COMMANDS]
     if not apps:
         return _only_started(tree, by_file, commands)
     for command in commands:
