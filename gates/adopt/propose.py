@@ -8,7 +8,7 @@ from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, runs, told
 from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
 from gates.adopt.database import EMBEDDED, Database, propose_database, propose_servers
-from gates.adopt.draft import Draft
+from gates.adopt.draft import Draft, Setting
 from gates.adopt.environments import propose_environments, propose_needs
 from gates.adopt.extensions import created_extensions
 from gates.adopt.frontend import propose_frontends
@@ -109,6 +109,7 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
     propose_environments(runtime, because, automatic, suites, list(tools), database, draft)
     if runtime == DEFAULT_RUNTIME:
         propose_servers(database, needs, draft)
+        _imports(served, draft)
     propose_needs(needs, examples_of(tree, served.folder), other, database.taken, draft)
     for line in told(ran, tools.values()):
         draft.note(line)
@@ -142,6 +143,14 @@ def _queue(packages: Packages, runtime: str, draft: Draft) -> None:
                 draft.note(
                     f"{where}: {package} is there and no Procfile starts its worker: [run.processes.worker] would"
                 )
+
+
+def _imports(served: Served, draft: Draft) -> None:
+    """Propose where imports begin, for what has no option for it: the server is told in its command."""
+    others = {"run.processes"} & {entry.table.rpartition(".")[0] for entry in draft.entries}
+    if served.path and (others or draft.value("run", "migrate")):
+        because = f"{served.app.because}: imports begin there, and no lock installs the app itself"
+        draft.settings.append(Setting("APP_PYTHONPATH", served.path, because))
 
 
 def _health(served: Served, sources: list[Source], other: Kamal, draft: Draft) -> list[Route]:

@@ -76,7 +76,8 @@ def propose_suites(
             draft.put(table, "prepare", (), why)
         if queues and "unit" not in name:
             draft.put(table, "redis", True, f"{packages.where('redis')}: the app reads {', '.join(queues)}")
-        own = given if "unit" not in name else {key: value for key, value in given.items() if key not in queues}
+        own = {key: value for key, value in given.items() if "unit" not in name or key not in queues}
+        own |= _imports(tree, served, suite.folder)
         if own:
             draft.put(table, "environment", own, "what the app does not start without")
         draft.tell("suite", f"{name}: pytest {' '.join(paths)}".strip(), suite.because)
@@ -185,6 +186,23 @@ def _harmless(need: Need) -> str:
     """Return a value that a suite may be told: a secret's stays where it is."""
     value = need.default or ""
     return ONLY if not value or looks_secret(need.name, value) else value
+
+
+def _imports(tree: Tree, served: Served, folder: str) -> dict[str, Value]:
+    """Return where imports begin, unless that is where a suite runs or its configuration says it."""
+    begin = joined(served.folder, served.path)
+    if (
+        not served.path
+        or begin == folder
+        or re.search(r"^\s*pythonpath\s*=", _configuration(tree, folder), re.MULTILINE)
+    ):
+        return {}
+    return {"PYTHONPATH": relative(folder, begin)}
+
+
+def _configuration(tree: Tree, folder: str) -> str:
+    names = ("pyproject.toml", "pytest.ini", "setup.cfg", "tox.ini")
+    return "\n".join(tree.texts.get(joined(folder, name), "") for name in names)
 
 
 def _of_django(tree: Tree, served: Served) -> dict[str, Value]:

@@ -208,3 +208,21 @@ def test_where_the_repository_is_says_where_that_was_read(origin: str, because: 
     subprocess.run(["git", "-C", str(top), "remote", "add", "origin", origin], check=True)
     place = origin if because == "its origin" else str(top)
     assert f'repository = "{place}"  # {because}\n' in proposed(top, tmp_path)[1]["pipeline.toml"]
+
+
+def test_where_imports_begin_is_told_to_what_has_no_option_for_it(tmp_path: Path) -> None:
+    contents = {
+        "pyproject.toml": PROJECT,
+        "requirements.lock": lock("fastapi", "uvicorn", "celery", "pytest"),
+        "src/shop/__init__.py": "",
+        "src/shop/main.py": FASTAPI,
+        "tests/test_a.py": "",
+        "Procfile": "worker: celery -A shop.jobs worker\n",
+    }
+    _, texts = proposed(lay(tmp_path / "shop", contents), tmp_path)
+    pipeline = parse(texts["pipeline.toml"])
+    assert pipeline["suites"]["tests"]["environment"] == {"PYTHONPATH": "src"}
+    assert "APP_PYTHONPATH=src" in texts["production.env"]
+    contents["pyproject.toml"] += '[tool.pytest.ini_options]\npythonpath = ["src"]\n'
+    _, texts = proposed(lay(tmp_path / "told", contents), tmp_path)
+    assert "environment" not in parse(texts["pipeline.toml"])["suites"]["tests"]
