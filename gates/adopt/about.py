@@ -7,7 +7,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class About:
     """`place` is its address or path; `author` and `email` are those of the newest commit, "" when nobody knows.
-    `head` is that commit, "" without one. `is_origin`: the address is that of its origin.
+    `folder`: the app is looked for in there alone, "" for everywhere. `head` is that commit, "" without one. `is_origin`: the address is that of its origin.
     """
 
     name: str
@@ -18,6 +18,7 @@ class About:
     is_git: bool = False
     head: str = ""
     is_origin: bool = False
+    folder: str = ""
 
 
 def app_name(name: str) -> str:

@@ -57,10 +57,11 @@ def propose(tree: Tree, about: About, answers: Mapping[str, str] | None = None) 
         draft.note(f"not looked at: {problem}")
     if (more := len(problems) - MOST_PROBLEMS) > 0:
         draft.note(f"not looked at: {more} more files of Python, for the like of it")
-    served = choose_app(tree, sources, started(tree), draft)
+    there = [source for source in sources if below(about.folder, source.file)]
+    served = choose_app(tree, there, started(tree), draft)
     if served is None:
         draft.block(
-            NO_APP,
+            f"{NO_APP}{f' in {about.folder}' * bool(about.folder)}",
             "name the folder that holds it: slipway adopt PATH/FOLDER",
             f"{len(texts)} files of Python were read",
         )

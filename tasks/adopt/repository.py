@@ -3,16 +3,16 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deployments.runtimes.compose.parse import parse
 from gates.adopt.about import About
 from gates.adopt.tree import ASIDE, Tree, Yaml
 from host.errors import ConfigError, SlipwayError, SourceError, was_not_answered
-from host.git import git
+from host.git import git, git_bounded
 from settings.repository_address import SCP_LIKE, holds_password
-from tasks.adopt.files import Files, of_commit, of_folder
+from tasks.adopt.files import LARGEST_LISTING, Files, of_commit, of_folder
 
 LARGEST_PYTHON = 400_000
 MOST_PYTHON_FILES = 6_000
@@ -71,7 +71,21 @@ def open_repository(place: str, scratch: Path) -> Repository:
         if not about.head:
             raise SourceError(f"{path}: it has no commit; push one, or name a checkout")
         return Repository(of_commit(path, "HEAD"), about)
-    return Repository(of_folder(path), _about(path, str(path)))
+    top = _top(path)
+    about = replace(_about(top, str(top)), folder="" if top == path else str(path.relative_to(top)))
+    return Repository(of_folder(top), about)
+
+
+def _top(path: Path) -> Path:
+    """Return the top of the working tree in which a folder lies, if what lies there belongs to it; else the folder."""
+    if (path / ".git").exists():
+        return path
+    above = next((one for one in path.parents if (one / ".git").exists()), path)
+    try:
+        tracked = above != path and git_bounded("ls-files", "-z", "--", ".", at=path, most=LARGEST_LISTING)
+    except SourceError:
+        return path
+    return above if tracked else path
 
 
 def _fetched(url: str, scratch: Path) -> Repository:

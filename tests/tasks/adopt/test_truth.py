@@ -226,3 +226,16 @@ def test_where_imports_begin_is_told_to_what_has_no_option_for_it(tmp_path: Path
     contents["pyproject.toml"] += '[tool.pytest.ini_options]\npythonpath = ["src"]\n'
     _, texts = proposed(lay(tmp_path / "told", contents), tmp_path)
     assert "environment" not in parse(texts["pipeline.toml"])["suites"]["tests"]
+
+
+def test_a_folder_of_a_repository_is_an_app_of_that_repository(tmp_path: Path) -> None:
+    top = lay(tmp_path / "shop", {**at("svc/a", FASTAPI), **at("svc/b", FASTAPI)})
+    subprocess.run(["git", "init", "-q", "-b", "trunk", str(top)], check=True)
+    alone = proposed(top / "svc" / "b", tmp_path)[0].draft
+    assert f"{top}/svc/b is no git repository" in [one.what for one in alone.blocks]  # git knows nothing of it
+    subprocess.run(["git", "-C", str(top), "add", "."], check=True)
+    draft = proposed(top / "svc" / "b", tmp_path)[0].draft
+    assert [draft.value("app", key) for key in ("repository", "directory", "branch")] == [str(top), "svc/b", "trunk"]
+    assert draft.value("locks", "runtime") == "svc/b/requirements.lock"
+    assert not [one for one in draft.questions if one.key == "app"]
+    assert proposed(top / "svc", tmp_path)[0].draft.value("app", "directory") == "svc/a"
