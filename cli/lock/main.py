@@ -29,9 +29,9 @@ def lock(
 ) -> None:
     """Propose a lock with hashes, of what the app's own files ask for.
 
-    A project of uv gets its uv.lock by `uv lock`; requirements.in, requirements.txt, pyproject.toml and setup.cfg are
-    compiled by `uv pip compile --generate-hashes`. Poetry, PDM and Pipenv make theirs themselves, and
-    config/pipeline.toml takes those as they are. uv works in the sandbox, with the network and without keys, on copies;
+    A project of uv gets its uv.lock by `uv lock`; requirements.in, requirements.txt and pyproject.toml are compiled by
+    `uv pip compile --generate-hashes`. Poetry, PDM and Pipenv make theirs themselves, and config/pipeline.toml takes
+    those as they are. uv works in the sandbox, with the network and without keys, on copies;
     nothing is written without --write.
     """
     path = (path or Path.cwd()).absolute()

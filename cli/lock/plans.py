@@ -21,6 +21,9 @@ OTHERS = {
     "pdm": ("pdm.lock", "pdm lock"),
     "pipenv": ("Pipfile.lock", "pipenv lock"),
 }
+# What such a file asks for is known only to who runs it.
+BY_CODE = ("setup.cfg", "setup.py")
+ITS_CODE = "only its own code tells what it needs; write requirements.in with that, then: slipway lock requirements.in"
 
 
 class Tool(StrEnum):
@@ -49,6 +52,7 @@ def plans(path: Path) -> list[Plan]:
         raise ConfigError(f"{path}: no such file or folder")
     project = _project(path / PYPROJECT)
     tools = project.get("tool", {})
+    tools = tools if isinstance(tools, dict) else {}
     if (path / "uv.lock").exists() or "uv" in tools:
         return [Plan(Tool.LOCK, PYPROJECT, "uv.lock")]
     for tool, (lock, command) in OTHERS.items():
@@ -58,11 +62,11 @@ def plans(path: Path) -> list[Plan]:
     lists = list(_lists(path))
     if lists:
         return [_of_file(name) for name in lists]
-    if "project" in project or (path / "setup.cfg").exists() or (path / "setup.py").exists():
-        return [Plan(Tool.COMPILE, next(name for name in PROJECTS if (path / name).exists()), MADE)]
-    raise ConfigError(
-        f"{path}: neither pyproject.toml, requirements.txt, requirements.in nor setup.cfg says what it needs"
-    )
+    if "project" in project or (path / PYPROJECT).exists() and any((path / name).exists() for name in BY_CODE):
+        return [Plan(Tool.COMPILE, PYPROJECT, MADE)]
+    if by_code := next((name for name in BY_CODE if (path / name).exists()), ""):
+        raise ConfigError(f"{path / by_code}: {ITS_CODE}")
+    raise ConfigError(f"{path}: neither pyproject.toml, requirements.txt nor requirements.in says what it needs")
 
 
 def project_folder(path: Path) -> Path:
@@ -74,6 +78,10 @@ def project_folder(path: Path) -> Path:
 
 def _of_file(name: str) -> Plan:
     folder, _, base = name.rpartition("/")
+    if base == "Pipfile":
+        raise ConfigError(f"{name}: it is of pipenv, which makes its lock itself: {OTHERS['pipenv'][1]}")
+    if base in BY_CODE:
+        raise ConfigError(f"{name}: {ITS_CODE}")
     if base in READ_LOCKS or base.endswith(".lock"):
         raise ConfigError(f"{name} is a lock: name it in [locks]; to make it anew, name what it is made of")
     made = MADE if base in PROJECTS else f"{base.rpartition('.')[0]}.lock"

@@ -29,6 +29,8 @@ NO_BUILD = ("is disabled", "no wheels", "no usable wheels", "no-build")
 
 def propose(plan: Plan, folder: Path, python: str, build: bool) -> str:
     """Return the text of the lock. Raises ToolError with what uv says, and ConfigError for files that are too many."""
+    if (size := (folder / plan.source).stat().st_size) > LARGEST_FILE_BYTES:
+        raise ConfigError(f"{folder / plan.source}: {size} bytes, expected at most {LARGEST_FILE_BYTES}")
     with _copies(folder) as (project, cache):
         program = interpreter(python)
         done = run_package_tool(

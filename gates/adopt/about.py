@@ -7,7 +7,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class About:
     """`place` is its address or path; `author` and `email` are those of the newest commit, "" when nobody knows.
-    `folder`: the app is looked for in there alone, "" for everywhere. `head` is that commit, "" without one. `is_origin`: the address is that of its origin.
+    `head` is that commit, "" without one. `is_origin`: the address is that of its origin. `folder`: the app is looked
+    for in there alone, "" for everywhere.
     """
 
     name: str

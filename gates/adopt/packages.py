@@ -303,7 +303,11 @@ def _unlocked(tree: Tree, manifest: str, draft: Draft) -> Packages | None:
     if not direct:
         return None
     made = joined(folder, "requirements.lock")
-    draft.block(what, f"slipway lock {manifest} --write, then commit {made}", manifest)
+    listed = joined(folder, "requirements.in")
+    cure = f"slipway lock {manifest if manifest.endswith('.toml') else listed} --write, then commit {made}"
+    if not manifest.endswith(".toml"):  # only its own code tells what it asks for
+        cure = f"write {listed} with what it lists, then: {cure}"
+    draft.block(what, cure, manifest)
     named = _where(tree, manifest, direct)
     return Packages("pip", manifest, made, made, named, frozenset(direct), (manifest,))
 
