@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from rich.table import Table
 
 from cli.adopt.compose_rows import compose_rows
+from cli.adopt.locks import read_locks
 from cli.screen import console, escape
 from gates.adopt.draft import ALL
 from gates.adopt.propose import Proposal
@@ -32,7 +33,7 @@ def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Pa
     pipeline: Mapping[str, Any] = parse(files["pipeline.toml"]) if files else {}
     settings: dict[str, Mapping[str, str]] = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
     if not files:
-        return first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))
+        return first_release(tree, proposal, pipeline, settings, _host(tree, pipeline, settings))
     about, written = Row("config", Outcome.OK, f"as it would be proposed; nothing of this app is in {folder}"), False
     try:
         if found := _written(folder, pipeline):
@@ -40,7 +41,7 @@ def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Pa
             about = Row("config", Outcome.OK, f"as it stands in {folder}")
     except ConfigError as error:
         about = Row("config", Outcome.BLOCKS, f"{error}; what follows is of a new proposal")
-    rows = [about, *first_release(tree, proposal, pipeline, settings, _host(pipeline, settings))]
+    rows = [about, *first_release(tree, proposal, pipeline, settings, _host(tree, pipeline, settings))]
     asked = [name for name in in_containers(settings) if has_compose_file(tree, pipeline, name)]
     if not asked:
         return rows
@@ -67,21 +68,23 @@ def _written(
     return pipeline, {file.stem: read_env_file(file) for file in sorted(folder.glob("*.env"))}
 
 
-def _host(pipeline: Mapping[str, Any], settings: Mapping[str, Mapping[str, str]]) -> Host:
+def _host(tree: Tree, pipeline: Mapping[str, Any], settings: Mapping[str, Mapping[str, str]]) -> Host:
     """Return what this host has of what they ask for."""
     wanted = str(part(pipeline, "app", "python") or "3.11")
+    locks: Mapping[str, tuple[Outcome, str]] = {}
     try:
         has_python, python = True, interpreter(wanted)
+        locks = read_locks(tree, pipeline, wanted)
     except SlipwayError as error:
         has_python, python = False, str(error)
     used = in_containers(settings)
     if not used:
-        return Host(has_python, python)
+        return Host(has_python, python, locks=locks)
     engine = Engine(settings[used[0]].get("DOCKER_HOST", ""))
     try:
-        return Host(has_python, python, True, f"{engine.name}: Docker {engine.info().get('ServerVersion')}")
+        return Host(has_python, python, True, f"{engine.name}: Docker {engine.info().get('ServerVersion')}", locks)
     except SlipwayError as error:
-        return Host(has_python, python, False, str(error))
+        return Host(has_python, python, False, str(error), locks)
 
 
 def print_rows(rows: Sequence[Row]) -> None:

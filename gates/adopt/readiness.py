@@ -1,7 +1,7 @@
 """What would happen to a first release, told without running anything: each row with its outcome and why."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -35,13 +35,14 @@ class Row:
 @dataclass(frozen=True)
 class Host:
     """What this host has. `python` is where the wanted one is, or why there is none; `engine` likewise, "" if no
-    environment runs containers.
+    environment runs containers. `locks`: how other tools' locks would be taken, by their key, and why.
     """
 
     has_python: bool
     python: str
     has_engine: bool | None = None
     engine: str = ""
+    locks: Mapping[str, tuple[Outcome, str]] = field(default_factory=dict)
 
 
 def first_release(
@@ -56,7 +57,7 @@ def first_release(
         return [Row("app", Outcome.BLOCKS, proposal.draft.blocks[0].what)]
     python = f"{part(pipeline, 'app', 'python') or '3.11'}: {host.python}"
     rows = [Row("Python", Outcome.OK if host.has_python else Outcome.BLOCKS, python)]
-    rows += [_lock(tree, key, part(pipeline, "locks", key)) for key in ("runtime", "ci")]
+    rows += [_lock(tree, key, part(pipeline, "locks", key), host) for key in ("runtime", "ci")]
     rows += [_command(proposal, pipeline), _health(proposal, pipeline), _migrations(tree, pipeline)]
     rows += _needs(proposal, settings)
     rows += _image(tree, proposal, pipeline, settings, host)
@@ -80,7 +81,7 @@ def _is_told(what: str, told: Collection[str]) -> bool:
     )
 
 
-def _lock(tree: Tree, key: str, given: Any) -> Row:
+def _lock(tree: Tree, key: str, given: Any, host: Host) -> Row:
     file = given if isinstance(given, str) else str(part(given, "file") or "")
     what = f"lock {key}"
     if not file:
@@ -88,8 +89,7 @@ def _lock(tree: Tree, key: str, given: Any) -> Row:
     if not tree.has(file):
         return Row(what, Outcome.BLOCKS, f"{file} is not in the repository; make it: slipway lock --write")
     if is_other_lock(file):
-        known = bool(tree.table(file)) if file in tree.texts else False
-        return Row(what, Outcome.OK if known else Outcome.UNKNOWN, file if known else f"{file} could not be read")
+        return Row(what, *host.locks.get(key, (Outcome.UNKNOWN, f"{file} could not be read here")))
     lock = read_lock(tree.texts.get(file, ""))
     if lock.problems or not lock.packages:
         why = lock.problems[0] if lock.problems else "it names no package"
