@@ -126,8 +126,9 @@ def _configured(tree: Tree, name: str, served: Served) -> _Use | None:
         outside = folder != served.folder and not name.startswith("ruff")
         project = joined(folder, "pyproject.toml")
         section = "ruff" if name == "ruff-format" else name
-        if tool := subtable(tree.table(project), "tool").get(section):
-            if name != "ruff-format" or "format" in tool:
+        tools = subtable(tree.table(project), "tool")
+        if tools.get(section):
+            if name != "ruff-format" or "format" in subtable(tools, section):
                 return _Use(tree.where(project, rf"^\[tool\.{section}[\].]"), folder=folder, elsewhere=outside)
         for file in FILES.get(name, ()):
             path = joined(folder, file)

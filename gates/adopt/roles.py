@@ -73,11 +73,13 @@ def labels_of(service: Service) -> dict[str, str]:
 
 
 def _with_waits(services: Services) -> dict[str, Service]:
-    """Return services whose depends_on is a mapping."""
-    return {
-        name: {"depends_on": waits if isinstance(waits := one.get("depends_on"), Mapping) else {}}
-        for name, one in services.items()
-    }
+    """Return services whose depends_on is a mapping of mappings: what else stands there is compose's to refuse."""
+    found: dict[str, Service] = {}
+    for name, one in services.items():
+        waits = one.get("depends_on")
+        named = waits.items() if isinstance(waits, Mapping) else ()
+        found[name] = {"depends_on": {other: how for other, how in named if isinstance(how, Mapping)}}
+    return found
 
 
 def own_services(services: Services) -> set[str]:

@@ -30,9 +30,14 @@ COMPOSE = "services:\n  a: {image: [x], build: .}\n  b: {image: {a: 1}}\n  c: 3\
         {"main.py": f"{APP}import os\nx = os.environ[0x{'f' * 5000}], os.getenv('X', 0x{'f' * 5000})\n"},
         {"uv.lock": NO_URL},
         {"compose.yml": COMPOSE},
+        {"compose.yml": "services:\n  a: {build: ., depends_on: {b: 1}}\n  b: {image: x}\n"},
+        {"pyproject.toml": "[tool]\nruff = true\nmypy = 3\npoetry = []\n"},
         {"main.py": f"\ufeff{APP}".replace("\n", "\r\n"), "Procfile": "\ufeffworker: python x\r\n"},
     ],
-    ids="surrogate deep-condition deep-annotation long-number no-url image-list byte-order-mark".split(),
+    ids=[
+        *("surrogate", "deep-condition", "deep-annotation", "long-number", "no-url", "image-list", "wait-for-a-number"),
+        *("tools-of-other-types", "byte-order-mark"),
+    ],
 )
 def test_it_is_read_to_its_end_and_the_app_is_proposed(odd: dict[str, str], tmp_path: Path) -> None:
     _, texts = proposed(lay(tmp_path / "shop", {"main.py": APP, **LOCKED, **odd}), tmp_path)
