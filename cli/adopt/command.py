@@ -48,11 +48,11 @@ def adopt(
         proposal = ask_each(proposal, lambda answers: propose(tree, found.about, answers))
     texts = files(proposal.draft, found.about.author, found.about.email) if proposal.served else {}
     if machine:
-        rows = rows_of(tree, proposal, texts, output, repository)
+        rows = rows_of(tree, proposal, texts, output, found.place)
         typer.echo(json.dumps(as_json(tree, proposal, texts, rows, seconds), indent=1))
         raise typer.Exit(1 if proposal.draft.blocks else 0)
     if check:
-        rows = rows_of(tree, proposal, texts, output, repository)
+        rows = rows_of(tree, proposal, texts, output, found.place)
         print_rows(rows)
         raise typer.Exit(1 if any(row.outcome == "blocks" for row in rows) else 0)
     print_proposal(tree, proposal, seconds)

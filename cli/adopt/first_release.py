@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,11 +26,14 @@ from settings.env_files import read_env_file
 from settings.toml_files import read_toml
 from tasks.adopt.written import write
 
+MINOR = re.compile(r"3\.\d{1,2}")
 COLOURS = {Outcome.OK: "green", Outcome.BLOCKS: "red", Outcome.UNKNOWN: "yellow"}
 
 
-def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path, repository: str) -> list[Row]:
-    """Return the rows for what is in `folder` if that is this app's, else for what would be written there."""
+def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Path, repository: Path) -> list[Row]:
+    """Return the rows for what is in `folder` if that is this app's, else for what would be written there. `repository`
+    is where the checkout is, if there is one.
+    """
     pipeline: Mapping[str, Any] = parse(files["pipeline.toml"]) if files else {}
     settings: dict[str, Mapping[str, str]] = {name: _keys(files.get(f"{name}.env", "")) for name in ALL}
     if not files:
@@ -47,7 +51,7 @@ def rows_of(tree: Tree, proposal: Proposal, files: Mapping[str, str], folder: Pa
         return rows
     with tempfile.TemporaryDirectory(prefix="adopt-") as scratch:
         write(Path(scratch), {} if written else files)
-        return rows + compose_rows(folder if written else Path(scratch), Path(repository).expanduser(), asked)
+        return rows + compose_rows(folder if written else Path(scratch), repository, asked)
 
 
 def _keys(text: str) -> dict[str, str]:
@@ -74,7 +78,7 @@ def _host(tree: Tree, pipeline: Mapping[str, Any], settings: Mapping[str, Mappin
     locks: Mapping[str, tuple[Outcome, str]] = {}
     try:
         has_python, python = True, interpreter(wanted)
-        locks = read_locks(tree, pipeline, wanted)
+        locks = read_locks(tree, pipeline, wanted) if MINOR.fullmatch(wanted) else {}
     except SlipwayError as error:
         has_python, python = False, str(error)
     used = in_containers(settings)

@@ -45,10 +45,11 @@ EXTENDS = re.compile(rb"(?i:create\s+extension)|Extension\(")
 
 @dataclass(frozen=True)
 class Repository:
-    """What is looked at: its files, and what git knows of it."""
+    """What is looked at: its files, what git knows of it, and where its top is."""
 
     files: Files
     about: About
+    place: Path
 
 
 def open_repository(place: str, scratch: Path) -> Repository:
@@ -70,10 +71,10 @@ def open_repository(place: str, scratch: Path) -> Repository:
         about = _about(path, str(path))
         if not about.head:
             raise SourceError(f"{path}: it has no commit; push one, or name a checkout")
-        return Repository(of_commit(path, "HEAD"), about)
+        return Repository(of_commit(path, "HEAD"), about, path)
     top = _top(path)
     about = replace(_about(top, str(top)), folder="" if top == path else str(path.relative_to(top)))
-    return Repository(of_folder(top), about)
+    return Repository(of_folder(top), about, top)
 
 
 def _top(path: Path) -> Path:
@@ -115,7 +116,7 @@ def _fetched(url: str, scratch: Path) -> Repository:
     about = _about(bare, url, "refs/heads/head")
     name = url.rstrip("/").rpartition("/")[2].rpartition(":")[2].removesuffix(".git")
     about = About(name, url, branch[1] if branch else "", about.author, about.email, True, about.head)
-    return Repository(of_commit(bare, "refs/heads/head"), about)
+    return Repository(of_commit(bare, "refs/heads/head"), about, bare)
 
 
 def _about(path: Path, place: str, head: str = "HEAD") -> About:

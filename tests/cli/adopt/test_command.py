@@ -177,6 +177,18 @@ def test_check_has_compose_read_the_file_of_the_working_tree(tmp_path: Path, mon
 
 
 @needs_docker
+def test_of_an_app_in_a_folder_compose_reads_the_whole_working_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setenv("SLIPWAY_HOME", str(tmp_path / "home"))
+    top = composed(tmp_path / "shop", ", networks: [nowhere]")
+    lay(top / "orders", UNKNOWN)
+    subprocess.run(["git", "-C", str(top), "add", "."], check=True)
+    assert any("undefined network" in why for _, why in said_of_compose(top / "orders"))
+
+
+@needs_docker
 @pytest.mark.docker
 def test_check_looks_at_the_engines_ports(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", engine.name)
