@@ -8,7 +8,7 @@ from typing import Any
 from gates.adopt.draft import ALL, Draft
 from gates.adopt.roles import Proposal, labels_of, own_services, propose_roles
 from gates.adopt.tree import ASIDE, Tree, Yaml, subtable
-from gates.compose_roles import ROLE
+from gates.compose_roles import ROLE, Role
 from gates.scans.dockerfiles.instructions import instructions
 from gates.scans.dockerfiles.stages import stages
 from gates.scans.outcome import ReportError
@@ -23,7 +23,7 @@ PRODUCTION = re.compile(r"prod|deploy|live|release")
 @dataclass(frozen=True)
 class Service:
     """A service of a compose file, with the role that is proposed for it and why. "" is a role of none. `answers`: it
-    has a port.
+    has a port. `open`: a label must say its role before a release.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Service:
     line: int = 0
     built: bool = False
     answers: bool = False
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,8 @@ def _service(name: str, service: Mapping[str, Any], proposal: Proposal | None) -
         return Service(name, "", f"left out: it has profiles ({shown[:60]})")
     if proposal is None:
         return Service(name, labels_of(service)[ROLE], "its label says so", answers=bool(service.get("ports")))
-    return Service(name, str(proposal.labels.get(ROLE, "")), proposal.why, answers=proposal.answers)
+    role = str(proposal.labels.get(ROLE, ""))
+    return Service(name, role, proposal.why, answers=proposal.answers, open=role != Role.TASK)
 
 
 def propose_image(tree: Tree, stack: Stack | None, folder: str, draft: Draft) -> None:
@@ -143,6 +145,16 @@ def _targets(text: str) -> str:
         return f"it cannot be read: {str(error)[:100]}"
     named = [stage.name for stage in found if stage.name]
     return f"stages {', '.join(named)}; the last is built unless compose says target" if named else "one stage"
+
+
+def block_unlabelled(stack: Stack, draft: Draft) -> None:
+    """Say that a release in containers wants a role of each service."""
+    if names := [one.name for one in stack.services if one.open]:
+        draft.block(
+            f"services without a label slipway.role: {', '.join(names[:8])}",
+            "make compose ENV=development APP=PATH LABELS=1 shows a patch for git apply",
+            stack.file,
+        )
 
 
 def runtime_because(stack: Stack | None) -> tuple[str, str]:

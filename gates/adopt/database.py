@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gates.adopt.draft import ALL, Draft, Setting
 from gates.adopt.needs import Need
 from gates.adopt.packages import Packages
-from gates.adopt.python_source import Framework, Source
+from gates.adopt.python_source import Framework, Source, literal
 from gates.adopt.tree import ASIDE
 from gates.adopt.web import Served
 
@@ -220,7 +220,7 @@ def _read(source: Source, node: ast.expr) -> str:
         if (
             isinstance(one, ast.Subscript)
             and source.qualified(one.value) == "os.environ"
-            and isinstance(one.slice, ast.Constant)
+            and (name := literal(one.slice))
         ):
-            return str(one.slice.value)
+            return name
     return ""

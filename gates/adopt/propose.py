@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from gates.adopt.about import About, app_name
 from gates.adopt.automation import automated
 from gates.adopt.checks import propose_quality, runs, told
-from gates.adopt.containers import DEFAULT_RUNTIME, Stack, propose_image, read_stack, runtime_because
+from gates.adopt.containers import (
+    DEFAULT_RUNTIME,
+    Stack,
+    block_unlabelled,
+    propose_image,
+    read_stack,
+    runtime_because,
+)
 from gates.adopt.database import EMBEDDED, Database, propose_database, propose_servers
 from gates.adopt.draft import Draft, Setting
 from gates.adopt.environments import propose_environments, propose_needs
@@ -107,6 +114,8 @@ def _proposal(tree: Tree, about: About, draft: Draft, served: Served, sources: l
         runtime, because = draft.ask("runtime", ask, runtime, because, f"{DEFAULT_RUNTIME}|compose")
     _queue(packages, runtime, draft)
     draft.tell("runtime", runtime, because)
+    if stack is not None and runtime != DEFAULT_RUNTIME:
+        block_unlabelled(stack, draft)
     propose_environments(runtime, because, automatic, suites, list(tools), database, draft)
     if runtime == DEFAULT_RUNTIME:
         propose_servers(database, needs, draft)

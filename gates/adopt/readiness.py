@@ -198,9 +198,7 @@ def _roles(tree: Tree, proposal: Proposal) -> list[Row]:
         return []
     services = subtable(tree.yamls[stack.file].value, "services")
     rows: list[Row] = []
-    unlabelled = [
-        one for one in stack.services if one.role and not _has_role(services, one.name) and one.role != "task"
-    ]
+    unlabelled = [one for one in stack.services if one.role and one.open]
     if unlabelled:
         shown = ", ".join(f"{one.name}: {one.role}" for one in unlabelled)
         rows.append(Row("compose roles", Outcome.BLOCKS, f"{stack.file}: label slipway.role on each service ({shown})"))
@@ -214,10 +212,3 @@ def _roles(tree: Tree, proposal: Proposal) -> list[Row]:
         shown = ", ".join(f"{name} builds {target or 'the last stage'}" for name, target in list(targets.items())[:6])
         rows.append(Row("image target", Outcome.OK, shown))
     return rows or [Row("compose roles", Outcome.OK, "every service has one")]
-
-
-def _has_role(services: Mapping[str, Any], name: str) -> bool:
-    labels = part(services, name, "labels")
-    if isinstance(labels, list):
-        return any(str(one).startswith("slipway.role=") for one in labels)
-    return part(labels, "slipway.role") is not None

@@ -152,6 +152,7 @@ SHAPES = {
             "suites.tests.environment": {"CELERY_BROKER_URL": "{REDIS_URL}"},
         },
         {"RUNTIME": "compose"},
+        blocks=("services without a label slipway.role: web, worker, beat, redis, proxy",),
     ),
     "litestar below src": Shape(
         {

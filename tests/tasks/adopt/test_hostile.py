@@ -21,6 +21,19 @@ NO_URL = 'version = 1\n[[package]]\nname = "fastapi"\nversion = "1"\nsdist = { u
 COMPOSE = "services:\n  a: {image: [x], build: .}\n  b: {image: {a: 1}}\n  c: 3\n"
 
 
+def test_a_number_is_no_name_of_djangos_database(tmp_path: Path) -> None:
+    settings = (
+        f"import os\nDATABASES = {{'default': {{'HOST': os.environ[0x{'f' * 5000}], 'NAME': os.environ['N']}}}}\n"
+    )
+    files = {
+        "requirements.lock": lock("django", "psycopg", "gunicorn"),
+        "shop/wsgi.py": "from django.core.wsgi import get_wsgi_application\napplication = get_wsgi_application()\n",
+        "shop/settings.py": settings,
+    }
+    _, texts = proposed(lay(tmp_path / "shop", files), tmp_path)
+    assert "shop.wsgi:application" in texts["pipeline.toml"]
+
+
 @pytest.mark.parametrize(
     "odd",
     [
