@@ -70,9 +70,9 @@ def run_package_tool(
     """Run one of them in the sandbox and return how it ended. With `shares` it yields to what serves.
 
     `writes` are made, belong to the sandbox's user while it runs and to us afterwards: what is in them is then ours to
-    look at, and nothing of the tool is left that could change it. `cache` is one more
-    of them, and other runs may use it at the same time. Without `network` it has none, where the host permits that.
-    Raises ToolError when it could not be run.
+    look at, and nothing of the tool is left that could change it. `cache` is one more of
+    them, and other runs may use it at the same time. Without `network` it has none, where the host permits that. Raises
+    ToolError when it could not be run.
     """
     level = sandbox.available()
     alone = level is sandbox.Isolation.NAMESPACES and not network

@@ -76,8 +76,7 @@ class DatabaseSettings(BaseModel):
     database_port: int = Field(0, ge=0, le=32767)
     """With `DATABASE=embedded`: the TCP port of 127.0.0.1 at which the environment's PostgreSQL listens beside its unix
     socket, for an app with `connection = "tcp"` in `[database]`; 0 for none. At most 32767: from 32768 on Linux gives
-    ports to outgoing connections. `make up` applies a
-    change: it restarts the server.
+    ports to outgoing connections. `make up` applies a change: it restarts the server.
     """
     sqlite_shared: bool = False
     """Accept that with `DATABASE=sqlite` and `STRATEGY=blue-green` both versions write one file at the same time."""

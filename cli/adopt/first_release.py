@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from cli.adopt.locks import read_locks
 from cli.screen import console, escape
 from gates.adopt.draft import ALL
 from gates.adopt.propose import Proposal
+from gates.adopt.pythons import MINOR
 from gates.adopt.readiness import Host, Outcome, Row, first_release, has_compose_file, in_containers
 from gates.adopt.tree import Tree, part
 from gates.strict_toml import parse
@@ -26,7 +26,6 @@ from settings.env_files import read_env_file
 from settings.toml_files import read_toml
 from tasks.adopt.written import write
 
-MINOR = re.compile(r"3\.\d{1,2}")
 COLOURS = {Outcome.OK: "green", Outcome.BLOCKS: "red", Outcome.UNKNOWN: "yellow"}
 
 

@@ -46,8 +46,9 @@ def _taken(here: AppLocks, choice: LockChoice) -> tuple[Outcome, str]:
     try:
         number = len(here.convert(choice).lock.packages)
         here.refuse_unbuilt(choice)
+        wheels = "and wheels" if not here.locks.build_from_source else "and, but for build_from_source, wheels"
     except (ConfigError, SourceError) as error:
         return Outcome.BLOCKS, str(error)
     except SlipwayError as error:
         return Outcome.UNKNOWN, str(error)
-    return Outcome.OK, f"{choice}: {number} packages, all with hashes and wheels"
+    return Outcome.OK, f"{choice}: {number} packages, all with hashes {wheels}"

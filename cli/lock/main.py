@@ -31,8 +31,8 @@ def lock(
 
     A project of uv gets its uv.lock by `uv lock`; requirements.in, requirements.txt and pyproject.toml are compiled by
     `uv pip compile --generate-hashes`. Poetry, PDM and Pipenv make theirs themselves, and config/pipeline.toml takes
-    those as they are. uv works in the sandbox, with the network and without keys, on copies;
-    nothing is written without --write.
+    those as they are. uv works in the sandbox, with the network and without keys, on copies; nothing is written without
+    --write.
     """
     path = (path or Path.cwd()).absolute()
     folder = project_folder(path)

@@ -151,7 +151,7 @@ def block_unlabelled(stack: Stack, draft: Draft) -> None:
     """Say that a release in containers wants a role of each service."""
     if names := [one.name for one in stack.services if one.open]:
         draft.block(
-            f"services without a label slipway.role: {', '.join(names[:8])}",
+            f"services without a label slipway.role: {', '.join(names)}",
             "make compose ENV=development APP=PATH LABELS=1 shows a patch for git apply",
             stack.file,
         )

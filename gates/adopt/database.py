@@ -154,9 +154,7 @@ def _driver(served: Served, sources: Sequence[Source], packages: Packages) -> tu
 
 
 def _has_async_engine(sources: Sequence[Source]) -> bool:
-    """Return whether the app uses an asynchronous driver through SQLAlchemy: with another lock it may be there for
-    Alembic alone.
-    """
+    """Return whether the app uses its driver through SQLAlchemy, which may be locked for Alembic alone."""
     return any(
         ASYNC_ENGINE.match(name)
         for source in sources

@@ -40,8 +40,7 @@ class Yaml:
 @dataclass(frozen=True)
 class Tree:
     """What was read. `names` are the regular files, paths from the top; `texts` and `yamls` what stands in some of
-    them; `left_out` is what nobody looked at, each with why; `migrations` are those that speak of
-    extensions.
+    them; `left_out` is what nobody looked at, each with why; `migrations` are those that speak of extensions.
     """
 
     names: tuple[str, ...]

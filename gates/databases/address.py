@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 PORT = 5432
+SOCKET = ".s.PGSQL."  # what PostgreSQL calls its socket, before the port
 MYSQL_PORT = 3306
 
 
@@ -45,7 +46,7 @@ class Server:
         """Return its unix socket, "" when it has none."""
         if not self.socket:
             return ""
-        return self.host if self.family is Family.MYSQL else f"{self.host}/.s.PGSQL.{self.port}"
+        return self.host if self.family is Family.MYSQL else f"{self.host}/{SOCKET}{self.port}"
 
     @property
     def authority(self) -> str:

@@ -30,7 +30,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from gates.databases.address import PORT, Server
+from gates.databases.address import PORT, SOCKET, Server
 from gates.databases.form import DatabaseForm, Scheme
 from host.databases import dumps
 from host.errors import ConfigError, HealthError, ToolError
@@ -57,8 +57,6 @@ SETTINGS = {
     "log_timezone": "UTC",
 }
 ENVIRONMENT = {"PATH": sandbox.LAUNCHER_PATH, "LANG": "C.UTF-8"}
-# The port is also the end of the socket's name.
-SOCKET = ".s.PGSQL."
 # Of the cluster itself only the first line is: then no port, and what runs need not be started anew.
 RULES = f"""\
 local all all scram-sha-256
@@ -286,7 +284,8 @@ class Postgres:
     def former_port(self) -> int:
         """Return the port at which the server listened when it was last started, 0 for none."""
         usual = self.socket_directory / f"{SOCKET}{PORT}"
-        return int(os.readlink(usual).removeprefix(SOCKET)) if usual.is_symlink() else 0
+        named = os.readlink(usual).removeprefix(SOCKET) if usual.is_symlink() else ""
+        return int(named) if re.fullmatch("[0-9]{1,5}", named) else 0
 
     def port_problem(self) -> str:
         """Return why the server cannot listen on its port; "" when it can, does, or has none."""

@@ -30,8 +30,9 @@ TELLING = re.compile(
 IN_FOLDER = re.compile(r"(?:^|/)(?:\.github/workflows/[^/]+\.ya?ml|requirements/[^/]+\.(?:txt|in|lock))$")
 # A Python file without any of these tells nothing here.
 WORDS = re.compile(
-    rb"environ\b|getenv|BaseSettings|pydantic_settings|class\s[^\n]*(?:Settings|Config)|(?:Postgres|Cockroach)Dsn"
-    rb"|MultiHostUrl|ext\.asyncio|advanced_alchemy|decouple|starlette\.config|environs\b|DATABASES\b|API_V\d"
+    rb"environ\b|getenv|BaseSettings|pydantic_settings|class\s[^\n]{0,200}?(?:Settings|Config)"
+    rb"|(?:Postgres|Cockroach)Dsn|MultiHostUrl|ext\.asyncio|advanced_alchemy"
+    rb"|decouple|starlette\.config|environs\b|DATABASES\b|API_V\d"
     rb"|FastAPI|Flask\(|Starlette|Litestar|web\.Application|get_[aw]sgi_application|Quart|Sanic|falcon|Bottle"
     rb"|Configurator"
     rb"|include_router|APIRouter\(|[Bb]lueprint\(|urlpatterns|create_\w*app|make_\w*app|web\.run_app"

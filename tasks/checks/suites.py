@@ -38,8 +38,8 @@ NO_TEST_DATABASE = (
     "pytest-django could not make its database, as a suite's role may not: add --reuse-db to the suite's command"
 )
 NO_DATABASE_OF_WORKERS = (
-    "pytest-django could not make the database of a worker, as a suite's role may not: Slipway makes them when the "
-    "suite's command says how many there are, as in -n 4"
+    "pytest-django could not make a database, as a suite's role may not: Slipway makes the suite's own, and one for "
+    "each worker of pytest-xdist that the suite's command names, as in -n 4 (64 at most)"
 )
 LAST_LINES = 4  # of what a failed preparation printed
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 REUSED = "--reuse-db"  # pytest-django's option
 # pytest-xdist's, as one word or two.
-WORKERS = re.compile(r"(?:-n|--numprocesses)(?:=)?(?P<count>[0-9]+|auto|logical)?")
+WORKERS = re.compile(r"(?:-n|--numprocesses)=?(?P<count>[0-9]+|auto|logical)?")
 AUTOMATIC = "PYTEST_XDIST_AUTO_NUM_WORKERS"
 MOST = 64
 

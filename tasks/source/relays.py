@@ -8,6 +8,7 @@ from pathlib import Path
 from host.errors import ToolError
 from host.files import open_directory
 from host.ports import LOCAL, Endpoint
+from host.resources.starts import Start
 from host.sandbox.run import AnyNetwork, Network, for_check
 from tasks.source import relay
 from tasks.source.background import running
@@ -16,7 +17,8 @@ from tasks.source.workspace import Workspace
 PROGRAM = Path(relay.__file__)
 SOCKET = "relay.sock"
 # Longer than any check. A relay ends with the block, and with us.
-LONGEST_S, START_S = 86_400.0, 60.0
+LONGEST_S = 86_400.0
+START_S = 60.0  # in which it does nothing
 LOOK_S = 0.025
 
 
@@ -63,10 +65,10 @@ def _relay(
     box = for_check(workspace.shares, read_only=bound, writable=(scratch,), network=network)
     log = workspace.root / f"{scratch.parent.name}.log"
     with running([*argv, source, to], cwd=scratch, env={}, box=box, timeout_s=LONGEST_S, log=log) as program:
-        until = time.monotonic() + START_S
+        start = Start(START_S, lambda: [one.pid for one in program.tree()])
         while not ready.exists():
-            if (ended := program.ended) or time.monotonic() > until:
-                said = ended.output.strip()[-300:] if ended else f"nothing within {START_S:g} s"
+            if (ended := program.ended) or start.over():
+                said = ended.output.strip()[-300:] if ended else f"nothing, and did nothing for {START_S:g} s"
                 raise ToolError(f"the relay of {scratch.parent.name} did not start; it said: {said}")
             time.sleep(LOOK_S)
         yield int(ready.read_text(encoding="ascii"))

@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.commands import MODULES
+from cli.commands import MODULES, Commands, Named
 from cli.main import app
 from host.home import CHECKOUT
 
@@ -48,7 +48,9 @@ def test_a_command_imports_what_it_needs_and_no_other_ones(words: list[str], nam
 @pytest.mark.parametrize("name", MODULES)
 def test_what_the_list_says_of_a_command_is_what_its_own_help_says_first(name: str) -> None:
     group = typer.main.get_command(app)
-    named = group.commands[name]  # type: ignore[attr-defined]
+    assert isinstance(group, Commands)
+    named = group.commands[name]
+    assert isinstance(named, Named)
     whole = named.load()
     assert whole.name == name and named.help
     assert whole.help.split("\n\n")[0] == named.help

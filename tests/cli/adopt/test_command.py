@@ -1,7 +1,6 @@
 """The command: what it writes, what it refuses to replace, what it asks, and what it says of a first release."""
 
 import json
-import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -14,10 +13,10 @@ from gates.strict_toml import parse
 from host.docker.engine import Engine
 from host.errors import ConfigError
 from settings.pipeline import read_pipeline
+from tests.docker_engine import needs_docker
 from tests.tasks.adopt.shapes import SHAPES, lock
 from tests.tasks.adopt.test_repository import lay
 
-needs_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
 WHOLE = SHAPES["everything that one file can say"].files
 UNKNOWN = {
     "app.py": "import os\nfrom flask import Flask\napp = Flask('x')\nbase = os.environ['API_BASE']\n",

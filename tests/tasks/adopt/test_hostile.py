@@ -1,6 +1,7 @@
 """Repositories that somebody made to do harm, or that went wrong: each is read to its end, and what is odd is named."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 from gates.strict_toml import parse
 from host.errors import SourceError
 from tasks.adopt.files import of_folder
-from tasks.adopt.repository import open_repository, read_tree
+from tasks.adopt.repository import WORDS, open_repository, read_tree
+from tests.growth import assert_in_proportion
 from tests.tasks.adopt.shapes import lock
 from tests.tasks.adopt.test_repository import lay, proposed
 
@@ -19,6 +21,14 @@ DEEP = 1800
 SETTINGS = "from pydantic_settings import BaseSettings\nclass Settings(BaseSettings):\n    x: "
 NO_URL = 'version = 1\n[[package]]\nname = "fastapi"\nversion = "1"\nsdist = { url = "http://[x" }\n'
 COMPOSE = "services:\n  a: {image: [x], build: .}\n  b: {image: {a: 1}}\n  c: 3\n"
+
+
+def test_a_line_of_one_word_is_searched_in_proportion_to_its_length() -> None:
+    def prepared(size: int) -> Callable[[], object]:
+        line = b"class " * size
+        return lambda: WORDS.search(line)
+
+    assert_in_proportion(prepared, 1_000, 10_000)
 
 
 def test_a_number_is_no_name_of_djangos_database(tmp_path: Path) -> None:

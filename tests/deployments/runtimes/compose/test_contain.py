@@ -1,6 +1,5 @@
 """Hostile files: a ConfigError that names the file, in bounded time, and nothing else."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,8 @@ from deployments.runtimes.compose.parse import parse, written
 from deployments.runtimes.compose.read import read_model
 from host.docker.engine import Engine
 from host.errors import ConfigError
+from tests.docker_engine import needs_docker
 
-needs_docker = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command reads compose files")
 WEB = '{image: x, labels: {slipway.role: slot}, expose: ["8000"]}'
 
 
