@@ -28,6 +28,8 @@ FEWEST_SAMPLES = 4
 # A load average above this share of the processors, before the test, is worth a word; so is a locust that is busier.
 BUSY_BEFORE = 0.5
 BUSY_LOCUST = 0.8
+# A load that lasted so many seconds longer than stated went on for its requests.
+WENT_ON_S = 1.5
 FEWEST_FOR_P95 = 20
 SHOWN_SLOW = 5
 
@@ -183,6 +185,9 @@ def notes_on(measured: Measured, performance: Performance) -> list[str]:
         notes.append(f"the machine was busy before: load average {average:.2f} on {measured.processors} processors")
     if why := disturbed(measured.waited):
         notes.append(f"{why}: its own times are shorter")
+    lasted_s = measured.recorded.ending.stopped_at - measured.recorded.ending.started_at
+    if lasted_s > run_time_s(performance) + WENT_ON_S:
+        notes.append(f"the load went on for {lasted_s:.0f} s: {performance.min_requests} requests are needed to judge")
     used = measured.used()
     if used:
         _, load, others = used

@@ -178,7 +178,7 @@ def _both(performance: Performance, workspace: Workspace, run: Run, base: OldVer
             raise ToolError(f"{base.version}: {error}") from error
         new = starting[1].result()
         schedule = Schedule(monotonic(), WINDOW_S, GAP_S)
-        asked = replace(new.test.loading(), seconds=seconds, stop_s=0, at_once=at_once)
+        asked = replace(new.test.loading(), seconds=seconds, stop_s=0, enough=0, at_once=at_once)
         sides = [
             _Side(
                 name,

@@ -25,6 +25,8 @@ RECORDER = Path(__file__).with_name("recorder.py")
 MIGRATION_S = 300
 # Locust's own start and end, apart from the test.
 LOCUST_S = 60
+# How many times as long as stated the load may go on until it has enough requests.
+LONGEST_TIMES = 20
 LONGEST_WORD = 300
 LOOK_EVERY_S = 0.5
 
@@ -59,7 +61,8 @@ class LoadTest:
     def loading(self) -> "Loading":
         """Return the stated load. Requests may still take a while when the time is over: slow ones must be seen."""
         stop_s = max(5, int(2 * self.performance.max_api_p95_seconds))
-        return Loading(self.locustfile, self.source, self.directory, run_time_s(self.performance), stop_s)
+        seconds, enough = run_time_s(self.performance), self.performance.min_requests
+        return Loading(self.locustfile, self.source, self.directory, seconds, stop_s, enough)
 
     def app_environment(self) -> dict[str, str]:
         return {**self.performance.environment, **self.services.environment, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -117,6 +120,7 @@ class LoadTest:
         argv = locust_command(tools, recorder, base_url, self.performance, loading)
         environment = {**_base(tools, scratch), **self.performance.environment, "SLIPWAY_REQUESTS": str(self.records)}
         environment |= {"SLIPWAY_SCHEDULE": loading.schedule, "SLIPWAY_AT_ONCE": str(loading.at_once)}
+        environment |= {"SLIPWAY_SECONDS": str(loading.seconds), "SLIPWAY_ENOUGH": str(loading.enough)}
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         log = self.workspace.root / f"{NAME}-locust.log"
         timeout_s = loading.timeout_s
@@ -164,8 +168,8 @@ class LoadTest:
 @dataclass(frozen=True)
 class Loading:
     """How an app is asked: by the locustfile of a source tree, from a directory of it, for so many seconds, with so
-    many more for what is not answered yet; always, or by a schedule (tasks/load/schedule.py, as words) and `at_once`
-    at a time.
+    many more for what is not answered yet, and on while fewer than `enough` requests were there; always, or by a
+    schedule (tasks/load/schedule.py, as words) and `at_once` at a time.
     """
 
     locustfile: Path
@@ -173,12 +177,18 @@ class Loading:
     directory: Path
     seconds: int
     stop_s: int
+    enough: int = 0
     schedule: str = ""
     at_once: int = 1
 
     @property
+    def longest_s(self) -> int:
+        """Return how many seconds the load lasts at most."""
+        return self.seconds * (LONGEST_TIMES if self.enough else 1)
+
+    @property
     def timeout_s(self) -> float:
-        return self.seconds + self.stop_s + LOCUST_S
+        return self.longest_s + self.stop_s + LOCUST_S
 
 
 def locust_command(tools: Path, recorder: Path, base_url: str, performance: Performance, loading: Loading) -> list[str]:
@@ -187,7 +197,7 @@ def locust_command(tools: Path, recorder: Path, base_url: str, performance: Perf
         *(str(tools / "bin" / "python"), "-P", "-m", "locust", "--headless", "--only-summary", "--loglevel", "WARNING"),
         *("-f", f"{recorder},{loading.locustfile}", "--host", base_url, "--exit-code-on-error", "0"),
         *("--users", str(performance.users), "--spawn-rate", str(performance.spawn_rate)),
-        *("--run-time", f"{loading.seconds}s", "--stop-timeout", str(loading.stop_s)),
+        *("--run-time", f"{loading.longest_s}s", "--stop-timeout", str(loading.stop_s)),
     ]
 
 
@@ -195,7 +205,8 @@ def locust_command(tools: Path, recorder: Path, base_url: str, performance: Perf
 def prepared(performance: Performance, workspace: Workspace, run: Run) -> Iterator[LoadTest]:
     """Lay a version out with fresh services of its own, its database migrated by its own code, while the block runs."""
     source = workspace.check_directory(NAME)
-    lifetime_s = MIGRATION_S + performance.startup_seconds + 2 * run_time_s(performance) + 2 * LOCUST_S
+    load_s = LONGEST_TIMES * run_time_s(performance)
+    lifetime_s = MIGRATION_S + performance.startup_seconds + 2 * load_s + 2 * LOCUST_S
     needs = Suite(
         command=run.command,
         database=performance.database,

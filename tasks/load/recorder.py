@@ -8,6 +8,9 @@
 The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there,
 but for the schedule that lies beside this file.
 
+The load lasts SLIPWAY_SECONDS, and longer while fewer than SLIPWAY_ENOUGH requests have ended, up to locust's run time.
+It ends when no request ended for as long again: more time would bring nothing. With 0 it lasts for locust's run time.
+
 With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
 next one. They hardly rest, and SLIPWAY_AT_ONCE of them ask at a time: what a request took is then its own work, and not
 what it waited for others, which is mostly chance. Each line is written at once, and the time of a request's start is
@@ -24,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust import TaskSet, events
 from locust.clients import HttpSession
@@ -51,7 +55,10 @@ def read_schedule(words: str) -> Any:
 class Recorder:
     """Writes lines as things happen; what cannot be told apart any more (too many names) is put together."""
 
-    def __init__(self, path: str, schedule: str = "", at_once: int = 1) -> None:
+    def __init__(self, path: str, schedule: str = "", at_once: int = 1, seconds: int = 0, enough: int = 0) -> None:
+        self.seconds = seconds
+        self.enough = enough
+        self.are_enough = Event()
         self.turns = BoundedSemaphore(at_once)
         self.side = ""
         self.schedule: Any = None
@@ -87,6 +94,17 @@ class Recorder:
                 "runner": type(runner).__name__,
             }
         )
+        if self.enough:
+            gevent.spawn(self.end_in_time, runner)
+
+    def end_in_time(self, runner: Any) -> None:
+        """End the load after its seconds; later when there are too few requests yet, and more keep coming."""
+        gevent.sleep(self.seconds)
+        seen = 0
+        while seen < self.requests < self.enough:
+            seen = self.requests
+            self.are_enough.wait(self.seconds)
+        runner.quit()
 
     def all_there(self, **_: Any) -> None:
         self.full_load_at = time.time()
@@ -142,6 +160,8 @@ class Recorder:
             name = "(others)"
         self.names.add(name)
         self.requests += 1
+        if self.requests >= self.enough:
+            self.are_enough.set()
         if self.schedule:
             started += time.monotonic() - time.time()
         self.write([started, method[:20], name, milliseconds, good])
@@ -206,7 +226,8 @@ def hasten() -> None:
 def install() -> None:
     given = os.environ
     schedule, at_once = given.get("SLIPWAY_SCHEDULE", ""), int(given.get("SLIPWAY_AT_ONCE", "1"))
-    recorder = Recorder(given["SLIPWAY_REQUESTS"], schedule, at_once)
+    seconds, enough = int(given.get("SLIPWAY_SECONDS", "0")), int(given.get("SLIPWAY_ENOUGH", "0"))
+    recorder = Recorder(given["SLIPWAY_REQUESTS"], schedule, at_once, seconds, enough)
     if schedule:
         hasten()
     for session in (HttpSession, FastHttpSession):

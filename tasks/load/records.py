@@ -68,18 +68,18 @@ REQUEST = TypeAdapter(Request)
 
 
 def read_requests(
-    file: Path, users: int, spawn_rate: float, run_time_s: float, window: tuple[float, float]
+    file: Path, users: int, spawn_rate: float, lasts_s: tuple[float, float], window: tuple[float, float]
 ) -> Recorded:
     """Return what was recorded, in the order in which requests ended. Raises ToolError if the file is absent, no file,
-    too big, malformed, cut short, about another load than the asked one, or tells of times outside `window` (Unix
-    times between which locust ran).
+    too big, malformed, cut short, about another load than the asked one (`lasts_s`: its least and its greatest
+    seconds), or tells of times outside `window` (Unix times between which locust ran).
     """
     lines = _lines(file)
     number = 0
     requests: list[Request] = []
     try:
         header = Header.model_validate_json(next(lines, b""))
-        if (header.users, header.spawn_rate, header.run_time) != (users, spawn_rate, run_time_s):
+        if (header.users, header.spawn_rate, header.run_time) != (users, spawn_rate, lasts_s[1]):
             raise ToolError(f"locust ran another load than the asked one: {header!r}")
         last = b""
         for number, line in enumerate(lines, 2):
@@ -90,7 +90,7 @@ def read_requests(
     except ValidationError as error:
         said = first_fault(error)
         raise ToolError(f"locust's record is cut short or damaged near line {max(number, 1)}: {said}") from error
-    _check(requests, ending, window, run_time_s)
+    _check(requests, ending, window, lasts_s[0])
     return Recorded(requests, ending)
 
 
@@ -123,7 +123,7 @@ def _lines(file: Path) -> Iterator[bytes]:
         yield from content
 
 
-def _check(requests: list[Request], ending: Ending, window: tuple[float, float], run_time_s: float) -> None:
+def _check(requests: list[Request], ending: Ending, window: tuple[float, float], least_s: float) -> None:
     if ending.requests != len(requests):
         raise ToolError(f"locust's record has {len(requests)} requests, and says that they were {ending.requests}")
     first, last = window
@@ -133,5 +133,5 @@ def _check(requests: list[Request], ending: Ending, window: tuple[float, float],
     if not first <= ending.started_at <= ending.stopped_at <= last:
         raise ToolError("locust's record tells of a test at another time")
     lasted = ending.stopped_at - ending.started_at
-    if lasted < run_time_s - INEXACT_S:
-        raise ToolError(f"the load ended after {lasted:.1f} of {run_time_s:g} s")
+    if lasted < least_s - INEXACT_S:
+        raise ToolError(f"the load ended after {lasted:.1f} of {least_s:g} s")

@@ -117,7 +117,8 @@ def measure(test: LoadTest) -> Measured:
             test.check_locust(load.future.result())
         after = _histogram(test, base_url, through)
     asked = test.performance
-    recorded = read_requests(test.records, asked.users, asked.spawn_rate, loading.seconds, (began - 1, time() + 1))
+    lasts_s, window = (loading.seconds, loading.longest_s), (began - 1, time() + 1)
+    recorded = read_requests(test.records, asked.users, asked.spawn_rate, lasts_s, window)
     query_p95, reason = _query_p95(asked.query_metric, before, after)
     waited = first.until(last, os.cpu_count() or 1)
     return Measured(recorded, sampler.samples, load_before, query_p95, reason, waited=waited)

@@ -34,7 +34,7 @@ def write(file: Path, *lines: Any) -> None:
 
 
 def read(file: Path) -> load_records.Recorded:
-    return read_requests(file, users=2, spawn_rate=5, run_time_s=10, window=(1000, 1012))
+    return read_requests(file, users=2, spawn_rate=5, lasts_s=(10, 10), window=(1000, 1012))
 
 
 def test_what_was_recorded_is_read(file: Path) -> None:

@@ -50,6 +50,14 @@ class TheirOwnRamp(LoadTestShape):
     def tick(self):
         return (1, 1) if self.get_run_time() < 1 else None
 """
+ONE_AT_A_TIME = """
+from locust import HttpUser, task
+
+class Visitor(HttpUser):
+    @task
+    def work(self):
+        self.client.get("/work")
+"""
 SECRET = "correct-horse-battery"
 
 
@@ -153,6 +161,21 @@ def test_a_healthy_app_passes_with_every_figure(lab: Lab) -> None:
     page = looked.files["page"].read_text()
     assert "data:image/png;base64," in page and "GET /work" in page
     assert SECRET not in page
+
+
+def test_the_load_goes_on_until_there_are_enough_requests(lab: Lab) -> None:
+    """One user, whose requests take 0.1 s each: in the stated second there are not more than 10 of them."""
+    looked = lab.run("slow by half", locustfile=ONE_AT_A_TIME, users=1, duration_seconds=1, min_requests=25)
+    assert looked.check.outcome is Outcome.PASSED, looked.check
+    assert 25 <= int(looked.check.examined.split()[0]) <= 30, looked.check.examined
+    assert any("the load went on for" in note for note in looked.check.notes), looked.check.notes
+
+
+def test_a_load_that_brings_nothing_more_is_not_waited_for(lab: Lab) -> None:
+    """Twenty requests are answered, and then none."""
+    check = lab.run("hang", min_requests=1000, duration_seconds=2, max_api_p95_seconds=1).check
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "25 requests, need 1000 to judge" in check.reason
 
 
 REACHING = """
