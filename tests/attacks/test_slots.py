@@ -142,7 +142,7 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Envoy]:
 def answers(url: str) -> list[int]:
     """Return the statuses of 40 requests, each on a connection of its own, with something to steal."""
     fresh = httpx.Limits(max_keepalive_connections=0)
-    with httpx.Client(trust_env=False, verify=False, limits=fresh, headers={"cookie": CANARY}, timeout=5) as client:
+    with httpx.Client(trust_env=False, verify=False, limits=fresh, headers={"cookie": CANARY}, timeout=60) as client:
         return [client.get(url).status_code for _ in range(40)]
 
 

@@ -13,6 +13,7 @@ from host import probe
 from host.errors import HealthError
 from host.ports import free_port
 from host.probe import ask, await_healthy, examine, look, timed
+from tests.waiting import wait_for
 
 GOOD = b'{"status": "healthy"}'
 
@@ -136,6 +137,10 @@ def stop(server: Server) -> None:
     server.server_close()
 
 
+def questions(server: Server) -> list[str]:
+    return list(server.RequestHandlerClass.asked)  # type: ignore[attr-defined]
+
+
 @pytest.fixture
 def app() -> Iterator[Server]:
     server = serve()
@@ -176,7 +181,8 @@ def test_an_answer_that_does_not_end_is_given_up(
 ) -> None:
     monkeypatch.setattr(probe, "TIMEOUT_S", 0.4)
     asked = ask(url, path)
-    assert app.RequestHandlerClass.asked == [path], "it was not waited for"  # type: ignore[attr-defined]
+    wait_for(lambda: bool(questions(app)), "the server has the question")
+    assert questions(app) == [path], "it was not waited for"
     assert asked.late and asked.verdict.action is Action.WAIT and asked.verdict.reason.startswith(path)
 
 
@@ -198,25 +204,26 @@ def test_a_late_answer_is_asked_for_again(
     if path == "/hang":
         monkeypatch.setattr(probe, "PATIENCE_S", 0.2)
     assert timed(url, path, {})[1] is good
-    assert len(app.RequestHandlerClass.asked) == times  # type: ignore[attr-defined]
+    wait_for(lambda: len(questions(app)) >= times, "the server has the questions")
+    assert len(questions(app)) == times
 
 
 @pytest.mark.parametrize(
-    ("path", "condition"),
+    ("path", "patience_s", "condition"),
     [
-        ("/good", Condition.HEALTHY),
-        ("/lie", Condition.UNHEALTHY),
-        ("/bad", Condition.UNHEALTHY),
-        ("/big", Condition.UNHEALTHY),
-        ("/hang", Condition.UNHEALTHY),
-        ("/drip", Condition.UNHEALTHY),
-        ("/slow_headers", Condition.UNHEALTHY),
-        ("/interim", Condition.UNHEALTHY),
-        ("/twice_packed", Condition.UNHEALTHY),
+        ("/good", 60, Condition.HEALTHY),
+        ("/lie", 60, Condition.UNHEALTHY),
+        ("/bad", 60, Condition.UNHEALTHY),
+        ("/big", 60, Condition.UNHEALTHY),
+        ("/twice_packed", 60, Condition.UNHEALTHY),
+        ("/hang", 0.5, Condition.UNHEALTHY),
+        ("/drip", 0.5, Condition.UNHEALTHY),
+        ("/slow_headers", 0.5, Condition.UNHEALTHY),
+        ("/interim", 0.5, Condition.UNHEALTHY),
     ],
 )
-def test_what_serves_is_examined(url: str, path: str, condition: Condition) -> None:
-    assert examine(url, path, patience_s=0.5).condition is condition
+def test_what_serves_is_examined(url: str, path: str, patience_s: float, condition: Condition) -> None:
+    assert examine(url, path, patience_s=patience_s).condition is condition
 
 
 @pytest.mark.parametrize(

@@ -257,18 +257,18 @@ def test_an_error_is_the_apps_only_with_its_mark(status: int, headers: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("handler", "what"),
+    ("answer", "closes", "what"),
     [
-        (responder(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"), "RemoteProtocolError"),
-        (responder(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"), "RemoteProtocolError"),
-        (responder(b""), "RemoteProtocolError"),
-        (responder(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", close=False), "no complete answer"),
-        (responder(b"", close=False), "no complete answer"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", True, "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n", True, "RemoteProtocolError"),
+        (b"", True, "RemoteProtocolError"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf", False, "no complete answer"),
+        (b"", False, "no complete answer"),
     ],
 )
-def test_an_incomplete_answer_is_lost(handler: Handler, what: str) -> None:
-    with server(handler) as url:
-        sender = Traffic(profile(QUICK), url, 20, request_timeout_s=0.3)
+def test_an_incomplete_answer_is_lost(answer: bytes, closes: bool, what: str) -> None:
+    with server(responder(answer, close=closes)) as url:
+        sender = Traffic(profile(QUICK), url, 20, request_timeout_s=60 if closes else 0.3)
         report = asyncio.run(sender.run(seconds=0.2))
     assert total(report) == {"sent": 4, "lost": 4}
     assert all(what in lost["what"] for lost in report["lost"])
@@ -276,9 +276,11 @@ def test_an_incomplete_answer_is_lost(handler: Handler, what: str) -> None:
 
 def test_arrivals_do_not_wait_for_answers_and_no_room_is_told() -> None:
     with server(responder(b"", close=False)) as url:
-        sender = Traffic(profile(QUICK), url, 100, in_flight_limit=10, request_timeout_s=1)
-        report = asyncio.run(sender.run(seconds=0.5))
-    assert total(report) == {"sent": 10, "lost": 10, "not_sent": 40}
+        with Traffic(profile(QUICK), url, 100, in_flight_limit=10, last_answers_s=0.1).background() as sender:
+            wait_for(lambda: sender.report()["totals"]["not_sent"] >= 40, "arrivals without room")
+            assert sender.report()["totals"]["sent"] == 10
+    report = sender.report()
+    assert total(report) == {"sent": 10, "abandoned": 10, "not_sent": report["totals"]["not_sent"]}
     assert not report["clean"]
 
 
@@ -443,13 +445,11 @@ def test_a_late_answer_is_late_and_not_down() -> None:
 
 
 def test_an_address_that_takes_questions_and_answers_none_is_down() -> None:
-    answered = False
+    seen_good = threading.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal answered
         await reader.readuntil(b"\r\n\r\n")
-        if not answered:
-            answered = True
+        if not seen_good.is_set():
             writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             writer.close()
 
@@ -459,13 +459,15 @@ def test_an_address_that_takes_questions_and_answers_none_is_down() -> None:
 
         async def ask_until_down() -> None:
             task = asyncio.create_task(probe.run())
-            while probe.report()["down_since"] is None:
+            while not (seen_good.is_set() and probe.report()["down_since"]):
+                if probe.report()["good"]:
+                    seen_good.set()
                 await asyncio.sleep(0.05)
             task.cancel()
 
         asyncio.run(ask_until_down())
     report = probe.report()
-    assert report["good"] == 1 and report["asked"] > 1 and report["unanswered"] > 0
+    assert 1 <= report["good"] < report["asked"] and report["unanswered"] > 0
 
 
 def test_percentiles_are_right_to_two_percent() -> None:
