@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import get_args
 
 from cli.progress import Board
 from evidence.scopes import OURS
@@ -17,6 +16,7 @@ from tasks.source.app_locks import AppLocks
 from tasks.source.locked_environments import Tools, fetch_wheels, locked_environment, own_tools
 
 AT_ONCE = 2
+TOOLS_OF_CI: tuple[Tools, ...] = ("quality", "scanners", "load", "services")
 WHAT = "environments, made once"
 Making = tuple[str, Callable[[], Path]]
 
@@ -27,9 +27,8 @@ def needed(tree: Path, pipeline: Pipeline) -> list[Making]:
     files = AppLocks.of(pipeline, tree)
     made: list[Making] = [(f"environment of {locks.ci}", lambda: _environment(files, locks.ci))]
     made += [(f"wheels of {lock}", partial(_wheels, files, lock)) for lock in locks.shipped]
-    made += [(f"our tools: {group}", partial(own_tools, group)) for group in ("quality", "scanners")]
-    made += [(f"our tools: {group}", partial(own_tools, group)) for group in get_args(Tools)]
-    return list(dict(made).items())
+    made += [(f"our tools: {group}", partial(own_tools, group)) for group in TOOLS_OF_CI]
+    return made
 
 
 def _environment(locks: AppLocks, lock: LockChoice) -> Path:
