@@ -8,8 +8,9 @@
 The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there,
 but for the schedule that lies beside this file.
 
-The load lasts SLIPWAY_SECONDS, and longer while fewer than SLIPWAY_ENOUGH requests have ended, up to locust's run time.
-It ends when no request ended for as long again: more time would bring nothing. With 0 it lasts for locust's run time.
+The load lasts SLIPWAY_SECONDS. It lasts longer where the users came later than they should, so that all of them ask for as
+long as stated, and while fewer than SLIPWAY_ENOUGH requests have ended; then it ends when no request ended for as long
+again: more time would bring nothing. Locust's run time is the most. With SLIPWAY_ENOUGH 0 it lasts for locust's run time.
 
 With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
 next one. They hardly rest, and SLIPWAY_AT_ONCE of them ask at a time: what a request took is then its own work, and not
@@ -59,6 +60,7 @@ class Recorder:
         self.seconds = seconds
         self.enough = enough
         self.are_enough = Event()
+        self.are_there = Event()
         self.turns = BoundedSemaphore(at_once)
         self.side = ""
         self.schedule: Any = None
@@ -95,11 +97,16 @@ class Recorder:
             }
         )
         if self.enough:
-            gevent.spawn(self.end_in_time, runner)
+            gevent.spawn(self.end_in_time, runner, asked.num_users / asked.spawn_rate)
 
-    def end_in_time(self, runner: Any) -> None:
-        """End the load after its seconds; later when there are too few requests yet, and more keep coming."""
-        gevent.sleep(self.seconds)
+    def end_in_time(self, runner: Any, ramp_s: float) -> None:
+        """End the load after its seconds; later when users came late, or when there are too few requests yet, and more
+        keep coming.
+        """
+        began_s = time.monotonic()
+        self.are_there.wait()
+        late_s = max(0.0, time.monotonic() - began_s - ramp_s)
+        gevent.sleep(max(0.0, began_s + self.seconds + late_s - time.monotonic()))
         seen = 0
         while seen < self.requests < self.enough:
             seen = self.requests
@@ -108,6 +115,7 @@ class Recorder:
 
     def all_there(self, **_: Any) -> None:
         self.full_load_at = time.time()
+        self.are_there.set()
 
     def stopping(self, environment: Any, **_: Any) -> None:
         if self.stopped_at:  # a locustfile may stop it too, and again

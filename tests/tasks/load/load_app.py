@@ -19,7 +19,7 @@ HELPERS = {
     "busy": "while True: pass",
     "fork": "import os, time; os.fork() or (os.setsid(), os.fork() or time.sleep(120))",
 }
-SLEEPS = {"slow": 0.4, "slow beyond limits": 2.2, "slow by half": 0.1}
+SLEEPS = {"slow": 0.4, "slow by half": 0.1}
 counted = 0
 
 
