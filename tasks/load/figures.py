@@ -24,7 +24,9 @@ from tasks.load.records import Recorded, Request
 
 MB = 1_000_000
 KEPT_PERCENTS = (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9)
-FEWEST_SAMPLES = 4
+# Processor time is counted up, so that two samples tell what was used between them, however far apart. They must lie
+# so much of the time apart in which all users were there.
+LEAST_SEEN = 0.5
 # A load average above this share of the processors, before the test, is worth a word; so is a locust that is busier.
 BUSY_BEFORE = 0.5
 BUSY_LOCUST = 0.8
@@ -68,13 +70,13 @@ class Measured:
 
     def used(self) -> tuple[float, float, float] | None:
         """Return the processors that the app, the load generator and all others (not the app's database) used under
-        full load; None without enough samples.
+        full load; None when it was not looked at for LEAST_SEEN of that time.
         """
-        window = self.window()
-        if len(window) < FEWEST_SAMPLES:
+        window, ending = self.window(), self.recorded.ending
+        seconds = window[-1].at - window[0].at if window else 0.0
+        if not seconds or seconds < LEAST_SEEN * (ending.stopped_at - ending.full_load_at):
             return None
         first, last = window[0], window[-1]
-        seconds = last.at - first.at
         app, load = last.app_cpu_s - first.app_cpu_s, last.load_cpu_s - first.load_cpu_s
         others = last.machine_cpu_s - first.machine_cpu_s - app - load - (last.database_cpu_s - first.database_cpu_s)
         return app / seconds, load / seconds, max(0.0, others) / seconds
@@ -117,7 +119,7 @@ def figures(measured: Measured, performance: Performance) -> Figures:
         reasons={
             QUERY_P95: measured.query_reason,
             MEMORY: "no process of the app could be looked at",
-            CPU: f"fewer than {FEWEST_SAMPLES} samples while all users were there",
+            CPU: f"it was looked at for less than {LEAST_SEEN:.0%} of the time in which all users were there",
         },
     )
 

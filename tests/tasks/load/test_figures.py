@@ -66,12 +66,15 @@ def test_users_who_were_never_all_there_give_no_processor_time() -> None:
     seen = figures(replace(MEASURED, recorded=Recorded(REQUESTS, ending)), PERFORMANCE)
     assert seen.cpu_percent is None and seen.users == 0
     reasons = [one.reason for one in load_measures(seen, limits_of(PERFORMANCE)) if one.value is None]
-    assert reasons == ["fewer than 4 samples while all users were there"]
+    assert reasons == ["it was looked at for less than 50% of the time in which all users were there"]
 
 
-@pytest.mark.parametrize(("count", "known"), [(3, False), (4, True)])
-def test_few_samples_give_no_processor_time(count: int, known: bool) -> None:
-    within = [one for one in samples() if 1001 <= one.at][:count]
+@pytest.mark.parametrize(
+    ("times", "known"),
+    [([], False), ([1001], False), ([1001, 1005.25], False), ([1001, 1005.5], True), ([1003, 1004, 1009], True)],
+)
+def test_samples_of_less_than_half_the_time_give_no_processor_time(times: list[float], known: bool) -> None:
+    within = [one for one in samples() if one.at in times]
     assert (figures(replace(MEASURED, samples=within), PERFORMANCE).cpu_percent is not None) is known
 
 
