@@ -8,9 +8,9 @@
 The last line is missing when locust did not come to its end. Runs in locust's environment: no module of ours is there,
 but for the schedule that lies beside this file.
 
-The load lasts SLIPWAY_SECONDS. It lasts longer where the users came later than they should, so that all of them ask for as
-long as stated, and while fewer than SLIPWAY_ENOUGH requests have ended; then it ends when no request ended for as long
-again: more time would bring nothing. Locust's run time is the most. With SLIPWAY_ENOUGH 0 it lasts for locust's run time.
+The load lasts SLIPWAY_SECONDS. It lasts longer where the users came later than they should, so that all of them ask for
+as long as stated, and while fewer than SLIPWAY_ENOUGH requests have ended; then it ends when no request ended for as
+long again: more time would bring nothing. Locust's run time is the most. With SLIPWAY_ENOUGH 0 it lasts for that.
 
 With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
 next one. They hardly rest, and SLIPWAY_AT_ONCE of them ask at a time: what a request took is then its own work, and not
