@@ -258,8 +258,8 @@ class Performance(_Section):
     spawn_rate: float = Field(5, gt=0)
     """Users that are added each second."""
     duration_seconds: float = Field(30, ge=1)
-    """How long the load lasts. It goes on while fewer than `min_requests` have ended and more come, up to 20 times as
-    long.
+    """How long the load lasts. It goes on while fewer than `min_requests` have ended and more come, for up to ten
+    minutes.
     """
     startup_seconds: float = Field(60, gt=0)
     """How long the app may take to start."""

@@ -189,7 +189,9 @@ def notes_on(measured: Measured, performance: Performance) -> list[str]:
         notes.append(f"{why}: its own times are shorter")
     lasted_s = measured.recorded.ending.stopped_at - measured.recorded.ending.started_at
     if lasted_s > run_time_s(performance) + WENT_ON_S:
-        notes.append(f"the load went on for {lasted_s:.0f} s: {performance.min_requests} requests are needed to judge")
+        notes.append(
+            f"the load went on for {lasted_s:.0f} s, until all users and {performance.min_requests} requests were there"
+        )
     used = measured.used()
     if used:
         _, load, others = used

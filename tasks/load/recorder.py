@@ -10,7 +10,8 @@ but for the schedule that lies beside this file.
 
 The load lasts SLIPWAY_SECONDS. It lasts longer where the users came later than they should, so that all of them ask for
 as long as stated, and while fewer than SLIPWAY_ENOUGH requests have ended; then it ends when no request ended for as
-long again: more time would bring nothing. Locust's run time is the most. With SLIPWAY_ENOUGH 0 it lasts for that.
+long again (10 s at least): more time would bring nothing. Locust's run time is the most. With SLIPWAY_ENOUGH 0 it lasts
+for that.
 
 With SLIPWAY_SCHEDULE the users ask only in the windows of their side: what would begin outside of them, waits for the
 next one. They hardly rest, and SLIPWAY_AT_ONCE of them ask at a time: what a request took is then its own work, and not
@@ -40,6 +41,8 @@ LONGEST_TEXT = 200
 HASTE = 10
 # A request that takes longer does not keep the others from asking: it may be a stream.
 LONG_S = 0.5
+# How long no request must have ended until it is believed that none will.
+LEAST_WAIT_S = 10
 
 
 def read_schedule(words: str) -> Any:
@@ -107,10 +110,10 @@ class Recorder:
         self.are_there.wait()
         late_s = max(0.0, time.monotonic() - began_s - ramp_s)
         gevent.sleep(max(0.0, began_s + self.seconds + late_s - time.monotonic()))
-        seen = 0
+        seen = -1
         while seen < self.requests < self.enough:
             seen = self.requests
-            self.are_enough.wait(self.seconds)
+            self.are_enough.wait(max(self.seconds, LEAST_WAIT_S))
         runner.quit()
 
     def all_there(self, **_: Any) -> None:
