@@ -107,7 +107,8 @@ class Recorder:
         keep coming.
         """
         began_s = time.monotonic()
-        self.are_there.wait()
+        if ramp_s < self.seconds:  # else the stated time never has all the users, and that is told
+            self.are_there.wait()
         late_s = max(0.0, time.monotonic() - began_s - ramp_s)
         gevent.sleep(max(0.0, began_s + self.seconds + late_s - time.monotonic()))
         seen = -1

@@ -1,5 +1,6 @@
 """Real locust against a real app in the sandbox: every limit broken alone, every way to see nothing."""
 
+import re
 import shutil
 import socket
 import sys
@@ -28,6 +29,7 @@ from settings.pipeline import Performance
 from tasks.checks.base_version import NoBase
 from tasks.load.figures import trend_data
 from tasks.load.pairs import OldVersion
+from tasks.load.programs import LONGER_S
 from tasks.load.run import run_load
 from tasks.source.dependencies import own_tools
 from tasks.source.git import Source
@@ -165,17 +167,25 @@ def test_a_healthy_app_passes_with_every_figure(lab: Lab) -> None:
 
 def test_the_load_goes_on_until_there_are_enough_requests(lab: Lab) -> None:
     """One user, whose requests take 0.1 s each: in the stated second there are not more than 10 of them."""
-    looked = lab.run("slow by half", locustfile=ONE_AT_A_TIME, users=1, duration_seconds=1, min_requests=25)
+    looked = lab.run("slow by half", locustfile=ONE_AT_A_TIME, users=1, duration_seconds=1, min_requests=40)
     assert looked.check.outcome is Outcome.PASSED, looked.check
-    assert 25 <= int(looked.check.examined.split()[0]) <= 30, looked.check.examined
+    assert 40 <= int(looked.check.examined.split()[0]) <= 45, looked.check.examined
     assert any("the load went on for" in note for note in looked.check.notes), looked.check.notes
 
 
 def test_a_load_that_brings_nothing_more_is_not_waited_for(lab: Lab) -> None:
-    """Twenty requests are answered, and then none."""
+    """Twenty requests are answered, and then none: it ends at most 10 s after each, and never by its longest time."""
     check = lab.run("hang", min_requests=1000, duration_seconds=2, max_api_p95_seconds=1).check
     assert check.outcome is Outcome.NO_VERDICT
     assert "25 requests, need 1000 to judge" in check.reason
+    (lasted,) = [match[1] for note in check.notes if (match := re.match(r"the load went on for (\d+) s", note))]
+    assert int(lasted) < LONGER_S
+
+
+def test_a_ramp_that_is_longer_than_the_load_is_not_the_stated_load(lab: Lab) -> None:
+    check = lab.run(users=2, spawn_rate=0.01, duration_seconds=2).check
+    assert check.outcome is Outcome.NO_VERDICT
+    assert "of 2 users were there: not the stated load" in check.reason
 
 
 REACHING = """
