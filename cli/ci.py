@@ -1,13 +1,13 @@
 """`slipway ci`: the whole pipeline on a working tree, uncommitted changes included."""
 
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from cli.local import control_plane, run_locally
 from cli.screen import console, escape, fail, say
 from evidence.check_report import Report, read_report
 from gates.baseline import known_of, marks
@@ -17,6 +17,7 @@ from gates.scans.security import headline_of
 from gates.scans.security_score import SCORE
 from host.errors import ConfigError
 from host.home import Home
+from tasks.checks.unchanged import Seen, held, hold, see
 
 SHOWN = 20  # of each check
 
@@ -32,11 +33,30 @@ def ci(
 ) -> None:
     """Run every check of config/pipeline.toml here and now, and print the summary. Exits 1 when a gate fails.
 
-    A working tree is checked as it is, uncommitted and new files included. Nothing of it is signed.
+    A working tree is checked as it is, uncommitted and new files included. Nothing of it is signed. Nothing changed
+    since it was found good today: that report is shown again, without a run.
     """
     if app and commit:
         raise ConfigError("name a working tree or a commit, not both")
     home = Home.find()
+    seen = see(home, app) if app else None
+    if seen and not refresh and (found := held(home, seen, datetime.now(UTC))):
+        _print_held(*found)
+        return
+    _run(home, app, commit, refresh, fail_fast, verbose, seen)
+
+
+def _print_held(report: Report, since: datetime) -> None:
+    print_report(report)
+    say(f"{report.version}: {report.reason}")
+    say(f"nothing changed since {since:%H:%M} UTC, when run {report.run} found this; --refresh looks again")
+
+
+def _run(
+    home: Home, app: Path | None, commit: str | None, refresh: bool, fail_fast: bool, verbose: bool, seen: Seen | None
+) -> None:
+    from cli.local import control_plane, run_locally  # not before it is known that a run is needed: it takes long
+
     with control_plane(home) as control:
         if not verbose:
             _show_progress()
@@ -52,6 +72,8 @@ def ci(
         report = read_report(home, run)
         if report:
             print_report(report)
+            if seen:
+                hold(home, seen, report, datetime.now(UTC))
         say(f"{state.name}: {state.message or ''}")
         say(f"the run's page: {control.url}/runs/flow-run/{run} (while the server is up: make up)")
     if not state.is_completed():

@@ -13,7 +13,9 @@ KEPT = 200
 
 
 class Report(BaseModel):
-    """One run. `scores` are of 100, None without data; `seconds` how long the whole run took."""
+    """One run. `scores` are of 100, None without data; `seconds` how long the whole run took; `remembered` the names of
+    the checks that a run after it would find remembered, with nothing changed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +29,7 @@ class Report(BaseModel):
     seconds: float
     checks: tuple[Check, ...]
     scores: Mapping[str, float | None] = Field(default_factory=dict)
+    remembered: tuple[str, ...] = ()
 
 
 def keep_report(home: Home, report: Report) -> None:

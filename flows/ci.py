@@ -54,10 +54,13 @@ def _run_name() -> str:
 
 @dataclass(frozen=True)
 class Found:
-    """What all checks of a run came to. `scanned` are the security scans, judged by this checkout's waivers."""
+    """What all checks of a run came to. `scanned` are the security scans, judged by this checkout's waivers;
+    `remembered` the names of those that would be remembered now.
+    """
 
     looked: dict[str, Looked]
     scanned: Scanned
+    remembered: tuple[str, ...]
 
     @property
     def own(self) -> list[Check]:
@@ -154,7 +157,8 @@ def _look(
     later, expected = adding_up(pipeline, workspace, suites), expected_seconds(Home.find())
     looked = run_jobs(jobs, memory, workspace, fail_fast, later, expected)
     checks = [looked[job.name].check for job in scans]
-    return Found(looked, judge(subject, memory.run, checks, now, oldest_look(scans, looked, memory, now)))
+    scanned = judge(subject, memory.run, checks, now, oldest_look(scans, looked, memory, now))
+    return Found(looked, scanned, tuple(sorted(memory.remembered)))
 
 
 def _sign(pipeline: Pipeline, source: Source, digest: str, found: Found, run: str, began: datetime) -> None:
@@ -181,6 +185,7 @@ def _conclude(pipeline: Pipeline, source: Source, digest: str, found: Found, pas
         seconds=seconds,
         checks=tuple(checks),
         scores=scores,
+        remembered=found.remembered,
     )
     keep_report(Home.find(), report)
     show("ci", summary_page(source, digest, checks, verdict, scores), f"{source.version}: {verdict.action}")

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,16 @@ def key_of(name: str, inputs: str, *parts: Any) -> str:
 
 @dataclass(frozen=True)
 class Memory:
-    """The result store for one run. `refresh` recalls nothing, and still keeps what is found out."""
+    """The result store for one run. `refresh` recalls nothing, and still keeps what is found out. `remembered` gets the
+    names of the checks whose results are in it.
+    """
 
     results: Results
     source: Source
     run: str
     directory: Path
     refresh: bool = False
+    remembered: set[str] = field(default_factory=set)
 
     def recall(self, key: str) -> Looked | None:
         """Return the earlier result with its files, naming the run that looked; None to look again."""
@@ -126,6 +129,7 @@ class Memory:
             return None
         check = entry.check.model_copy(update={"source_run": entry.run})
         get_run_logger().info("%s: %s, remembered from run %s", check.name, check.reason, entry.run)
+        self.remembered.add(check.name)
         return Looked(check, files)
 
     def keep(self, key: str, looked: Looked) -> None:
@@ -138,6 +142,7 @@ class Memory:
                 key=key, check=looked.check, run=self.run, commit=self.source.commit, at=datetime.now(UTC), files=files
             )
             self.results.keep(entry)
+            self.remembered.add(looked.check.name)
         except OSError as error:
             get_run_logger().warning("%s: the result could not be kept: %s", looked.check.name, error)
 

@@ -9,7 +9,7 @@ from settings.pipeline import App
 from tasks.source.commit_tree import archive, check_tree, refusal
 from tasks.source.git import address, uncommitted
 from tasks.source.prefect_blocks import repository_login
-from tasks.source.working_tree import take
+from tasks.source.taken import take
 
 
 @dataclass(frozen=True)
