@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks import alert_chain, checks, containers, pairs, releases, reports, scans, switches
+from benchmarks import alert_chain, checks, containers, judge, pairs, releases, reports, scans, switches
 from cli.screen import console, fail, say
 from host.docker.engine import Engine
 from host.errors import SlipwayError, ToolError
@@ -170,6 +170,32 @@ def _pairs() -> None:
     console.print(table)
 
 
+def _judge() -> None:
+    say(f"{judge.RELEASES:,} good releases a row, and {judge.BAD_RELEASES:,} bad ones, simulated ...")
+    stopped, seen = judge.run(tell=say)
+    title = (
+        f"Good versions stopped within {judge.BAKE_LOOKS / judge.LOOKS_A_SECOND:g} s by chance, limit {judge.LIMIT:.0%}"
+    )
+    table = Table(title=title, title_justify="left")
+    for heading in ("errors", *(f"{rate} requests/s" for rate in judge.RATES)):
+        table.add_column(heading, justify="right")
+    for bursts in (False, True):
+        for share in judge.BASES:
+            row = [one.stopped for one in stopped if (one.share, one.bursts) == (share, bursts)]
+            name = f"{share:.1%}{', in bursts' if bursts else ''}"
+            table.add_row(
+                name, *(f"{share_stopped:.2%}" for share_stopped in row), end_section=share == judge.BASES[-1]
+            )
+    console.print(table)
+    table = Table(title="Bad versions, until they are seen (means)", title_justify="left")
+    for heading in ("", "requests/s", "requests", "x the least for any test", "seconds", "never seen"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for one in seen:
+        figures = (f"{one.requests:.0f}", f"{one.requests / one.bound:.2f}", f"{one.looks / judge.LOOKS_A_SECOND:.1f}")
+        table.add_row(one.what, str(one.rate), *figures, str(one.missed))
+    console.print(table)
+
+
 def _switches() -> None:
     say("switches under load ...")
     console.print(switches_table(switches.run()))
@@ -189,6 +215,7 @@ PARTS = {
     "containers": _containers,
     "alerts": _alerts,
     "pairs": _pairs,
+    "judge": _judge,
 }
 
 

@@ -5,7 +5,7 @@ import time
 from deployments.environment import Environment
 from deployments.instance import Instance
 from evidence.bundle import Run
-from gates.release.analysis import SILENT_TO_BLAME_S, Limits, Probes, SlotCounters, judge_step, observe
+from gates.release.analysis import SILENT_TO_BLAME_S, Judge, Limits, Probes, SlotCounters, observe
 from gates.verdict import Action, Verdict
 from host.errors import SlipwayError
 from host.probe import PATIENCE_S, ask
@@ -29,23 +29,22 @@ def bake(
     """
     settings, slot = place.settings, instance.slot
     limits = Limits(settings.min_requests, settings.max_error_rate, settings.max_p95_seconds, settings.max_p95_ratio)
-    before = observe(*baseline) if baseline else None
+    before = observe(baseline[1].since(baseline[0])) if baseline else None
     start = time.monotonic()
-    first = place.router.counters().get(slot, SlotCounters())
+    judge = Judge(place.router.counters().get(slot, SlotCounters()), limits, before)
     probing = _Probing(place, run)
     while True:
         elapsed = time.monotonic() - start
         probing.catch_up(int(elapsed * settings.bake_probes_per_second))
         probes = probing.probes
-        seen = observe(first, place.router.counters().get(slot, SlotCounters()), probes)
-        verdict = _same(instance, judge_step(seen, limits, before))
+        verdict = _same(instance, judge.look(place.router.counters().get(slot, SlotCounters()), probes))
         if verdict.action is Action.ROLL_BACK or (
             verdict.action is Action.PROMOTE and elapsed >= settings.bake_seconds
         ):
             return verdict, probes.failed
         if elapsed >= settings.bake_max_seconds and verdict.action is Action.WAIT:
-            reason = f"could not be judged within {settings.bake_max_seconds:g} s: {verdict.reason}"
-            return Verdict(Action.ROLL_BACK, reason), probes.failed
+            reason = f"inconclusive after {settings.bake_max_seconds:g} s: {verdict.reason}"
+            return Verdict(Action.WAIT, reason), probes.failed
         time.sleep(LOOK_EVERY_S)
 
 

@@ -108,6 +108,10 @@ def _deploy(rollout: Rollout) -> tuple[Outcome, str]:
         if isinstance(error, SlipwayError):
             return Outcome.RESTORED, reason
         raise
+    if verdict.action is Action.WAIT:
+        reason = f"{_down(rollout)}{verdict.reason}; {restore(rollout)}"
+        rollout.end(Outcome.RESTORED, reason)
+        return Outcome.RESTORED, reason
     if verdict.action is not Action.PROMOTE:
         unsigned = rollout.condemn(rollout.version.digest, verdict.reason)
         said = "; ".join(filter(None, (restore(rollout), unsigned)))

@@ -169,8 +169,8 @@ class Settings(Tls, DatabaseSettings, RedisSettings):
     bake_seconds: float = Field(60, ge=0)
     """Shortest time that a release watches the new version before it promotes."""
     bake_max_seconds: float = Field(300, ge=0)
-    """Longest time that a release watches. If the figures are still too few to judge, it rolls back. At least
-    `BAKE_SECONDS`.
+    """Longest time that a release watches. If the figures still cannot tell, it ends Restored: the old version serves,
+    and the new one is not condemned. At least `BAKE_SECONDS`.
     """
     bake_probes_per_second: float = Field(5, ge=0, le=100)
     """Slipway's own requests during the bake, so that a quiet service can be judged. They are sent one at a time, so
@@ -179,17 +179,18 @@ class Settings(Tls, DatabaseSettings, RedisSettings):
     min_requests: int = Field(50, ge=1)
     """Users' requests and probes that are needed to judge."""
     max_error_rate: float = Field(0.01, ge=0, le=1)
-    """Share of users' requests answered 5xx. Below 10 users' requests (or `MIN_REQUESTS` if less) the release waits. A
-    failed probe always rolls back. A probe without an answer in 10 s makes the release wait, and 15 s of nothing but
+    """Share of requests that may fail (5xx; of probes any bad answer), of users' requests and of all with the probes.
+    Or the share before the switch if that was more. A release rolls back when more fail than chance explains, and
+    promotes when no more failed. A probe without an answer in 10 s makes the release wait, and 15 s of nothing but
     those roll back. Time in which the host had no processor to spare is not counted (up to ten times the 15 s).
     """
     max_p95_seconds: float = Field(2.0, gt=0)
-    """Limit of the 95th percentile: of Slipway's own requests before the switch; of all requests afterwards, as the
-    upper bound of the router's histogram bucket.
+    """Limit of the 95th percentile: of Slipway's own requests before the switch; of all requests afterwards, by the
+    router's histogram. A release rolls back when more than 5 % take longer than chance explains.
     """
     max_p95_ratio: float = Field(3.0, ge=1)
     """Limit of p95 divided by the p95 of the window before the switch. It counts above 0.25 s and with `MIN_REQUESTS`
-    in that window.
+    in that window. The lower of the two limits holds.
     """
     drain_seconds: float = Field(30, ge=0)
     """How long the old slot may finish its requests. Streams end then."""

@@ -1,12 +1,18 @@
-"""Judge one step of a traffic shift on the router's own per-slot figures."""
+"""Judge a new version on the router's own per-slot figures, look after look."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gates.release.sequential import Detector
 from gates.verdict import Action, Verdict
 
-FEWEST_TO_BLAME = 10  # below this, one unlucky request is not a rate yet; it keeps the version from being promoted
+# A version that keeps its limits is rolled back by chance in at most so many releases: over all looks, and over the
+# figures together, which share it.
+ALPHA = 0.01
+FIGURES = 3
+# A percentile is above its limit when more than so many are slower than that.
+SLOW_SHARE = 0.05
 SILENT_TO_BLAME_S = 15.0  # without an answer in time, by the time that the host could spare: less may be its doing
 
 
@@ -22,6 +28,53 @@ class SlotCounters:
     connect_failures: int = 0
     active: int = 0
     time_buckets_ms: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def total(self) -> int:
+        return sum(self.responses.values())
+
+    @property
+    def timed(self) -> int:
+        """Return how many requests have a time."""
+        return self.time_buckets_ms[-1][1] if self.time_buckets_ms else 0
+
+    def since(self, before: "SlotCounters") -> "SlotCounters":
+        """Return what was counted after `before`: all, when the router was restarted in between (counts went back)."""
+        if self.total < before.total or self.timed < before.timed:
+            return self
+        earlier = dict(before.time_buckets_ms)
+        return SlotCounters(
+            responses={name: max(0, count - before.responses.get(name, 0)) for name, count in self.responses.items()},
+            connect_failures=max(0, self.connect_failures - before.connect_failures),
+            active=self.active,
+            time_buckets_ms=tuple(
+                (bound, max(0, count - earlier.get(bound, 0))) for bound, count in self.time_buckets_ms
+            ),
+        )
+
+    def plus(self, more: "SlotCounters") -> "SlotCounters":
+        """Return the counts of both; `active` is that of the later one, `more`."""
+        names = {**self.responses, **more.responses}
+        mine, other = dict(self.time_buckets_ms), dict(more.time_buckets_ms)
+        return SlotCounters(
+            responses={name: self.responses.get(name, 0) + more.responses.get(name, 0) for name in names},
+            connect_failures=self.connect_failures + more.connect_failures,
+            active=more.active,
+            time_buckets_ms=tuple((bound, mine.get(bound, 0) + other.get(bound, 0)) for bound in sorted(mine | other)),
+        )
+
+    def slower_than(self, seconds: float) -> int:
+        """Return how many requests took longer, for certain: longer than the smallest bound that is not below
+        `seconds`, or than the last one.
+        """
+        known = [(bound, count) for bound, count in self.time_buckets_ms if math.isfinite(bound)]
+        within = next((count for bound, count in known if bound >= 1000 * seconds), known[-1][1] if known else 0)
+        return self.timed - within
+
+    def percentile_s(self, share: float) -> float | None:
+        """Return the upper bound of the bucket in which the percentile falls; None without a time."""
+        wanted = share * self.timed
+        return next(bound for bound, count in self.time_buckets_ms if count >= wanted) / 1000 if self.timed else None
 
 
 @dataclass(frozen=True)
@@ -77,73 +130,108 @@ class Limits:
     noise_floor_s: float = 0.25
 
 
-def observe(before: SlotCounters, after: SlotCounters, probes: Probes = Probes()) -> Observation:
-    """Return what happened between two readings. A router that restarted in between (counts went back) starts at
-    zero.
-    """
-    total_before, total_after = sum(before.responses.values()), sum(after.responses.values())
-    if total_after < total_before:
-        before = SlotCounters()
-        total_before = 0
-    errors = after.responses.get("5xx", 0) - before.responses.get("5xx", 0)
+def observe(counted: SlotCounters, probes: Probes = Probes()) -> Observation:
+    """Return what was counted in a window as what users and probes saw."""
     return Observation(
-        requests=max(0, total_after - total_before - probes.sent),
-        errors=max(0, errors - probes.failed),
+        requests=max(0, counted.total - probes.sent),
+        errors=max(0, counted.responses.get("5xx", 0) - probes.failed),
         probes=probes,
-        p95_s=_percentile(before, after, 0.95),
+        p95_s=counted.percentile_s(1 - SLOW_SHARE),
     )
 
 
-def _percentile(before: SlotCounters, after: SlotCounters, share: float) -> float | None:
-    """Return the upper bound, in seconds, of the histogram bucket in which the percentile falls."""
-    earlier = dict(before.time_buckets_ms)
-    counts = [(bound, count - earlier.get(bound, 0)) for bound, count in after.time_buckets_ms]
-    if not counts or counts[-1][1] <= 0:
-        return None
-    wanted = share * counts[-1][1]
-    return next(bound for bound, count in counts if count >= wanted) / 1000
+class Judge:
+    """Judges one slot from a first reading of its counters on, with a bound on chance that holds at every look."""
 
+    def __init__(self, first: SlotCounters, limits: Limits, base: Observation | None = None) -> None:
+        self.limits = limits
+        self.base = base
+        self.counted = SlotCounters()
+        self._last = first
+        self.max_error_rate = _error_limit(limits, base)
+        self.slow_s, self.slow_reason = _slow_limit(limits, base)
+        # Probes make up the number where users are few, and must not hide that all of these few fail.
+        self.users = Detector(self.max_error_rate)
+        self.answers = Detector(self.max_error_rate)
+        self.slow = Detector(SLOW_SHARE)
 
-def judge_step(seen: Observation, limits: Limits, baseline: Observation | None = None) -> Verdict:
-    """Judge the new version after a shift.
+    def look(self, counters: SlotCounters, probes: Probes = Probes()) -> Verdict:
+        """Take the counters as they are now, and the probes so far; return the verdict of all that was seen.
 
-    Too little traffic is WAIT, not PROMOTE. Our own probes make up the number where users are few; they never hide a
-    user's error, because rates are taken over the users' requests alone.
-    """
-    if seen.probes.failed:
-        return Verdict(Action.ROLL_BACK, f"{seen.probes.failed} of {seen.probes.sent} probes failed")
-    if seen.probes.silent:
-        return Verdict(Action.ROLL_BACK, f"{seen.probes.late_in_a_row} probes in a row got no answer in time")
-    if seen.errors and seen.error_rate > limits.max_error_rate:
-        if seen.requests < min(FEWEST_TO_BLAME, limits.min_requests):
-            return Verdict(Action.WAIT, f"{seen.errors} of only {seen.requests} requests failed")
-        return Verdict(
-            Action.ROLL_BACK,
-            f"error rate {seen.error_rate:.2%} ({seen.errors} of {seen.requests} requests) exceeds "
-            f"{limits.max_error_rate:.2%}",
+        ROLL_BACK when it cannot be chance, PROMOTE when enough is known and every figure keeps its limit, else WAIT.
+        """
+        self.counted = self.counted.plus(counters.since(self._last))
+        self._last = counters
+        seen = observe(self.counted, probes)
+        _grow(self.users, seen.requests, seen.errors)
+        _grow(self.answers, seen.requests + probes.sent - probes.late, seen.errors + probes.failed)
+        _grow(self.slow, self.counted.timed, self.counted.slower_than(self.slow_s))
+        return self._bad(seen) or self._unknown(seen) or Verdict(Action.PROMOTE, self._good(seen))
+
+    def _good(self, seen: Observation) -> str:
+        p95_s = seen.p95_s or 0.0
+        within = "within" if p95_s <= self.slow_s else "which the router cannot tell from"
+        return (
+            f"error rate {seen.error_rate:.2%} of {seen.requests} requests (and {seen.probes.sent} probes) within "
+            f"{self.max_error_rate:.2%}, p95 up to {p95_s:.3g} s {within} {self.slow_s:g} s"
         )
-    if seen.probes.late_in_a_row:
-        return Verdict(Action.WAIT, f"{seen.probes.late} of {seen.probes.sent} probes got no answer in time")
-    known = seen.requests + seen.probes.sent - seen.probes.late
-    if known < limits.min_requests or seen.p95_s is None:
-        return Verdict(Action.WAIT, f"{known} requests, need {limits.min_requests} to judge")
-    slow = _too_slow(seen.p95_s, limits, baseline)
-    if slow:
-        return Verdict(Action.ROLL_BACK, slow)
-    return Verdict(
-        Action.PROMOTE,
-        f"error rate {seen.error_rate:.2%} of {seen.requests} requests (and {seen.probes.sent} probes) within "
-        f"{limits.max_error_rate:.2%}, p95 up to {seen.p95_s:.3g} s within {limits.max_p95_s:g} s",
-    )
+
+    def _bad(self, seen: Observation) -> Verdict | None:
+        if seen.probes.silent:
+            return Verdict(Action.ROLL_BACK, f"{seen.probes.late_in_a_row} probes in a row got no answer in time")
+        for detector, told in ((self.users, self._errors(seen)), (self.answers, self._answers(seen))):
+            if detector.enough(ALPHA / FIGURES):
+                return Verdict(Action.ROLL_BACK, f"{told} exceeds {self.max_error_rate:.2%}")
+        if self.slow.enough(ALPHA / FIGURES):
+            return Verdict(Action.ROLL_BACK, self._slow(seen))
+        return None
+
+    def _unknown(self, seen: Observation) -> Verdict | None:
+        probes, known = seen.probes, self.answers.whole.requests
+        if probes.late_in_a_row:
+            return Verdict(Action.WAIT, f"{probes.late} of {probes.sent} probes got no answer in time")
+        if known < self.limits.min_requests or seen.p95_s is None:
+            return Verdict(Action.WAIT, f"{known} requests, need {self.limits.min_requests} to judge")
+        for detector, told in ((self.users, self._errors(seen)), (self.answers, self._answers(seen))):
+            if detector.whole.share > self.max_error_rate:
+                return Verdict(Action.WAIT, f"{told} is above {self.max_error_rate:.2%}, which may be chance")
+        if self.slow.whole.share > SLOW_SHARE:
+            return Verdict(Action.WAIT, f"{self._slow(seen)}, which may be chance")
+        return None
+
+    def _errors(self, seen: Observation) -> str:
+        return f"error rate {seen.error_rate:.2%} ({seen.errors} of {max(seen.requests, seen.errors)} requests)"
+
+    def _answers(self, seen: Observation) -> str:
+        failed, of, share = self.answers.whole.failed, self.answers.whole.requests, self.answers.whole.share
+        return f"error rate with probes {share:.2%} ({failed} of {of}, {seen.probes.failed} of them probes)"
+
+    def _slow(self, seen: Observation) -> str:
+        told = seen.p95_s is not None and math.isfinite(seen.p95_s)
+        shown = f"{seen.p95_s:.3g} s" if told else "beyond the router's last bucket"
+        slower, of = self.slow.whole.failed, self.slow.whole.requests
+        return f"p95 {shown} exceeds {self.slow_reason} ({slower} of {of} requests are slower)"
 
 
-def _too_slow(p95_s: float, limits: Limits, baseline: Observation | None) -> str:
-    if p95_s > limits.max_p95_s:
-        shown = "beyond the router's last bucket" if math.isinf(p95_s) else f"{p95_s:.3g} s"
-        return f"p95 {shown} exceeds {limits.max_p95_s:g} s"
-    enough = baseline is not None and baseline.p95_s is not None and baseline.requests >= limits.min_requests
-    if enough and baseline and baseline.p95_s and p95_s > limits.noise_floor_s:
-        ratio = p95_s / baseline.p95_s
-        if ratio > limits.max_p95_ratio:
-            return f"p95 {p95_s:.3g} s is {ratio:.1f} times that before the switch, limit {limits.max_p95_ratio:g}"
-    return ""
+def _grow(detector: Detector, requests: int, failed: int) -> None:
+    """Add what came since the last look. What a probe was counted as comes a moment later: nothing is taken back."""
+    seen = detector.whole
+    more_failed = max(0, failed - seen.failed)
+    detector.add(max(0, requests - seen.requests, more_failed), more_failed)
+
+
+def _error_limit(limits: Limits, base: Observation | None) -> float:
+    """Return the share of errors that may be. What failed as often before the switch is not the new version's doing."""
+    enough = base is not None and base.requests >= limits.min_requests
+    return max(limits.max_error_rate, base.error_rate) if base is not None and enough else limits.max_error_rate
+
+
+def _slow_limit(limits: Limits, base: Observation | None) -> tuple[float, str]:
+    """Return what takes too long, in seconds, and why: the limit, or so many times what it was before the switch."""
+    plain = (limits.max_p95_s, f"{limits.max_p95_s:g} s")
+    if base is None or not base.p95_s or base.requests < limits.min_requests:
+        return plain
+    allowed = max(limits.noise_floor_s, limits.max_p95_ratio * base.p95_s)
+    if allowed >= limits.max_p95_s:
+        return plain
+    return allowed, f"{allowed:.3g} s ({limits.max_p95_ratio:g} times the {base.p95_s:.3g} s before the switch)"

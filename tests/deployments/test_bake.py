@@ -42,7 +42,14 @@ def make(tmp_path: Path, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 
 def counted(good: int, bad: int = 0, slowest_ms: float = 100) -> SlotCounters:
     total = good + bad
-    return SlotCounters({"2xx": good, "5xx": bad}, time_buckets_ms=((slowest_ms, total), (math.inf, total)))
+    buckets = ((50.0, 0), *([(500.0, 0)] if slowest_ms > 500 else []), (slowest_ms, total), (math.inf, total))
+    return SlotCounters({"2xx": good, "5xx": bad}, time_buckets_ms=buckets)
+
+
+def steadily(good: int, bad: int = 0, slowest_ms: float = 100) -> list[dict[str, SlotCounters]]:
+    """Return readings of which each has so much more than the one before, for three looks with something new."""
+    looks = (counted(number * good, number * bad, slowest_ms) for number in range(1, 4))
+    return [{}, *({"blue": counters} for counters in looks)]
 
 
 def probed(path: str) -> Run:
@@ -58,13 +65,21 @@ def test_a_good_version_is_promoted_not_before_its_time(make: Make, clock: Clock
     assert clock.passed == 2.0
 
 
-def test_a_bad_version_is_rolled_back_at_once(make: Make, clock: Clock) -> None:
+def test_a_bad_version_is_rolled_back_as_soon_as_it_cannot_be_chance(make: Make, clock: Clock) -> None:
     stage = make()
-    stage.router.readings = [{}, {"blue": counted(10, 10)}]
+    stage.router.readings = steadily(2, 2)
     verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert verdict.action is Action.ROLL_BACK
-    assert verdict.reason == "error rate 50.00% (10 of 20 requests) exceeds 1.00%"
-    assert clock.passed == 0
+    assert verdict.reason == "error rate 50.00% (6 of 12 requests) exceeds 1.00%"
+    assert clock.passed == 1.0
+
+
+def test_a_burst_of_errors_that_ends_is_waited_out_and_is_no_verdict(make: Make, clock: Clock) -> None:
+    stage = make()
+    stage.router.readings = [{}, {"blue": counted(10, 10)}]
+    reason = "inconclusive after 5 s: error rate 50.00% (10 of 20 requests) is above 1.00%, which may be chance"
+    assert bake(stage.place, stage.instance("blue"), probed("/health")) == (Verdict(Action.WAIT, reason), 0)
+    assert clock.passed == 5.0
 
 
 def test_another_slots_figures_count_for_nothing(make: Make, clock: Clock) -> None:
@@ -73,11 +88,11 @@ def test_another_slots_figures_count_for_nothing(make: Make, clock: Clock) -> No
     assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
 
 
-def test_too_little_to_judge_is_rolled_back_when_the_time_is_over(make: Make, clock: Clock) -> None:
+def test_too_little_to_judge_is_inconclusive_when_the_time_is_over(make: Make, clock: Clock) -> None:
     stage = make()
     stage.router.readings = [{}, {"blue": counted(2)}]
-    reason = "could not be judged within 5 s: 2 requests, need 3 to judge"
-    assert bake(stage.place, stage.instance("blue"), probed("/health")) == (Verdict(Action.ROLL_BACK, reason), 0)
+    reason = "inconclusive after 5 s: 2 requests, need 3 to judge"
+    assert bake(stage.place, stage.instance("blue"), probed("/health")) == (Verdict(Action.WAIT, reason), 0)
     assert clock.passed == 5.0
 
 
@@ -114,12 +129,12 @@ def test_only_so_many_probes_are_sent_at_once(make: Make, clock: Clock) -> None:
 def test_failed_probes_roll_it_back_and_are_counted(make: Make, clock: Clock) -> None:
     stage = make(bake_probes_per_second=6.0)
     stage.server.expect_request("/sick").respond_with_data("no", status=500)
-    stage.router.readings = [{}, {"blue": counted(50)}]
+    stage.router.readings = [{}, {"blue": counted(0)}]
     assert bake(stage.place, stage.instance("blue"), probed("/sick")) == (
-        Verdict(Action.ROLL_BACK, "3 of 3 probes failed"),
-        3,
+        Verdict(Action.ROLL_BACK, "error rate with probes 100.00% (9 of 9, 9 of them probes) exceeds 1.00%"),
+        9,
     )
-    assert clock.passed == 0.5
+    assert clock.passed == 1.5
 
 
 @pytest.fixture
@@ -163,7 +178,7 @@ def test_a_version_that_had_no_processor_is_not_blamed_for_its_silence(
     )
     verdict, _ = bake(hung.place, hung.instance("blue"), probed("/hangs"))
     assert limits == [SILENT_TO_BLAME_S]  # one limit for the whole silence
-    assert verdict.reason == "could not be judged within 5 s: 10 of 10 probes got no answer in time"
+    assert verdict.reason == "inconclusive after 5 s: 10 of 10 probes got no answer in time"
 
 
 def test_an_answer_ends_the_silence(make: Make, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,29 +201,30 @@ def test_an_answer_ends_the_silence(make: Make, clock: Clock, monkeypatch: pytes
 
 def test_a_version_much_slower_than_the_one_before_is_rolled_back(make: Make, clock: Clock) -> None:
     stage = make()
-    slower = {"blue": counted(10, slowest_ms=1000)}
-    stage.router.readings = [{}, slower]
+    slower = steadily(10, slowest_ms=1000)
+    stage.router.readings = [*slower]
     before = (SlotCounters(), counted(10))
     verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"), before)
-    assert verdict == Verdict(Action.ROLL_BACK, "p95 1 s is 10.0 times that before the switch, limit 3")
-    stage.router.readings = [{}, slower]
+    assert verdict.action is Action.ROLL_BACK
+    assert verdict.reason.startswith("p95 1 s exceeds 0.3 s (3 times the 0.1 s before the switch)")
+    stage.router.readings = [*slower]
     assert bake(stage.place, stage.instance("blue"), probed("/health"))[0].action is Action.PROMOTE
 
 
 @pytest.mark.parametrize(
     ("limit", "value", "counters", "reason"),
     [
-        ("max_error_rate", 0.5, counted(9, 11), "error rate 55.00% (11 of 20 requests) exceeds 50.00%"),
-        ("max_error_rate", 0.5, counted(10, 10), ""),
-        ("max_p95_seconds", 0.09, counted(10), "p95 0.1 s exceeds 0.09 s"),
-        ("max_p95_seconds", 0.1, counted(10), ""),
+        ("max_error_rate", 0.5, steadily(2, 18), "error rate 90.00% (54 of 60 requests) exceeds 50.00%"),
+        ("max_error_rate", 0.5, steadily(10, 10), ""),
+        ("max_p95_seconds", 0.04, steadily(10), "p95 0.1 s exceeds 0.04 s (30 of 30 requests are slower)"),
+        ("max_p95_seconds", 0.1, steadily(10), ""),
     ],
 )
 def test_the_limits_are_the_environments(
-    make: Make, clock: Clock, limit: str, value: float, counters: SlotCounters, reason: str
+    make: Make, clock: Clock, limit: str, value: float, counters: list[dict[str, SlotCounters]], reason: str
 ) -> None:
     stage = make(**{limit: value})
-    stage.router.readings = [{}, {"blue": counters}]
+    stage.router.readings = counters
     verdict, _ = bake(stage.place, stage.instance("blue"), probed("/health"))
     assert (verdict.action is Action.ROLL_BACK) is bool(reason)
     assert verdict.reason == reason or not reason
@@ -247,5 +263,4 @@ def test_a_keeper_that_cannot_be_asked_is_waited_for_and_then_nothing_is_promote
     instance = stage.instance("blue")
     stage.runtime.silent = "no answer"
     verdict, _ = bake(stage.place, instance, probed("/health"))
-    assert verdict.action is Action.ROLL_BACK
-    assert verdict.reason == "could not be judged within 5 s: the slot cannot be asked for: no answer"
+    assert verdict == Verdict(Action.WAIT, "inconclusive after 5 s: the slot cannot be asked for: no answer")

@@ -220,13 +220,13 @@ def started(stage: Stage) -> Rollout:
 
 
 def bad(stage: Stage) -> Rollout:
-    """Return a release of which the router counts only errors."""
+    """Return a release of which the router counts only errors, five more at each look."""
     rollout = started(stage)
-    stage.router.readings = [{}, {rollout.slot: SlotCounters({"5xx": 20})}]
+    stage.router.readings = [{}, *({rollout.slot: SlotCounters({"5xx": 5 * look})} for look in range(1, 4))]
     return rollout
 
 
-ERRORS = "error rate 100.00% (20 of 20 requests) exceeds 1.00%"
+ERRORS = "error rate 100.00% (15 of 15 requests) exceeds 1.00%"
 
 
 def test_a_judgement_is_written_down(stage: Stage) -> None:
@@ -240,7 +240,7 @@ def test_a_judgement_is_written_down(stage: Stage) -> None:
 def test_a_death_is_told_with_the_judgement(stage: Stage) -> None:
     rollout = bad(stage)
     stage.runtime.deaths[rollout.slot], stage.runtime.anew = "exit 3", "the engine restarted"
-    assert rollout.bake().reason == f"{ERRORS}; exit 3"
+    assert rollout.bake().reason == "exit 3"
 
 
 class Later(Clock):
@@ -260,7 +260,7 @@ def test_the_death_of_a_silent_version_is_waited_for(
     make: Make, monkeypatch: pytest.MonkeyPatch, path_status: int, told: str
 ) -> None:
     monkeypatch.setattr(bakes, "time", Clock())
-    stage = make(bake_probes_per_second=2.0, bake_max_seconds=0.5, bake_seconds=0.5)
+    stage = make(bake_probes_per_second=2.0, bake_max_seconds=3.0, bake_seconds=0.5)
     stage.server.clear()
     stage.server.expect_request("/health").respond_with_data("", status=path_status)
     monkeypatch.setattr(module, "time", Later(stage))
@@ -297,8 +297,8 @@ def test_a_good_version_whose_keeper_cannot_be_asked_is_not_promoted(
     rollout = started(stage)
     stage.router.readings = [{}, {rollout.slot: GOOD}]
     stage.runtime.silent = "no answer"
-    with pytest.raises(ToolError, match="no answer"):
-        rollout.bake()
+    verdict = rollout.bake()
+    assert verdict.action is Action.WAIT and verdict.reason.endswith("the slot cannot be asked for: no answer")
     assert not stage.place.ledger().operations[-1].judged_good
 
 
