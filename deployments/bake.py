@@ -22,9 +22,9 @@ def bake(
 
     Our own probes (BAKE_PROBES_PER_SECOND, through the public route) make up the number on a quiet service and are
     counted apart. One without an answer in time makes us wait for more; SILENT_TO_BLAME_S of nothing but those, by the
-    time that the host could spare, are as bad as a failed one.
-    Still too little to judge after BAKE_MAX_SECONDS is ROLL_BACK: missing data never promotes. So is a slot that is not
-    the one that was started any more, whatever the figures say; nothing is judged while its keeper cannot be asked.
+    time that the host could spare, are ROLL_BACK. So is a slot that is not the one that was started any more, whatever
+    the figures say; nothing is judged while its keeper cannot be asked.
+    What cannot be judged after BAKE_MAX_SECONDS is WAIT: missing data neither promotes nor condemns.
     Returns the verdict, and how many of our own probes failed.
     """
     settings, slot = place.settings, instance.slot

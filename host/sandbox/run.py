@@ -182,12 +182,16 @@ def described() -> str:
     return level.value if system_calls.supported() else f"{level.value}, {UNFILTERED}"
 
 
+# It takes milliseconds. A host that is only busy must not be taken for one without namespaces.
+PROBE_S = 600.0
+
+
 @functools.cache
 def _probe() -> Isolation:
     # With a network of its own: a check on this level promises one.
     box = Sandbox(Isolation.NAMESPACES, network=Network.LOOPBACK)
     try:
-        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=box, timeout_s=20)
+        run(["true"], cwd=Path("/"), env={"PATH": LAUNCHER_PATH}, sandbox=box, timeout_s=PROBE_S)
     except ToolError:
         return Isolation.UID if os.geteuid() == 0 else Isolation.NONE
     return Isolation.NAMESPACES

@@ -6,7 +6,6 @@ what the results of single checks hang on (tasks/checks/memory.py): in doubt the
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -134,12 +133,11 @@ def _stamps(paths: Iterable[Path]) -> Iterator[str]:
 def _ours() -> Iterator[str]:
     """Give the content of our code, configuration and locks."""
     packages = [file.parent for file in CHECKOUT.glob("*/__init__.py") if file.parent.name not in NOT_OURS]
-    files = [file for package in packages for file in package.rglob("*") if file.suffix not in (".pyc", "")]
+    files = [file for package in packages for file in package.rglob("*") if file.suffix != ".pyc"]
     files += [file for name in ("config", "requirements") for file in (CHECKOUT / name).rglob("*")]
     for file in sorted(files):
         if file.is_file():
             yield f"{file} {hashlib.sha256(file.read_bytes()).hexdigest()}"
-    yield f"{shutil.which('python3')}"
 
 
 def _folder(home: Home) -> Path:

@@ -551,7 +551,7 @@ def test_a_router_in_a_container_is_given_its_own_files_alone(
 ) -> None:
     envoy = Envoy(tmp_path / "router", tmp_path / "run", Edge(free_port()))
     envoy.prepare()
-    labels = {"slipway.test": tmp_path.name}
+    labels = {"slipway.test": str(tmp_path)}
     container = RouterContainer(engine, f"router-{uuid.uuid4().hex[:8]}", labels, "envoyproxy/envoy:v1.40-latest")
     try:
         container.up(envoy)
@@ -574,7 +574,7 @@ def test_no_program_of_an_app_shares_the_port_of_a_router_in_a_container(
         pytest.skip("only root's router shares its ports with its replacement")
     envoy = Envoy(tmp_path / "router", tmp_path / "run", Edge(free_port(), twin=LOCAL6, shared=shared))
     envoy.prepare()
-    labels = {"slipway.test": tmp_path.name}
+    labels = {"slipway.test": str(tmp_path)}
     image = "envoyproxy/envoy:v1.40-latest"
     container = RouterContainer(engine, f"router-{uuid.uuid4().hex[:8]}", labels, image)
     try:

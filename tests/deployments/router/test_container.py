@@ -134,7 +134,7 @@ def _inspect(name: str, form: str) -> str:
 def test_a_router_that_cannot_be_beside_its_successor_is_replaced_in_its_place_and_comes_back_when_that_fails(
     engine: Engine, tmp_path: Path, shared: bool, uid: int
 ) -> None:
-    port, labels = free_port(), {"slipway.test": tmp_path.name}
+    port, labels = free_port(), {"slipway.test": str(tmp_path)}
 
     def envoy(hops: int) -> Envoy:
         edge = Edge(port, trusted_hops=hops, shared=shared and hops < 2)

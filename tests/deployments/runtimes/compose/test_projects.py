@@ -22,9 +22,9 @@ KINDS = ("volume", "network")
 
 @pytest.fixture
 def ours(engine: Engine, tmp_path: Path) -> Iterator[Projects]:
-    made = Projects(
-        engine, Names(f"shop{uuid.uuid4().hex[:8]}", {"slipway.home": "h", "slipway.environment": "e"}), tmp_path
-    )
+    project = f"shop{uuid.uuid4().hex[:8]}"
+    # No other test's, which would remove it with its own: many run on one engine at the same time.
+    made = Projects(engine, Names(project, {"slipway.home": "h", "slipway.environment": f"e-{project}"}), tmp_path)
     yield made
     for labels in (made.names.owner, {"slipway.test": made.names.project}):
         engine.remove_volumes(labels)
